@@ -1,0 +1,58 @@
+"""gpugrad: train multilayer perceptrons with handwritten CUDA kernels, and the same program with no GPU."""
+
+from . import functional
+from .arithmetic import (
+    argmax,
+    clip,
+    concatenate,
+    cos,
+    exp,
+    log,
+    log_softmax,
+    maximum,
+    minimum,
+    sin,
+    softmax,
+    sqrt,
+    where,
+)
+from .checkpoint import load_model, save_model
+from .device import Device, device
+from .functional import relu, sigmoid, tanh
+from .gradcheck import gradcheck
+from .random import Generator, manual_seed
+from .recording import record
+from .tensor import Tensor, no_grad, tensor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Device",
+    "Generator",
+    "Tensor",
+    "argmax",
+    "clip",
+    "concatenate",
+    "cos",
+    "device",
+    "exp",
+    "functional",
+    "gradcheck",
+    "load_model",
+    "log",
+    "log_softmax",
+    "manual_seed",
+    "maximum",
+    "minimum",
+    "no_grad",
+    "record",
+    "relu",
+    "save_model",
+    "sigmoid",
+    "sin",
+    "softmax",
+    "sqrt",
+    "tanh",
+    "tensor",
+    "where",
+]

@@ -1,0 +1,190 @@
+"""Published data sets from their mirrors: verified before anything is unpacked, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import os
+import sys
+import urllib.request
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..errors import DownloadError, choose
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+TIMEOUT = 30.0  # seconds without a byte before a mirror is given up
+BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A published file: its name, its size in bytes and the SHA-256 of its bytes as sent."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The mirrors of a data set, tried in order, and its files; a mirror's address ends in a slash."""
+
+    mirrors: tuple[str, ...]
+    files: tuple[RemoteFile, ...]
+
+
+SOURCES = {
+    "mnist": Source(
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        files=(
+            RemoteFile(
+                "train-images-idx3-ubyte.gz",
+                9_912_422,
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            ),
+            RemoteFile(
+                "train-labels-idx1-ubyte.gz",
+                28_881,
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            ),
+            RemoteFile(
+                "t10k-images-idx3-ubyte.gz",
+                1_648_877,
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            ),
+            RemoteFile(
+                "t10k-labels-idx1-ubyte.gz",
+                4_542,
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            ),
+        ),
+    ),
+    "fashion-mnist": Source(
+        mirrors=(
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        ),
+        files=(
+            RemoteFile(
+                "train-images-idx3-ubyte.gz",
+                26_421_880,
+                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            ),
+            RemoteFile(
+                "train-labels-idx1-ubyte.gz",
+                29_515,
+                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            ),
+            RemoteFile(
+                "t10k-images-idx3-ubyte.gz",
+                4_422_102,
+                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            ),
+            RemoteFile(
+                "t10k-labels-idx1-ubyte.gz",
+                5_148,
+                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            ),
+        ),
+    ),
+}
+
+
+class _MirrorError(Exception):
+    """One mirror could not serve one file, or served other bytes than the published ones."""
+
+
+def fetch(dataset: str, folder: str | os.PathLike[str]) -> None:
+    """Make `folder` hold every file of `dataset`, still gzipped; those already there with the right bytes are kept.
+
+    Each file is checked for its size and SHA-256, synced to the disk and only then given its name, so that a folder
+    never holds a half-written or foreign file. Progress goes to standard error where that is a terminal.
+    Raises ArgumentError for an unknown data set, and DownloadError where no mirror sends the published bytes or the
+    folder cannot be written.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    source = SOURCES[choose("downloadable data set", dataset, SOURCES)]
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+            for file in source.files:
+                if not _is_published(folder / file.name, file):
+                    _fetch_file(dataset, source, file, folder, progress)
+    except DownloadError:
+        raise
+    except OSError as error:
+        raise DownloadError(
+            f"cannot write {dataset} to {folder}: {error.strerror or error}; free that folder or its disk, or move the "
+            "cache with XDG_CACHE_HOME"
+        ) from error
+
+
+def _is_published(path: Path, file: RemoteFile) -> bool:
+    if not path.is_file() or path.stat().st_size != file.size:
+        return False
+    with open(path, "rb") as stored:
+        return hashlib.file_digest(stored, "sha256").hexdigest() == file.sha256
+
+
+def _fetch_file(dataset: str, source: Source, file: RemoteFile, folder: Path, progress: Progress) -> None:
+    task = progress.add_task(file.name, total=file.size)
+    failures = []
+    for mirror in source.mirrors:
+        try:
+            return _fetch_from(mirror, file, folder, progress, task)
+        except _MirrorError as error:
+            failures.append(f"{urlsplit(mirror).netloc} {error}")
+    names = ", ".join(remote.name for remote in source.files)
+    raise DownloadError(
+        f"cannot download {file.name} of {dataset}: {'; '.join(failures)}; try again later, or put {names} into a "
+        "folder and name it with --data-dir or GPUGRAD_DATA"
+    )
+
+
+def _fetch_from(mirror: str, file: RemoteFile, folder: Path, progress: Progress, task: TaskID) -> None:
+    """Write one verified file. Trouble of the mirror is a _MirrorError, trouble of the disk an OSError."""
+    part = folder / f".{file.name}.{os.getpid()}.part"
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open(part, "wb") as out, contextlib.closing(_blocks(mirror + file.name)) as blocks:
+            for block in blocks:
+                out.write(block)
+                digest.update(block)
+                size += len(block)
+                progress.update(task, completed=size)
+                if size > file.size:
+                    break
+            if size != file.size:
+                sent = f"more than {file.size}" if size > file.size else f"{size}"
+                raise _MirrorError(f"sent {sent} bytes where {file.size} are published")
+            if digest.hexdigest() != file.sha256:
+                raise _MirrorError(f"sent the checksum {digest.hexdigest()} where {file.sha256} is published (SHA-256)")
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, folder / file.name)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _blocks(url: str) -> Generator[bytes]:
+    request = urllib.request.Request(url, headers={"User-Agent": "gpugrad"})
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+            while block := response.read(BLOCK):
+                yield block
+    except (OSError, http.client.HTTPException) as error:
+        raise _MirrorError(f"did not answer ({getattr(error, 'reason', None) or error})") from error

@@ -1,0 +1,75 @@
+"""The training and test parts of a data set that comes as one."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError
+
+
+def split_rows(
+    n_rows: int, codes: np.ndarray | None, classes: tuple[str, ...] | None, *, test_fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row indices of the training and the test part, shuffled by `seed`; stratified where class `codes` are given.
+
+    The test part has the fraction rounded up, but no fewer rows than classes, and leaves as many for training.
+    Raises ArgumentError for a fraction outside (0, 1) or a negative seed; DataError for fewer than two rows, or a class
+    with a single row, which cannot be in both parts.
+    """
+    from sklearn.model_selection import train_test_split
+
+    check_split(test_fraction, seed)
+    if n_rows < 2:
+        raise DataError(
+            f"the data set has {n_rows} row: expected at least 2, one to train on and one to test on; add rows"
+        )
+    smallest = 1
+    if codes is not None and classes is not None:
+        smallest = len(classes)
+        counts = np.bincount(codes, minlength=len(classes))
+        if counts.min() < 2:
+            raise DataError(
+                f"the class {classes[int(counts.argmin())]!r} has a single row: expected at least 2, one to train on "
+                "and one to test on; add rows of it, remove it, or choose regression if the target is a quantity"
+            )
+    n_test = min(max(math.ceil(test_fraction * n_rows), smallest), n_rows - smallest)
+    train, test = train_test_split(np.arange(n_rows), test_size=n_test, random_state=seed % 2**32, stratify=codes)
+    return train, test
+
+
+def check_split(test_fraction: float, seed: int) -> None:
+    """Raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer from 0."""
+    if not 0 < test_fraction < 1:
+        raise ArgumentError(f"test_fraction is {test_fraction}: expected a number between 0 and 1, such as 0.2")
+    try:
+        negative = operator.index(seed) < 0
+    except TypeError:
+        negative = True
+    if negative:
+        raise ArgumentError(f"seed is {seed!r}: expected an integer from 0")
+
+
+def keep_seen(train: np.ndarray, test: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Move to the training part every test row whose category or class, a value of `columns`, is in no training row.
+
+    A model says nothing about a category that it never saw, and `predict` refuses one, so such a row tests nothing.
+    Raises DataError naming the columns where no test row would be left.
+    """
+    keep = np.ones(len(test), bool)
+    new = []
+    for name, values in columns.items():
+        seen = set(values[train].tolist())
+        here = np.fromiter((value in seen for value in values[test].tolist()), bool, len(test))
+        keep &= here
+        if not here.all():
+            new.append(name)
+    if not keep.any():
+        raise DataError(
+            f"every test row has a text in {', '.join(map(repr, new))} that no training row has: expected categories "
+            "that repeat; drop identifiers, write quantities as numbers, or add rows"
+        )
+    return np.concatenate([train, test[~keep]]), test[keep]

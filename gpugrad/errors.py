@@ -1,0 +1,56 @@
+"""What can go wrong, by kind. Each message is one sentence: what was wrong, what was expected, the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GpugradError(Exception):
+    """Base of every error that gpugrad raises on purpose; the command prints it without a traceback."""
+
+
+class ArgumentError(GpugradError, ValueError):
+    """A value outside what a function accepts."""
+
+
+class DataError(GpugradError, ValueError):
+    """A data set that cannot be read or trained on."""
+
+
+class DownloadError(GpugradError, OSError):
+    """A data set that could not be fetched, or whose bytes are not the published ones."""
+
+
+class CheckpointError(GpugradError, ValueError):
+    """A file of weights or a checkpoint that cannot be read, or does not fit the model."""
+
+
+class StorageError(GpugradError, OSError):
+    """A file that could not be written: no space, no permission."""
+
+
+class DeviceError(GpugradError, RuntimeError):
+    """A device or toolchain that this machine does not have, or arrays that live on different devices."""
+
+
+class RecordingError(GpugradError, RuntimeError):
+    """A step that cannot be recorded and replayed."""
+
+
+class GraphError(GpugradError, RuntimeError):
+    """A backward pass that the tape cannot do."""
+
+
+class NonFiniteError(GpugradError, ArithmeticError):
+    """Training whose loss became NaN or infinite."""
+
+
+def choose(kind: str, name: str, options: Iterable[str]) -> str:
+    """Return `name` if it is one of `options`; otherwise raise an ArgumentError that names the nearest one."""
+    options = list(options)
+    if name in options:
+        return name
+    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ArgumentError(f"unknown {kind} {name!r}: {hint}choose one of {', '.join(options)}")

@@ -1,0 +1,515 @@
+"""Tensor and the tape: `backward` is the chain rule, walked in reverse."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .device import Device
+from .device import device as get_device
+from .errors import ArgumentError, DeviceError, GraphError
+
+_grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
+
+Gradients = Sequence[Any]  # one array or None for each parent
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Within the block (or the function decorated with it), operations are not put on the tape."""
+    token = _grad_enabled.set(False)
+    try:
+        yield
+    finally:
+        _grad_enabled.reset(token)
+
+
+def grad_enabled() -> bool:
+    """Whether operations are put on the tape here."""
+    return _grad_enabled.get()
+
+
+class Version:
+    """Counts in-place changes of one piece of memory; shared by every tensor that views it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def bump(self) -> None:
+        self.count += 1
+
+
+class Node:
+    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads."""
+
+    __slots__ = ("backward", "name", "parents", "saved")
+
+    def __init__(
+        self, name: str, parents: tuple[Tensor, ...], backward: Callable[[Any], Gradients], saved: tuple[Tensor, ...]
+    ):
+        self.name = name
+        self.parents = parents
+        self.backward: Callable[[Any], Gradients] | None = backward
+        self.saved = tuple((tensor.version, tensor.version.count, tensor.shape) for tensor in saved)
+
+    def check(self) -> None:
+        if self.backward is None:
+            raise GraphError(
+                f"the graph behind {self.name} was freed by an earlier backward(): "
+                "run the forward pass again, or call backward(retain_graph=True) the first time"
+            )
+        for version, count, shape in self.saved:
+            if version.count != count:
+                raise GraphError(
+                    f"an array of shape {shape} that {self.name} needs for its gradient was changed in place "
+                    "after the forward pass: change it after backward(), or run the forward pass again"
+                )
+
+    def free(self) -> None:
+        self.backward = None
+        self.saved = ()
+        self.parents = ()
+
+
+class Tensor:
+    """An array on a device, and a place on the tape. Made by `gg.tensor`; arithmetic is in `functional`.
+
+    Attributes: `data` (the array itself; changing it in place is not seen by the tape, `t[...] = value` is),
+    `device`, `requires_grad`, `grad` (a tensor, or None before the first backward pass and after `zero_grad`).
+    """
+
+    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad", "_retain", "data", "device", "has_grad", "version")
+    __array_ufunc__ = None  # array + tensor asks the tensor
+    __hash__ = object.__hash__
+
+    def __init__(self, data: Any, device: Device, requires_grad: bool = False, version: Version | None = None) -> None:
+        self.data = data
+        self.device = device
+        self.version = version or Version()
+        self._grad: Any = None
+        self._node: Node | None = None
+        self._retain = False
+        self.has_grad = False
+        self._requires_grad = False
+        if requires_grad:
+            self.requires_grad = True
+
+    # ---- what it is ----
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor with no axes")
+        return self.shape[0]
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if value and self.dtype.kind != "f":
+            raise GraphError(f"a tensor of dtype {self.dtype} cannot require a gradient: convert it to float32 first")
+        if not value and self._node is not None:
+            raise GraphError("only a leaf can stop requiring a gradient: use detach()")
+        self._requires_grad = value
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._node is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        return Tensor(self._grad, self.device) if self.has_grad else None
+
+    @grad.setter
+    def grad(self, value: None) -> None:
+        if value is not None:
+            raise ArgumentError("grad can only be set to None: gradients are written by backward()")
+        self.zero_grad()
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: the next backward pass overwrites it. Nothing is written."""
+        self.has_grad = False
+        if self.device.recorder is not None:
+            self.device.recorder.write_attribute(self, "has_grad")
+
+    def __repr__(self) -> str:
+        body = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100)
+        extra = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        extra += "" if self.device.kind == "cpu" else f", device={self.device.name!r}"
+        extra += (
+            f", grad_fn=<{self._node.name}>" if self._node else ", requires_grad=True" if self.requires_grad else ""
+        )
+        return f"tensor({body}{extra})"
+
+    # ---- to and from the host ----
+
+    def numpy(self) -> np.ndarray:
+        """A copy on the host."""
+        return self.device.download(self.data)
+
+    def item(self) -> float | int | bool:
+        """The value of a tensor with one element, as a Python number."""
+        if self.size != 1:
+            raise ArgumentError(f"item() takes a tensor with one element, this one has shape {self.shape}: use numpy()")
+        return self.numpy().item()
+
+    def tolist(self) -> Any:
+        return self.numpy().tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad:
+            raise GraphError("this tensor requires a gradient and NumPy would lose it: call detach() or numpy() first")
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def to(self, device: str | Device) -> Tensor:
+        """A copy of the values on another device, off the tape; itself if it is there already."""
+        target = get_device(device)
+        if target is self.device:
+            return self
+        return Tensor(target.upload(self.numpy()), target, self.requires_grad and self.is_leaf)
+
+    def detach(self) -> Tensor:
+        """The same memory, off the tape."""
+        return Tensor(self.data, self.device, version=self.version)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Change values in place; the tape notices if a gradient still needs the old ones."""
+        if self.requires_grad and _grad_enabled.get():
+            raise GraphError("a tensor that requires a gradient cannot be changed in place: do it under no_grad()")
+        index, indices = arithmetic.plain_index(index)
+        if not isinstance(value, Tensor | bool | int | float):
+            value = tensor(value, device=self.device)
+        if isinstance(value, Tensor):
+            if value.requires_grad and _grad_enabled.get():
+                raise GraphError(
+                    "a value that requires a gradient would lose it when written in place: detach() it first"
+                )
+            indices = (*indices, value)
+        common_device(self, *indices)
+        self.device.run(self.data.__setitem__, index, value.data if isinstance(value, Tensor) else value)
+        self.changed_in_place()
+
+    def changed_in_place(self) -> None:
+        """Tell the tape that this memory changed."""
+        self.version.bump()
+        if self.device.recorder is not None:
+            self.device.recorder.after_replay.append(self.version.bump)
+
+    # ---- operations: see arithmetic.py and functional.py ----
+
+    def __add__(self, other: Any) -> Tensor:
+        return arithmetic.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return arithmetic.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return arithmetic.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return arithmetic.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return arithmetic.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return arithmetic.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return arithmetic.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return arithmetic.divide(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return arithmetic.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return arithmetic.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return arithmetic.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return arithmetic.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return arithmetic.negative(self)
+
+    def __abs__(self) -> Tensor:
+        return arithmetic.abs(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return arithmetic.getitem(self, index)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return arithmetic.compare("less", self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return arithmetic.compare("less_equal", self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return arithmetic.compare("greater", self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return arithmetic.compare("greater_equal", self, other)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return arithmetic.compare("equal", self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return arithmetic.compare("not_equal", self, other)
+
+    @property
+    def T(self) -> Tensor:
+        return arithmetic.transpose(self)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return arithmetic.sum(self, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return arithmetic.mean(self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return arithmetic.max(self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return arithmetic.min(self, axis, keepdims)
+
+    def argmax(self, axis: int = -1) -> Tensor:
+        return arithmetic.argmax(self, axis)
+
+    def exp(self) -> Tensor:
+        return arithmetic.exp(self)
+
+    def log(self) -> Tensor:
+        return arithmetic.log(self)
+
+    def sqrt(self) -> Tensor:
+        return arithmetic.sqrt(self)
+
+    def abs(self) -> Tensor:
+        return arithmetic.abs(self)
+
+    def sin(self) -> Tensor:
+        return arithmetic.sin(self)
+
+    def cos(self) -> Tensor:
+        return arithmetic.cos(self)
+
+    def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
+        return arithmetic.clip(self, low, high)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return arithmetic.reshape(self, *shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return arithmetic.transpose(self, *axes)
+
+    def astype(self, dtype: Any) -> Tensor:
+        return arithmetic.astype(self, dtype)
+
+    def softmax(self, axis: int = -1) -> Tensor:
+        return arithmetic.softmax(self, axis)
+
+    def log_softmax(self, axis: int = -1) -> Tensor:
+        return arithmetic.log_softmax(self, axis)
+
+    def relu(self) -> Tensor:
+        return functional.activation(self, "relu")
+
+    def tanh(self) -> Tensor:
+        return functional.activation(self, "tanh")
+
+    def sigmoid(self) -> Tensor:
+        return functional.activation(self, "sigmoid")
+
+    # ---- the tape ----
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is not a leaf."""
+        self._retain = True
+
+    def backward(self, gradient: Tensor | None = None, *, retain_graph: bool = False) -> None:
+        """Add the gradient of this tensor to `grad` of every leaf it was computed from.
+
+        gradient: what to start from, of this tensor's shape; may be left out for a tensor with one element (1).
+        retain_graph: keep what the backward pass needs, so that it can be run again.
+
+        Raises GraphError if there is nothing to differentiate, the tensor is not a scalar and no gradient is given,
+        the graph was freed by an earlier pass, or an array that it needs was changed in place.
+        """
+        if not self.requires_grad:
+            raise GraphError(
+                "backward() of a tensor that nothing requires a gradient of: set requires_grad=True on its inputs"
+            )
+        if gradient is None:
+            if self.size != 1:
+                raise GraphError(
+                    f"backward() of a tensor of shape {self.shape}: only a scalar has an implied gradient, "
+                    "so reduce it with .sum() or .mean(), or pass gradient="
+                )
+            start = self.device.constant(1.0, self.dtype, self.shape)
+        else:
+            common_device(self, gradient)
+            if gradient.shape != self.shape:
+                raise GraphError(f"gradient has shape {gradient.shape}, expected {self.shape}, the shape of the tensor")
+            start = self._in_own_dtype(gradient.data)
+        order = _reverse_topological(self)
+        for tensor in order:
+            if tensor._node is not None:
+                tensor._node.check()
+        gradients = {id(self): start}
+        for tensor in order:
+            gradient_here = gradients.pop(id(tensor), None)
+            if gradient_here is None:
+                continue
+            node = tensor._node
+            if node is None or tensor._retain:
+                tensor.add_gradient(gradient_here)
+            if node is None:
+                continue
+            assert node.backward is not None
+            for parent, term in zip(node.parents, node.backward(gradient_here), strict=True):
+                if term is not None and parent.requires_grad:
+                    term = parent._in_own_dtype(term)
+                    # Out of place: a term may be the gradient of several tensors.
+                    known = gradients.get(id(parent))
+                    gradients[id(parent)] = term if known is None else self.device.call(self.device.xp.add, known, term)
+            if not retain_graph:
+                node.free()
+
+    def _in_own_dtype(self, gradient: Any) -> Any:
+        """A gradient in this tensor's dtype: where dtypes were mixed it comes in the wider one."""
+        if gradient.dtype == self.dtype:
+            return gradient
+        out = self.device.empty(self.shape, self.dtype)
+        self.device.run(self.device.xp.copyto, out, gradient, casting="unsafe")
+        return out
+
+    def add_gradient(self, gradient: Any) -> None:
+        """Add an array of this tensor's shape to `grad`."""
+        target, accumulate = self.gradient_buffer()
+        if accumulate:
+            self.device.run(self.device.xp.add, target, gradient, out=target)
+        else:
+            self.device.run(self.device.xp.copyto, target, gradient)
+
+    def gradient_buffer(self) -> tuple[Any, bool]:
+        """The memory of `grad`, about to be written by the caller, and whether to add to what is there."""
+        recorder = self.device.recorder
+        if recorder is not None:
+            recorder.read_attribute(self, "has_grad")
+            recorder.write_attribute(self, "has_grad")
+        accumulate = self.has_grad
+        if self._grad is None:
+            self._grad = self.device.empty(self.shape, self.dtype)
+        self.has_grad = True
+        return self._grad, accumulate
+
+
+def _reverse_topological(root: Tensor) -> list[Tensor]:
+    """Every tensor that requires a gradient, each one after all that were computed from it."""
+    order: list[Tensor] = []
+    seen: set[int] = set()
+    stack: list[tuple[Tensor, bool]] = [(root, False)]
+    while stack:
+        tensor, parents_done = stack.pop()
+        if parents_done:
+            order.append(tensor)
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            stack.append((tensor, True))
+            if tensor._node is not None:
+                stack.extend((parent, False) for parent in tensor._node.parents if parent.requires_grad)
+    order.reverse()
+    return order
+
+
+def on_tape(
+    name: str,
+    data: Any,
+    parents: tuple[Tensor, ...],
+    backward: Callable[[Any], Gradients],
+    saved: tuple[Tensor, ...] = (),
+    *,
+    saves_output: bool = False,
+    version: Version | None = None,
+) -> Tensor:
+    """Make the result of an operation a tensor, and note how to differentiate it if any parent requires that.
+
+    backward: takes the gradient of the result (an array that must not be written to), returns an array or None for
+        each parent. saved: the parents whose values it reads, so that a change of them in place is noticed;
+        saves_output: it reads the result too.
+    """
+    out = Tensor(data, parents[0].device, version=version)
+    if not _grad_enabled.get():
+        return out
+    recorder = out.device.recorder
+    if recorder is not None:
+        for parent in parents:
+            if parent.is_leaf:
+                recorder.read_attribute(parent, "requires_grad")
+    if any(parent.requires_grad for parent in parents):
+        out._requires_grad = True
+        out._node = Node(name, parents, backward, (*saved, out) if saves_output else saved)
+    return out
+
+
+def common_device(*tensors: Tensor) -> Device:
+    """The device of all these tensors; raises DeviceError if they live on several."""
+    for tensor in tensors[1:]:
+        if tensor.device is not tensors[0].device:
+            raise DeviceError(
+                f"tensors live on {tensors[0].device} and on {tensor.device}: move one of them with .to()"
+            )
+    return tensors[0].device
+
+
+def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False, device: str | Device = "cpu") -> Tensor:
+    """Make a tensor from numbers, nested lists or an array; the values are copied.
+
+    dtype: None keeps an array's own dtype, and makes float32 of Python floats. Raises GraphError if an integer tensor
+    is to require a gradient.
+    """
+    if isinstance(data, Tensor):
+        data = data.numpy()
+    if dtype is None and not hasattr(data, "dtype") and np.asarray(data).dtype == np.float64:
+        dtype = np.float32
+    target = get_device(device)
+    return Tensor(target.upload(data, dtype), target, requires_grad)
+
+
+from . import arithmetic, functional  # noqa: E402  (they are written in terms of Tensor)

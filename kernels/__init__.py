@@ -1,0 +1,115 @@
+"""The kernels, one folder an operation: its contract, a NumPy reference, and one file for each toolchain.
+
+`OPERATIONS` is the list of folders. A folder's `__init__.py` holds its contracts: for each launcher a function of the
+same name and signature whose docstring is the specification and whose body checks the arguments. `reference.py`,
+`numba_cpu.py`, `numba_cuda.py` and `cupy_cuda.py` hold the launchers, which trust what the contract has checked.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from ..errors import DeviceError
+from .contract import Contract
+
+OPERATIONS = (
+    "activation",
+    "adadelta",
+    "adagrad",
+    "adagrad_norm",
+    "adam",
+    "binary_cross_entropy",
+    "clipping",
+    "dense",
+    "dropout",
+    "gather",
+    "reduction",
+    "regression",
+    "rmsprop",
+    "sgd",
+    "softmax_cross_entropy",
+)
+
+# The files that may hold a toolchain's launchers, the first one that has it wins. Only the CPU has a second choice:
+# its reference is complete and says so; a GPU toolchain without a launcher is an error.
+TOOLCHAINS = {
+    "reference": ("reference",),
+    "numba_cpu": ("numba_cpu", "reference"),
+    "cupy_cuda": ("cupy_cuda",),
+    "numba_cuda": ("numba_cuda",),
+}
+
+
+class Launcher:
+    """One operation in one toolchain. Calling it checks the arguments by the contract, then launches.
+
+    A recording keeps `launch` alone: what was checked once with these arrays need not be checked again.
+    """
+
+    __slots__ = ("__name__", "contract", "launch", "source")
+
+    def __init__(self, contract: Contract, launch: Any, source: str) -> None:
+        self.__name__ = contract.name
+        self.contract = contract
+        self.launch = launch
+        self.source = source
+
+    def __call__(self, *arrays: Any, **scalars: Any) -> None:
+        self.contract(*arrays, **scalars)
+        self.launch(*arrays, **scalars)
+
+    def __repr__(self) -> str:
+        return f"<launcher {self.__name__} of {self.source}>"
+
+
+def contracts() -> Iterator[tuple[str, Contract]]:
+    """Yield (operation, contract) for every launcher that a complete toolchain has."""
+    for operation in OPERATIONS:
+        package = importlib.import_module(f"{__name__}.{operation}")
+        for value in list(vars(package).values()):
+            if isinstance(value, Contract) and value.operation == operation:
+                yield operation, value
+
+
+def missing(toolchain: str) -> list[str]:
+    """Name the files, relative to the project, that a toolchain still lacks."""
+    folder = Path(__file__).parent
+    files = TOOLCHAINS[toolchain]
+    return [
+        f"kernels/{operation}/{files[0]}.py"
+        for operation in OPERATIONS
+        if not any((folder / operation / f"{file}.py").exists() for file in files)
+    ]
+
+
+def load(toolchain: str) -> SimpleNamespace:
+    """Return the launchers of a toolchain as a plain namespace: `load("reference").dense_forward(x, w, b, y, …)`.
+
+    Raises DeviceError that names the file to write where a launcher is missing.
+    """
+    launchers = {}
+    modules: dict[tuple[str, str], ModuleType | None] = {}
+    for operation, contract in contracts():
+        for file in TOOLCHAINS[toolchain]:
+            if (operation, file) not in modules:
+                modules[operation, file] = _import(operation, file)
+            launch = getattr(modules[operation, file], contract.name, None)
+            if launch is not None:
+                launchers[contract.name] = Launcher(contract, launch, f"kernels/{operation}/{file}.py")
+                break
+        else:
+            raise DeviceError(
+                f"the toolchain {toolchain!r} has no {contract.name}: "
+                f"write it in kernels/{operation}/{TOOLCHAINS[toolchain][0]}.py"
+            )
+    return SimpleNamespace(**launchers)
+
+
+def _import(operation: str, file: str) -> ModuleType | None:
+    if not (Path(__file__).parent / operation / f"{file}.py").exists():
+        return None
+    return importlib.import_module(f"{__name__}.{operation}.{file}")

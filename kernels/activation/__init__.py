@@ -1,0 +1,90 @@
+"""Activations: y = act(z) elementwise, and dz = dy · act'(z).
+
+| name       | act(z)                          | act'                                    | saved for backward |
+| ---------- | ------------------------------- | --------------------------------------- | ------------------ |
+| identity   | z                               | 1                                       | y                  |
+| relu       | max(z, 0)                       | 1 if y > 0 else 0                       | y                  |
+| leaky_relu | z if z > 0 else slope·z         | 1 if y > 0 else slope                   | y                  |
+| tanh       | tanh z                          | 1 − y²                                  | y                  |
+| sigmoid    | 1 / (1 + e^−z)                  | y·(1 − y)                               | y                  |
+| gelu       | z·Φ(z), Φ(z) = (1 + erf(z/√2))/2 | Φ(z) + z·φ(z), φ(z) = e^(−z²/2)/√(2π)   | z                  |
+| silu       | z·σ(z)                          | σ(z)·(1 + z·(1 − σ(z)))                 | z                  |
+
+Where the derivative follows from the output, the output is what is saved, so that nothing more is kept. At the kink of
+relu and leaky_relu the derivative is the left one, as in PyTorch. GELU: Hendrycks & Gimpel, arXiv:1606.08415 (the exact
+form, with erf); SiLU: Elfwing et al., arXiv:1702.03118.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import choose
+from ..contract import Cost, Example, check_range, check_same, contract
+
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu")
+SAVES_INPUT = frozenset({"gelu", "silu"})
+
+
+def check_activation(activation: str, negative_slope: float) -> None:
+    """Refuse an unknown name, and a negative slope: the sign of leaky_relu's output must tell the sign of its input."""
+    if activation not in ACTIVATIONS:
+        choose("activation", activation, ACTIVATIONS)
+    check_range("negative_slope", negative_slope, 0.0)
+
+
+@contract("y")
+def activation_forward(z, y, *, activation, negative_slope=0.01):
+    """y = act(z).
+
+    z, y: float32 or float64, any shape, the same; y may be z itself.
+    """
+    check_activation(activation, negative_slope)
+    check_same(z=z, y=y)
+
+
+@contract("dz")
+def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
+    """dz = dy · act', from y or z as the table says.
+
+    dy, saved, dz: float32 or float64, any shape, the same; dz may be dy itself.
+    """
+    check_activation(activation, negative_slope)
+    check_same(dy=dy, saved=saved, dz=dz)
+
+
+SIZES = {(1,): "one element", (3, 5): "shorter than a vector of 16 bytes", (4, 1024): "many blocks"}
+
+
+@activation_forward.examples
+def _(rng):
+    for shape, reason in SIZES.items():
+        for activation in ACTIVATIONS:
+            z = rng.normal(0, 3, shape).astype(np.float32)
+            yield Example(f"{activation}, {reason}", {"z": z, "y": np.full_like(z, np.nan)}, {"activation": activation})
+    z = np.array([-100, -20, -0.0, 0.0, 20, 100], np.float32)
+    for activation in ACTIVATIONS:
+        arrays = {"z": z, "y": np.full_like(z, np.nan)}
+        yield Example(
+            f"{activation}, far from zero and at it", arrays, {"activation": activation, "negative_slope": 0.2}
+        )
+
+
+@activation_backward.examples
+def _(rng):
+    for shape, reason in SIZES.items():
+        for activation in ACTIVATIONS:
+            dy = rng.normal(0, 1, shape).astype(np.float32)
+            saved = rng.uniform(0.01, 0.99, shape).astype(np.float32) - (0.5 if activation != "sigmoid" else 0)
+            arrays = {"dy": dy, "saved": saved, "dz": np.full_like(dy, np.nan)}
+            yield Example(f"{activation}, {reason}", arrays, {"activation": activation})
+
+
+@activation_forward.cost
+def _(z, y, **_):
+    return Cost(bytes=z.nbytes + y.nbytes, operations=z.size)
+
+
+@activation_backward.cost
+def _(dy, saved, dz, **_):
+    return Cost(bytes=dy.nbytes + saved.nbytes + dz.nbytes, operations=2 * dy.size)

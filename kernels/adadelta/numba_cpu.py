@@ -1,0 +1,24 @@
+"""Adadelta compiled for the CPU: one pass over the buffers."""
+
+import math
+
+from ..numba_options import compile_cpu
+from ..optimizers import signed_scale
+
+
+@compile_cpu
+def _adadelta(g, scale, p, v, u, rate, rho, rest, eps, decay):
+    for i in range(p.size):
+        gi = g[i] * scale + decay * p[i]
+        v[i] = rho * v[i] + rest * gi * gi
+        delta = math.sqrt((u[i] + eps) / (v[i] + eps)) * gi
+        u[i] = rho * u[i] + rest * delta * delta
+        p[i] -= rate * delta
+
+
+def adadelta_step(
+    g, lr, grad_scale, p, square_average, delta_average, *, rho=0.9, eps=1e-6, weight_decay=0.0, maximize=False
+):
+    number = p.dtype.type
+    scalars = map(number, (rho, 1 - rho, eps, weight_decay))
+    _adadelta(g, signed_scale(grad_scale, maximize, number), p, square_average, delta_average, lr[0], *scalars)

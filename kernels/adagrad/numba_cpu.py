@@ -1,0 +1,19 @@
+"""Adagrad compiled for the CPU: one pass over the buffers."""
+
+import math
+
+from ..numba_options import compile_cpu
+from ..optimizers import signed_scale
+
+
+@compile_cpu
+def _adagrad(g, scale, p, s, rate, eps, decay):
+    for i in range(p.size):
+        gi = g[i] * scale + decay * p[i]
+        s[i] += gi * gi
+        p[i] -= rate * gi / (math.sqrt(s[i]) + eps)
+
+
+def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):
+    number = p.dtype.type
+    _adagrad(g, signed_scale(grad_scale, maximize, number), p, square_sum, lr[0], number(eps), number(weight_decay))

@@ -1,0 +1,11 @@
+"""Adagrad in NumPy."""
+
+import numpy as np
+
+from ..optimizers import effective_gradient
+
+
+def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):
+    g = effective_gradient(g, grad_scale, p, weight_decay, maximize)
+    square_sum += g * g
+    p -= lr * g / (np.sqrt(square_sum) + eps)

@@ -1,0 +1,55 @@
+"""Adam compiled for the CPU: one pass over the buffers, where NumPy makes fourteen."""
+
+import math
+
+from ..numba_options import compile_cpu
+
+
+@compile_cpu
+def _adam(g, scale, p, m, v, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
+    for i in range(p.size):
+        gi = g[i] * scale + decay * p[i]
+        m[i] = beta1 * m[i] + rest1 * gi
+        v[i] = beta2 * v[i] + rest2 * gi * gi
+        p[i] = keep * p[i] - rate * m[i] / (math.sqrt(v[i]) + floor)
+
+
+@compile_cpu
+def _amsgrad(g, scale, p, m, v, v_max, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
+    for i in range(p.size):
+        gi = g[i] * scale + decay * p[i]
+        m[i] = beta1 * m[i] + rest1 * gi
+        v[i] = beta2 * v[i] + rest2 * gi * gi
+        v_max[i] = v_max[i] if v_max[i] >= v[i] else v[i]  # this way round, NaN passes
+        p[i] = keep * p[i] - rate * m[i] / (math.sqrt(v_max[i]) + floor)
+
+
+def adam_step(
+    g,
+    lr,
+    grad_scale,
+    p,
+    m,
+    v,
+    v_max,
+    step,
+    *,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    weight_decay=0.0,
+    decoupled=False,
+    maximize=False,
+):
+    step[0] += 1
+    t, rate = int(step[0]), float(lr[0])
+    # √(v/c2) + eps = (√v + eps·√c2) / √c2: both corrections become scalars, computed once a step.
+    c1 = -math.expm1(t * math.log(beta1)) if beta1 > 0 else 1.0
+    root2 = math.sqrt(-math.expm1(t * math.log(beta2))) if beta2 > 0 else 1.0
+    scale = (1.0 if grad_scale is None else float(grad_scale[0])) * (-1 if maximize else 1)
+    moments = (m, v) if v_max is None else (m, v, v_max)
+    decay, keep = (0.0, 1 - rate * weight_decay) if decoupled else (weight_decay, 1.0)
+    scalars = (beta1, 1 - beta1, beta2, 1 - beta2, rate * root2 / c1, eps * root2, decay, keep)
+    number = p.dtype.type
+    update = _adam if v_max is None else _amsgrad
+    update(g, number(scale), p, *moments, *map(number, scalars))

@@ -1,0 +1,58 @@
+"""Dropout compiled for the CPU: the generator's rounds run in vector registers, several blocks at once."""
+
+import numba
+import numpy as np
+
+from ..numba_options import compile_cpu
+from . import MULTIPLIERS, ROUNDS, WEYL, threshold
+
+M0, M1 = (np.uint64(m) for m in MULTIPLIERS)
+W0, W1 = (np.uint64(w) for w in WEYL)
+LOW = np.uint64(0xFFFFFFFF)
+HIGH = np.uint64(32)
+
+
+# Without forceinline the caller's loop stays scalar: 2.1 ns an element became 0.19 (AVX-512).
+@numba.njit(forceinline=True, error_model="numpy")
+def _philox(block, call, seed):
+    # The words are kept in 64 bits: a product of two of them is then one instruction, here and in vector registers.
+    c0, c1, c2, c3 = block & LOW, block >> HIGH, call & LOW, call >> HIGH
+    k0, k1 = seed & LOW, seed >> HIGH
+    for _ in range(ROUNDS):
+        product0, product1 = M0 * c0, M1 * c2
+        c0, c1 = (product1 >> HIGH) ^ c1 ^ k0, product1 & LOW
+        c2, c3 = (product0 >> HIGH) ^ c3 ^ k1, product0 & LOW
+        k0, k1 = (k0 + W0) & LOW, (k1 + W1) & LOW
+    return c0, c1, c2, c3
+
+
+@compile_cpu
+def _draw(mask, call, seed, keep_from):
+    whole = mask.size // 4
+    for i in range(whole):
+        c0, c1, c2, c3 = _philox(np.uint64(i), call, seed)
+        mask[4 * i] = c0 >= keep_from
+        mask[4 * i + 1] = c1 >= keep_from
+        mask[4 * i + 2] = c2 >= keep_from
+        mask[4 * i + 3] = c3 >= keep_from
+    words = _philox(np.uint64(whole), call, seed)
+    for j in range(mask.size - 4 * whole):
+        mask[4 * whole + j] = words[j] >= keep_from
+
+
+@compile_cpu
+def _select(x, mask, y, scale):
+    zero = x.dtype.type(0)
+    for i in range(x.size):
+        y[i] = x[i] * scale if mask[i] != 0 else zero
+
+
+def dropout_forward(x, calls, y, mask, *, p, seed):
+    flat = mask.reshape(-1)
+    _draw(flat, np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p)))
+    _select(x.reshape(-1), flat, y.reshape(-1), x.dtype.type(1 / (1 - p)))
+    calls[0] += 1
+
+
+def dropout_backward(dy, mask, dx, *, p):
+    _select(dy.reshape(-1), mask.reshape(-1), dx.reshape(-1), dy.dtype.type(1 / (1 - p)))

@@ -1,0 +1,61 @@
+"""Minibatches compiled for the CPU: a row is cast and scaled by one flat loop that vectorises."""
+
+import math
+
+import numpy as np
+
+from ..numba_options import compile_cpu
+
+# Half precision, which the compiler does not know, is read as its bits: shifted into place as a float32 they are the
+# number times 2^−112, subnormal ones too; infinity and NaN have all exponent bits set, here and there.
+MAGNITUDE, SIGN = np.uint32(0x7FFF), np.uint32(0x8000)
+RESCALE = np.float32(2.0**112)
+INFINITE_HALF, EXPONENT = np.uint32(0x7C00), np.uint32(0x7F800000)
+
+
+@compile_cpu
+def next_rows(order, cursor, rows):
+    position = np.int64(cursor[0]) % order.size
+    for i in range(rows.size):
+        rows[i] = order[position]
+        position += 1
+        if position == order.size:
+            position = 0
+    cursor[0] += rows.size
+
+
+@compile_cpu
+def _clamp(row, n):
+    return min(max(np.int64(row), 0), n - 1)
+
+
+@compile_cpu
+def _rows(data, rows, out, scale):
+    number = out.dtype.type
+    for i in range(rows.size):
+        source, target = data[_clamp(rows[i], data.shape[0])], out[i]
+        for j in range(target.size):
+            target[j] = number(source[j]) * scale
+
+
+@compile_cpu
+def _rows_of_half(bits, rows, out, scale):
+    number = out.dtype.type
+    for i in range(rows.size):
+        source, target = bits[_clamp(rows[i], bits.shape[0])], out[i]
+        for j in range(target.size):
+            half = np.uint32(source[j])
+            magnitude = np.uint32((half & MAGNITUDE) << 13)
+            value = magnitude.view(np.float32) * RESCALE
+            infinite = np.uint32(magnitude | EXPONENT).view(np.float32)
+            value = infinite if (half & MAGNITUDE) >= INFINITE_HALF else value
+            target[j] = number(-value if (half & SIGN) != 0 else value) * scale
+
+
+def gather(data, rows, out, *, scale=1.0):
+    width = math.prod(data.shape[1:])
+    data, out = data.reshape(data.shape[0], width), out.reshape(rows.size, width)
+    if data.dtype == np.float16:
+        _rows_of_half(data.view(np.uint16), rows, out, out.dtype.type(scale))
+    else:
+        _rows(data, rows, out, out.dtype.type(scale))

@@ -1,0 +1,51 @@
+"""What the contracts of all losses share: the checks of weights and outputs, and example weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from .contract import FLOATS, check_array
+
+
+def check_loss(
+    name: str, predictions: Any, sample_weight: Any, norm: Any, losses: Any, gradient: Any, *, per_row: bool = False
+) -> None:
+    """Check the arrays of a loss: predictions (batch, n_out), and in their dtype the weights, norm and outputs.
+
+    Raises ArgumentError for another shape or dtype; `losses` has one entry a row if `per_row`, else one a prediction.
+    """
+    check_array(name, predictions, (None, None), FLOATS)
+    batch, n_out = predictions.shape
+    if n_out == 0:
+        raise ArgumentError(f"{name} has shape {(batch, n_out)}, expected at least one column: check the output layer")
+    if sample_weight is not None:
+        check_array("sample_weight", sample_weight, (batch,), predictions.dtype)
+    check_array("norm", norm, (1,), predictions.dtype)
+    check_array("losses", losses, (batch,) if per_row else (batch, n_out), predictions.dtype)
+    if gradient is not None:
+        check_array(f"d{name}", gradient, (batch, n_out), predictions.dtype)
+
+
+# (batch, columns) of the example inputs, and why.
+SIZES = {
+    (1, 1): "one element",
+    (5, 3): "narrower than a warp",
+    (33, 70): "more rows and columns than a warp, ragged",
+    (128, 10): "a minibatch of digits",
+    (3, 1500): "a row longer than a block",
+}
+
+
+def draw_weights(rng: np.random.Generator, batch: int) -> np.ndarray:
+    """Weights of the samples, one of them zero where there are several."""
+    weight = rng.uniform(0.5, 2, batch).astype(np.float32)
+    weight[batch // 2 + 1 :][:1] = 0
+    return weight
+
+
+def unwritten(like: np.ndarray) -> np.ndarray:
+    """An output of the shape and dtype of `like`, filled with NaN."""
+    return np.full_like(like, np.nan)

@@ -1,0 +1,7 @@
+"""The sum of an array in NumPy."""
+
+import numpy as np
+
+
+def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
+    out[...] = scale * x.sum(dtype=np.float64) + (out if accumulate else 0)

@@ -1,0 +1,32 @@
+"""Losses of regression in NumPy."""
+
+import numpy as np
+
+
+def huber(p, t, delta):
+    d = p - t
+    return np.where(np.abs(d) <= delta, 0.5 * d * d, delta * (np.abs(d) - 0.5 * delta))
+
+
+VALUE = {
+    "squared_error": lambda p, t, delta: (p - t) ** 2,
+    "absolute_error": lambda p, t, delta: np.abs(p - t),
+    "huber": huber,
+    "poisson": lambda p, t, delta: np.exp(p) - t * p,
+}
+
+GRADIENT = {
+    "squared_error": lambda p, t, delta: 2 * (p - t),
+    "absolute_error": lambda p, t, delta: np.sign(p - t),
+    "huber": lambda p, t, delta: np.clip(p - t, -delta, delta),
+    "poisson": lambda p, t, delta: np.exp(p) - t,
+}
+
+
+# What is not finite stays so without a warning, as in every toolchain: e^p of a large p, a norm of 0.
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")
+def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
+    scale = 1 / norm if sample_weight is None else (sample_weight / norm)[:, None]
+    losses[...] = scale * VALUE[loss](predictions, targets, delta)
+    if dpredictions is not None:
+        dpredictions[...] = scale * GRADIENT[loss](predictions, targets, delta)

@@ -1,0 +1,54 @@
+"""RMSprop: one launch over flat buffers.
+
+    g ← grad_scale·g  (−g to maximize);  g ← g + weight_decay·p
+    v ← alpha·v + (1 − alpha)·g²
+    p ← p − lr·g / (√v + eps)
+
+The average of squares forgets, so that the learning rate of a parameter can rise again. Tieleman & Hinton, "Neural
+networks for machine learning", lecture 6.5 (2012); eps outside the root, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..contract import Cost, Example, check_range, contract
+from ..optimizers import check_update, draw_update, update_bytes
+
+
+@contract("p", "square_average")
+def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):
+    """One step of RMSprop.
+
+    g, p, square_average (n,): gradient, parameters, moving average of squared gradients; float32 or float64, all alike.
+    lr (1,), grad_scale (1,) or None (1): of the dtype of p; device words, so that a replayed step sees them change.
+    With eps 0, an element whose gradients were all zero becomes NaN.
+    """
+    check_update(g, lr, grad_scale, p, weight_decay=weight_decay, square_average=square_average)
+    check_range("alpha", alpha, 0.0, 1.0)
+    check_range("eps", eps, 0.0)
+
+
+@rmsprop_step.examples
+def _(rng):
+    for reason, update in draw_update(rng):
+        for label, scalars in {
+            "plain": {},
+            "with decay": {"weight_decay": 0.1, "eps": 1e-3},
+            "maximizing": {"maximize": True, "alpha": 0.5},
+        }.items():
+            square_average = rng.uniform(0, 2, update["p"].size).astype(np.float32)
+            yield Example(f"{label}, {reason}", {**update, "square_average": square_average}, scalars)
+    arrays = {
+        "g": np.array([0.5, -2.0, 0.0], np.float32),
+        "lr": np.array([0.1], np.float32),
+        "grad_scale": None,
+        "p": np.ones(3, np.float32),
+        "square_average": np.zeros(3, np.float32),
+    }
+    yield Example("the first step: an average of zero, and an element that stays put", arrays, {})
+
+
+@rmsprop_step.cost
+def _(g, lr, grad_scale, p, square_average, **_):
+    return Cost(bytes=update_bytes(g, p, square_average), operations=11 * p.size)

@@ -1,0 +1,20 @@
+"""RMSprop compiled for the CPU: one pass over the buffers."""
+
+import math
+
+from ..numba_options import compile_cpu
+from ..optimizers import signed_scale
+
+
+@compile_cpu
+def _rmsprop(g, scale, p, v, rate, alpha, rest, eps, decay):
+    for i in range(p.size):
+        gi = g[i] * scale + decay * p[i]
+        v[i] = alpha * v[i] + rest * gi * gi
+        p[i] -= rate * gi / (math.sqrt(v[i]) + eps)
+
+
+def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):
+    number = p.dtype.type
+    scalars = map(number, (alpha, 1 - alpha, eps, weight_decay))
+    _rmsprop(g, signed_scale(grad_scale, maximize, number), p, square_average, lr[0], *scalars)

@@ -1,0 +1,56 @@
+"""Stochastic gradient descent, plain, with momentum, and Nesterov's: one launch over flat buffers.
+
+    g ← grad_scale·g  (−g to maximize);  g ← g + weight_decay·p
+    plain:     p ← p − lr·g
+    momentum:  b ← momentum·b + g;  p ← p − lr·b
+    Nesterov:  b ← momentum·b + g;  p ← p − lr·(g + momentum·b)
+
+The buffer b starts at zero, so that the first step is the plain one. Momentum as in Sutskever et al., "On the
+importance of initialization and momentum in deep learning" (2013), but with the learning rate outside the buffer, as in
+PyTorch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import ArgumentError
+from ..contract import Cost, Example, check_range, contract
+from ..optimizers import check_update, draw_update, update_bytes
+
+
+@contract("p", "momentum_buffer")
+def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum=0.0, nesterov=False, weight_decay=0.0, maximize=False):
+    """One step of gradient descent.
+
+    g, p (n,): gradient and parameters; float32 or float64, both the same.
+    momentum_buffer (n,), like p; None if and only if momentum is 0.
+    lr (1,), grad_scale (1,) or None (1): of the dtype of p; device words, so that a replayed step sees them change.
+    """
+    check_update(g, lr, grad_scale, p, weight_decay=weight_decay, momentum_buffer=momentum_buffer)
+    check_range("momentum", momentum, 0.0)
+    if (momentum == 0) != (momentum_buffer is None):
+        found, expected = ("None", "an array like p") if momentum_buffer is None else ("an array", "None")
+        raise ArgumentError(f"momentum_buffer is {found}, expected {expected} at momentum {momentum}: pass {expected}")
+    if nesterov and momentum == 0:
+        raise ArgumentError("momentum is 0, expected more with nesterov: set momentum, 0.9 for instance")
+
+
+@sgd_step.examples
+def _(rng):
+    for reason, update in draw_update(rng):
+        for label, scalars in {
+            "plain": {},
+            "plain with decay, maximizing": {"weight_decay": 0.1, "maximize": True},
+            "momentum": {"momentum": 0.9},
+            "momentum with decay": {"momentum": 0.5, "weight_decay": 0.1},
+            "Nesterov, maximizing": {"momentum": 0.9, "nesterov": True, "maximize": True},
+            "Nesterov with decay": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+        }.items():
+            buffer = rng.normal(size=update["p"].size).astype(np.float32) if "momentum" in scalars else None
+            yield Example(f"{label}, {reason}", {**update, "momentum_buffer": buffer}, scalars)
+
+
+@sgd_step.cost
+def _(g, lr, grad_scale, p, momentum_buffer, **_):
+    return Cost(bytes=update_bytes(g, p, momentum_buffer), operations=(4 if momentum_buffer is None else 7) * p.size)

@@ -1,0 +1,154 @@
+"""What holds for every operation in every toolchain, so that a new one is tested by being in the list."""
+
+import ast
+import inspect
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpugrad import kernels
+from gpugrad.errors import ArgumentError, DeviceError
+from gpugrad.kernels.contract import tolerance
+
+PROJECT = Path(__file__).parents[2]
+KERNELS = Path(kernels.__file__).parent
+CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
+TOOLCHAIN_FILES = ("reference", "numba_cpu", "numba_cuda", "cupy_cuda")
+CPU_TOOLCHAINS = ("reference", "numba_cpu")
+SCRATCH = {"partials", "workspace"}
+
+each_contract = pytest.mark.parametrize("name", CONTRACTS)
+
+
+def array_names(contract):
+    kinds = contract.signature.parameters.items()
+    return [name for name, parameter in kinds if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+
+
+def copies(contract, example, dtype):
+    """The example's arrays in the order of the signature, float32 ones in `dtype`."""
+    arrays = [example.arrays[name] for name in array_names(contract)]
+    return [
+        None if array is None else array.astype(dtype) if array.dtype == np.float32 else array.copy()
+        for array in arrays
+    ]
+
+
+def signatures(file):
+    """{function: its parameters as text} for the functions of a file; read, not imported: it may need a GPU."""
+    functions = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
+    return {function.name: ast.unparse(function.args) for function in functions}
+
+
+def test_operations_are_the_folders_and_the_packages():
+    folders = {file.parent.name for file in KERNELS.glob("*/__init__.py")}
+    packages = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    prefix = "gpugrad.kernels."
+    assert list(kernels.OPERATIONS) == sorted(folders)
+    assert set(kernels.OPERATIONS) == {package[len(prefix) :] for package in packages if package.startswith(prefix)}
+    assert {operation for operation, _ in kernels.contracts()} == folders
+
+
+@pytest.mark.parametrize("operation", kernels.OPERATIONS)
+def test_launchers_have_the_signatures_and_defaults_of_their_contract(operation):
+    contracts = [contract.name for owner, contract in kernels.contracts() if owner == operation]
+    expected = signatures(KERNELS / operation / "__init__.py")
+    for toolchain in TOOLCHAIN_FILES:
+        file = KERNELS / operation / f"{toolchain}.py"
+        found = signatures(file) if file.exists() else {}
+        for name in contracts:
+            assert name in found or toolchain != "reference", f"{file} lacks {name}"
+            assert found.get(name, expected[name]) == expected[name], f"{name} in {file}"
+
+
+@each_contract
+def test_contract_is_complete(name):
+    contract = CONTRACTS[name]
+    assert contract.__doc__
+    assert set(contract.outputs) <= set(array_names(contract))
+    examples = contract.draw_examples()
+    assert len({example.reason for example in examples}) == len(examples), "two examples of one reason"
+    for example in examples:
+        assert set(example.arrays) == set(array_names(contract))
+        cost = contract.cost_of(*copies(contract, example, np.float32), **example.scalars)
+        assert cost.bytes > 0, example.reason
+        assert cost.operations >= 0, example.reason
+
+
+@each_contract
+def test_contract_refuses_other_dtypes_and_strides(name):
+    contract = CONTRACTS[name]
+    for example in contract.draw_examples():
+        arrays = dict(zip(array_names(contract), copies(contract, example, np.float32), strict=True))
+        for argument, array in arrays.items():
+            if array is None:
+                continue
+            with pytest.raises(ArgumentError, match=f"{argument}.*complex64"):
+                contract(**{**arrays, argument: array.astype(np.complex64)}, **example.scalars)
+            strided = np.repeat(array, 2, axis=-1)[..., ::2]
+            if not strided.flags.c_contiguous:
+                with pytest.raises(ArgumentError, match=f"{argument} is not C-contiguous"):
+                    contract(**{**arrays, argument: strided}, **example.scalars)
+
+
+@each_contract
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("toolchain", CPU_TOOLCHAINS)
+def test_launcher_agrees_with_the_reference_in_double_precision(toolchain, dtype, name):
+    contract, launcher = CONTRACTS[name], getattr(kernels.load(toolchain), name)
+    oracle = getattr(kernels.load("reference"), name)
+    for example in contract.draw_examples():
+        expected, arrays, again = (copies(contract, example, kind) for kind in (np.float64, dtype, dtype))
+        before = copies(contract, example, dtype)
+        oracle(*expected, **example.scalars)
+        launcher(*arrays, **example.scalars)
+        launcher(*again, **example.scalars)
+        for argument, *values in zip(array_names(contract), before, arrays, again, expected, strict=True):
+            if values[0] is not None and argument not in SCRATCH:
+                compare(f"{name}, {example.reason}: {argument}", argument in contract.outputs, *values, example)
+
+
+def compare(label, is_output, before, after, again, expected, example):
+    assert after.tobytes() == again.tobytes(), f"{label} differs between two runs"
+    if not is_output:
+        assert after.tobytes() == before.tobytes(), f"{label} is an input and was changed"
+    elif after.dtype.kind != "f":
+        np.testing.assert_array_equal(after, expected, err_msg=label)
+    else:
+        finite = np.isfinite(expected)
+        # A reference that is not finite is a mistake, unless the example is there to show it.
+        assert finite.all() or "NaN" in example.reason, f"{label} is not finite in the reference"
+        np.testing.assert_array_equal(after[~finite], expected[~finite], err_msg=label)
+        largest = np.abs(expected[finite]).max(initial=0)
+        allowed = tolerance(after.dtype, example.terms) * largest
+        np.testing.assert_allclose(after[finite], expected[finite], rtol=0, atol=allowed, err_msg=label)
+
+
+def test_a_toolchain_without_a_launcher_names_the_file_to_write(monkeypatch):
+    monkeypatch.setitem(kernels.TOOLCHAINS, "other", ("other",))
+    assert kernels.missing("other") == [f"kernels/{operation}/other.py" for operation in kernels.OPERATIONS]
+    with pytest.raises(
+        DeviceError, match=r"'other' has no activation_forward: write it in kernels/activation/other\.py"
+    ):
+        kernels.load("other")
+
+
+@pytest.mark.parametrize("toolchain", ["cupy_cuda", "numba_cuda"])
+def test_a_gpu_toolchain_never_falls_back_to_the_cpu(toolchain):
+    lacking = kernels.missing(toolchain)
+    if not lacking:
+        pytest.skip(f"{toolchain} is complete")
+    with pytest.raises(DeviceError, match=lacking[0]):
+        kernels.load(toolchain)
+
+
+def test_a_launcher_checks_and_its_launch_does_not():
+    launcher = kernels.load("numba_cpu").sgd_step
+    g, p, lr = np.ones(3, np.float32), np.zeros(3, np.float32), np.ones(1, np.float32)
+    with pytest.raises(ArgumentError, match="weight_decay"):
+        launcher(g, lr, None, p, None, weight_decay=-1.0)
+    launcher.launch(g, lr, None, p, None, weight_decay=-1.0)
+    np.testing.assert_array_equal(p, -np.ones(3))
+    assert repr(launcher) == "<launcher sgd_step of kernels/sgd/numba_cpu.py>"
