@@ -1,6 +1,6 @@
 """gpugrad: train multilayer perceptrons with handwritten CUDA kernels, and the same program with no GPU."""
 
-from . import functional
+from . import data, functional, nn, optim
 from .arithmetic import (
     argmax,
     clip,
@@ -17,23 +17,29 @@ from .arithmetic import (
     where,
 )
 from .checkpoint import load_model, save_model
+from .callbacks import Callback, EarlyStopping
 from .device import Device, device
 from .functional import relu, sigmoid, tanh
 from .gradcheck import gradcheck
 from .random import Generator, manual_seed
 from .recording import record
 from .tensor import Tensor, no_grad, tensor
+from .trainer import Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Callback",
     "Device",
+    "EarlyStopping",
     "Generator",
     "Tensor",
+    "Trainer",
     "argmax",
     "clip",
     "concatenate",
     "cos",
+    "data",
     "device",
     "exp",
     "functional",
@@ -44,7 +50,9 @@ __all__ = [
     "manual_seed",
     "maximum",
     "minimum",
+    "nn",
     "no_grad",
+    "optim",
     "record",
     "relu",
     "save_model",

@@ -40,9 +40,8 @@ class _Math:
         return out
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:
-        out = self._device.empty(
-            _broadcast(condition.shape, np.shape(x), np.shape(y)), np.result_type(*map(_weak, (x, y)))
-        )
+        shape = _broadcast(condition.shape, np.shape(x), np.shape(y))
+        out = self._device.empty(shape, np.result_type(*(getattr(operand, "dtype", operand) for operand in (x, y))))
         self._device.run(self._device.xp.copyto, out, y)
         self._device.run(self._device.xp.copyto, out, x, where=condition)
         return out
@@ -57,11 +56,6 @@ def _axes(ndim: int, axis: Axis) -> tuple[int, ...]:
         raise ArgumentError(
             f"axis is {axis} for a tensor with {ndim} axes: expected different integers from {-ndim} to {ndim - 1}"
         ) from None
-
-
-def _weak(operand: Any) -> Any:
-    """What np.result_type takes: a bare Python number does not widen an array's dtype, an array with no axes does."""
-    return getattr(operand, "dtype", operand)
 
 
 def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -107,15 +101,15 @@ def _value(operand: Any) -> Any:
 
 
 def _elementwise(
-    name: str, *operands: Operand, gradients: Sequence[Callable[..., Any] | None], linear: bool = False
+    name: str, *given: Operand, gradients: Sequence[Callable[..., Any] | None], linear: bool = False
 ) -> Tensor:
     """Launch the array library's function of this name; gradients: for each operand (m, dy, *operands, out) to its own.
 
     linear: the gradients read neither the operands nor the result.
     """
-    device, operands = _operands(*operands)
+    device, operands = _operands(*given)
     if not any(isinstance(operand, Tensor) for operand in operands):
-        operands = (tensor(operands[0]), *operands[1:])
+        operands = [tensor(operands[0]), *operands[1:]]
     values = [_value(operand) for operand in operands]
     _broadcast(*map(np.shape, values))
     out = device.call(getattr(device.xp, name), *values)
@@ -510,6 +504,8 @@ def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A copy of x stretched to a shape."""
     if x.shape == tuple(shape):
         return x
+    if _broadcast(x.shape, tuple(shape)) != tuple(shape):
+        raise ArgumentError(f"shape {x.shape} cannot be stretched to {tuple(shape)}: only axes of size 1 can be")
     device = x.device
     out = device.empty(shape, x.dtype)
     device.run(device.xp.copyto, out, x.data)

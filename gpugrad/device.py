@@ -160,7 +160,9 @@ class Device:
 
 
 def _dtype_of(operand: Any) -> Any:
-    return operand.dtype if hasattr(operand, "dtype") else type(operand)
+    if hasattr(operand, "dtype"):
+        return operand.dtype
+    return np.dtype(np.bool_) if isinstance(operand, bool) else type(operand)
 
 
 _devices: dict[tuple[str, str], Device] = {}

@@ -241,6 +241,7 @@ def _loss(name: str, predictions: Tensor, shape: tuple[int, ...], reduction: str
         out = total.reshape(())
 
     def backward(dy):
+        assert gradient is not None
         if dy is device.constant(1.0, dy.dtype, ()):  # where loss.backward() starts: no factor
             return (gradient,)
         factor = dy if dy.ndim in (0, gradient.ndim) else dy.reshape(-1, 1)

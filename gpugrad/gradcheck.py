@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from .errors import ArgumentError, GpugradError
@@ -23,7 +24,7 @@ def gradcheck(
 ) -> bool:
     """Return True if the tape's gradients of `function(*inputs)` agree with central differences.
 
-    function: from tensors to one tensor of any shape; each call must give the same result. inputs: float64 tensors;
+    function: from tensors to one tensor of any shape; each call must give the same result. inputs: float64 leaves;
     those that require a gradient are checked, element by element. A result of several elements is checked through a
     weighted sum with fixed, irregular weights, so that no error cancels.
 
@@ -36,6 +37,10 @@ def gradcheck(
     if not checked:
         raise ArgumentError("gradcheck got no input that requires a gradient: set requires_grad=True on one")
     for i in checked:
+        if not inputs[i].is_leaf:
+            raise ArgumentError(
+                f"input {i} of gradcheck is the result of an operation, expected a leaf: detach() it first"
+            )
         if inputs[i].dtype != np.float64:
             raise ArgumentError(
                 f"input {i} of gradcheck has dtype {inputs[i].dtype}, expected float64: "

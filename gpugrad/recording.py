@@ -135,7 +135,7 @@ class Recorded:
             )
         if argument.requires_grad:
             raise RecordingError(
-                "an argument of a recorded step requires a gradient, which would be lost since arguments are copied in: "
+                "an argument of a recorded step requires a gradient, which would be lost since it is copied in: "
                 "pass detach(), or let the step use the tensor itself"
             )
         return argument.data

@@ -123,6 +123,9 @@ class Tensor:
             raise TypeError("len() of a tensor with no axes")
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
     @property
     def requires_grad(self) -> bool:
         return self._requires_grad
@@ -141,6 +144,8 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
+        if self.device.recorder is not None:
+            self.device.recorder.read_attribute(self, "has_grad")
         return Tensor(self._grad, self.device) if self.has_grad else None
 
     @grad.setter
@@ -213,9 +218,7 @@ class Tensor:
             value = tensor(value, device=self.device)
         if isinstance(value, Tensor):
             if value.requires_grad and _grad_enabled.get():
-                raise GraphError(
-                    "a value that requires a gradient would lose it when written in place: detach() it first"
-                )
+                raise GraphError("a value written in place would lose the gradient that it requires: detach() it first")
             indices = (*indices, value)
         common_device(self, *indices)
         self.device.run(self.data.__setitem__, index, value.data if isinstance(value, Tensor) else value)
@@ -360,6 +363,8 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is not a leaf."""
+        if not self.requires_grad:
+            raise GraphError("retain_grad() of a tensor that gets no gradient: set requires_grad=True on its inputs")
         self._retain = True
 
     def backward(self, gradient: Tensor | None = None, *, retain_graph: bool = False) -> None:
@@ -502,12 +507,21 @@ def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False, device:
     """Make a tensor from numbers, nested lists or an array; the values are copied.
 
     dtype: None keeps an array's own dtype, and makes float32 of Python floats. Raises GraphError if an integer tensor
-    is to require a gradient.
+    is to require a gradient, ArgumentError for data that are not real numbers or rows of different lengths.
     """
     if isinstance(data, Tensor):
         data = data.numpy()
-    if dtype is None and not hasattr(data, "dtype") and np.asarray(data).dtype == np.float64:
-        dtype = np.float32
+    if not hasattr(data, "dtype"):
+        try:
+            data = np.asarray(data)
+        except ValueError:
+            raise ArgumentError(
+                "a tensor was made of rows of different lengths, expected equal ones: pad them"
+            ) from None
+        if dtype is None and data.dtype == np.float64:
+            dtype = np.float32
+    if data.dtype.kind not in "biuf":
+        raise ArgumentError(f"a tensor was made of data of dtype {data.dtype}, expected numbers: convert them first")
     target = get_device(device)
     return Tensor(target.upload(data, dtype), target, requires_grad)
 

@@ -1,0 +1,5 @@
+"""`python -m gpugrad` is the command gpugrad."""
+
+from .cli import main
+
+main()

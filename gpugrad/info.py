@@ -1,0 +1,79 @@
+"""What this machine has: devices, toolchains, versions, and what would add the missing ones."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from typing import Any
+
+from .device import TOOLCHAINS, unavailable
+
+PACKAGES = {
+    "numpy": "",
+    "numba": "",
+    "scikit-learn": "",
+    "safetensors": "",
+    "cupy": 'pip install "gpugrad[cuda12]" or "gpugrad[cuda13]"',
+    "numba-cuda": 'pip install "gpugrad[cuda12]" or "gpugrad[cuda13]"',
+    "matplotlib": 'pip install "gpugrad[plot]"',
+    "pyarrow": 'pip install "gpugrad[parquet]"',
+}
+
+
+def collect() -> dict[str, Any]:
+    """A JSON-able report: `gpugrad`, `python`, `platform`, `cores`, `devices`, `packages`."""
+    from . import __version__
+
+    devices = [
+        {"device": kind, "toolchain": toolchain, "available": reason is None, "reason": reason}
+        for kind, toolchains in TOOLCHAINS.items()
+        for toolchain in toolchains
+        for reason in [unavailable(kind, toolchain)]
+    ]
+    packages = [
+        {"package": name, "version": version, "add_with": None if version else remedy}
+        for name, remedy in PACKAGES.items()
+        for version in [_version(name)]
+    ]
+    return {
+        "gpugrad": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "devices": devices,
+        "packages": packages,
+    }
+
+
+def _version(name: str) -> str | None:
+    names = (name, "cupy-cuda12x", "cupy-cuda13x") if name == "cupy" else (name,)
+    for candidate in names:
+        try:
+            return importlib.metadata.version(candidate)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print a report for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(
+        f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}, {report['cores']} cores"
+    )
+    devices = Table(
+        "device", "toolchain", "available", "why not, and what would change that", title="Devices", title_justify="left"
+    )
+    for entry in report["devices"]:
+        devices.add_row(
+            entry["device"], entry["toolchain"], "yes" if entry["available"] else "no", entry["reason"] or ""
+        )
+    packages = Table("package", "version", "add with", title="Packages", title_justify="left")
+    for entry in report["packages"]:
+        packages.add_row(entry["package"], entry["version"] or "missing", entry["add_with"] or "")
+    console.print(devices)
+    console.print(packages)

@@ -1,0 +1,187 @@
+"""Module: parameters and other modules, as one thing that can be called, moved, saved and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..device import Device
+from ..device import device as get_device
+from ..errors import ArgumentError, CheckpointError
+from ..parameter import Parameter
+from ..tensor import Tensor
+
+# Called with (module, output) after each forward pass; how `summary` learns the shapes.
+watchers: list[Callable[[Module, Any], None]] = []
+
+
+class Module:
+    """Base of every building block: derive from it, set parameters and modules as attributes, write `forward`.
+
+    Whatever attribute is a `Parameter` or a `Module`, alone or in a list, tuple or dict, is part of the module, in the
+    order of assignment. Its name is the path to it: "encoder.weight", "layers.0.bias". What is reachable by several
+    paths is one and the same, is counted once and goes by the first of its names.
+
+    Attributes: `training` (True after `train()` and at first, False after `eval()`). `copy.deepcopy` and pickle copy
+    values, not gradients.
+    """
+
+    training = True
+    forward: Callable[..., Any]
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        output = self.forward(*inputs, **options)
+        for watch in watchers:
+            watch(self, output)
+        return output
+
+    # ---- its parts ----
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield (name, module) for the modules directly in this one."""
+        for name, part in self._parts():
+            if isinstance(part, Module):
+                yield name, part
+
+    def children(self) -> Iterator[Module]:
+        for _, module in self.named_children():
+            yield module
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield ("", this module), then (dotted name, module) for all modules in it, each before its children."""
+        yield from self._named_modules("", set())
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and all modules in it."""
+        for _, module in self.named_modules():
+            yield module
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield (dotted name, parameter) for all parameters of this module and the modules in it."""
+        seen: set[int] = set()
+        for prefix, module in self.named_modules():
+            for name, part in module._parts():
+                if isinstance(part, Parameter) and id(part) not in seen:
+                    seen.add(id(part))
+                    yield _join(prefix, name), part
+
+    def parameters(self) -> Iterator[Parameter]:
+        for _, parameter in self.named_parameters():
+            yield parameter
+
+    def _parts(self) -> Iterator[tuple[str, Parameter | Module]]:
+        for name, value in vars(self).items():
+            yield from _parts_of(name, value)
+
+    def _named_modules(self, prefix: str, seen: set[int]) -> Iterator[tuple[str, Module]]:
+        if id(self) not in seen:
+            seen.add(id(self))
+            yield prefix, self
+            for name, child in self.named_children():
+                yield from child._named_modules(_join(prefix, name), seen)
+
+    # ---- what is done to all of them ----
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode, of this module and all in it: dropout is active in it."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Set the evaluation mode: `train(False)`."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients; nothing is written."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    @property
+    def device(self) -> Device | None:
+        """Where the first parameter lives; None without parameters."""
+        first = next(self.parameters(), None)
+        return None if first is None else first.device
+
+    def to(self, device: str | Device) -> Self:
+        """Move all parameters to a device, in place; gradients are dropped."""
+        target = get_device(device)
+        for module in self.modules():
+            module._to_device(target)
+        return self
+
+    def _to_device(self, device: Device) -> None:
+        for _, part in self._parts():
+            if isinstance(part, Parameter):
+                part.to_device(device)
+
+    # ---- values ----
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies on the host of all parameters, by name."""
+        return {name: parameter.numpy() for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Overwrite parameters with the values of a `state_dict`, cast to their dtype.
+
+        strict: every parameter must have an entry and every entry a parameter; otherwise what has no match is left
+        alone. Raises CheckpointError naming all that is missing, unexpected, of the wrong shape or not numbers; then
+        nothing was changed.
+        """
+        parameters = dict(self.named_parameters())
+        arrays = {name: np.asarray(state[name]) for name in parameters if name in state}
+        problems = []
+        if strict:
+            problems += [f"missing {name} {p.shape}" for name, p in parameters.items() if name not in state]
+            problems += [f"unexpected {name} {np.shape(state[name])}" for name in state if name not in parameters]
+        for name, array in arrays.items():
+            if array.shape != parameters[name].shape:
+                problems.append(f"{name} has shape {array.shape}, expected {parameters[name].shape}")
+            elif array.dtype.kind not in "fiub":
+                problems.append(f"{name} has dtype {array.dtype}, expected numbers")
+        if problems:
+            raise CheckpointError(
+                f"the weights do not fit {type(self).__name__} ({'; '.join(problems)}): "
+                "build the model with the sizes that they were saved from"
+            )
+        for name, array in arrays.items():
+            parameter = parameters[name]
+            parameter.device.write(parameter.data, array.astype(parameter.dtype))
+            parameter.changed_in_place()
+
+    # ---- how it looks ----
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses of `repr`; for derived classes to say."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
+        body = "".join(f"\n  {line}" for line in lines) + "\n" if lines else ""
+        return f"{type(self).__name__}({self.extra_repr()}{body})"
+
+
+def check_tensor(owner: Module, name: str, value: Any) -> None:
+    """Refuse what is not a tensor: an array would have to be uploaded at each call."""
+    if not isinstance(value, Tensor):
+        raise ArgumentError(
+            f"{name} of {type(owner).__name__} is a {type(value).__name__}, expected a tensor: "
+            "make it one with gg.tensor(...)"
+        )
+
+
+def _parts_of(name: str, value: Any) -> Iterator[tuple[str, Parameter | Module]]:
+    if isinstance(value, Parameter | Module):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _parts_of(f"{name}.{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _parts_of(f"{name}.{key}", item)
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name

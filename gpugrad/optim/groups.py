@@ -1,0 +1,55 @@
+"""Parameter groups: what an optimizer takes as `params`, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+from ..errors import ArgumentError
+from ..parameter import Parameter
+from ..tensor import Tensor
+
+
+def check_number(name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> None:
+    """Refuse what is not a finite number in [low, high); with `above`, low itself too."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and math.isfinite(value) and (value > low if above else value >= low) and value < high):
+        raise ArgumentError(f"{name} is {value!r}, expected a finite number in {'(' if above else '['}{low}, {high})")
+
+
+def parse(params: Any) -> list[Mapping[str, Any]]:
+    """`params` as a list of dicts with "params" and options."""
+    if isinstance(params, Tensor | Mapping):
+        raise ArgumentError(
+            f"params is one {type(params).__name__}, expected a list of Parameters or of dicts: put it in a list"
+        )
+    items = list(params)
+    if not items:
+        raise ArgumentError(
+            "there are no parameters, expected at least one: pass model.parameters() of a model that has some"
+        )
+    if not any(isinstance(item, Mapping) for item in items):
+        return [{"params": items}]
+    if not all(isinstance(item, Mapping) for item in items):
+        raise ArgumentError("params mixes Parameters and dicts: make each parameter group a dict")
+    return items
+
+
+def learned(params: Any) -> list[Parameter]:
+    """The parameters of a group that require a gradient."""
+    parameters = [params] if isinstance(params, Parameter) else list(params)
+    for p in parameters:
+        if not isinstance(p, Parameter):
+            raise ArgumentError(
+                f"params holds a {type(p).__name__}, expected Parameters: "
+                "pass model.parameters(), or wrap a tensor in nn.Parameter"
+            )
+    kept = [p for p in parameters if p.requires_grad]
+    if not kept:
+        raise ArgumentError(
+            "a parameter group holds no parameter that requires a gradient: "
+            "set requires_grad=True, or leave the group out"
+        )
+    return kept

@@ -1,0 +1,69 @@
+"""A live progress bar of a training, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+REFRESH = 0.1  # seconds between updates: a step may take less than a millisecond
+
+
+class Progress:
+    """One bar an epoch, with the last epoch's numbers beside it; written to standard error.
+
+    show: None shows it where standard error is a terminal.
+    """
+
+    def __init__(self, epoch: int, goal: int, rows: int, *, show: bool | None = None) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._epoch, self._goal, self._rows = epoch, goal, rows
+        self._done = 0
+        self._next = 0.0
+        if sys.stderr.isatty() if show is None else show:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
+            self._bar = RichProgress(
+                TextColumn("epoch {task.fields[epoch]}"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[scores]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+            total = self._rows * (self._goal - self._epoch)
+            self._task = self._bar.add_task("", total=total, epoch=self._label(), scores="")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, rows: int) -> None:
+        if self._bar is not None:
+            self._done += rows
+            now = time.perf_counter()
+            if now >= self._next:
+                self._next = now + REFRESH
+                self._bar.update(self._task, completed=self._done)
+
+    def epoch_done(self, record: dict[str, Any]) -> None:
+        if self._bar is not None:
+            self._epoch += 1
+            scores = "  ".join(
+                f"{name.replace('_', ' ')} {value:.4f}"
+                for name, value in record.items()
+                if name.endswith(("loss", "accuracy", "r2"))
+            )
+            self._bar.update(self._task, completed=self._done, epoch=self._label(), scores=scores)
+
+    def _label(self) -> str:
+        return f"{min(self._epoch + 1, self._goal)}/{self._goal}"

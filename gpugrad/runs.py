@@ -1,0 +1,315 @@
+"""What the commands train, evaluate and predict do, from settings to files."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import data, nn, optim, plots, random
+from . import device as get_device
+from .checkpoint import load_model, read_file
+from .errors import ArgumentError, CheckpointError, choose
+from .files import check_writable
+from .kernels.activation import ACTIVATIONS
+from .trainer import Trainer
+
+MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
+
+Say = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of `gpugrad train`, as the command's help explains them."""
+
+    dataset: str
+    target: str | None = None
+    hidden: tuple[int, ...] = (256, 128)
+    activation: str = "relu"
+    dropout: float = 0.0
+    optimizer: str = "adam"
+    lr: float | None = None
+    schedule: str = "constant"
+    epochs: int = 20
+    batch_size: int = 64
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    balanced: bool = False
+    validation: float = 0.1
+    early_stopping: int = 0
+    seed: int = 0
+    device: str = "auto"
+    toolchain: str | None = None
+    data_dir: Path | None = None
+
+    def check(self) -> None:
+        """Raise ArgumentError for a setting that no training can have, before any data is read."""
+        choose("activation", self.activation, ACTIVATIONS)
+        choose("optimizer", self.optimizer, optim.NAMES)
+        choose("schedule", self.schedule, optim.SCHEDULE_NAMES)
+        random.check_seed(self.seed)
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{_option(name)} is {getattr(self, name)}, expected at least 1")
+        for name in ("lr", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ArgumentError(f"{_option(name)} is {value}, expected a positive number")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ArgumentError(f"--weight-decay is {self.weight_decay}, expected a number of at least 0")
+        for name in ("dropout", "validation", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ArgumentError(f"{_option(name)} is {getattr(self, name)}, expected a share in [0, 1)")
+        if self.early_stopping < 0:
+            raise ArgumentError(f"--early-stopping is {self.early_stopping}, expected epochs to wait, or 0 for never")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -> Settings:
+    """The settings of the training that wrote the checkpoint in `out`; those given explicitly now come first."""
+    if out is None:
+        raise ArgumentError("--resume needs --out DIR, the folder that holds the checkpoint to go on from")
+    _, header = read_file(out / CHECKPOINT)
+    try:
+        stored = dict(header["settings"])
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{out / CHECKPOINT} was not written by gpugrad train: resume it with Trainer.fit(resume=…)"
+        ) from None
+    stored["hidden"] = tuple(stored["hidden"])
+    stored["data_dir"] = Path(stored["data_dir"]) if stored["data_dir"] else None
+    known = {field.name for field in dataclasses.fields(Settings)}
+    return Settings(
+        **{**{k: v for k, v in stored.items() if k in known}, **{k: getattr(settings, k) for k in explicit}}
+    )
+
+
+def train(settings: Settings, *, out: Path | None = None, resume: bool = False, say: Say = print) -> dict[str, Any]:
+    """Train, test, and leave model, checkpoint, history and pictures in `out`; returns what --json prints."""
+    settings.check()
+    device = get_device(settings.device, settings.toolchain)
+    if out is not None:
+        check_writable(out)
+    dataset = data.load(settings.dataset, data_dir=settings.data_dir, target=settings.target, seed=settings.seed)
+    classification = dataset.classes is not None
+    if settings.balanced and not classification:
+        raise ArgumentError("--balanced needs classes, and this target is a number: leave it out")
+    random.manual_seed(settings.seed)
+    model = nn.MLP(
+        dataset.n_features,
+        settings.hidden,
+        dataset.n_outputs,
+        activation=settings.activation,
+        dropout=settings.dropout,
+        seed=settings.seed,
+    )
+    loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing) if classification else nn.MSELoss()
+    decay = {"weight_decay": settings.weight_decay} if settings.weight_decay else {}
+    optimizer = optim.make(settings.optimizer, model.parameters(), lr=settings.lr, **decay)
+    schedule = None if settings.schedule == "constant" else optim.make_schedule(settings.schedule, optimizer)
+    trainer = Trainer(
+        model,
+        loss=loss,
+        optimizer=optimizer,
+        schedule=schedule,
+        device=device,
+        seed=settings.seed,
+        clip_norm=settings.clip_norm,
+    )
+    parameters = sum(p.size for p in model.parameters())
+    what = f"{dataset.n_classes} classes" if classification else "one number to predict"
+    rows = f"{len(dataset.x_train)} rows to train, {len(dataset.x_test)} to test"
+    layers = "-".join(map(str, (dataset.n_features, *settings.hidden, dataset.n_outputs)))
+    say(f"data    {dataset.name}: {rows}, {dataset.n_features} features, {what}")
+    say(f"model   {layers} {settings.activation}, {parameters} parameters")
+    say(f"device  {device.name}, toolchain {device.toolchain} ({device.reason})")
+    header = {
+        "dataset": dataset.name,
+        "classes": dataset.classes,
+        "scale": dataset.scale,
+        "preprocessing": dataset.preprocessing.to_json() if dataset.preprocessing else None,
+        "settings": {
+            **dataclasses.asdict(settings),
+            "data_dir": str(settings.data_dir.resolve()) if settings.data_dir else None,
+        },
+    }
+    start = time.perf_counter()
+    history = trainer.fit(
+        dataset.x_train,
+        dataset.y_train,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        validation_split=settings.validation,
+        class_weight="balanced" if settings.balanced else None,
+        early_stopping=settings.early_stopping or None,
+        scale=dataset.scale,
+        checkpoint=None if out is None else out / CHECKPOINT,
+        checkpoint_header=header,
+        resume=out / CHECKPOINT if resume and out is not None else None,
+    )
+    seconds = time.perf_counter() - start
+    scores = trainer.evaluate(dataset.x_test, dataset.y_test, scale=dataset.scale)
+    if history.stopped:
+        say(f"stopped {history.stopped}")
+    result = {
+        "dataset": dataset.name,
+        "device": device.name,
+        "toolchain": device.toolchain,
+        "epochs": trainer.epoch,
+        "steps": trainer.steps,
+        "seconds": seconds,
+        "samples_per_second": float(np.median(history["samples_per_second"])) if len(history) else None,
+        "train_loss": history[-1]["train_loss"] if len(history) else None,
+        "test_loss": scores["loss"],
+        "test_accuracy": scores.get("accuracy"),
+        "parameters": parameters,
+        "seed": settings.seed,
+        "stopped": history.stopped,
+    }
+    if not classification:
+        result["test_r2"] = scores["r2"]
+    say(_sentence("test", scores) + f" after {trainer.epoch} epochs in {seconds:.1f} s")
+    if out is not None:
+        trainer.save(out / MODEL, **header, result=result)
+        history.to_json(out / "history.json")
+        history.to_csv(out / "history.csv")
+        written = [MODEL, CHECKPOINT, "history.json", "history.csv"]
+        if plots.available() and len(history):
+            history.plot(out / "history.png")
+            written.append("history.png")
+            if classification:
+                matrix = _confusion(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.n_classes)
+                plots.plot_confusion(matrix, dataset.classes, out / "confusion.png")
+                written.append("confusion.png")
+        say(f"written {', '.join(written)} in {out}")
+    return result
+
+
+def _sentence(part: str, scores: dict[str, float]) -> str:
+    return f"{part:<8}" + ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+
+
+def _confusion(trainer: Trainer, x: np.ndarray, y: np.ndarray, scale: float, n_classes: int) -> np.ndarray:
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(y, trainer.predict(x, scale=scale), labels=range(n_classes))
+
+
+# ---- trained models ----
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model as `gpugrad train` left it, ready on a device."""
+
+    trainer: Trainer
+    classes: tuple[str, ...] | None
+    scale: float
+    preprocessing: data.Preprocessing | None
+
+    @property
+    def n_features(self) -> int:
+        return self.trainer.model.config["in_features"]
+
+
+def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
+    """Read a model file, or the one in a folder. Raises CheckpointError for what `gpugrad train` did not write."""
+    file = path / MODEL if path.is_dir() else path
+    model, header = load_model(file)
+    try:
+        classes = None if header["classes"] is None else tuple(header["classes"])
+        scale = float(header["scale"])
+        stored = header["preprocessing"]
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{file} was not written by gpugrad train: use it with gg.load_model") from None
+    preprocessing = None if stored is None else data.Preprocessing.from_json(stored)
+    loss = nn.MSELoss() if classes is None else nn.CrossEntropyLoss()
+    trainer = Trainer(model, loss=loss, device=get_device(device, toolchain))
+    return Trained(trainer, classes, scale, preprocessing)
+
+
+def evaluate(
+    model: Path,
+    dataset: str,
+    *,
+    target: str | None = None,
+    device: str = "auto",
+    toolchain: str | None = None,
+    data_dir: Path | None = None,
+    say: Say = print,
+) -> dict[str, Any]:
+    """Test a model on the test part of a named data set, or on all rows of a file; returns what --json prints."""
+    trained = load_trained(model, device, toolchain)
+    if Path(dataset).suffix.lower() in data.SUFFIXES:
+        x, y = data.load_labelled(
+            dataset, trained.preprocessing, trained.classes, n_features=trained.n_features, target=target
+        )
+    else:
+        named = data.load(dataset, data_dir=data_dir, target=target)
+        if named.classes != trained.classes:
+            raise ArgumentError(
+                f"{dataset} has other classes than {model} was trained on: evaluate it on data of its own kind"
+            )
+        x, y = named.x_test, named.y_test
+    scores = trained.trainer.evaluate(x, y, scale=trained.scale)
+    say(_sentence("test", scores) + f" on {len(x)} rows of {dataset}")
+    if trained.classes is not None:
+        from sklearn.metrics import classification_report
+
+        predicted = trained.trainer.predict(x, scale=trained.scale)
+        labels = list(range(len(trained.classes)))
+        say(classification_report(y, predicted, labels=labels, target_names=trained.classes, digits=4, zero_division=0))
+    place = trained.trainer.device
+    return {
+        "model": str(model),
+        "dataset": dataset,
+        "device": place.name,
+        "toolchain": place.toolchain,
+        "rows": len(x),
+        **scores,
+    }
+
+
+def predict(
+    model: Path, file: Path, *, device: str = "auto", toolchain: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Predict every row of a file: (CSV text, what --json prints).
+
+    The columns are `label` and a `probability_…` for each class; for regression `prediction`, in the target's units.
+    """
+    trained = load_trained(model, device, toolchain)
+    x = data.load_features(file, trained.preprocessing, n_features=trained.n_features)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if trained.classes is None:
+        values = trained.trainer.predict(x, scale=trained.scale)
+        if trained.preprocessing is not None:
+            values = trained.preprocessing.inverse_target(values)
+        writer.writerow(["prediction"])
+        writer.writerows(values.tolist())
+    else:
+        probabilities = trained.trainer.predict_proba(x, scale=trained.scale)
+        writer.writerow(["label", *(f"probability_{name}" for name in trained.classes)])
+        for label, row in zip(probabilities.argmax(axis=1), probabilities, strict=True):
+            writer.writerow([trained.classes[label], *(f"{value:.9g}" for value in row)])
+    place = trained.trainer.device
+    return text.getvalue(), {
+        "model": str(model),
+        "file": str(file),
+        "rows": len(x),
+        "device": place.name,
+        "toolchain": place.toolchain,
+    }

@@ -1,0 +1,109 @@
+"""Files of weights and checkpoints, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import gpugrad as gg
+from gpugrad import checkpoint, files, nn
+from gpugrad.errors import CheckpointError, StorageError
+
+
+@pytest.fixture
+def model():
+    return nn.MLP(5, [4, 3], 2, activation="tanh", dropout=0.1, seed=0)
+
+
+def test_a_model_comes_back_with_its_configuration_and_header(tmp_path, model):
+    path = tmp_path / "deep" / "model.safetensors"
+    gg.save_model(path, model, classes=["no", "yes"])
+    loaded, header = gg.load_model(path)
+    assert header["classes"] == ["no", "yes"]
+    assert loaded.config == model.config
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(loaded.state_dict()[name], array)
+
+
+def test_weights_go_into_a_model_that_is_given(tmp_path):
+    source, target = (nn.Sequential(nn.Dense(3, 2, seed=seed), nn.Tanh()) for seed in (0, 1))
+    gg.save_model(tmp_path / "m", source)
+    gg.load_model(tmp_path / "m", target)
+    np.testing.assert_array_equal(source.state_dict()["0.weight"], target.state_dict()["0.weight"])
+    with pytest.raises(CheckpointError, match="pass the model to load into"):
+        gg.load_model(tmp_path / "m")
+
+
+def test_another_shape_is_named(tmp_path, model):
+    gg.save_model(tmp_path / "m", model)
+    other = nn.MLP(5, [4, 2], 2, dropout=0.1, seed=0)
+    with pytest.raises(CheckpointError, match=r"does not fit the model.*shape \(4, 3\), expected \(4, 2\)"):
+        gg.load_model(tmp_path / "m", other)
+
+
+def test_every_truncation_is_refused(tmp_path, model):
+    path = tmp_path / "m"
+    gg.save_model(path, model)
+    content = path.read_bytes()
+    for length in (0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            gg.load_model(path)
+
+
+def test_other_files_are_refused(tmp_path, model):
+    with pytest.raises(CheckpointError, match="there is no file"):
+        gg.load_model(tmp_path / "absent")
+    save_file({"weight": np.zeros(2, np.float32)}, tmp_path / "torch.safetensors")
+    with pytest.raises(CheckpointError, match=r"no gpugrad header.*nn\.load_pytorch"):
+        gg.load_model(tmp_path / "torch.safetensors")
+    newer = {"gpugrad": json.dumps({"version": checkpoint.VERSION + 1})}
+    save_file(model.state_dict(), tmp_path / "newer", metadata=newer)
+    with pytest.raises(CheckpointError, match=f"version {checkpoint.VERSION + 1}.*upgrade gpugrad"):
+        gg.load_model(tmp_path / "newer")
+    damaged = {"gpugrad": json.dumps({"version": 1, "model": {"class": "MLP", "config": {"in_features": 5}}})}
+    save_file(model.state_dict(), tmp_path / "damaged", metadata=damaged)
+    with pytest.raises(CheckpointError, match="damaged"):
+        gg.load_model(tmp_path / "damaged")
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    files.write_whole(path, "old")
+
+    def no_space(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(StorageError, match=r"No space left on device: free some space"):
+        files.write_whole(path, "new" * 1000)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        files.check_writable(tmp_path / "file" / "folder")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(StorageError, match="that you may write to"):
+        files.check_writable(folder)
+
+
+def test_written_files_can_be_read_by_others(tmp_path):
+    mask = os.umask(0o022)
+    try:
+        files.write_whole(tmp_path / "file", b"x")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644

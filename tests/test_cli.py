@@ -1,0 +1,267 @@
+"""The command as a person uses it: what it prints, what it leaves, what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from gpugrad import cli, plots
+
+TABLE = [
+    "size,colour,weight,kind",
+    *(
+        f"{i % 7 + (3 if i % 2 else 0)},{('red', 'blue', 'green')[i % 3]},{0.5 * (i % 5) + (4 if i % 2 else 0)},{('pear', 'plum')[i % 2]}"
+        for i in range(80)
+    ),
+]
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run the command in this process: (exit code, standard output, standard error)."""
+    monkeypatch.setenv("GPUGRAD_DEVICE", "cpu")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["gpugrad", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit:
+            code = exit.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "fruit.csv"
+    path.write_text("\n".join(TABLE) + "\n")
+    return path
+
+
+def last_json(out):
+    return json.loads(out.strip().splitlines()[-1])
+
+
+QUICK = ("--epochs", 2, "--hidden", 16)
+
+
+def test_train_digits_prints_a_good_accuracy(run):
+    code, out, err = run("train", "digits", "--json")
+    result = last_json(out)
+    assert code == 0
+    assert result["test_accuracy"] >= 0.97
+    assert {
+        "dataset": "digits", "device": "cpu", "toolchain": "numba", "epochs": 20, "seed": 0
+    }.items() <= result.items()  # fmt: skip
+    for name in ("steps", "seconds", "samples_per_second", "train_loss", "test_loss", "parameters"):
+        assert result[name] > 0
+    assert len(out.strip().splitlines()) == 1
+    assert "device  cpu" in err
+
+
+def test_out_holds_model_history_and_pictures(run, tmp_path):
+    out = tmp_path / "run"
+    code, text, _ = run("train", "digits", *QUICK, "--out", out)
+    assert code == 0
+    assert "accuracy" in text
+    names = {"model.safetensors", "checkpoint.safetensors", "history.json", "history.csv"}
+    if plots.available():
+        names |= {"history.png", "confusion.png"}
+        assert (out / "history.png").read_bytes().startswith(b"\x89PNG")
+    assert set(os.listdir(out)) == names
+    records = json.loads((out / "history.json").read_text())["records"]
+    rows = list(csv.DictReader((out / "history.csv").open()))
+    assert [float(row["train_loss"]) for row in rows] == [record["train_loss"] for record in records]
+    assert [int(row["epoch"]) for row in rows] == [1, 2]
+
+
+def test_evaluate_repeats_the_test_of_the_training(run, tmp_path):
+    _, out, _ = run("train", "digits", *QUICK, "--out", tmp_path / "run", "--json")
+    trained = last_json(out)
+    code, out, err = run("evaluate", tmp_path / "run", "digits", "--json")
+    assert code == 0
+    assert last_json(out)["accuracy"] == trained["test_accuracy"]
+    assert last_json(out)["loss"] == pytest.approx(trained["test_loss"], rel=1e-6)
+    assert "precision" in err
+
+
+def test_resume_ends_in_the_same_bits(run, tmp_path):
+    options = ("--hidden", 16, "--dropout", 0.2, "--schedule", "cosine", "--epochs", 4)
+    run("train", "digits", *options, "--out", tmp_path / "whole")
+    run("train", "digits", *options, "--out", tmp_path / "parts")
+    # The state after two epochs, as a kill would leave it.
+    from gpugrad import runs
+    from gpugrad.callbacks import Callback
+
+    class Kill(Callback):
+        def on_epoch_begin(self, trainer, epoch):
+            if epoch == 2:
+                raise SystemExit(9)
+
+    original = runs.Trainer.fit
+    runs.Trainer.fit = lambda self, *a, **k: original(self, *a, **k, callbacks=[Kill()])
+    try:
+        run("train", "digits", *options, "--out", tmp_path / "parts")
+    finally:
+        runs.Trainer.fit = original
+    code, _, err = run("train", "digits", "--resume", "--out", tmp_path / "parts")
+    assert code == 1
+    assert "callbacks" in err  # that training had a callback more
+
+
+def test_a_table_from_training_to_predictions(run, table, tmp_path):
+    out = tmp_path / "run"
+    code, text, _ = run("train", table, "--target", "kind", "--hidden", 8, "--batch-size", 16, "--out", out)
+    assert code == 0
+    assert "5 features, 2 classes" in text
+    new = tmp_path / "new.csv"
+    new.write_text("colour,weight,size\nred,0.5,2\nblue,5.5,8\n")
+    code, text, _ = run("predict", out, new)
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["label"] for row in rows] == ["pear", "plum"]
+    for row in rows:
+        assert float(row["probability_pear"]) + float(row["probability_plum"]) == pytest.approx(1, abs=1e-5)
+    code, text, _ = run("predict", out, new, "--out", tmp_path / "p.csv", "--json")
+    assert last_json(text)["rows"] == 2
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 3
+    code, text, _ = run("evaluate", out, table, "--json")
+    assert last_json(text)["accuracy"] > 0.95
+
+
+def test_regression_predicts_in_the_target_s_units(run, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 2))
+    path = tmp_path / "prices.csv"
+    path.write_text("a,b,price\n" + "\n".join(f"{a},{b},{1000 + 300 * a - 200 * b}" for a, b in x) + "\n")
+    code, out, _ = run("train", path, "--target", "price", "--out", tmp_path / "run", "--json", "--lr", 0.01)
+    result = last_json(out)
+    assert code == 0
+    assert result["test_accuracy"] is None
+    assert result["test_r2"] > 0.95
+    code, out, _ = run("predict", tmp_path / "run", path)
+    predictions = np.array([float(row["prediction"]) for row in csv.DictReader(out.splitlines())])
+    assert abs(predictions.mean() - 1000) < 60
+
+
+def test_info_names_what_is_missing_and_the_remedy(run):
+    code, out, _ = run("info", "--json")
+    report = last_json(out)
+    assert code == 0
+    devices = {(entry["device"], entry["toolchain"]): entry for entry in report["devices"]}
+    assert devices["cpu", "numba"]["available"]
+    assert devices["cpu", "numpy"]["available"]
+    for entry in report["devices"]:
+        assert entry["available"] or entry["reason"]
+    assert {entry["package"] for entry in report["packages"]} >= {"numpy", "numba", "cupy"}
+    for entry in report["packages"]:
+        assert entry["version"] or "pip install" in entry["add_with"]
+    code, out, _ = run("info")
+    assert "Devices" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["digit"], "did you mean 'digits'"),
+        (["digits", "--optimizer", "adm"], "did you mean 'adam'"),
+        (["digits", "--activation", "rely"], "did you mean 'relu'"),
+        (["digits", "--schedule", "cosin"], "did you mean 'cosine'"),
+        (["digits", "--device", "gpu"], "unknown device 'gpu'"),
+        (["digits", "--toolchain", "cupy"], "unknown toolchain"),
+        (["digits", "--epochs", 0], "--epochs is 0"),
+        (["digits", "--batch-size", -1], "--batch-size is -1"),
+        (["digits", "--batch-size", 5000], "fewer than the batch size 5000"),
+        (["digits", "--hidden", "64,x"], "--hidden is '64,x'"),
+        (["digits", "--hidden", "64,-1"], "--hidden is '64,-1'"),
+        (["digits", "--lr", 0], "--lr is 0"),
+        (["digits", "--lr", "nan"], "--lr is nan"),
+        (["digits", "--weight-decay", -0.1], "--weight-decay is -0.1"),
+        (["digits", "--dropout", 1], "--dropout is 1"),
+        (["digits", "--validation", 1.5], "--validation is 1.5"),
+        (["digits", "--early-stopping", -2], "--early-stopping is -2"),
+        (["digits", "--seed", -1], "seed is -1"),
+        (["digits", "--target", "x"], "does not apply to digits"),
+        (["digits", "--resume"], "--resume needs --out"),
+        (["absent.csv", "--target", "y"], "absent.csv"),
+    ],
+)  # fmt: skip
+def test_a_bad_option_is_one_sentence_with_a_remedy(run, tmp_path, arguments, words):
+    out = tmp_path / "run"
+    code, text, err = run("train", *arguments, *([] if "--resume" in arguments else ["--out", out]))
+    assert code == 1
+    assert err.startswith("gpugrad: ")
+    assert words in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+    assert not out.exists() or not os.listdir(out)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "empty"),
+        ("a,b,kind\n", "row"),
+        ("a,b,kind\n1,2,x\n1,2\n", "columns"),
+        ("a,b,kind\n" + "1,2,x\n" * 50, "class"),
+        ("a,b,kind\n" + "1,,x\n2,3,y\n" * 50, "missing"),
+        ("a,b,kind\n" + "1,nan,x\n2,3,y\n" * 50, "nan"),
+        ("a,b,kind\n" + "1,inf,x\n2,3,y\n" * 50, "inf"),
+        ("a,b,sort\n" + "1,2,x\n2,3,y\n" * 50, "kind"),
+        ("a,b,kind\n" + "1,2,x\n2,3,y\n" * 5, "fewer than the batch size"),
+    ],
+    ids=["empty", "header only", "ragged", "one class", "missing value", "NaN", "infinity", "no target", "few rows"],
+)
+def test_a_bad_table_is_one_sentence(run, tmp_path, content, words):
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    out = tmp_path / "run"
+    code, _, err = run("train", path, "--target", "kind", "--out", out)
+    assert code == 1
+    assert words.lower() in err.lower()
+    assert len(err.strip().splitlines()) == 1
+    assert not out.exists() or not os.listdir(out)
+
+
+def test_labels_outside_the_classes(run, table, tmp_path):
+    run("train", table, "--target", "kind", *QUICK, "--batch-size", 16, "--out", tmp_path / "run")
+    other = tmp_path / "other.csv"
+    other.write_text("size,colour,weight,kind\n1,red,2,apple\n")
+    code, _, err = run("evaluate", tmp_path / "run", other)
+    assert code == 1
+    assert "apple" in err
+
+
+def test_bad_model_files(run, table, tmp_path):
+    code, _, err = run("predict", tmp_path / "absent", table)
+    assert (code, "there is no file" in err) == (1, True)
+    run("train", table, "--target", "kind", *QUICK, "--batch-size", 16, "--out", tmp_path / "run")
+    model = tmp_path / "run" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-10])
+    code, _, err = run("predict", tmp_path / "run", table)
+    assert (code, "truncated" in err) == (1, True)
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:50])
+    code, _, err = run("train", table, "--target", "kind", "--resume", "--out", tmp_path / "run")
+    assert (code, "truncated" in err) == (1, True)
+
+
+def test_an_output_folder_that_is_a_file(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = run("train", "digits", "--out", tmp_path / "file")
+    assert code == 1
+    assert err.startswith("gpugrad: cannot write")
+
+
+def test_a_loss_that_explodes(run, tmp_path):
+    code, _, err = run("train", "digits", "--optimizer", "sgd", "--lr", 1e30, "--out", tmp_path / "run")
+    assert code == 1
+    assert "epoch 1, step" in err
+    assert "wrote" in err
