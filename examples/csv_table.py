@@ -37,7 +37,10 @@ def main():
 
         # Numbers are standardised, categories one-hot, both with the statistics of the training rows alone.
         flats = data.load(sold, target="price")
-        print(f"{len(flats.x_train)} rows to train, {len(flats.x_test)} to test, features", flats.preprocessing.feature_names)
+        print(
+            f"{len(flats.x_train)} rows to train, {len(flats.x_test)} to test, features",
+            flats.preprocessing.feature_names,
+        )
 
         gg.manual_seed(0)
         model = nn.MLP(flats.n_features, [64, 64], 1, activation="silu")

@@ -1,6 +1,6 @@
 """First steps: a gradient by the tape, then a network trained on the handwritten digits of scikit-learn.
 
-    python examples/first_steps.py
+python examples/first_steps.py
 """
 
 import gpugrad as gg

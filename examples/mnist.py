@@ -1,7 +1,7 @@
 """MNIST: 60,000 images, two epochs, over 96 % right in seconds on a CPU.
 
-    python examples/mnist.py --data-dir FOLDER      a folder with the four IDX files, gzipped or not
-    python examples/mnist.py                        the folder in GPUGRAD_DATA, or a download into the cache
+python examples/mnist.py --data-dir FOLDER      a folder with the four IDX files, gzipped or not
+python examples/mnist.py                        the folder in GPUGRAD_DATA, or a download into the cache
 """
 
 import argparse

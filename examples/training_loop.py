@@ -1,6 +1,6 @@
 """A training loop by hand: the tape, an optimizer, minibatches; then the same loop recorded and replayed.
 
-    python examples/training_loop.py
+python examples/training_loop.py
 """
 
 import time

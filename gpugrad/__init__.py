@@ -16,8 +16,8 @@ from .arithmetic import (
     sqrt,
     where,
 )
-from .checkpoint import load_model, save_model
 from .callbacks import Callback, EarlyStopping
+from .checkpoint import load_model, save_model
 from .device import Device, device
 from .functional import relu, sigmoid, tanh
 from .gradcheck import gradcheck

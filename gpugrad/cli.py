@@ -45,10 +45,15 @@ def train(
         str,
         typer.Option(help="sgd, momentum, nesterov, adagrad-norm, adagrad, rmsprop, adadelta, adam or adamw."),
     ] = "adam",
-    lr: Annotated[float | None, typer.Option(help="Learning rate; the optimizer's own default if not given.")] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Learning rate, the peak of one-cycle and warmup; one that suits the optimizer if not given."
+        ),
+    ] = None,
     schedule: Annotated[
         str, typer.Option(help="constant, step, exponential, cosine, one-cycle, warmup or plateau.")
-    ] = "constant",
+    ] = "one-cycle",
     epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Rows of a minibatch.")] = 64,
     weight_decay: Annotated[float, typer.Option(help="Weight decay of the optimizer.")] = 0.0,
@@ -156,7 +161,7 @@ def _speaker(as_json: bool) -> Any:
     """How a run reports to a person: on standard output, or on standard error beside --json."""
     from rich.console import Console
 
-    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    console = Console(stderr=as_json, highlight=False, markup=False, soft_wrap=True)
     return console.print
 
 

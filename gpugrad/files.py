@@ -46,6 +46,12 @@ def check_writable(folder: str | Path) -> None:
     probe.unlink()
 
 
+def remove_partial(folder: str | Path) -> None:
+    """Remove the temporary files that a killed process left in a folder."""
+    for path in Path(folder).glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def storage_error(path: Path, error: OSError) -> StorageError:
     """What an OSError means for a file that was to be written."""
     remedy = {

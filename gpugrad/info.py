@@ -61,7 +61,7 @@ def show(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(
         f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}, {report['cores']} cores"
     )

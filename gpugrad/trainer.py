@@ -37,9 +37,9 @@ class Trainer:
     model: any `nn.Module` from (batch, n_features) to (batch, n_out). loss: a module of `nn`; None: CrossEntropyLoss.
     optimizer: one of `optim` over the model's parameters; None: Adam. schedule: one of `optim`'s schedules, or None.
     device, toolchain: as for `gg.device`; model and optimizer are moved there. seed: of shuffling, splits and dropout;
-    the same seed on the same device gives the same bits. clip_norm, clip_value: limits of the gradient's norm over all
-    parameters, and of each of its elements. record: replay the step; False runs it through the tape each time, with
-    the same result.
+    the same seed on the same device gives the same bits; all Dropout layers draw from the trainer's generator.
+    clip_norm, clip_value: limits of the gradient's norm over all parameters, and of each of its elements. record:
+    replay the step; False runs it through the tape each time, with the same result.
 
     Attributes: `model`, `loss`, `optimizer`, `schedule`, `device`, `generator` (of dropout), `history`, `epoch` and
     `steps` (trained so far).
@@ -77,7 +77,7 @@ class Trainer:
         self.steps = 0
         self.generator = Generator(seed, self.device)
         for module in model.modules():
-            if isinstance(module, nn.Dropout) and module.generator is None:
+            if isinstance(module, nn.Dropout):
                 module.generator = self.generator
         self._stop_reason: str | None = None
 
@@ -123,14 +123,12 @@ class Trainer:
         for name, value in (("epochs", epochs), ("batch_size", batch_size), ("accumulation_steps", accumulation_steps)):
             if not isinstance(value, int | np.integer) or value < 1:
                 raise ArgumentError(f"{name} is {value!r}, expected an integer of at least 1")
+        x = check_features(x)
+        _check_rows(len(x), batch_size)
         x, y, weight, validation = self._check_data(
             x, y, sample_weight, class_weight, validation_data, validation_split, scale
         )
-        if len(x) < batch_size:
-            raise ArgumentError(
-                f"there are {len(x)} rows to train on, fewer than the batch size {batch_size}: "
-                "pass a smaller batch size"
-            )
+        _check_rows(len(x), batch_size)  # what is set aside to validate does not count
         stopping = EarlyStopping(early_stopping) if isinstance(early_stopping, int) else early_stopping
         hooks = [*([stopping] if stopping else []), *callbacks]
         data = Minibatches(self.device, x, y, weight, dtype=self._dtype(), scale=scale, seed=self.seed)
@@ -390,6 +388,13 @@ class Trainer:
     def save(self, path: str | Path, **header: Any) -> None:
         """Write the model to a safetensors file; read it back with `gg.load_model`."""
         save_model(path, self.model, **header)
+
+
+def _check_rows(rows: int, batch_size: int) -> None:
+    if rows < batch_size:
+        raise ArgumentError(
+            f"there are {rows} rows to train on, fewer than the batch size {batch_size}: pass a smaller batch size"
+        )
 
 
 def _split(y: np.ndarray, share: float, seed: int, *, stratify: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -108,7 +108,7 @@ def check_array(name: str, array: Any, shape: tuple[int | None, ...], dtype: Any
         expected = " or ".join(str(d) for d in dtypes)
         raise ArgumentError(f"{name} has dtype {array.dtype}, expected {expected}: convert it with astype")
     if len(array.shape) != len(shape) or any(e is not None and e != s for s, e in zip(array.shape, shape, strict=True)):
-        expected = "(" + ", ".join("any" if e is None else str(e) for e in shape) + ")"
+        expected = str(tuple("any" if e is None else e for e in shape)).replace("'", "")
         raise ArgumentError(
             f"{name} has shape {tuple(array.shape)}, expected {expected}: check the sizes of the other arguments"
         )

@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # A block of code, and the line above it that says which file it belongs to and where in it.
-BLOCK = re.compile(r"(?:^`(?P<path>[^`]+)`(?:, (?P<place>[^\n]+))?\n\n)?^```(?:python|text)\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"(?:^`(?P<path>[^`]+)`(?:, (?P<place>[^\n]+))?\n\n)?^```(?:python|text)\n(?P<code>.*?)^```$", re.M | re.S
+)
 
 
 @pytest.fixture
@@ -72,9 +74,21 @@ def test_following_the_page_works(page, operation, project):
     assert str(project) in where
     for code in code_to_run:
         run(project, "-c", code)
-    tested = run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_toolchains.py", "-k", operation)
+    tested = run(
+        project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_toolchains.py", "-k", operation
+    )
     assert re.search(r"\d+ passed", tested)
-    run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_toolchains.py", "-k", "operations_are or signatures")
+    run(
+        project,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/kernels/test_toolchains.py",
+        "-k",
+        "operations_are or signatures",
+    )
 
 
 def test_the_page_is_needed(project):

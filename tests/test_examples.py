@@ -29,7 +29,9 @@ def test_example(name):
     if name == "mnist.py" and not os.environ.get("GPUGRAD_DATA"):
         pytest.skip("MNIST is not here: set GPUGRAD_DATA to the folder of its files")
     environment = {**os.environ, "GPUGRAD_DEVICE": "cpu"}
-    done = subprocess.run([sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=120, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert SAYS[name] in done.stdout
 

@@ -388,7 +388,7 @@ def test_loss_errors():
         F.cross_entropy(z, labels, reduction="avg")
     with pytest.raises(ArgumentError, match="labels have dtype float64, expected integers: convert them with astype"):
         F.cross_entropy(z, gg.tensor(np.zeros(2)))
-    with pytest.raises(ArgumentError, match=r"labels has shape \(3,\), expected \(2\)"):
+    with pytest.raises(ArgumentError, match=r"labels has shape \(3,\), expected \(2,\)"):
         F.cross_entropy(z, gg.tensor([0, 1, 2]))
     with pytest.raises(ArgumentError, match=r"targets has shape \(2,\), expected \(2, 3\)"):
         F.regression_loss(z, gg.tensor(np.zeros(2)), loss="huber")

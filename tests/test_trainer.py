@@ -143,7 +143,9 @@ def test_stored_bytes_are_scaled_as_they_are_gathered():
     np.testing.assert_allclose(results[0], results[1], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.L1Loss(), nn.HuberLoss(), nn.PoissonNLLLoss()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "loss", [nn.MSELoss(), nn.L1Loss(), nn.HuberLoss(), nn.PoissonNLLLoss()], ids=lambda m: type(m).__name__
+)
 def test_regression_losses_learn(loss):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 3)).astype(np.float32)

@@ -123,7 +123,7 @@ def test_bad_options_are_refused(options, message):
 
 def test_arrays_that_differ_are_refused():
     launchers = kernels.load("reference")
-    with pytest.raises(ArgumentError, match=r"y has shape \(4,\), expected \(3\)"):
+    with pytest.raises(ArgumentError, match=r"y has shape \(4,\), expected \(3,\)"):
         launchers.activation_forward(np.ones(3), np.ones(4), activation="relu")
     with pytest.raises(ArgumentError, match="saved has dtype float32, expected float64"):
         launchers.activation_backward(np.ones(3), np.ones(3, np.float32), np.ones(3), activation="relu")

@@ -84,7 +84,7 @@ def test_bad_arguments_of_adagrad_are_refused(name, arrays, scalars, message):
 def test_bad_arguments_of_adagrad_norm_are_refused():
     launchers = kernels.load("reference")
     g, p, word, partials = np.ones(3), np.ones(3), np.ones(1), np.ones(PARTIALS)
-    with pytest.raises(ArgumentError, match=r"partials has shape \(7,\), expected \(256\)"):
+    with pytest.raises(ArgumentError, match=r"partials has shape \(7,\), expected \(256,\)"):
         launchers.adagrad_norm_accumulate(g, None, p, word, np.ones(7))
     with pytest.raises(ArgumentError, match="square_sum has shape"):
         launchers.adagrad_norm_accumulate(g, None, p, p, partials)

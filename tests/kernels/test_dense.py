@@ -119,7 +119,7 @@ def test_matmul_is_the_sum_of_products(toolchain, seed, m, k, n, leading, transp
     ("change", "message"),
     [
         ({"w": np.ones((4, 2))}, r"w has shape \(4, 2\), expected \(3, any\)"),
-        ({"b": np.ones(3)}, r"b has shape \(3,\), expected \(2\)"),
+        ({"b": np.ones(3)}, r"b has shape \(3,\), expected \(2,\)"),
         ({"y": np.ones((5, 3))}, r"y has shape \(5, 3\), expected \(5, 2\)"),
         ({"z": np.ones((2, 5))}, "z has shape"),
         ({"x": np.ones((5, 3, 1))}, "x has shape"),

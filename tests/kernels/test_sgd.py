@@ -57,7 +57,7 @@ def test_bad_arguments_are_refused(buffer, scalars, message):
 @pytest.mark.parametrize(
     ("argument", "array", "message"),
     [
-        ("g", np.ones(4), r"g has shape \(4,\), expected \(3\)"),
+        ("g", np.ones(4), r"g has shape \(4,\), expected \(3,\)"),
         ("g", np.ones(3, np.float32), "g has dtype float32, expected float64"),
         ("lr", np.ones(2), "lr has shape"),
         ("lr", np.ones(1, np.float32), "lr has dtype"),

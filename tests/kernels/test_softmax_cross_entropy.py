@@ -192,7 +192,7 @@ def test_one_class_and_no_rows(toolchain):
         ({"logits": np.ones((2, 0))}, 0.0, "at least one column"),
         ({"labels": np.zeros(2, np.int64)}, 0.0, "labels has dtype int64, expected int32"),
         ({"labels": np.zeros(3, np.int32)}, 0.0, r"labels has shape \(3,\)"),
-        ({"class_weight": np.ones(2)}, 0.0, r"class_weight has shape \(2,\), expected \(3\)"),
+        ({"class_weight": np.ones(2)}, 0.0, r"class_weight has shape \(2,\), expected \(3,\)"),
         ({"sample_weight": np.ones(2, np.float32)}, 0.0, "sample_weight has dtype float32"),
         ({"norm": np.ones(2)}, 0.0, "norm has shape"),
         ({"losses": np.ones((2, 3))}, 0.0, "losses has shape"),
