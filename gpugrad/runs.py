@@ -205,7 +205,7 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
         if plots.available() and len(history):
             history.plot(out / "history.png")
             written.append("history.png")
-            if classification:
+            if dataset.classes is not None:
                 matrix = _confusion(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.n_classes)
                 plots.plot_confusion(matrix, dataset.classes, out / "confusion.png")
                 written.append("confusion.png")
@@ -234,10 +234,7 @@ class Trained:
     classes: tuple[str, ...] | None
     scale: float
     preprocessing: data.Preprocessing | None
-
-    @property
-    def n_features(self) -> int:
-        return self.trainer.model.config["in_features"]
+    n_features: int
 
 
 def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
@@ -253,7 +250,7 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
     preprocessing = None if stored is None else data.Preprocessing.from_json(stored)
     loss = nn.MSELoss() if classes is None else nn.CrossEntropyLoss()
     trainer = Trainer(model, loss=loss, device=get_device(device, toolchain))
-    return Trained(trainer, classes, scale, preprocessing)
+    return Trained(trainer, classes, scale, preprocessing, header["model"]["config"]["in_features"])
 
 
 def evaluate(
