@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import CheckpointError
+from .errors import ArgumentError, CheckpointError
 from .files import write_whole
 
 if TYPE_CHECKING:
@@ -23,9 +23,23 @@ def write_file(path: str | Path, arrays: Mapping[str, np.ndarray], header: dict[
     """Write named arrays and a JSON-able header to a safetensors file."""
     from safetensors.numpy import save
 
-    metadata = {HEADER: json.dumps({"version": VERSION, **header})}
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    metadata = {HEADER: json.dumps({"version": VERSION, **header}, default=_plain)}
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_whole(path, save(contiguous, metadata))
+
+
+def as_json(value: Any) -> Any:
+    """What JSON makes of a value: tuples become lists, NumPy's numbers Python's. Raises ArgumentError if it cannot."""
+    return json.loads(json.dumps(value, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise ArgumentError(
+        f"a header cannot hold {value!r} of type {type(value).__name__}: "
+        "keep to numbers, texts, lists and dicts of them"
+    )
 
 
 def read_file(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -88,8 +102,10 @@ def load_model(path: str | Path, model: Module | None = None) -> tuple[Module, d
 
 
 def describe_model(model: Module) -> dict[str, Any]:
-    """What is needed to build a model again, if its class says so, and its name."""
-    return {"class": type(model).__name__, "config": getattr(model, "config", None)}
+    """The name of a model's class, and for an `nn.MLP` what is needed to build it again, else None."""
+    from . import nn
+
+    return {"class": type(model).__name__, "config": model.config if isinstance(model, nn.MLP) else None}
 
 
 def build_model(description: dict[str, Any], path: str | Path) -> Module:

@@ -2,93 +2,126 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from .errors import ArgumentError, GpugradError
+from .files import to_json, write_whole
 
 app = typer.Typer(
     name="gpugrad",
     help="Train multilayer perceptrons with handwritten CUDA kernels, and the same on a machine with no GPU.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    cls=TyperGroup,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Make the last line of standard output one JSON object.")]
+# Typer has no public name for it: older releases have the one of click, newer ones a copy of that.
+UsageError: Any = typer.BadParameter.__bases__[0]
+INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
+
+
+def _option(panel: str, words: str, *names: str) -> Any:
+    return typer.Option(*names, help=words, rich_help_panel=panel)
+
+
+NETWORK, TRAINING, DATA, RUN = "Network", "Training", "Data", "Run"
+Target = Annotated[str | None, _option(DATA, "The column of a file that is to be predicted.")]
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder that holds the data set's files [env: GPUGRAD_DATA].")
+    Path | None, _option(DATA, "Folder with the files of mnist or fashion-mnist; GPUGRAD_DATA if not given.")
 ]
-DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, emulator or simulator.")]
-ToolchainName = Annotated[
-    str | None, typer.Option("--toolchain", help="Which kernels: numba or numpy on the CPU, cupy or numba on a GPU.")
-]
+DeviceName = Annotated[str, _option(RUN, "auto, cpu, cuda, cuda:1, emulator or simulator.")]
+ToolchainName = Annotated[str | None, _option(RUN, "Kernels to use: numba or numpy on a CPU, cupy or numba on a GPU.")]
+Json = Annotated[bool, _option(RUN, "Make the last line of standard output one JSON object.", "--json")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        print(f"gpugrad {__version__}")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def gpugrad(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
 def train(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, or a .csv, .npz or .parquet file.")],
-    target: Annotated[str | None, typer.Option(help="The column of a file to predict.")] = None,
-    hidden: Annotated[str, typer.Option(help="Sizes of the hidden layers, such as 256,128; 0 for none.")] = "256,128",
-    activation: Annotated[str, typer.Option(help="relu, leaky_relu, tanh, sigmoid, gelu, silu or identity.")] = "relu",
-    dropout: Annotated[float, typer.Option(help="Probability of dropping a hidden unit, in [0, 1).")] = 0.0,
+    hidden: Annotated[str, _option(NETWORK, "Sizes of the hidden layers; 0 for none.")] = "256,128",
+    activation: Annotated[str, _option(NETWORK, "relu, leaky_relu, tanh, sigmoid, gelu, silu or identity.")] = "relu",
+    dropout: Annotated[float, _option(NETWORK, "Probability of dropping a hidden unit, in [0, 1).")] = 0.0,
     optimizer: Annotated[
         str,
-        typer.Option(help="sgd, momentum, nesterov, adagrad-norm, adagrad, rmsprop, adadelta, adam or adamw."),
+        _option(TRAINING, "sgd, momentum, nesterov, adagrad-norm, adagrad, rmsprop, adadelta, adam or adamw."),
     ] = "adam",
     lr: Annotated[
         float | None,
-        typer.Option(
-            help="Learning rate, the peak of one-cycle and warmup; one that suits the optimizer if not given."
+        _option(
+            TRAINING, "Learning rate, the peak of one-cycle and warmup; if not given, one that suits the optimizer."
         ),
     ] = None,
     schedule: Annotated[
-        str, typer.Option(help="constant, step, exponential, cosine, one-cycle, warmup or plateau.")
+        str, _option(TRAINING, "constant, step, exponential, cosine, one-cycle, warmup or plateau.")
     ] = "one-cycle",
-    epochs: Annotated[int, typer.Option(help="Passes over the training data.")] = 20,
-    batch_size: Annotated[int, typer.Option(help="Rows of a minibatch.")] = 64,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay of the optimizer.")] = 0.0,
-    clip_norm: Annotated[float | None, typer.Option(help="Limit of the gradient's norm.")] = None,
-    label_smoothing: Annotated[float, typer.Option(help="Share of each label spread over all classes.")] = 0.0,
-    balanced: Annotated[bool, typer.Option(help="Weigh rare classes as much as frequent ones.")] = False,
-    validation: Annotated[float, typer.Option(help="Share of the training rows held out to validate on.")] = 0.1,
+    epochs: Annotated[int, _option(TRAINING, "Passes over the training data.")] = 20,
+    batch_size: Annotated[int, _option(TRAINING, "Rows of a minibatch.")] = 64,
+    weight_decay: Annotated[float, _option(TRAINING, "Weight decay of the optimizer.")] = 0.0,
+    clip_norm: Annotated[float | None, _option(TRAINING, "Limit of the gradient's norm; none if not given.")] = None,
+    label_smoothing: Annotated[float, _option(TRAINING, "Share of each label spread over all classes.")] = 0.0,
+    balanced: Annotated[bool, _option(TRAINING, "Weigh rare classes as much as frequent ones.", "--balanced")] = False,
     early_stopping: Annotated[
-        int, typer.Option(help="Stop after this many epochs without progress, with the best weights; 0: never.")
+        int, _option(TRAINING, "Stop after this many epochs without progress, with the best weights; 0: never.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Of weights, splits, shuffling and dropout.")] = 0,
+    seed: Annotated[int, _option(TRAINING, "Seed of weights, splits, shuffling and dropout.")] = 0,
+    target: Target = None,
+    task: Annotated[
+        str, _option(DATA, "classification, regression or auto, which goes by the values of the target.")
+    ] = "auto",
+    validation: Annotated[float, _option(DATA, "Share of the training rows held out to validate on; 0: none.")] = 0.1,
+    data_dir: DataDir = None,
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for model, checkpoint, history and pictures.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
-    data_dir: DataDir = None,
+    out: Annotated[Path | None, _option(RUN, "Folder for model, checkpoint, history and pictures.")] = None,
+    resume: Annotated[
+        bool, _option(RUN, "Go on from the checkpoint in --out, with the settings it was made with.", "--resume")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network on a data set and test it."""
     from . import runs
 
     given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "out")}
-    explicit = {k for k in given if _explicit(context, k)}
     settings = runs.Settings(**{**given, "hidden": _sizes(hidden)})
     if resume:
-        settings = runs.resumed_settings(settings, explicit, out)
+        settings = runs.resumed_settings(settings, {k for k in given if _explicit(context, k)}, out)
     result = runs.train(settings, out=out, resume=resume, say=_speaker(as_json))
     _finish(result, as_json)
+    if runs.interrupted(result["stopped"]):
+        raise typer.Exit(INTERRUPTED)
 
 
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a training.")],
-    dataset: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist (their test parts), or a file.")],
-    target: Annotated[str | None, typer.Option(help="The column of a file that holds the labels.")] = None,
+    dataset: Annotated[
+        str, typer.Argument(help="digits, mnist, fashion-mnist (their test parts), or a file (all rows).")
+    ],
+    target: Target = None,
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,
     data_dir: DataDir = None,
@@ -107,7 +140,7 @@ def evaluate(
 def predict(
     model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a training.")],
     file: Annotated[Path, typer.Argument(help="A .csv, .npz or .parquet file with the columns of training.")],
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; standard output if not given.")] = None,
+    out: Annotated[Path | None, _option(RUN, "CSV file to write; standard output if not given.")] = None,
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,
     as_json: Json = False,
@@ -121,8 +154,6 @@ def predict(
     if out is None:
         sys.stdout.write(table)
     else:
-        from .files import write_whole
-
         write_whole(out, table)
         _speaker(as_json)(f"{result['rows']} predictions written to {out}")
         _finish(result, as_json)
@@ -167,18 +198,32 @@ def _speaker(as_json: bool) -> Any:
 
 def _finish(result: Any, as_json: bool) -> None:
     if as_json:
-        if dataclasses.is_dataclass(result) and not isinstance(result, type):
-            result = dataclasses.asdict(result)
-        print(json.dumps(result))
+        print(to_json(result))
 
 
 def main() -> None:
-    """Run the command; a foreseen error is one sentence on standard error and exit code 1."""
+    """Run the command; a foreseen error is one sentence on standard error.
+
+    The exit code is 0; 1 after an error; 2 for options that cannot be read; 130 after an interrupt (Ctrl-C).
+    """
+    logging.getLogger("gpugrad").addHandler(logging.NullHandler())  # `say` reports what the trainer would log
     try:
-        app()
+        code, words = app(prog_name="gpugrad", standalone_mode=False) or 0, ""
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "gpugrad"
+        code, words = 2, f"{error.format_message().rstrip('.?')}: see {command} --help"
     except GpugradError as error:
-        sys.stderr.write(f"gpugrad: {error}\n")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("gpugrad: interrupted\n")
-        sys.exit(130)
+        code, words = 1, str(error)
+    except MemoryError as error:
+        code, words = 1, f"out of memory ({error}): choose smaller --hidden sizes or fewer rows"
+    except OSError as error:
+        if error.filename is None:
+            raise
+        code, words = 1, f"cannot use {error.filename}: {error.strerror}: choose a file or folder that you may use"
+    except (KeyboardInterrupt, typer.Abort):
+        code, words = INTERRUPTED, ""
+    if code == INTERRUPTED:
+        words = "interrupted"
+    if words:
+        sys.stderr.write(f"gpugrad: {words}\n")
+    sys.exit(code)

@@ -42,5 +42,7 @@ def _written(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> Iterator[tu
         yield from ((name, array) for name, array in launch.contract.written(arrays, scalars) if name not in SCRATCH)
     elif "out" in scalars:
         yield "its result", scalars["out"]
+    elif launch.__name__ == "__setitem__":
+        yield "its result", launch.__self__
     elif arrays and hasattr(arrays[0], "dtype"):  # copyto and its kind write to their first argument
         yield "its result", arrays[0]

@@ -43,7 +43,7 @@ class GraphError(GpugradError, RuntimeError):
 
 
 class NonFiniteError(GpugradError, ArithmeticError):
-    """Training whose loss became NaN or infinite."""
+    """Training whose loss, parameters or optimizer state became NaN or infinite."""
 
 
 def choose(kind: str, name: str, options: Iterable[str]) -> str:

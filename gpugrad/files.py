@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import math
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from .errors import StorageError
+
+PARTIAL = ".gpugrad-part"  # how temporary files end
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
@@ -21,7 +26,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     try:
@@ -41,15 +46,32 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 
 def check_writable(folder: str | Path) -> None:
     """Make a folder if it is not there, and raise StorageError unless files can be written to it."""
-    probe = Path(folder) / ".gpugrad-probe"
-    write_whole(probe, b"probe")
-    probe.unlink()
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"probe")
+    except OSError as error:
+        raise storage_error(folder, error) from error
 
 
 def remove_partial(folder: str | Path) -> None:
     """Remove the temporary files that a killed process left in a folder."""
-    for path in Path(folder).glob(".*.part"):
+    for path in Path(folder).glob(f".*{PARTIAL}"):
         path.unlink(missing_ok=True)
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON that every reader takes: NaN and infinity, which it has no words for, become null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

@@ -134,7 +134,8 @@ def cross_entropy(
     """Softmax and cross-entropy of logits (batch, n_classes) and integer labels (batch,), as PyTorch defines it.
 
     weight (n_classes,): a weight for each class; sample_weight (batch,): one for each row. The mean is weighted: it
-    divides by the sum of the weights. A label outside 0 … n_classes − 1 gives NaN. reduction "none" returns (batch,).
+    divides by the sum of the weights, or by 1 if that is 0. A label outside 0 … n_classes − 1 gives NaN. reduction
+    "none" returns (batch,).
     """
     device = _loss_device(logits, labels=labels, weight=weight, sample_weight=sample_weight)
     if labels.dtype.kind not in "iu":
@@ -147,6 +148,7 @@ def cross_entropy(
     else:
         norm = device.empty(1, dtype)
         device.run(device.kernels.softmax_cross_entropy_norm, *weighting, norm)
+        norm = _not_zero(device, norm)
 
     def launch(losses, dlogits):
         kernel = device.kernels.softmax_cross_entropy
@@ -221,7 +223,12 @@ def _row_norm(device: Device, predictions: Tensor, sample_weight: Tensor | None,
     norm = device.empty(1, predictions.dtype)
     scale = float(predictions.size // max(predictions.shape[0], 1))
     device.run(device.kernels.sum_elements, sample_weight.data, norm, device.partials(norm.dtype), scale=scale)
-    return norm
+    return _not_zero(device, norm)
+
+
+def _not_zero(device: Device, norm: Any) -> Any:
+    """1 in place of a sum of weights that is 0: a minibatch of rows that do not count has the loss 0, not 0/0."""
+    return device.call(device.xp.add, norm, device.call(device.xp.equal, norm, 0.0))
 
 
 def _loss(name: str, predictions: Tensor, shape: tuple[int, ...], reduction: str, launch: Any) -> Tensor:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .errors import GpugradError
-from .files import write_whole
+from .files import to_json, write_whole
 
 
 class History:
@@ -43,7 +42,7 @@ class History:
         return f"History({len(self)} epochs, {last})"
 
     def to_json(self, path: str | Path) -> None:
-        write_whole(path, json.dumps({"records": self.records, "stopped": self.stopped}, indent=2) + "\n")
+        write_whole(path, to_json({"records": self.records, "stopped": self.stopped}, indent=2) + "\n")
 
     def to_csv(self, path: str | Path) -> None:
         text = io.StringIO()

@@ -63,7 +63,8 @@ def show(report: dict[str, Any]) -> None:
 
     console = Console(highlight=False, markup=False)
     console.print(
-        f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}, {report['cores']} cores"
+        f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}, {report['cores']} cores",
+        soft_wrap=True,
     )
     devices = Table(
         "device", "toolchain", "available", "why not, and what would change that", title="Devices", title_justify="left"

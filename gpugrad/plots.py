@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from .history import History
 # Okabe & Ito's colours, distinct for colour-blind readers and in grey.
 TRAIN, VALIDATION, RATE = "#0072B2", "#D55E00", "#009E73"
 
+MAX_NAMED = 30  # classes whose counts and names a confusion matrix has room for
+MAX_NAME = 24  # characters of a class's name
+
 
 def plot_history(history: History, path: str | Path | None = None) -> Any:
     """Loss, score and learning rate against the epoch; returns the figure, saves it to `path`."""
@@ -24,22 +28,26 @@ def plot_history(history: History, path: str | Path | None = None) -> Any:
     panels = ["loss", *([score] if score else []), "lr"]
     figure = figure_class(figsize=(4.2 * len(panels), 3.4), layout="constrained")
     epochs = history["epoch"]
+    marker = "o" if len(epochs) == 1 else ""  # a line of one point is not seen
     for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
         if panel == "loss":
-            axes.plot(epochs, history["train_loss"], color=TRAIN, label="training")
+            axes.plot(epochs, history["train_loss"], color=TRAIN, marker=marker, label="training")
             if "validation_loss" in history[0]:
-                axes.plot(epochs, history["validation_loss"], color=VALIDATION, label="validation", linestyle="--")
+                axes.plot(epochs, history["validation_loss"], "--", color=VALIDATION, marker=marker, label="validation")
             axes.legend(frameon=False)
             axes.set_ylabel("loss")
         elif panel == "lr":
-            axes.plot(epochs, history["lr"], color=RATE)
+            axes.plot(epochs, history["lr"], color=RATE, marker=marker)
             axes.set_ylabel("learning rate")
             axes.set_ylim(bottom=0)
         else:
-            axes.plot(epochs, history[panel], color=VALIDATION, linestyle="--")
+            axes.plot(epochs, history[panel], "--", color=VALIDATION, marker=marker)
             axes.set_ylabel(panel.replace("_", " "))
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(epochs) == 1:
+            axes.set_xticks(epochs)
+        else:
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
     return _saved(figure, path)
@@ -50,12 +58,15 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path 
     figure_class = _figure_class()
     matrix = np.asarray(matrix)
     n = len(classes)
-    side = float(np.clip(0.5 * n + 2, 4, 14))
+    names = [_short(name) for name in classes]
+    longest = max(map(len, names))
+    side = float(np.clip(0.5 * n + 2 + 0.1 * longest, 4, 14))
     figure = figure_class(figsize=(side, side), layout="constrained")
     axes = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    if n <= 30:
+    where = ""
+    if n <= MAX_NAMED:
         for (i, j), count in np.ndenumerate(matrix):
             if count:
                 axes.text(
@@ -67,11 +78,17 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path 
                     color="white" if shares[i, j] > 0.5 else "black",
                     fontsize=8,
                 )
-        long = max(len(name) for name in classes) > 3
-        axes.set_xticks(range(n), classes, rotation=45 if long else 0, ha="right" if long else "center")
-        axes.set_yticks(range(n), classes)
+        turned = {"rotation": 45, "ha": "right"} if longest > 3 else {}
+        axes.set_xticks(range(n), names, parse_math=False, **turned)
+        axes.set_yticks(range(n), names, parse_math=False)
+    else:
+        where = ", by its place in the sorted classes"
     right = np.trace(matrix) / max(matrix.sum(), 1)
-    axes.set(xlabel="predicted class", ylabel="true class", title=f"{right:.2%} of {matrix.sum()} test rows right")
+    axes.set(
+        xlabel=f"predicted class{where}",
+        ylabel=f"true class{where}",
+        title=f"{right:.2%} of {matrix.sum()} test rows right",
+    )
     return _saved(figure, path)
 
 
@@ -80,6 +97,10 @@ def available() -> bool:
     import importlib.util
 
     return importlib.util.find_spec("matplotlib") is not None
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def _figure_class() -> Any:
@@ -93,6 +114,8 @@ def _figure_class() -> Any:
 def _saved(figure: Any, path: str | Path | None) -> Any:
     if path is not None:
         content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=120)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for what the font does not have
+            figure.savefig(content, format="png", dpi=120)
         write_whole(path, content.getvalue())
     return figure

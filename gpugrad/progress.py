@@ -1,4 +1,4 @@
-"""A live progress bar of a training, on a terminal only."""
+"""A live progress bar of a training, on a terminal only; made to fit 80 columns."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ class Progress:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress
+            from rich.table import Column
 
             self._bar = RichProgress(
-                TextColumn("epoch {task.fields[epoch]}"),
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f} %"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[scores]}"),
+                TextColumn("epoch {task.fields[epoch]}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=None, table_column=Column(ratio=1)),
+                TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+                TextColumn("{task.fields[scores]}", table_column=Column(no_wrap=True)),
                 console=Console(stderr=True),
+                expand=True,
                 transient=True,
             )
 
@@ -58,12 +59,17 @@ class Progress:
     def epoch_done(self, record: dict[str, Any]) -> None:
         if self._bar is not None:
             self._epoch += 1
-            scores = "  ".join(
-                f"{name.replace('_', ' ')} {value:.4f}"
-                for name, value in record.items()
-                if name.endswith(("loss", "accuracy", "r2"))
-            )
-            self._bar.update(self._task, completed=self._done, epoch=self._label(), scores=scores)
+            self._bar.update(self._task, completed=self._done, epoch=self._label(), scores=short_scores(record))
 
     def _label(self) -> str:
         return f"{min(self._epoch + 1, self._goal)}/{self._goal}"
+
+
+def short_scores(record: dict[str, Any]) -> str:
+    """The losses and the score of an epoch's record, such as "loss 0.1234, validation 0.2345, accuracy 0.9712"."""
+    names = {"train_loss": "loss", "validation_loss": "validation"}
+    return ", ".join(
+        f"{names.get(name, name.removeprefix('validation_'))} {value:.4f}"
+        for name, value in record.items()
+        if name.endswith(("loss", "accuracy", "r2"))
+    )

@@ -17,7 +17,7 @@ import numpy as np
 from . import data, nn, optim, plots, random
 from . import device as get_device
 from .checkpoint import load_model, read_file
-from .errors import ArgumentError, CheckpointError, choose
+from .errors import ArgumentError, CheckpointError, DataError, choose
 from .files import check_writable, remove_partial
 from .kernels.activation import ACTIVATIONS
 from .trainer import Trainer
@@ -46,6 +46,7 @@ class Settings:
 
     dataset: str
     target: str | None = None
+    task: str = "auto"
     hidden: tuple[int, ...] = (256, 128)
     activation: str = "relu"
     dropout: float = 0.0
@@ -91,8 +92,20 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def interrupted(stopped: str | None) -> bool:
+    """Whether a training that says why it `stopped` was interrupted by its user."""
+    return stopped is not None and stopped.startswith("interrupted")
+
+
+# What a resumed training may have anew; all other settings are those of its checkpoint.
+RESUMABLE = ("dataset", "epochs", "device", "toolchain", "data_dir")
+
+
 def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -> Settings:
-    """The settings of the training that wrote the checkpoint in `out`; those given explicitly now come first."""
+    """The settings of the training that wrote the checkpoint in `out`, with what `RESUMABLE` allows to be given anew.
+
+    explicit: the names of the settings that were given. Raises ArgumentError for one that may not change.
+    """
     if out is None:
         raise ArgumentError("--resume needs --out DIR, the folder that holds the checkpoint to go on from")
     _, header = read_file(out / CHECKPOINT)
@@ -105,22 +118,40 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     stored["hidden"] = tuple(stored["hidden"])
     stored["data_dir"] = Path(stored["data_dir"]) if stored["data_dir"] else None
     known = {field.name for field in dataclasses.fields(Settings)}
-    return Settings(
-        **{**{k: v for k, v in stored.items() if k in known}, **{k: getattr(settings, k) for k in explicit}}
-    )
+    kept = Settings(**{k: v for k, v in stored.items() if k in known})
+    if Path(settings.dataset).name != Path(kept.dataset).name:
+        raise ArgumentError(
+            f"the training in {out} is one on {kept.dataset}, not on {settings.dataset}: choose another folder"
+        )
+    for name in sorted(explicit - set(RESUMABLE)):
+        given, before = getattr(settings, name), getattr(kept, name)
+        if given != before:
+            shown = ",".join(map(str, before)) if name == "hidden" else before
+            raise ArgumentError(
+                f"{_option(name)} cannot change when a training is resumed, and the one in {out} has {shown}: "
+                "leave it out, or train anew without --resume"
+            )
+    return dataclasses.replace(kept, **{k: getattr(settings, k) for k in explicit if k in RESUMABLE})
 
 
 def train(settings: Settings, *, out: Path | None = None, resume: bool = False, say: Say = print) -> dict[str, Any]:
     """Train, test, and leave model, checkpoint, history and pictures in `out`; returns what --json prints."""
     settings.check()
     device = get_device(settings.device, settings.toolchain)
+    dataset = data.load(
+        settings.dataset, data_dir=settings.data_dir, target=settings.target, task=settings.task, seed=settings.seed
+    )
+    classification = dataset.classes is not None
+    for name in ("balanced", "label_smoothing"):
+        if getattr(settings, name) and not classification:
+            raise ArgumentError(f"{_option(name)} needs classes, and this target is a number: leave it out")
+    x, y, validation = dataset.x_train, dataset.y_train, None
+    if settings.validation:
+        kept, held = data.hold_out_rows(y, dataset.classes, share=settings.validation, seed=settings.seed)
+        x, y, validation = x[kept], y[kept], (x[held], y[held])
     if out is not None:
         check_writable(out)
         remove_partial(out)
-    dataset = data.load(settings.dataset, data_dir=settings.data_dir, target=settings.target, seed=settings.seed)
-    classification = dataset.classes is not None
-    if settings.balanced and not classification:
-        raise ArgumentError("--balanced needs classes, and this target is a number: leave it out")
     random.manual_seed(settings.seed)
     model = nn.MLP(
         dataset.n_features,
@@ -163,11 +194,11 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
     }
     start = time.perf_counter()
     history = trainer.fit(
-        dataset.x_train,
-        dataset.y_train,
+        x,
+        y,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        validation_split=settings.validation,
+        validation_data=validation,
         class_weight="balanced" if settings.balanced else None,
         early_stopping=settings.early_stopping or None,
         scale=dataset.scale,
@@ -176,9 +207,10 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
         resume=out / CHECKPOINT if resume and out is not None else None,
     )
     seconds = time.perf_counter() - start
-    scores = trainer.evaluate(dataset.x_test, dataset.y_test, scale=dataset.scale)
+    scores = _scores(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.preprocessing)
     if history.stopped:
-        say(f"stopped {history.stopped}")
+        more = "; --resume goes on" if interrupted(history.stopped) and out and (out / CHECKPOINT).exists() else ""
+        say(f"stopped {history.stopped}{more}")
     result = {
         "dataset": dataset.name,
         "device": device.name,
@@ -195,26 +227,38 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
         "stopped": history.stopped,
     }
     if not classification:
-        result["test_r2"] = scores["r2"]
+        result |= {"test_r2": scores["r2"], "test_rmse": scores["rmse"]}
     say(_sentence("test", scores) + f" after {trainer.epoch} epochs in {seconds:.1f} s")
     if out is not None:
         trainer.save(out / MODEL, **header, result=result)
         history.to_json(out / "history.json")
         history.to_csv(out / "history.csv")
-        written = [MODEL, CHECKPOINT, "history.json", "history.csv"]
+        for picture in ("history.png", "confusion.png"):  # none of an earlier training stays beside this one
+            (out / picture).unlink(missing_ok=True)
         if plots.available() and len(history):
             history.plot(out / "history.png")
-            written.append("history.png")
             if dataset.classes is not None:
                 matrix = _confusion(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.n_classes)
                 plots.plot_confusion(matrix, dataset.classes, out / "confusion.png")
-                written.append("confusion.png")
-        say(f"written {', '.join(written)} in {out}")
+        written = (MODEL, CHECKPOINT, "history.json", "history.csv", "history.png", "confusion.png")
+        say(f"written {', '.join(name for name in written if (out / name).exists())} in {out}")
     return result
 
 
+def _scores(
+    trainer: Trainer, x: np.ndarray, y: np.ndarray, scale: float, preprocessing: data.Preprocessing | None
+) -> dict[str, float]:
+    """What `Trainer.evaluate` says; for regression also `rmse`, the root of the mean squared error in target units."""
+    scores = trainer.evaluate(x, y, scale=scale)
+    if "r2" in scores:  # the loss is the mean squared error of standardised targets
+        scores["rmse"] = math.sqrt(scores["loss"]) * (preprocessing.target_scale if preprocessing else 1.0)
+    return scores
+
+
 def _sentence(part: str, scores: dict[str, float]) -> str:
-    return f"{part:<8}" + ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+    return f"{part:<8}" + ", ".join(
+        f"{name} {value:#.4g}" if name == "rmse" else f"{name} {value:.4f}" for name, value in scores.items()
+    )
 
 
 def _confusion(trainer: Trainer, x: np.ndarray, y: np.ndarray, scale: float, n_classes: int) -> np.ndarray:
@@ -235,6 +279,7 @@ class Trained:
     scale: float
     preprocessing: data.Preprocessing | None
     n_features: int
+    seed: int  # of the training, which split the digits
 
 
 def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
@@ -245,12 +290,13 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
         classes = None if header["classes"] is None else tuple(header["classes"])
         scale = float(header["scale"])
         stored = header["preprocessing"]
+        seed = int(header["settings"]["seed"])
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{file} was not written by gpugrad train: use it with gg.load_model") from None
     preprocessing = None if stored is None else data.Preprocessing.from_json(stored)
     loss = nn.MSELoss() if classes is None else nn.CrossEntropyLoss()
     trainer = Trainer(model, loss=loss, device=get_device(device, toolchain))
-    return Trained(trainer, classes, scale, preprocessing, header["model"]["config"]["in_features"])
+    return Trained(trainer, classes, scale, preprocessing, header["model"]["config"]["in_features"], seed)
 
 
 def evaluate(
@@ -270,13 +316,18 @@ def evaluate(
             dataset, trained.preprocessing, trained.classes, n_features=trained.n_features, target=target
         )
     else:
-        named = data.load(dataset, data_dir=data_dir, target=target)
+        named = data.load(dataset, data_dir=data_dir, target=target, seed=trained.seed)
         if named.classes != trained.classes:
             raise ArgumentError(
                 f"{dataset} has other classes than {model} was trained on: evaluate it on data of its own kind"
             )
+        if named.n_features != trained.n_features:
+            raise DataError(
+                f"{dataset} has {named.n_features} features, {model} was trained on {trained.n_features}: evaluate it "
+                "on data of its own kind"
+            )
         x, y = named.x_test, named.y_test
-    scores = trained.trainer.evaluate(x, y, scale=trained.scale)
+    scores = _scores(trained.trainer, x, y, trained.scale, trained.preprocessing)
     say(_sentence("test", scores) + f" on {len(x)} rows of {dataset}")
     if trained.classes is not None:
         from sklearn.metrics import classification_report

@@ -5,41 +5,42 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from . import nn, optim, training_state
-from .arithmetic import concatenate
 from .callbacks import Callback, EarlyStopping
-from .checkpoint import save_model
+from .checkpoint import as_json, save_model
 from .debug import NonFiniteWatch
 from .device import Device
 from .device import device as get_device
-from .errors import ArgumentError, NonFiniteError
+from .errors import ArgumentError, DataError, NonFiniteError
+from .evaluation import forward, mean_loss, scores
+from .files import check_writable
 from .history import History
-from .minibatches import Minibatches, check_features, check_labels, check_targets, check_weights, class_weights
+from .minibatches import Minibatches
 from .progress import Progress
 from .random import Generator, check_seed
 from .recording import record
-from .tensor import Tensor, no_grad
+from .tensor import Tensor
+from .training_data import check_features, check_labels, check_targets, check_weights, class_weights, hold_out
 
 logger = logging.getLogger("gpugrad")
-
-EVALUATION_ROWS = 4096  # rows a forward pass outside training takes at once
 
 
 class Trainer:
     """Trains a model on a device.
 
-    model: any `nn.Module` from (batch, n_features) to (batch, n_out). loss: a module of `nn`; None: CrossEntropyLoss.
-    optimizer: one of `optim` over the model's parameters; None: Adam. schedule: one of `optim`'s schedules, or None.
-    device, toolchain: as for `gg.device`; model and optimizer are moved there. seed: of shuffling, splits and dropout;
-    the same seed on the same device gives the same bits; all Dropout layers draw from the trainer's generator.
-    clip_norm, clip_value: limits of the gradient's norm over all parameters, and of each of its elements. record:
-    replay the step; False runs it through the tape each time, with the same result.
+    model: any `nn.Module` from (batch, n_features) to (batch, n_out). loss: a module (predictions, targets) → mean over
+    the rows, with a third argument where there are sample weights, such as those of `nn`; None: CrossEntropyLoss.
+    optimizer: one of `optim` over the model's parameters; None: Adam. schedule: one of `optim`'s over that optimizer,
+    or None. device, toolchain: as for `gg.device`; model and optimizer are moved there. seed: of shuffling, splits and
+    dropout; the same seed on the same device gives the same bits; in `fit`, all Dropout layers draw from the trainer's
+    generator. clip_norm, clip_value: limits of the gradient's norm over all parameters, and of each of its elements.
+    record: replay the step; False runs it through the tape each time, with the same result.
 
     Attributes: `model`, `loss`, `optimizer`, `schedule`, `device`, `generator` (of dropout), `history`, `epoch` and
     `steps` (trained so far).
@@ -62,24 +63,37 @@ class Trainer:
         for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
             if limit is not None and not 0 < limit < math.inf:
                 raise ArgumentError(f"{name} is {limit}, expected a positive number, or None for no clipping")
+        if getattr(loss, "reduction", "mean") != "mean":
+            raise ArgumentError(f"loss is {loss!r}, expected the mean over the rows: leave its reduction out")
         self.device = get_device(device, toolchain)
         self.seed = check_seed(seed)
         self.model = model.to(self.device)
         self.loss = (loss or nn.CrossEntropyLoss()).to(self.device)
         self.optimizer = optimizer or optim.Adam(model.parameters())
+        if {id(p) for p in self.optimizer.flat.parameters}.isdisjoint(id(p) for p in model.parameters()):
+            raise ArgumentError("the optimizer has no parameter of the model: make it over model.parameters()")
         self.optimizer.to(self.device)
         self.schedule = schedule
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.record = record
         self.history = History()
-        self.epoch = 0
         self.steps = 0
         self.generator = Generator(seed, self.device)
-        for module in model.modules():
-            if isinstance(module, nn.Dropout):
-                module.generator = self.generator
+        # A resumed training takes the options from its checkpoint: they must be the ones it was made with.
+        self.initial_options = {
+            f"{name} of parameter group {i}": value
+            for i, group in enumerate(self.optimizer.param_groups)
+            for name, value in group.items()
+            if name != "params"
+        }
+        self._dtype = self.optimizer.flat.dtype
+        self._epoch_loss = self.device.zeros(1, self._dtype)
         self._stop_reason: str | None = None
+
+    @property
+    def epoch(self) -> int:
+        return len(self.history)
 
     # ---- training ----
 
@@ -109,64 +123,71 @@ class Trainer:
         x (rows, features): uint8, float16, float32 or float64; it stays in its dtype on the device, and each element is
         multiplied by `scale` when its minibatch is gathered. y: labels (rows,) for CrossEntropyLoss, else (rows, n_out)
         values.
-        validation_data: (x, y) to evaluate after each epoch; or validation_split: the share of rows to set aside.
-        sample_weight (rows,), class_weight ("balanced", {label: weight} or a sequence): multiplied if both are given.
-        accumulation_steps: minibatches whose gradients make one optimizer step. early_stopping: patience in epochs, or
-        an EarlyStopping. progress: a live bar; None shows it on a terminal. checkpoint: a file written after each
-        epoch; resume: a checkpoint to go on from, bit for bit as if never stopped.
+        validation_data: (x, y) to evaluate after each epoch; or validation_split: the share of rows to set aside. They
+        are evaluated without weights.
+        sample_weight (rows,), class_weight ("balanced", {label: weight} or a sequence): multiplied if both are given;
+        only their ratios matter, and a row of weight 2 counts as two rows.
+        accumulation_steps: minibatches whose gradients make one optimizer step, the one of all their rows.
+        early_stopping: patience in epochs, or an EarlyStopping. progress: a live bar; None shows it on a terminal.
+        checkpoint: a file written after each epoch, with `checkpoint_header` (JSON-able) in it; resume: a checkpoint to
+        go on from, bit for bit as if never stopped.
 
-        Raises DataError, ArgumentError or CheckpointError for what cannot be trained on, before any training;
-        NonFiniteError when the loss becomes NaN or infinite, naming the epoch, the step and the first operation that
-        produced it, with the model as it was before that epoch. An interrupt (Ctrl-C) ends the training and leaves the
-        model as it is; `history.stopped` says so.
+        Raises DataError, ArgumentError, CheckpointError or StorageError for what cannot be trained on, before any
+        training; NonFiniteError when the loss, a parameter or the optimizer's state becomes NaN or infinite, naming the
+        epoch, the step and the first operation that produced it, with the model as it was before that epoch. An
+        interrupt (Ctrl-C) ends the training and leaves the model as it is then, or as in the best epoch of early
+        stopping; `history.stopped` says so.
         """
         for name, value in (("epochs", epochs), ("batch_size", batch_size), ("accumulation_steps", accumulation_steps)):
             if not isinstance(value, int | np.integer) or value < 1:
                 raise ArgumentError(f"{name} is {value!r}, expected an integer of at least 1")
-        x = check_features(x)
-        _check_rows(len(x), batch_size)
-        x, y, weight, validation = self._check_data(
+        if self.schedule is not None and self.schedule.optimizer is not self.optimizer:
+            raise ArgumentError("the schedule is one of another optimizer: make it over the one of this trainer")
+        if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
+            early_stopping = EarlyStopping(early_stopping)
+        if checkpoint is not None:
+            check_writable(Path(checkpoint).parent)
+        x, y, weight, validation = self._training_data(
             x, y, sample_weight, class_weight, validation_data, validation_split, scale
         )
-        _check_rows(len(x), batch_size)  # what is set aside to validate does not count
-        stopping = EarlyStopping(early_stopping) if isinstance(early_stopping, int) else early_stopping
-        hooks = [*([stopping] if stopping else []), *callbacks]
-        data = Minibatches(self.device, x, y, weight, dtype=self._dtype(), scale=scale, seed=self.seed)
-        sizes = data.sizes(batch_size)
-        groups = [sizes[i : i + accumulation_steps] for i in range(0, len(sizes), accumulation_steps)]
-        run = {"rows": len(x), "batch_size": batch_size, "accumulation_steps": accumulation_steps, "shuffle": shuffle}
+        if len(x) < batch_size:
+            raise ArgumentError(
+                f"there are {len(x)} rows to train on, fewer than the batch size {batch_size}: pass a smaller one"
+            )
+        data = Minibatches(
+            self.device,
+            x,
+            y,
+            weight,
+            batch_size=batch_size,
+            accumulation_steps=accumulation_steps,
+            shuffle=shuffle,
+            dtype=self._dtype,
+            scale=scale,
+            seed=self.seed,
+        )
+        del x, y, weight  # they are on the device now
+        hooks = [*([early_stopping] if early_stopping else []), *callbacks]
         goal = epochs if resume else self.epoch + epochs
-        if self.schedule is not None:
-            self.schedule.prepare(total_steps=goal * len(groups), steps_per_epoch=len(groups), epochs=goal)
-        if resume is not None:
-            training_state.resume(self, resume, run, hooks)
-        step = self._make_step(data, self.record)
         self._stop_reason = self.history.stopped = None
-        good = training_state.capture(self, hooks)
         for hook in hooks:
             hook.on_fit_begin(self)
+        if resume is not None:
+            training_state.resume(self, resume, data, hooks)
+        if self.schedule is not None:
+            taken, left = self.schedule.steps, max(0, goal - self.epoch)
+            steps = len(data.groups)
+            self.schedule.prepare(total_steps=taken + left * steps, steps_per_epoch=steps, epochs=taken + left)
+        for module in self.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.generator = self.generator
         try:
-            # NumPy need not warn of an overflow: a loss that is not finite is explained below.
-            with Progress(self.epoch, goal, len(x), show=progress) as bar, np.errstate(all="ignore"):
-                while self.epoch < goal and self._stop_reason is None:
-                    entry = self._train_epoch(data, groups, step, shuffle, hooks, bar)
-                    if not math.isfinite(entry["train_loss"]) or not self._parameters_finite():
-                        self._explain_non_finite(good, hooks, data, groups, shuffle)
-                    if validation is not None:
-                        scores = self._evaluate(*validation, scale=scale)
-                        entry.update({f"validation_{name}": value for name, value in scores.items()})
-                    self.history.records.append(entry)
-                    for hook in hooks:
-                        hook.on_epoch_end(self, entry)
-                    if self.schedule is not None and self.schedule.interval in ("epoch", "plateau"):
-                        self.schedule.step(entry.get("validation_loss", entry["train_loss"]))
-                    bar.epoch_done(entry)
-                    good = training_state.capture(self, hooks)
-                    if checkpoint is not None:
-                        training_state.write(self, checkpoint, good, run, checkpoint_header or {})
+            # NumPy need not warn of an overflow: a loss that is not finite is explained.
+            with Progress(self.epoch, goal, data.rows, show=progress) as bar, np.errstate(all="ignore"):
+                self._train_until(goal, data, validation, hooks, bar, checkpoint, checkpoint_header or {})
         except KeyboardInterrupt:
             self._stop_reason = f"interrupted in epoch {self.epoch + 1}"
-            logger.warning("training %s; the model is as it was at that moment", self._stop_reason)
+            logger.warning("training was %s", self._stop_reason)
         finally:
             self.model.eval()
         for hook in hooks:
@@ -178,28 +199,57 @@ class Trainer:
         """End the training after the running epoch; for callbacks."""
         self._stop_reason = reason
 
-    def _make_step(self, data: Minibatches, recorded: bool) -> Any:
+    def _train_until(
+        self,
+        goal: int,
+        data: Minibatches,
+        validation: tuple[np.ndarray, np.ndarray] | None,
+        hooks: Sequence[Callback],
+        bar: Progress,
+        checkpoint: str | Path | None,
+        header: dict[str, Any],
+    ) -> None:
+        step = self._make_step(data, self.record)
+        good = training_state.capture(self, hooks)
+        while self.epoch < goal:
+            for hook in hooks:
+                hook.on_epoch_begin(self, self.epoch)
+            if self._stop_reason is not None:
+                break
+            entry = self._train_epoch(data, step, hooks, bar)
+            if not (math.isfinite(entry["train_loss"]) and self.optimizer.is_finite()):
+                self._explain_non_finite(good, data, hooks)
+            if validation is not None:
+                xv, yv = validation
+                found = scores(self.loss, self._forward(xv, data.scale), yv)
+                entry.update({f"validation_{name}": value for name, value in found.items()})
+            self.history.records.append(entry)  # from here on the epoch counts
+            if self.schedule is not None and self.schedule.interval != "step":
+                self.schedule.step(entry.get("validation_loss", entry["train_loss"]))
+            for hook in hooks:
+                hook.on_epoch_end(self, entry)
+            entry.update(as_json(entry))  # whatever callbacks added
+            bar.epoch_done(entry)
+            del good  # before there is a second one
+            good = training_state.capture(self, hooks)
+            if checkpoint is not None:
+                training_state.write(self, checkpoint, good, data, hooks, header)
+
+    def _make_step(self, data: Minibatches, recorded: bool) -> Callable[..., None]:
         """The step over one minibatch: gather, forward, loss, backward; after the last one of a group the update."""
         device = self.device
-        self._epoch_loss = device.zeros(1, self._dtype())
 
         def training_step(size: int, group_rows: int, first: bool, last: bool) -> None:
             x, y, weight = data.next(size)
-            loss = self.loss(self.model(x), y, weight)
+            loss = mean_loss(self.loss, self.model(x), y, weight)
+            share = data.share(weight, size, group_rows)
+            if share is not None:
+                loss = loss * share
             if first:
                 self.optimizer.zero_grad()
-            if size == group_rows:
-                loss.backward()
-            else:  # a share of the group's mean
-                loss.backward(Tensor(device.constant(size / group_rows, loss.dtype, ()), device))
-            device.run(
-                device.kernels.sum_elements,
-                loss.data.reshape(1),
-                self._epoch_loss,
-                device.partials(loss.dtype),
-                scale=float(size),
-                accumulate=True,
-            )
+            loss.backward()
+            arrays = (loss.data.reshape(1), self._epoch_loss, device.partials(loss.dtype))
+            device.run(device.kernels.sum_elements, *arrays, scale=group_rows / data.rows, accumulate=True)
             if last:
                 if self.clip_value is not None:
                     self.optimizer.clip_grad_value(self.clip_value)
@@ -210,22 +260,15 @@ class Trainer:
         return record(training_step, device) if recorded else training_step
 
     def _train_epoch(
-        self,
-        data: Minibatches,
-        groups: Sequence[Sequence[int]],
-        step: Any,
-        shuffle: bool,
-        hooks: Sequence[Callback],
-        bar: Progress | None = None,
+        self, data: Minibatches, step: Callable[..., None], hooks: Sequence[Callback], bar: Progress | None = None
     ) -> dict[str, Any]:
+        """Train one epoch; returns its entry in the history."""
         self.model.train()
-        for hook in hooks:
-            hook.on_epoch_begin(self, self.epoch)
         rate = self.optimizer.param_groups[0]["lr"]
         start = time.perf_counter()
-        data.begin_epoch(self.epoch, shuffle)
+        data.begin_epoch(self.epoch)
         self.device.write(self._epoch_loss, 0)
-        for group in groups:
+        for group in data.groups:
             rows = sum(group)
             for i, size in enumerate(group):
                 step(size, rows, i == 0, i == len(group) - 1)
@@ -236,11 +279,10 @@ class Trainer:
                 self.schedule.step()
             for hook in hooks:
                 hook.on_step_end(self, self.steps)
-        loss = float(self.device.download(self._epoch_loss)[0]) / data.rows
+        loss = float(self.device.download(self._epoch_loss)[0])
         seconds = time.perf_counter() - start
-        self.epoch += 1
         return {
-            "epoch": self.epoch,
+            "epoch": self.epoch + 1,
             "steps": self.steps,
             "train_loss": loss,
             "lr": rate,
@@ -248,49 +290,37 @@ class Trainer:
             "samples_per_second": data.rows / seconds,
         }
 
-    def _explain_non_finite(
-        self,
-        good: dict[str, Any],
-        hooks: Sequence[Callback],
-        data: Minibatches,
-        groups: Sequence[Sequence[int]],
-        shuffle: bool,
-    ) -> None:
+    def _explain_non_finite(self, good: dict[str, Any], data: Minibatches, hooks: Sequence[Callback]) -> NoReturn:
         """Go back to the start of the epoch, run it again step by step, and raise with the first bad operation.
 
-        The second run gives the same bits as the first, so the fault is met again.
+        The second run gives the same bits as the first, so the fault is met again, unless a callback caused it.
         """
         training_state.restore(self, good, hooks)
         watch = NonFiniteWatch(self.device)
         start = self.steps
-
-        class Halt(Callback):
-            def on_step_end(self, trainer: Trainer, step: int) -> None:
-                if watch.first is not None:
-                    raise StopIteration
-
-        step = self._make_step(data, recorded=False)
         try:
             with self.device.observe(watch):
-                self._train_epoch(data, groups, step, shuffle, [Halt()])
+                self._train_epoch(data, self._make_step(data, recorded=False), [_Halt(watch)])
         except StopIteration:
             pass
-        bad_step = self.steps - start
-        training_state.restore(self, good, hooks)
+        finally:
+            bad_step = self.steps - start
+            training_state.restore(self, good, hooks)
+        where = f"in epoch {self.epoch + 1}, step {bad_step} of {len(data.groups)}: {watch.first}"
+        if watch.first is None:
+            where = f"in epoch {self.epoch + 1}, but not without its callbacks: one of them may have changed the model"
         raise NonFiniteError(
-            f"the loss is no longer finite in epoch {self.epoch + 1}, step {bad_step} of {len(groups)}: "
-            f"{watch.first}; the model is as it was before that epoch: lower the learning rate, or clip the gradient"
+            f"the training is no longer finite {where}; the model is as it was before that epoch: "
+            "lower the learning rate, or clip the gradient"
         )
-
-    def _parameters_finite(self) -> bool:
-        return all(np.isfinite(array).all() for array in self.model.state_dict().values())
 
     # ---- use ----
 
     def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, scale: float = 1.0) -> dict[str, float]:
         """The loss and the score on data: "accuracy" for labels and yes/no outputs, "r2" for real-valued targets."""
-        x, y, weight, _ = self._check_data(x, y, sample_weight, None, None, 0.0, scale)
-        return self._evaluate(x, y, weight, scale=scale)
+        x, y, _ = self._pair(x, y, scale)
+        weight = None if sample_weight is None else check_weights(sample_weight, len(x))
+        return scores(self.loss, self._forward(x, scale), y, weight)
 
     def predict(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
         """Class labels (rows,); for BCEWithLogitsLoss 0 or 1 (rows, n_out); else the outputs (rows, n_out)."""
@@ -305,51 +335,29 @@ class Trainer:
         """Probabilities (rows, n_classes), or of each yes/no output; only for a loss on logits."""
         if not isinstance(self.loss, nn.CrossEntropyLoss | nn.BCEWithLogitsLoss):
             raise ArgumentError(f"predict_proba needs a loss on logits, not {type(self.loss).__name__}: use predict")
-        with no_grad():
-            out = self._forward(check_features(x), scale)
-            return (out.softmax(1) if isinstance(self.loss, nn.CrossEntropyLoss) else out.sigmoid()).numpy()
+        out = self._forward(check_features(x), scale)
+        return (out.softmax(1) if isinstance(self.loss, nn.CrossEntropyLoss) else out.sigmoid()).numpy()
+
+    def save(self, path: str | Path, **header: Any) -> None:
+        """Write the model to a safetensors file; read it back with `gg.load_model`."""
+        save_model(path, self.model, **header)
 
     def _forward(self, x: np.ndarray, scale: float) -> Tensor:
-        """The outputs for all rows, in evaluation mode."""
-        device, dtype = self.device, self._dtype()
-        was_training = self.model.training
-        self.model.eval()
-        outputs: list[Tensor] = []
-        try:
-            with no_grad():
-                for start in range(0, len(x), EVALUATION_ROWS):
-                    stored = device.upload(x[start : start + EVALUATION_ROWS])
-                    rows = device.upload(np.arange(len(stored), dtype=np.int32))
-                    batch = device.empty(stored.shape, dtype)
-                    device.run(device.kernels.gather, stored, rows, batch, scale=scale)
-                    outputs.append(self.model(Tensor(batch, device)))
-                return outputs[0] if len(outputs) == 1 else concatenate(outputs)
-        finally:
-            self.model.train(was_training)
-
-    def _evaluate(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, *, scale: float) -> dict[str, float]:
-        device, dtype = self.device, self._dtype()
-        with no_grad():
-            out = self._forward(x, scale)
-            targets = Tensor(device.upload(y, None if y.dtype == np.int32 else dtype), device)
-            weights = None if weight is None else Tensor(device.upload(weight, dtype), device)
-            loss = float(self.loss(out, targets, weights))
-        if isinstance(self.loss, nn.CrossEntropyLoss):
-            return {"loss": loss, "accuracy": float(np.average(out.argmax(1).numpy() == y, weights=weight))}
-        if isinstance(self.loss, nn.BCEWithLogitsLoss):
-            right = ((out.numpy() > 0) == (y > 0.5)).mean(axis=1)
-            return {"loss": loss, "accuracy": float(np.average(right, weights=weight))}
-        from sklearn.metrics import r2_score
-
-        predictions = np.exp(out.numpy()) if isinstance(self.loss, nn.PoissonNLLLoss) else out.numpy()
-        return {"loss": loss, "r2": float(r2_score(y, predictions, sample_weight=weight)) if len(y) > 1 else math.nan}
+        return forward(self.model, x, device=self.device, dtype=self._dtype, scale=scale)
 
     # ---- data ----
 
-    def _dtype(self) -> Any:
-        return next(iter(self.model.parameters())).dtype
+    def _pair(self, x: Any, y: Any, scale: float, what: str = "") -> tuple[np.ndarray, np.ndarray, int]:
+        """Checked features and targets, and n_out; the model itself refuses a wrong number of features."""
+        x = check_features(x, f"x{what}")
+        out = self._forward(x[:1], scale)
+        if out.ndim != 2:
+            raise ArgumentError(f"the model puts out the shape {out.shape} for one row, expected (1, n_out)")
+        check = check_labels if isinstance(self.loss, nn.CrossEntropyLoss) else check_targets
+        n_out = out.shape[1]
+        return x, check(y, len(x), n_out, f"y{what}"), n_out
 
-    def _check_data(
+    def _training_data(
         self,
         x: Any,
         y: Any,
@@ -358,17 +366,14 @@ class Trainer:
         validation_data: Any,
         validation_split: float,
         scale: float,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, Any]:
-        """Check what `fit` and `evaluate` take: (x, y, weight or None, (x, y, None) to validate on or None)."""
-        if not 0 < scale < math.inf:
-            raise ArgumentError(f"scale is {scale}, expected a positive number: what stored features are multiplied by")
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
+        """Check what `fit` takes; returns x, y and weight to train on, and (x, y) to validate on or None."""
         if not 0 <= validation_split < 1:
             raise ArgumentError(f"validation_split is {validation_split}, expected a share in [0, 1)")
-        x = check_features(x)
-        n_out = self._forward(x[:1], scale).shape[-1]  # refuses a wrong number of features
+        if validation_data is not None and validation_split:
+            raise ArgumentError("validation_data and validation_split are both given: pass one of them")
         labels = isinstance(self.loss, nn.CrossEntropyLoss)
-        check_y = check_labels if labels else check_targets
-        y = check_y(y, len(x), n_out)
+        x, y, n_out = self._pair(x, y, scale)
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
         if class_weight is not None:
             if not labels:
@@ -377,37 +382,25 @@ class Trainer:
             weight = of_class if weight is None else weight * of_class
         validation = None
         if validation_data is not None:
-            xv = check_features(validation_data[0], x.shape[1], "x of validation_data")
-            validation = (xv, check_y(validation_data[1], len(xv), n_out, "y of validation_data"), None)
+            if len(validation_data) != 2:
+                raise ArgumentError(f"validation_data has {len(validation_data)} parts, expected two: (x, y)")
+            xv, yv = validation_data
+            validation = self._pair(xv, yv, scale, " of validation_data")[:2]
         elif validation_split:
-            kept, held = _split(y, validation_split, self.seed, stratify=labels)
-            validation = (x[held], y[held], None)
+            kept, held = hold_out(y, validation_split, self.seed, stratify=labels)
+            validation = x[held], y[held]
             x, y, weight = x[kept], y[kept], None if weight is None else weight[kept]
+        if weight is not None and not weight.any():
+            raise DataError("all rows to train on have the weight 0: give some of them a positive one")
         return x, y, weight, validation
 
-    def save(self, path: str | Path, **header: Any) -> None:
-        """Write the model to a safetensors file; read it back with `gg.load_model`."""
-        save_model(path, self.model, **header)
 
+class _Halt(Callback):
+    """Ends a run of an epoch at the end of the step that a watch found fault with."""
 
-def _check_rows(rows: int, batch_size: int) -> None:
-    if rows < batch_size:
-        raise ArgumentError(
-            f"there are {rows} rows to train on, fewer than the batch size {batch_size}: pass a smaller batch size"
-        )
+    def __init__(self, watch: NonFiniteWatch) -> None:
+        self._watch = watch
 
-
-def _split(y: np.ndarray, share: float, seed: int, *, stratify: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(rows to train on, rows to hold out); by class for labels. Raises ArgumentError where a part would be empty."""
-    from sklearn.model_selection import train_test_split
-
-    try:
-        kept, held = train_test_split(
-            np.arange(len(y)), test_size=share, random_state=seed % 2**32, stratify=y if stratify else None
-        )
-    except ValueError as error:
-        raise ArgumentError(
-            f"a validation split of {share} of {len(y)} rows cannot be made ({error}): "
-            "pass validation_data, or another share"
-        ) from None
-    return np.sort(kept), np.sort(held)
+    def on_step_end(self, trainer: Trainer, step: int) -> None:
+        if self._watch.first is not None:
+            raise StopIteration

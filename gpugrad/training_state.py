@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .callbacks import Callback
-from .checkpoint import describe_model, join, read_file, split, write_file
+from .checkpoint import as_json, describe_model, join, read_file, split, write_file
 from .errors import CheckpointError
+from .minibatches import Minibatches
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -35,16 +36,21 @@ def restore(trainer: Trainer, state: dict[str, Any], hooks: Sequence[Callback]) 
     if trainer.schedule is not None:
         trainer.schedule.load_state_dict(state["schedule"])
     trainer.generator.set_calls(state["dropout_calls"])
-    trainer.epoch, trainer.steps = state["epoch"], state["steps"]
+    trainer.steps = state["steps"]
     trainer.history.records[:] = [dict(entry) for entry in state["history"]]
     for hook, kept in zip(hooks, state["callbacks"], strict=True):
-        hook.load_state_dict(kept)
+        hook.load_state_dict({"arrays": {}, **kept})
 
 
 def write(
-    trainer: Trainer, path: str | Path, state: dict[str, Any], run: dict[str, Any], header: dict[str, Any]
+    trainer: Trainer,
+    path: str | Path,
+    state: dict[str, Any],
+    data: Minibatches,
+    hooks: Sequence[Callback],
+    header: dict[str, Any],
 ) -> None:
-    """Write a captured state to a checkpoint. run: what a resumed `fit` must have in common with this one."""
+    """Write a captured state to a checkpoint; `header` is kept with it."""
     optimizer, callbacks = state["optimizer"], state["callbacks"]
     sets = {"model": state["model"], "optimizer": optimizer["state"]}
     sets |= {f"callback{i}": kept.get("arrays", {}) for i, kept in enumerate(callbacks)}
@@ -58,13 +64,16 @@ def write(
             "model": describe_model(trainer.model),
             "param_groups": optimizer["param_groups"],
             "callbacks": [{key: value for key, value in kept.items() if key != "arrays"} for kept in callbacks],
-            "run": {**run, **_setup(trainer, len(callbacks))},
+            "run": _run(trainer, data, hooks),
         },
     )
 
 
-def resume(trainer: Trainer, path: str | Path, run: dict[str, Any], hooks: Sequence[Callback]) -> None:
-    """Continue from a checkpoint. Raises CheckpointError if it was written by a training with other settings."""
+def resume(trainer: Trainer, path: str | Path, data: Minibatches, hooks: Sequence[Callback]) -> None:
+    """Continue from a checkpoint.
+
+    Raises CheckpointError if it is damaged or was written by a training with other settings; then nothing was changed.
+    """
     arrays, header = read_file(path)
     if header.get("kind") != "checkpoint":
         raise CheckpointError(
@@ -72,26 +81,39 @@ def resume(trainer: Trainer, path: str | Path, run: dict[str, Any], hooks: Seque
         )
     sets = split(arrays)
     try:
-        for name, value in {**run, **_setup(trainer, len(hooks))}.items():
-            if header["run"][name] != value:
+        written, run = header["run"], as_json(_run(trainer, data, hooks))
+        for name in (*run, *written):
+            if written.get(name) != run.get(name):
                 raise CheckpointError(
-                    f"{path} was written with {name} {header['run'][name]}, this training has {value}: "
+                    f"{path} was written with {name} {written.get(name)}, this training has {run.get(name)}: "
                     "resume with the same settings"
                 )
         callbacks = [{**kept, "arrays": sets.get(f"callback{i}", {})} for i, kept in enumerate(header["callbacks"])]
         optimizer = {"state": sets.get("optimizer", {}), "param_groups": header["param_groups"]}
         state = {**header, "model": sets.get("model", {}), "optimizer": optimizer, "callbacks": callbacks}
-        restore(trainer, state, hooks)
-    except KeyError as error:
-        raise CheckpointError(
-            f"{path} lacks the entry {error} in its header: it is damaged, use an earlier one"
-        ) from None
+        before = capture(trainer, hooks)
+        try:
+            restore(trainer, state, hooks)
+        except BaseException:
+            restore(trainer, before, hooks)
+            raise
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} has a damaged header ({error!r}): use an earlier one") from None
 
 
-def _setup(trainer: Trainer, hooks: int) -> dict[str, Any]:
+def _run(trainer: Trainer, data: Minibatches, hooks: Sequence[Callback]) -> dict[str, Any]:
+    """What a training that resumes must have in common with the one that wrote the checkpoint.
+
+    Clipping and the loss are left out: they act on what comes and may be changed on the way.
+    """
+    description = describe_model(trainer.model)
     return {
+        **data.settings,
         "seed": trainer.seed,
+        "model": description["class"],
+        **(description["config"] or {}),
         "optimizer": type(trainer.optimizer).__name__,
+        **trainer.initial_options,
         "schedule": None if trainer.schedule is None else type(trainer.schedule).__name__,
-        "callbacks": hooks,
+        "callbacks": [type(hook).__name__ for hook in hooks],
     }

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 import gpugrad as gg
-from gpugrad import checkpoint, files, nn
-from gpugrad.errors import CheckpointError, StorageError
+from gpugrad import checkpoint, files, nn, training_state
+from gpugrad.errors import ArgumentError, CheckpointError, StorageError
 
 
 @pytest.fixture
@@ -70,6 +70,75 @@ def test_other_files_are_refused(tmp_path, model):
     save_file(model.state_dict(), tmp_path / "damaged", metadata=damaged)
     with pytest.raises(CheckpointError, match="damaged"):
         gg.load_model(tmp_path / "damaged")
+
+
+def test_arrays_of_any_shape_and_numbers_of_any_kind_come_back(tmp_path):
+    arrays = {"scalar": np.array(2.5), "empty": np.zeros((0, 3)), "turned": np.arange(6).reshape(2, 3).T}
+    header = {"share": np.float32(0.5), "count": np.int64(3), "on": np.bool_(True), "list": np.arange(2), "nan": np.nan}
+    checkpoint.write_file(tmp_path / "f", arrays, header)
+    back, found = checkpoint.read_file(tmp_path / "f")
+    assert {name: (a.shape, a.dtype, a.tolist()) for name, a in back.items()} == {
+        name: (a.shape, a.dtype, a.tolist()) for name, a in arrays.items()
+    }
+    assert np.isnan(found.pop("nan"))
+    assert found == {"version": 1, "share": 0.5, "count": 3, "on": True, "list": [0, 1]}
+    with pytest.raises(ArgumentError, match=r"cannot hold .* of type set"):
+        checkpoint.write_file(tmp_path / "g", arrays, {"set": {1}})
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_sets_of_arrays_side_by_side():
+    sets = {"model": {"0.weight": np.ones(2), "a/b": np.zeros(1)}, "optimizer": {"m": np.ones(3)}}
+    joined = checkpoint.join(sets)
+    assert set(joined) == {"model/0.weight", "model/a/b", "optimizer/m"}
+    assert checkpoint.split(joined) == sets
+
+
+def test_a_model_of_ones_own_is_described_by_its_name(tmp_path):
+    class Own(nn.Module):
+        def __init__(self):
+            self.config = object()  # not for the header
+            self.scale = nn.Parameter(np.float32(3.0))
+
+    gg.save_model(tmp_path / "m", Own())
+    own = Own()
+    own.scale.data[...] = 0
+    assert gg.load_model(tmp_path / "m", own)[1]["model"] == {"class": "Own", "config": None}
+    assert own.scale.item() == 3
+
+
+def test_the_model_of_a_checkpoint_can_be_read(tmp_path, model):
+    trainer = gg.Trainer(model, device="cpu")
+    x, y = np.ones((4, 5), np.float32), [0, 1, 0, 1]
+    trainer.fit(x, y, epochs=1, batch_size=4, checkpoint=tmp_path / "c", checkpoint_header={"names": ["a", "b"]})
+    loaded, header = gg.load_model(tmp_path / "c")
+    assert header["names"] == ["a", "b"]
+    for name, array in trainer.model.state_dict().items():
+        np.testing.assert_array_equal(loaded.state_dict()[name], array)
+
+
+def test_a_damaged_checkpoint(tmp_path, model):
+    trainer = gg.Trainer(model, device="cpu")
+    x, y = np.ones((4, 5), np.float32), [0, 1, 0, 1]
+    trainer.fit(x, y, epochs=1, batch_size=4, checkpoint=tmp_path / "c")
+    arrays, header = checkpoint.read_file(tmp_path / "c")
+    for name in ("run", "param_groups", "history", "steps", "dropout_calls", "callbacks"):
+        checkpoint.write_file(tmp_path / "d", arrays, {key: value for key, value in header.items() if key != name})
+        other = gg.Trainer(nn.MLP.from_config(model.config), device="cpu")
+        before = training_state.capture(other, [])
+        with pytest.raises(CheckpointError, match=f"damaged header.*{name}.*use an earlier one"):
+            other.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
+        after = training_state.capture(other, [])
+        for kept in before["model"]:  # nothing was changed
+            np.testing.assert_array_equal(before["model"][kept], after["model"][kept])
+        assert (other.epoch, other.steps) == (0, 0)
+    checkpoint.write_file(tmp_path / "d", arrays, {**header, "run": None})
+    with pytest.raises(CheckpointError, match="damaged header"):
+        trainer.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
+    without = {name: array for name, array in arrays.items() if name != "model/0.weight"}
+    checkpoint.write_file(tmp_path / "d", without, header)
+    with pytest.raises(CheckpointError, match=r"missing 0\.weight"):
+        trainer.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
+import gpugrad
 from gpugrad import cli, plots
 
 TABLE = [
@@ -26,6 +30,7 @@ TABLE = [
 def run(capsys, monkeypatch):
     """Run the command in this process: (exit code, standard output, standard error)."""
     monkeypatch.setenv("GPUGRAD_DEVICE", "cpu")
+    monkeypatch.setenv("COLUMNS", "80")
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["gpugrad", *map(str, arguments)])
@@ -107,7 +112,65 @@ def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
     assert last_json(out)["epochs"] == 3
     code, _, err = run("train", "digits", "--resume", "--batch-size", 32, "--out", folder)
     assert code == 1
-    assert "batch_size 64, this training has 32" in err
+    assert "--batch-size cannot change" in err
+    assert f"the one in {folder} has 64" in err
+    code, _, err = run("train", "digits", "--resume", "--batch-size", 64, "--hidden", 8, "--out", folder)
+    assert (code, "has 16: leave it out" in err) == (1, True)
+    code, _, err = run("train", "digits.csv", "--resume", "--out", folder)
+    assert (code, "is one on digits, not on digits.csv" in err) == (1, True)
+
+
+def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "gpugrad", "train", "digits", "--device", "cpu", "--hidden", "16", "--json"]
+    process = subprocess.Popen(
+        [*command, "--epochs", "100000", "--out", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while not (folder / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.endswith("gpugrad: interrupted\n")
+    assert "Traceback" not in err
+    result = last_json(out)
+    assert result["stopped"].startswith("interrupted in epoch")
+    assert f"stopped {result['stopped']}; --resume goes on" in err
+    code, out, _ = run("evaluate", folder, "digits", "--json")
+    assert last_json(out)["accuracy"] == result["test_accuracy"]
+    code, out, _ = run("train", "digits", "--resume", "--out", folder, "--epochs", result["epochs"] + 1, "--json")
+    assert (code, last_json(out)["epochs"]) == (0, result["epochs"] + 1)
+
+
+def test_evaluate_tests_on_the_rows_that_training_left_out(run, tmp_path):
+    _, out, _ = run("train", "digits", *QUICK, "--seed", 7, "--out", tmp_path / "run", "--json")
+    trained = last_json(out)
+    _, out, _ = run("evaluate", tmp_path / "run", "digits", "--json")
+    assert last_json(out)["accuracy"] == trained["test_accuracy"]
+    assert last_json(out)["loss"] == pytest.approx(trained["test_loss"], rel=1e-6)
+
+
+def test_a_second_training_leaves_no_picture_of_the_first(run, table, tmp_path):
+    if not plots.available():
+        pytest.skip("no pictures without matplotlib")
+    out = tmp_path / "run"
+    quick = ("--epochs", 1, "--hidden", 4, "--batch-size", 16, "--out", out)
+    run("train", table, "--target", "kind", *quick)
+    assert (out / "confusion.png").exists()
+    code, text, _ = run("train", table, "--target", "weight", *quick)
+    assert (code, "number to predict" in text) == (0, True)
+    assert not (out / "confusion.png").exists()
+
+
+def test_a_class_of_two_rows_is_trained_and_tested(run, table):
+    table.write_text(table.read_text() + "1,red,2,fig\n2,red,2,fig\n")
+    code, out, _ = run("train", table, "--target", "kind", *QUICK, "--batch-size", 16, "--json")
+    assert code == 0
+    assert 0 <= last_json(out)["test_accuracy"] <= 1
 
 
 def test_a_table_from_training_to_predictions(run, table, tmp_path):
@@ -139,9 +202,68 @@ def test_regression_predicts_in_the_target_s_units(run, tmp_path):
     assert code == 0
     assert result["test_accuracy"] is None
     assert result["test_r2"] > 0.95
+    code, out, _ = run("evaluate", tmp_path / "run", path, "--json")
+    again = last_json(out)
+    code, _, err = run("train", path, "--target", "price", "--label-smoothing", 0.1)
+    assert (code, "--label-smoothing needs classes" in err) == (1, True)
+    code, _, err = run("train", path, "--target", "price", "--balanced")
+    assert (code, "--balanced needs classes" in err) == (1, True)
     code, out, _ = run("predict", tmp_path / "run", path)
     predictions = np.array([float(row["prediction"]) for row in csv.DictReader(out.splitlines())])
     assert abs(predictions.mean() - 1000) < 60
+    errors = predictions - (1000 + x @ [300, -200])
+    assert again["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
+
+
+def test_json_of_a_score_that_is_no_number(run, tmp_path):
+    path = tmp_path / "numbers.csv"
+    path.write_text("a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(50)))
+    run("train", path, "--target", "y", *QUICK, "--batch-size", 8, "--out", tmp_path / "run")
+    one = tmp_path / "one.csv"
+    one.write_text("a,y\n1,2.5\n")
+    code, out, _ = run("evaluate", tmp_path / "run", one, "--json")
+    assert code == 0
+    assert "NaN" not in out
+    assert last_json(out)["r2"] is None
+
+
+def test_whole_numbers_can_be_a_quantity(run, table, tmp_path):
+    quick = (*QUICK, "--batch-size", 16, "--json")
+    _, out, _ = run("train", table, "--target", "size", *quick)
+    assert last_json(out)["test_accuracy"] is not None
+    _, out, _ = run("train", table, "--target", "size", "--task", "regression", *quick)
+    assert last_json(out)["test_rmse"] > 0
+
+
+def test_help_and_version(run):
+    code, out, _ = run("--version")
+    assert (code, out) == (0, f"gpugrad {gpugrad.__version__}\n")
+    code, out, _ = run()
+    assert code == 0
+    for command in ("train", "evaluate", "predict", "info"):
+        assert command in out
+        code, text, _ = run(command, "--help")
+        assert code == 0
+        assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tran"], "Did you mean 'train'"),
+        (["train"], "see gpugrad train --help"),
+        (["train", "digits", "--lr", "abc"], "'--lr'"),
+        (["train", "digits", "--epochs", "1.5"], "'--epochs'"),
+        (["train", "digits", "--epochz", "1"], "--epochs"),
+        (["evaluate", "run"], "see gpugrad evaluate --help"),
+    ],
+)
+def test_options_that_cannot_be_read_are_one_sentence(run, arguments, words):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("gpugrad: ")
+    assert words in err
+    assert len(err.splitlines()) == 1
 
 
 def test_info_names_what_is_missing_and_the_remedy(run):
@@ -184,6 +306,10 @@ def test_info_names_what_is_missing_and_the_remedy(run):
         (["digits", "--target", "x"], "does not apply to digits"),
         (["digits", "--resume"], "--resume needs --out"),
         (["absent.csv", "--target", "y"], "absent.csv"),
+        (["x" * 300 + ".csv", "--target", "y"], "File name too long"),
+        (["digits", "--hidden", "99999999999"], "out of memory"),
+        (["digits", "--hidden", "0,5"], "--hidden is '0,5'"),
+        (["digits", "--task", "regression"], "does not apply to digits"),
     ],
 )  # fmt: skip
 def test_a_bad_option_is_one_sentence_with_a_remedy(run, tmp_path, arguments, words):

@@ -12,6 +12,7 @@ from .download import fetch
 from .files import SUFFIXES, load_features, load_file, load_labelled
 from .idx import read_idx
 from .preprocessing import Preprocessing
+from .split import hold_out_rows
 from .table import read_table
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Preprocessing",
     "cache_folder",
     "fetch",
+    "hold_out_rows",
     "load",
     "load_features",
     "load_labelled",

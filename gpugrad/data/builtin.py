@@ -111,16 +111,23 @@ def _check(name: str, paths: list[Path], parts: list[np.ndarray]) -> None:
     for path, part, rank in zip(paths, parts, (3, 1, 3, 1), strict=True):
         if part.ndim != rank or part.dtype != np.uint8 or not part.size:
             kind = "images, (rows, height, width)" if rank == 3 else "labels, (rows,)"
-            raise DataError(f"{path} holds {part.dtype} of shape {part.shape}: expected uint8 {kind}; fetch it again")
+            raise DataError(
+                f"{path} holds {part.dtype} of shape {part.shape}: expected uint8 {kind}; delete it and fetch it again"
+            )
     for images, labels, path in ((parts[0], parts[1], paths[1]), (parts[2], parts[3], paths[3])):
         if len(images) != len(labels):
-            raise DataError(f"{path} has {len(labels)} labels: expected {len(images)}, one an image; fetch both again")
+            raise DataError(
+                f"{path} has {len(labels)} labels: expected {len(images)}, one an image; "
+                "delete both and fetch them again"
+            )
         if labels.max() >= len(IMAGE_SETS[name].classes):
-            raise DataError(f"{path} has the label {labels.max()}: expected classes from 0 to 9; fetch it again")
+            raise DataError(
+                f"{path} has the label {labels.max()}: expected classes from 0 to 9; delete it and fetch it again"
+            )
     if parts[0].shape[1:] != parts[2].shape[1:]:
         raise DataError(
             f"{paths[2]} has images of {parts[2].shape[1:]} pixels: expected {parts[0].shape[1:]}, as for training; "
-            "fetch both again"
+            "delete both and fetch them again"
         )
     first = tuple(parts[1][:10].tolist())
     for other, known in IMAGE_SETS.items():

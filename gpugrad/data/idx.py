@@ -27,23 +27,23 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     path = Path(path)
     content = _content(path)
     if not content:
-        raise DataError(f"{path} is empty: expected an IDX file; fetch it again")
+        raise DataError(f"{path} is empty: expected an IDX file; delete it and fetch it again")
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in DTYPES or content[3] == 0:
         raise DataError(
             f"{path} starts with the bytes {content[:4].hex(' ')}: expected the magic number of an IDX file, such as "
-            "00 00 08 03 for images and 00 00 08 01 for labels; fetch the file again"
+            "00 00 08 03 for images and 00 00 08 01 for labels; delete it and fetch it again"
         )
     dtype, rank = np.dtype(DTYPES[content[2]]), content[3]
     start = 4 + 4 * rank
     if len(content) < start:
-        raise DataError(f"{path} ends inside its header of {start} bytes: fetch it again")
+        raise DataError(f"{path} ends inside its header of {start} bytes: delete it and fetch it again")
     shape = struct.unpack(f">{rank}I", content[4:start])
     expected = start + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         sizes = " × ".join(map(str, shape))
         raise DataError(
             f"{path} holds {len(content)} bytes: expected {expected} for {sizes} elements of {dtype.itemsize} bytes; "
-            "fetch it again"
+            "delete it and fetch it again"
         )
     values = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
@@ -54,6 +54,6 @@ def _content(path: Path) -> bytes:
         raw = path.read_bytes()
         return gzip.decompress(raw) if raw.startswith(GZIP_MAGIC) else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
+        raise DataError(f"{path} is a damaged gzip file ({error}): delete it and fetch it again") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}; expected an IDX file there") from error

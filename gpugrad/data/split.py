@@ -41,6 +41,31 @@ def split_rows(
     return train, test
 
 
+def hold_out_rows(
+    y: np.ndarray, classes: tuple[str, ...] | None, *, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row indices of a training part to train on and to validate on, each sorted; split as `split_rows` does.
+
+    Every class is trained on: the only row of one is never held out. Raises DataError where there are too few rows.
+    """
+    rows = np.arange(len(y))
+    codes, names = None, None
+    if classes is not None:
+        rows = rows[np.bincount(y)[y] > 1]
+        present, codes = np.unique(y[rows], return_inverse=True)
+        names = tuple(classes[code] for code in present)
+    if len(rows) < 2:
+        raise DataError(
+            f"{len(y)} rows to train on are too few to hold some out to validate on: add rows, or do not validate "
+            "(--validation 0)"
+        )
+    kept, held = split_rows(len(rows), codes, names, test_fraction=share, seed=seed)
+    if codes is not None:  # where most rows are held out, the rounding may have taken all of a small class
+        _, held = keep_seen(kept, held, {"class": codes})
+    held = np.sort(rows[held])
+    return np.setdiff1d(np.arange(len(y)), held), held
+
+
 def check_split(test_fraction: float, seed: int) -> None:
     """Raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer from 0."""
     if not 0 < test_fraction < 1:

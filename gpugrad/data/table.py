@@ -77,9 +77,7 @@ def unknown_column(kind: str, name: str, names: Collection[str], where: str) -> 
 
 def missing_value(column: str, row: int) -> DataError:
     """The error for a cell without a value."""
-    return DataError(
-        f"column {column!r} has no value in {row_name(row)}: fill it in, or drop the row or the column, before training"
-    )
+    return DataError(f"column {column!r} has no value in {row_name(row)}: fill it in, or drop the row or the column")
 
 
 def check_finite(column: str, values: np.ndarray) -> None:

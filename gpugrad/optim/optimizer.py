@@ -134,6 +134,11 @@ class Optimizer:
         self.flat.to(device)
         self._follow()
 
+    def is_finite(self) -> bool:
+        """Whether all parameters and all state are free of NaN and infinity; waits for the device."""
+        download = self.flat.device.download
+        return all(np.isfinite(download(array)).all() for array in (self.flat.values, *self._state.values()))
+
     def _check_current(self) -> None:
         if self.flat.stale:
             raise ArgumentError(
