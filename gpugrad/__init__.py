@@ -23,7 +23,8 @@ from .functional import relu, sigmoid, tanh
 from .gradcheck import gradcheck
 from .random import Generator, manual_seed
 from .recording import record
-from .tensor import Tensor, no_grad, tensor
+from .tape import no_grad
+from .tensor import Tensor, tensor
 from .trainer import Trainer
 
 __version__ = "0.1.0"

@@ -71,7 +71,8 @@ class Device:
         """Run an elementwise function of the array library, broadcasting, into a new array."""
         shape = np.broadcast_shapes(*(np.shape(array) for array in arrays))
         # NumPy's own rule for the result: a bare Python number does not widen an array's dtype.
-        dtype = function.resolve_dtypes((*(_dtype_of(array) for array in arrays), None))[-1]
+        twin = getattr(np, function.__name__.removeprefix("cupy_"))
+        dtype = twin.resolve_dtypes((*(_dtype_of(array) for array in arrays), None))[-1]
         out = self.empty(shape, dtype)
         self.run(function, *arrays, out=out)
         return out

@@ -13,7 +13,8 @@ from . import nn
 from .arithmetic import concatenate
 from .device import Device
 from .errors import ArgumentError
-from .tensor import Tensor, no_grad
+from .tape import no_grad
+from .tensor import Tensor
 
 ROWS = 4096  # that a forward pass takes at once
 

@@ -12,7 +12,8 @@ from .device import Device
 from .errors import ArgumentError, DeviceError, GraphError, choose
 from .kernels.activation import SAVES_INPUT
 from .random import Generator, default_generator
-from .tensor import Tensor, common_device, grad_enabled, on_tape
+from .tape import grad_enabled
+from .tensor import Tensor, common_device, on_tape
 
 REDUCTIONS = ("mean", "sum", "none")
 

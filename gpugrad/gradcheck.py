@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .errors import ArgumentError, GpugradError
-from .tensor import Tensor, no_grad
+from .tape import no_grad
+from .tensor import Tensor
 
 
 class GradientMismatch(GpugradError, AssertionError):

@@ -11,7 +11,8 @@ import numpy as np
 from .device import Device
 from .device import device as get_device
 from .errors import ArgumentError, DeviceError, RecordingError
-from .tensor import Tensor, Version
+from .tape import Version
+from .tensor import Tensor
 
 # Elements: each parameter starts on a line of 128 bytes, so that a wide load never straddles two parameters.
 ALIGNMENT = 32

@@ -10,7 +10,8 @@ import numpy as np
 
 from .device import Device
 from .errors import RecordingError
-from .tensor import Tensor, grad_enabled
+from .tape import grad_enabled
+from .tensor import Tensor
 
 
 class Recorder:

@@ -1,10 +1,8 @@
-"""Tensor and the tape: `backward` is the chain rule, walked in reverse."""
+"""Tensor: an array on a device and a place on the tape; how it is made, and what can be done with it."""
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,69 +10,7 @@ import numpy as np
 from .device import Device
 from .device import device as get_device
 from .errors import ArgumentError, DeviceError, GraphError
-
-_grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
-
-Gradients = Sequence[Any]  # one array or None for each parent
-
-
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
-    """Within the block (or the function decorated with it), operations are not put on the tape."""
-    token = _grad_enabled.set(False)
-    try:
-        yield
-    finally:
-        _grad_enabled.reset(token)
-
-
-def grad_enabled() -> bool:
-    """Whether operations are put on the tape here."""
-    return _grad_enabled.get()
-
-
-class Version:
-    """Counts in-place changes of one piece of memory; shared by every tensor that views it."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def bump(self) -> None:
-        self.count += 1
-
-
-class Node:
-    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads."""
-
-    __slots__ = ("backward", "name", "parents", "saved")
-
-    def __init__(
-        self, name: str, parents: tuple[Tensor, ...], backward: Callable[[Any], Gradients], saved: tuple[Tensor, ...]
-    ):
-        self.name = name
-        self.parents = parents
-        self.backward: Callable[[Any], Gradients] | None = backward
-        self.saved = tuple((tensor.version, tensor.version.count, tensor.shape) for tensor in saved)
-
-    def check(self) -> None:
-        if self.backward is None:
-            raise GraphError(
-                f"the graph behind {self.name} was freed by an earlier backward(): "
-                "run the forward pass again, or call backward(retain_graph=True) the first time"
-            )
-        for version, count, shape in self.saved:
-            if version.count != count:
-                raise GraphError(
-                    f"an array of shape {shape} that {self.name} needs for its gradient was changed in place "
-                    "after the forward pass: change it after backward(), or run the forward pass again"
-                )
-
-    def free(self) -> None:
-        self.backward = None
-        self.saved = ()
-        self.parents = ()
+from .tape import Gradients, Node, Version, grad_enabled, walk_back
 
 
 class Tensor:
@@ -84,7 +20,17 @@ class Tensor:
     `device`, `requires_grad`, `grad` (a tensor, or None before the first backward pass and after `zero_grad`).
     """
 
-    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad", "_retain", "data", "device", "has_grad", "version")
+    __slots__ = (
+        "__weakref__",
+        "_grad",
+        "_requires_grad",
+        "data",
+        "device",
+        "has_grad",
+        "node",
+        "retains_grad",
+        "version",
+    )
     __array_ufunc__ = None  # array + tensor asks the tensor
     __hash__ = object.__hash__
 
@@ -93,8 +39,8 @@ class Tensor:
         self.device = device
         self.version = version or Version()
         self._grad: Any = None
-        self._node: Node | None = None
-        self._retain = False
+        self.node: Node | None = None
+        self.retains_grad = False
         self.has_grad = False
         self._requires_grad = False
         if requires_grad:
@@ -134,13 +80,13 @@ class Tensor:
     def requires_grad(self, value: bool) -> None:
         if value and self.dtype.kind != "f":
             raise GraphError(f"a tensor of dtype {self.dtype} cannot require a gradient: convert it to float32 first")
-        if not value and self._node is not None:
+        if not value and self.node is not None:
             raise GraphError("only a leaf can stop requiring a gradient: use detach()")
         self._requires_grad = value
 
     @property
     def is_leaf(self) -> bool:
-        return self._node is None
+        return self.node is None
 
     @property
     def grad(self) -> Tensor | None:
@@ -164,9 +110,7 @@ class Tensor:
         body = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100)
         extra = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
         extra += "" if self.device.kind == "cpu" else f", device={self.device.name!r}"
-        extra += (
-            f", grad_fn=<{self._node.name}>" if self._node else ", requires_grad=True" if self.requires_grad else ""
-        )
+        extra += f", grad_fn=<{self.node.name}>" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({body}{extra})"
 
     # ---- to and from the host ----
@@ -211,13 +155,13 @@ class Tensor:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Change values in place; the tape notices if a gradient still needs the old ones."""
-        if self.requires_grad and _grad_enabled.get():
+        if self.requires_grad and grad_enabled():
             raise GraphError("a tensor that requires a gradient cannot be changed in place: do it under no_grad()")
         index, indices = arithmetic.plain_index(index)
         if not isinstance(value, Tensor | bool | int | float):
             value = tensor(value, device=self.device)
         if isinstance(value, Tensor):
-            if value.requires_grad and _grad_enabled.get():
+            if value.requires_grad and grad_enabled():
                 raise GraphError("a value written in place would lose the gradient that it requires: detach() it first")
             indices = (*indices, value)
         common_device(self, *indices)
@@ -365,7 +309,7 @@ class Tensor:
         """Keep the gradient of a tensor that is not a leaf."""
         if not self.requires_grad:
             raise GraphError("retain_grad() of a tensor that gets no gradient: set requires_grad=True on its inputs")
-        self._retain = True
+        self.retains_grad = True
 
     def backward(self, gradient: Tensor | None = None, *, retain_graph: bool = False) -> None:
         """Add the gradient of this tensor to `grad` of every leaf it was computed from.
@@ -391,32 +335,10 @@ class Tensor:
             common_device(self, gradient)
             if gradient.shape != self.shape:
                 raise GraphError(f"gradient has shape {gradient.shape}, expected {self.shape}, the shape of the tensor")
-            start = self._in_own_dtype(gradient.data)
-        order = _reverse_topological(self)
-        for tensor in order:
-            if tensor._node is not None:
-                tensor._node.check()
-        gradients = {id(self): start}
-        for tensor in order:
-            gradient_here = gradients.pop(id(tensor), None)
-            if gradient_here is None:
-                continue
-            node = tensor._node
-            if node is None or tensor._retain:
-                tensor.add_gradient(gradient_here)
-            if node is None:
-                continue
-            assert node.backward is not None
-            for parent, term in zip(node.parents, node.backward(gradient_here), strict=True):
-                if term is not None and parent.requires_grad:
-                    term = parent._in_own_dtype(term)
-                    # Out of place: a term may be the gradient of several tensors.
-                    known = gradients.get(id(parent))
-                    gradients[id(parent)] = term if known is None else self.device.call(self.device.xp.add, known, term)
-            if not retain_graph:
-                node.free()
+            start = self.in_own_dtype(gradient.data)
+        walk_back(self, start, retain_graph)
 
-    def _in_own_dtype(self, gradient: Any) -> Any:
+    def in_own_dtype(self, gradient: Any) -> Any:
         """A gradient in this tensor's dtype: where dtypes were mixed it comes in the wider one."""
         if gradient.dtype == self.dtype:
             return gradient
@@ -445,24 +367,6 @@ class Tensor:
         return self._grad, accumulate
 
 
-def _reverse_topological(root: Tensor) -> list[Tensor]:
-    """Every tensor that requires a gradient, each one after all that were computed from it."""
-    order: list[Tensor] = []
-    seen: set[int] = set()
-    stack: list[tuple[Tensor, bool]] = [(root, False)]
-    while stack:
-        tensor, parents_done = stack.pop()
-        if parents_done:
-            order.append(tensor)
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack.append((tensor, True))
-            if tensor._node is not None:
-                stack.extend((parent, False) for parent in tensor._node.parents if parent.requires_grad)
-    order.reverse()
-    return order
-
-
 def on_tape(
     name: str,
     data: Any,
@@ -480,7 +384,7 @@ def on_tape(
         saves_output: it reads the result too.
     """
     out = Tensor(data, parents[0].device, version=version)
-    if not _grad_enabled.get():
+    if not grad_enabled():
         return out
     recorder = out.device.recorder
     if recorder is not None:
@@ -489,7 +393,7 @@ def on_tape(
                 recorder.read_attribute(parent, "requires_grad")
     if any(parent.requires_grad for parent in parents):
         out._requires_grad = True
-        out._node = Node(name, parents, backward, (*saved, out) if saves_output else saved)
+        out.node = Node(name, parents, backward, (*saved, out) if saves_output else saved)
     return out
 
 

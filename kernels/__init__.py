@@ -13,7 +13,9 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ..errors import DeviceError
+import numpy as np
+
+from ..errors import ArgumentError, DeviceError
 from .contract import Contract
 
 OPERATIONS = (
@@ -44,22 +46,34 @@ TOOLCHAINS = {
 }
 
 
+# They compute in single precision: what they write is float32 or an integer.
+SINGLE_PRECISION = ("cupy_cuda", "numba_cuda")
+
+
 class Launcher:
     """One operation in one toolchain. Calling it checks the arguments by the contract, then launches.
 
     A recording keeps `launch` alone: what was checked once with these arrays need not be checked again.
     """
 
-    __slots__ = ("__name__", "contract", "launch", "source")
+    __slots__ = ("__name__", "contract", "launch", "source", "toolchain")
 
-    def __init__(self, contract: Contract, launch: Any, source: str) -> None:
+    def __init__(self, contract: Contract, launch: Any, source: str, toolchain: str) -> None:
         self.__name__ = contract.name
         self.contract = contract
         self.launch = launch
         self.source = source
+        self.toolchain = toolchain
 
     def __call__(self, *arrays: Any, **scalars: Any) -> None:
         self.contract(*arrays, **scalars)
+        if self.toolchain in SINGLE_PRECISION:
+            for name, array in self.contract.written(arrays, scalars):
+                if array.dtype == np.float64:
+                    raise ArgumentError(
+                        f"{name} has dtype float64, the CUDA kernels compute in float32: "
+                        "convert the arrays, or use device 'cpu'"
+                    )
         self.launch(*arrays, **scalars)
 
     def __repr__(self) -> str:
@@ -99,7 +113,7 @@ def load(toolchain: str) -> SimpleNamespace:
                 modules[operation, file] = _import(operation, file)
             launch = getattr(modules[operation, file], contract.name, None)
             if launch is not None:
-                launchers[contract.name] = Launcher(contract, launch, f"kernels/{operation}/{file}.py")
+                launchers[contract.name] = Launcher(contract, launch, f"kernels/{operation}/{file}.py", toolchain)
                 break
         else:
             raise DeviceError(

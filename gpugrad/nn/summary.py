@@ -12,7 +12,8 @@ import numpy as np
 from ..device import device as get_device
 from ..errors import ArgumentError
 from ..parameter import Parameter
-from ..tensor import Tensor, no_grad
+from ..tape import no_grad
+from ..tensor import Tensor
 from .containers import Sequential
 from .layers import Dense, check_size
 from .module import Module, watchers
