@@ -161,12 +161,10 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         files.check_writable(tmp_path / "file" / "folder")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(tmp_path):
-    folder = tmp_path / "locked"
-    folder.mkdir(mode=0o500)
-    with pytest.raises(StorageError, match="that you may write to"):
-        files.check_writable(folder)
+def test_a_folder_without_permission(locked_folder):
+    for folder in (locked_folder, locked_folder / "new"):
+        with pytest.raises(StorageError, match="that you may write to"):
+            files.check_writable(folder)
 
 
 def test_written_files_can_be_read_by_others(tmp_path):
