@@ -160,6 +160,29 @@ def predict(
 
 
 @app.command()
+def check(
+    device: Annotated[
+        str | None, _option(RUN, "cpu, cuda, emulator or simulator; all that this machine has if not given.")
+    ] = None,
+    toolchain: ToolchainName = None,
+    as_json: Json = False,
+) -> None:
+    """Compare every kernel with its reference; the exit code is 1 if one is wrong."""
+    from . import check as checks
+
+    with _status("checking …") as status:
+        findings = checks.check(
+            checks.available_devices(device, toolchain),
+            lambda finding: status.update(f"{finding.kernel} on {finding.device}, {finding.toolchain} …"),
+        )
+    if not as_json:
+        checks.show(findings)
+    _finish(checks.summary(findings), as_json)
+    if not all(finding.passed for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 def info(as_json: Json = False) -> None:
     """List devices, toolchains and versions, and what would add the missing ones."""
     from . import info as information
@@ -194,6 +217,13 @@ def _speaker(as_json: bool) -> Any:
 
     console = Console(stderr=as_json, highlight=False, markup=False, soft_wrap=True)
     return console.print
+
+
+def _status(words: str) -> Any:
+    """A line on a terminal that says what is being done."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False).status(words)
 
 
 def _finish(result: Any, as_json: bool) -> None:

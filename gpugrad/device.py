@@ -6,7 +6,8 @@ import contextlib
 import importlib.util
 import math
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from .kernels.contract import PARTIALS
 
 if TYPE_CHECKING:
     from .recording import Recorder
+    from .streaming import Staging
 
 # For each kind of device its toolchains, the default first, and the files of kernels/<operation>/ that each one runs.
 TOOLCHAINS = {
@@ -31,22 +33,25 @@ TOOLCHAINS = {
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector of a CPU
 
 Observer = Callable[[Any, tuple, dict[str, Any]], None]
+Call = Callable[[], Any]
 
 
 class Device:
     """Where arrays live and which kernels run on them. Made by `device()`, one object for each name and toolchain.
 
-    Attributes: `name` ("cpu"), `kind`, `toolchain`, `xp` (the array library), `kernels` (the launchers), `reason` (why
-    this device was chosen, one line), `recorder` (the recording in progress, or None).
+    This class keeps its arrays in the host's memory: it is the CPU, the emulator and the simulator. `CudaDevice` is
+    the GPU.
+
+    Attributes: `name` ("cpu", "cuda:0"), `kind`, `toolchain`, `xp` (the array library), `kernels` (the launchers),
+    `reason` (why this device was chosen, one line), `recorder` (the recording in progress, or None).
     """
 
-    kind = "cpu"
-    xp = np
+    xp: Any = np
 
-    def __init__(self, toolchain: str, reason: str = "asked for") -> None:
-        self.name = self.kind
+    def __init__(self, kind: str, toolchain: str) -> None:
+        self.kind = self.name = kind
         self.toolchain = toolchain
-        self.reason = reason
+        self.reason = "asked for"
         self.recorder: Recorder | None = None
         self._observers: list[Observer] = []
         self._constants: dict[tuple, Any] = {}
@@ -90,6 +95,19 @@ class Device:
     def observed(self) -> bool:
         return bool(self._observers)
 
+    def replayer(self, calls: Sequence[Call]) -> Call:
+        """A function that makes all these calls in order, as often as it is called; they take no arguments."""
+
+        def replay() -> None:
+            for call in calls:
+                call()
+
+        return replay
+
+    def current(self) -> contextlib.AbstractContextManager:
+        """Within the block, other code that uses the array library launches in order with this device."""
+        return contextlib.nullcontext()
+
     def synchronize(self) -> None:
         """Wait until all launched work is done."""
 
@@ -119,29 +137,52 @@ class Device:
         return out
 
     def upload(self, array: Any, dtype: Any = None) -> Any:
-        """A copy on this device of an array or nested list on the host."""
+        """A copy on this device of an array of any library, or of a nested list."""
+        self._refuse_upload()
+        host = to_host(array, dtype)
+        out = self.empty(host.shape, host.dtype)
+        np.copyto(out, host)
+        return out
+
+    def _refuse_upload(self) -> None:
         if self.recorder is not None:
             raise RecordingError(
                 "a host array was uploaded inside a recorded step and would never change again: "
                 "create it before the step, or pass it to the step as an argument"
             )
-        host = np.asarray(array, dtype)
-        out = self.empty(host.shape, host.dtype)
-        np.copyto(out, host)
-        return out
 
     def download(self, array: Any) -> np.ndarray:
         """A copy on the host of an array of this device; waits for the work that computes it."""
+        self._refuse_download()
+        return np.array(array)
+
+    def _refuse_download(self) -> None:
         if self.recorder is not None:
             raise RecordingError(
                 "a recorded step read a value back to the host, where a replay could not follow: "
                 "return the tensor from the step and read it outside"
             )
-        return np.array(array)
 
     def write(self, array: Any, value: Any) -> None:
         """Overwrite an array of this device with values from the host, between steps."""
         np.copyto(array, value)
+
+    def staging(self, buffers: Sequence[Any]) -> Staging:
+        """What brings parts of a data set from the host into these arrays; see `streaming`."""
+        from .streaming import Staging
+
+        return Staging(buffers)
+
+    def fits(self, size: int) -> bool:
+        """Whether so many bytes can stay on this device and leave room for training."""
+        return True
+
+    def peak_memory(self) -> int:
+        """The most bytes that the process has had on this device; of the host, its largest resident size."""
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
     def constant(self, value: float, dtype: Any, shape: tuple[int, ...] = (1,)) -> Any:
         """A shared array, the same object each time, that must not be written to."""
@@ -152,6 +193,15 @@ class Device:
             self._constants[key] = array
         return self._constants[key]
 
+    def workspace(self, size: int, dtype: Any) -> Any:
+        """Scratch of a launch, (size,), or None if that is 0; shared by all launches, since they follow each other."""
+        if size == 0:
+            return None
+        key = ("workspace", np.dtype(dtype))
+        if key not in self._constants or self._constants[key].size < size:
+            self._constants[key] = self.empty(size, dtype)
+        return self._constants[key][:size]
+
     def partials(self, dtype: Any) -> Any:
         """The scratch array of the reductions; one is enough, since launches follow each other."""
         key = ("partials", np.dtype(dtype))
@@ -160,13 +210,22 @@ class Device:
         return self._constants[key]
 
 
+def to_host(array: Any, dtype: Any = None) -> np.ndarray:
+    """An array of any library, or a nested list, as a NumPy array; copied from the GPU that it lives on."""
+    if hasattr(array, "__cuda_array_interface__"):
+        import cupy
+
+        array = cupy.asnumpy(cupy.asarray(array))
+    return np.asarray(array, dtype)
+
+
 def _dtype_of(operand: Any) -> Any:
     if hasattr(operand, "dtype"):
         return operand.dtype
     return np.dtype(np.bool_) if isinstance(operand, bool) else type(operand)
 
 
-_devices: dict[tuple[str, str], Device] = {}
+_devices: dict[tuple[str, int, str], Device] = {}
 
 
 def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
@@ -195,21 +254,31 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     if index and not (kind == "cuda" and index.isdigit()):
         raise ArgumentError(f"unknown device {name!r}: only cuda takes a number, as in 'cuda:1'")
     toolchain = choose(f"toolchain of {kind}", toolchain or next(iter(TOOLCHAINS[kind])), TOOLCHAINS[kind])
-    if (name, toolchain) not in _devices:
-        obstacle = unavailable(kind, toolchain)
+    number = int(index or 0)
+    key = (kind, number, toolchain)
+    if key not in _devices:
+        obstacle = unavailable(kind, toolchain, number)
         if obstacle:
             raise DeviceError(f"device {name!r} with toolchain {toolchain!r} cannot be used: {obstacle}")
-        _devices[name, toolchain] = Device(toolchain)
-    found = _devices[name, toolchain]
+        _devices[key] = _make(kind, number, toolchain)
+    found = _devices[key]
     if reason is not None:
         found.reason = reason
     return found
 
 
-def unavailable(kind: str, toolchain: str) -> str | None:
-    """Why a kind of device cannot be used with a toolchain here, and what would change that; None if it can."""
+def _make(kind: str, index: int, toolchain: str) -> Device:
+    if kind != "cuda":
+        return Device(kind, toolchain)
+    from .cuda_device import CudaDevice
+
+    return CudaDevice(index, toolchain)
+
+
+def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:
+    """Why a device cannot be used with a toolchain here, and what would change that; None if it can."""
     if kind == "cuda":
-        return _cuda_obstacle(toolchain)
+        return _cuda_obstacle(toolchain, index)
     if kind == "simulator" and importlib.util.find_spec("numba_cuda") is None:
         return 'numba-cuda is not installed: pip install "gpugrad[cuda12]"'
     return _kernels_obstacle(TOOLCHAINS[kind][toolchain])
@@ -220,7 +289,9 @@ def _kernels_obstacle(files: str) -> str | None:
     return f"{len(missing)} kernels are still to be written, {missing[0]} first: use device 'cpu'" if missing else None
 
 
-def _cuda_obstacle(toolchain: str) -> str | None:
+def _cuda_obstacle(toolchain: str, index: int = 0) -> str | None:
+    if toolchain not in TOOLCHAINS["cuda"]:
+        return f"the toolchain {toolchain} is one of the CPU"
     # CuPy is asked, never Numba: under its simulator numba.cuda.is_available() is True.
     if importlib.util.find_spec("cupy") is None:
         return (
@@ -230,4 +301,7 @@ def _cuda_obstacle(toolchain: str) -> str | None:
 
     if not cupy.cuda.is_available():
         return "CuPy finds no GPU: check with nvidia-smi that a driver answers, and CUDA_VISIBLE_DEVICES"
-    return _kernels_obstacle(TOOLCHAINS["cuda"].get(toolchain, "cupy_cuda"))
+    count = cupy.cuda.runtime.getDeviceCount()
+    if index >= count:
+        return f"this machine has {count} GPU{'s' * (count > 1)}, numbered from 0: check CUDA_VISIBLE_DEVICES"
+    return _kernels_obstacle(TOOLCHAINS["cuda"][toolchain])

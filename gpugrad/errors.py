@@ -34,6 +34,14 @@ class DeviceError(GpugradError, RuntimeError):
     """A device or toolchain that this machine does not have, or arrays that live on different devices."""
 
 
+class DeviceMemoryError(GpugradError, MemoryError):
+    """An array that a device has no room for."""
+
+
+class KernelError(GpugradError, RuntimeError):
+    """A kernel that could not be launched, or that failed while it ran."""
+
+
 class RecordingError(GpugradError, RuntimeError):
     """A step that cannot be recorded and replayed."""
 

@@ -11,6 +11,8 @@ from . import arithmetic
 from .device import Device
 from .errors import ArgumentError, DeviceError, GraphError, choose
 from .kernels.activation import SAVES_INPUT
+from .kernels.dense import backward_workspace, forward_workspace
+from .precision import product_precision
 from .random import Generator, default_generator
 from .tape import grad_enabled
 from .tensor import Tensor, common_device, on_tape
@@ -30,11 +32,17 @@ def dense(
         return arithmetic.reshape(out, *x.shape[:-1], w.shape[-1])
     parents = (x, w) if b is None else (x, w, b)
     device = common_device(*parents)
-    options = {"activation": activation, "negative_slope": negative_slope}
+    options = {
+        "activation": activation,
+        "negative_slope": negative_slope,
+        "precision": product_precision(x.dtype),  # the backward's too, whatever is set by then
+    }
+    sizes = (x.shape[0], *w.shape)
     y = device.empty((x.shape[0], w.shape[-1]), x.dtype)
     differentiable = grad_enabled() and any(p.requires_grad for p in parents)
     z = device.empty(y.shape, y.dtype) if activation in SAVES_INPUT and differentiable else None
-    device.run(device.kernels.dense_forward, x.data, w.data, None if b is None else b.data, y, z, **options)
+    workspace = device.workspace(forward_workspace(*sizes), x.dtype)
+    device.run(device.kernels.dense_forward, x.data, w.data, _data(b), y, z, workspace, **options)
 
     def backward(dy):
         learned = [p for p in (w, b) if p is not None and p.requires_grad]
@@ -48,7 +56,7 @@ def dense(
 
         dx = device.empty(x.shape, x.dtype) if x.requires_grad else None
         (dw, add_w), (db, add_b) = target(w), target(b)
-        workspace = None if activation == "identity" else device.empty(dy.shape, dy.dtype)
+        workspace = device.workspace(backward_workspace(*sizes, activation), dy.dtype)
         saved = y if z is None else z
         arrays = (dy, x.data, w.data, saved, dx, dw, db, workspace)
         device.run(device.kernels.dense_backward, *arrays, accumulate=add_w or add_b, **options)

@@ -1,4 +1,4 @@
-"""Minibatches: the training data on the device, walked through in a new order each epoch."""
+"""Minibatches: the training data on the device, or streamed to it, walked through in a new order each epoch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .device import Device
+from .streaming import Stream, rows_of_part
 from .tensor import Tensor
 
 
@@ -15,6 +16,7 @@ class Minibatches:
 
     x (rows, features); y (rows,) int32 or (rows, n_out) floats; weight (rows,) or None. dtype: of the minibatches.
     scale: what a stored feature is multiplied by. accumulation_steps: the minibatches of one optimizer step, a group.
+    on_device: keep the data there, or bring them in parts; None: keep them if they fit. Either gives the same bits.
     The order of an epoch depends on seed and epoch alone.
 
     Attributes: `rows`; `scale`; `groups`, of an epoch, each the list of its minibatches' sizes: the last minibatch may
@@ -34,6 +36,7 @@ class Minibatches:
         dtype: Any = np.float32,
         scale: float = 1.0,
         seed: int = 0,
+        on_device: bool | None = None,
     ) -> None:
         self.device = device
         self.rows = len(x)
@@ -49,22 +52,44 @@ class Minibatches:
         self._shuffle, self._seed = shuffle, seed
         self._dtype = np.dtype(dtype)
         self.scale = scale
-        self._x = device.upload(x)
-        self._y = device.upload(y)
-        # Of mean 1; the largest is divided out first, so that the sum cannot overflow.
-        self._weight = None
-        if weight is not None:
+        arrays = [x, y]
+        if weight is not None:  # of mean 1; the largest is divided out first, so that the sum cannot overflow
             weight = weight / weight.max()
-            self._weight = device.upload(weight / weight.mean(), self._dtype)
-        self._order = device.empty(self.rows, np.int32)
+            arrays.append((weight / weight.mean()).astype(self._dtype))
+        self._stream: Stream | None = None
+        self._left = self.rows  # of the rows that are on the device
+        if on_device is None:
+            on_device = device.fits(sum(array.nbytes for array in arrays))
+        if on_device:
+            self._x, self._y, *weights = map(device.upload, arrays)
+            self._order = device.empty(self.rows, np.int32)
+        else:
+            self._stream = Stream(device, arrays, rows_of_part(arrays, batch_size * accumulation_steps))
+            self._x, self._y, *weights = self._stream.buffers
+            self._order = device.upload(np.arange(self._stream.rows, dtype=np.int32))
+        self._weight = weights[0] if weights else None
         self._cursor = device.empty(1, np.int32)
 
     def begin_epoch(self, epoch: int) -> None:
         order = np.arange(self.rows)
         if self._shuffle:
             order = np.random.default_rng([self._seed, epoch]).permutation(self.rows)
-        self.device.write(self._order, order.astype(np.int32))
-        self.device.write(self._cursor, 0)
+        if self._stream is None:
+            self.device.write(self._order, order.astype(np.int32))
+            self.device.write(self._cursor, 0)
+        else:
+            self._stream.begin(order)
+            self._left = 0
+
+    def prepare(self, size: int) -> None:
+        """Before `next`, and outside a recorded step: see that its rows are on the device."""
+        if self._stream is None:
+            return
+        if self._left == 0:
+            self._stream.advance()
+            self.device.write(self._cursor, 0)
+            self._left = self._stream.rows
+        self._left -= size
 
     def next(self, size: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """The next `size` rows of the epoch: features, targets, weights or None. Recordable."""

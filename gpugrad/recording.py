@@ -1,4 +1,4 @@
-"""Record a step once, replay it: on the CPU a flat list of launcher calls with no tape and no allocation."""
+"""Record a step once, replay it with no tape and no allocation: a list of calls on a CPU, one CUDA graph on a GPU."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from .device import Device
 from .errors import RecordingError
+from .precision import product_settings
 from .tape import grad_enabled
 from .tensor import Tensor
 
@@ -65,15 +66,17 @@ class Recorder:
 class _Recording:
     """One recorded variant of a step: its launches, the tensors it reads its arguments from, and what it returns."""
 
-    def __init__(self, recorder: Recorder, inputs: list[Tensor], outputs: Any) -> None:
+    def __init__(self, device: Device, recorder: Recorder, inputs: list[Tensor], outputs: Any) -> None:
         self.recorder = recorder
         self.inputs = inputs
         self.outputs = outputs
         # Arguments were checked when the step was recorded: a replay goes past the checks of the contracts.
-        self.calls = [
-            functools.partial(getattr(launch, "launch", launch), *arrays, **scalars)
-            for launch, arrays, scalars in recorder.launches
-        ]
+        self._run = device.replayer(
+            [
+                functools.partial(getattr(launch, "launch", launch), *arrays, **scalars)
+                for launch, arrays, scalars in recorder.launches
+            ]
+        )
 
     def replay(self, device: Device, arrays: list[Any]) -> Any:
         for action in self.recorder.before_replay:
@@ -84,8 +87,7 @@ class _Recording:
             for launch, launch_arrays, scalars in self.recorder.launches:
                 device.run(launch, *launch_arrays, **scalars)
         else:
-            for call in self.calls:
-                call()
+            self._run()
         for action in self.recorder.after_replay:
             action()
         return self.outputs
@@ -112,8 +114,9 @@ class Recorded:
         if self._device.recorder is not None:
             raise RecordingError("a recorded step was called inside another one: record the outer step only")
         arrays = [self._array(a) for a in arguments if isinstance(a, Tensor | np.ndarray)]
-        # The type is part of a plain value: 1, 1.0 and True are equal. Under no_grad() another step is recorded.
-        key: Hashable = (grad_enabled(), *map(_argument_key, arguments))
+        # The type is part of a plain value: 1, 1.0 and True are equal. Under no_grad() or another precision, another
+        # step is recorded.
+        key: Hashable = (grad_enabled(), product_settings(), *map(_argument_key, arguments))
         try:
             variants = self._variants.setdefault(key, [])
         except TypeError:
@@ -163,7 +166,7 @@ class Recorded:
         if not recorder.launches:
             raise RecordingError(f"the step launched nothing on {device}: pass record() the device that it runs on")
         recorder.finish()
-        return _Recording(recorder, inputs, outputs)
+        return _Recording(device, recorder, inputs, outputs)
 
 
 def _argument_key(argument: Any) -> Hashable:

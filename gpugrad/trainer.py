@@ -113,6 +113,7 @@ class Trainer:
         callbacks: Iterable[Callback] = (),
         shuffle: bool = True,
         scale: float = 1.0,
+        data_on_device: bool | None = None,
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_header: dict[str, Any] | None = None,
@@ -121,8 +122,9 @@ class Trainer:
         """Train for a number of epochs, or on from a checkpoint until that number; returns the history.
 
         x (rows, features): uint8, float16, float32 or float64; it stays in its dtype on the device, and each element is
-        multiplied by `scale` when its minibatch is gathered. y: labels (rows,) for CrossEntropyLoss, else (rows, n_out)
-        values.
+        multiplied by `scale` when its minibatch is gathered. data_on_device: False streams it from the host instead
+        (with the same bits); None does so where it does not fit.
+        y: labels (rows,) for CrossEntropyLoss, else (rows, n_out) values.
         validation_data: (x, y) to evaluate after each epoch; or validation_split: the share of rows to set aside. They
         are evaluated without weights.
         sample_weight (rows,), class_weight ("balanced", {label: weight} or a sequence): multiplied if both are given;
@@ -165,8 +167,9 @@ class Trainer:
             dtype=self._dtype,
             scale=scale,
             seed=self.seed,
+            on_device=data_on_device,
         )
-        del x, y, weight  # they are on the device now
+        del x, y, weight  # what training needs of them is in data now
         hooks = [*([early_stopping] if early_stopping else []), *callbacks]
         goal = epochs if resume else self.epoch + epochs
         self._stop_reason = self.history.stopped = None
@@ -271,6 +274,7 @@ class Trainer:
         for group in data.groups:
             rows = sum(group)
             for i, size in enumerate(group):
+                data.prepare(size)
                 step(size, rows, i == 0, i == len(group) - 1)
                 if bar is not None:
                     bar.advance(size)

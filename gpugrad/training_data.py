@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .device import to_host
 from .errors import ArgumentError, DataError
 
 STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))
@@ -119,7 +120,7 @@ def hold_out(y: np.ndarray, share: float, seed: int, *, stratify: bool) -> tuple
 
 def _as_array(values: Any, name: str) -> np.ndarray:
     try:
-        return np.asarray(values)
+        return to_host(values)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} is no array of numbers ({error}): make its rows equally long") from None
 

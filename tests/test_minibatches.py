@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
+from gpugrad import streaming
 from gpugrad.minibatches import Minibatches
 
 DEVICE = gg.device("cpu")
@@ -20,7 +21,11 @@ def minibatches(rows, weight=None, **options):
 
 def walk(data, epoch):
     data.begin_epoch(epoch)
-    return [data.next(size) for group in data.groups for size in group]
+    batches = []
+    for size in (size for group in data.groups for size in group):
+        data.prepare(size)
+        batches.append(data.next(size))
+    return batches
 
 
 @settings(max_examples=60, deadline=None)
@@ -44,6 +49,21 @@ def test_every_row_once_in_groups_of_the_right_size(rows, batch_size, accumulati
     assert all(weight is None for _, _, weight in batches)
     if not shuffle:
         assert list(y) == list(range(rows))
+
+
+@pytest.mark.parametrize("weight", [None, np.arange(1.0, 31.0)])
+@pytest.mark.parametrize(("batch_size", "accumulation"), [(1, 1), (4, 1), (4, 2), (7, 3), (30, 1)])
+def test_streamed_data_are_the_same_minibatches(monkeypatch, weight, batch_size, accumulation):
+    monkeypatch.setattr(streaming, "PART_BYTES", 120)  # ten rows of 12 bytes, or six with a weight
+    options = {"batch_size": batch_size, "accumulation_steps": accumulation}
+    kept, streamed = (minibatches(30, weight, on_device=on_device, **options) for on_device in (True, False))
+    for epoch in range(3):
+        if epoch == 1:  # an epoch that is left early
+            streamed.begin_epoch(5)
+        for kept_batch, streamed_batch in zip(walk(kept, epoch), walk(streamed, epoch), strict=True):
+            for one, other in zip(kept_batch, streamed_batch, strict=True):
+                if one is not None:
+                    np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
 def test_the_order_depends_on_seed_and_epoch_alone():

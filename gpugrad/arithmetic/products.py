@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from ..errors import ArgumentError
+from ..kernels.dense import matmul_workspace
+from ..precision import product_precision
 from ..tensor import Tensor, on_tape
 from .operands import Operand, as_operands, broadcast_shapes
 from .shapes import broadcast_to, reshape
@@ -38,19 +40,21 @@ def matmul(a: Operand, b: Operand) -> Tensor:
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    device = a.device
-    out = device.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
-    matmul_kernel = device.kernels.matmul
-    device.run(matmul_kernel, a.data, b.data, out)
+    device, precision = a.device, product_precision(a.dtype)
+    (*stack, m, k), n = a.shape, b.shape[-1]
+
+    def launch(a, b, shape, sizes, **transpose):
+        """c = a·b into a new array of this shape; sizes: its (m, k, n)."""
+        c = device.empty(shape, a.dtype)
+        workspace = device.workspace(matmul_workspace(*sizes, *stack), a.dtype)
+        device.run(device.kernels.matmul, a, b, c, workspace, precision=precision, **transpose)
+        return c
+
+    out = launch(a.data, b.data, (*stack, m, n), (m, k, n))
 
     def backward(dy):
-        da = db = None
-        if a.requires_grad:
-            da = device.empty(a.shape, a.dtype)
-            device.run(matmul_kernel, dy, b.data, da, transpose_b=True)
-        if b.requires_grad:
-            db = device.empty(b.shape, b.dtype)
-            device.run(matmul_kernel, a.data, dy, db, transpose_a=True)
+        da = launch(dy, b.data, a.shape, (m, n, k), transpose_b=True) if a.requires_grad else None
+        db = launch(a.data, dy, b.shape, (k, m, n), transpose_a=True) if b.requires_grad else None
         return da, db
 
     return on_tape("matmul", out, (a, b), backward, saved=(a, b))

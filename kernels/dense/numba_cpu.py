@@ -4,6 +4,7 @@ import numpy as np
 
 from ..activation.numba_cpu import activate, scale_by_derivative
 from ..numba_options import compile_cpu
+from .rounding import round_factor
 
 
 @compile_cpu
@@ -28,31 +29,51 @@ def _add(total, term):
         total[i] += term[i]
 
 
-def dense_forward(x, w, b, y, z, *, activation="identity", negative_slope=0.01):
+def _product(a, b, precision, out):
+    """out = a·b. The lower precisions, which are here to be compared with, make rounded copies of the factors."""
+    np.matmul(round_factor(a, precision), round_factor(b, precision), out=out)
+
+
+def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
     pre_activation = y if z is None else z
-    np.matmul(x, w, out=pre_activation)
+    _product(x, w, precision, pre_activation)
     if b is not None:
         _add_bias(pre_activation, b)
     activate(pre_activation, y, activation, negative_slope)
 
 
 def dense_backward(
-    dy, x, w, saved, dx, dw, db, workspace, *, activation="identity", negative_slope=0.01, accumulate=False
+    dy,
+    x,
+    w,
+    saved,
+    dx,
+    dw,
+    db,
+    workspace,
+    *,
+    activation="identity",
+    negative_slope=0.01,
+    accumulate=False,
+    precision="float32",
 ):
     dz = dy
-    if activation != "identity":
-        dz = workspace
+    if activation != "identity" and dy.size:
+        dz = workspace[: dy.size].reshape(dy.shape)
         scale_by_derivative(dy, saved, dz, activation, negative_slope)
     if dx is not None:
-        np.matmul(dz, w.T, out=dx)
+        _product(dz, w.T, precision, dx)
     if dw is not None:
-        if accumulate:  # the one case with a temporary: np.matmul cannot add to its output
-            _add(dw.reshape(-1), (x.T @ dz).reshape(-1))
+        if accumulate:  # np.matmul cannot add to its output: a temporary
+            term = np.empty_like(dw)
+            _product(x.T, dz, precision, term)
+            _add(dw.reshape(-1), term.reshape(-1))
         else:
-            np.matmul(x.T, dz, out=dw)
+            _product(x.T, dz, precision, dw)
     if db is not None:
         _column_sums(dz, db, accumulate)
 
 
-def matmul(a, b, c, *, transpose_a=False, transpose_b=False):
-    np.matmul(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b, out=c)
+def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+    a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
+    _product(a, b, precision, c)

@@ -3,26 +3,47 @@
 import numpy as np
 
 from ..activation.reference import DERIVATIVE, FORWARD
+from .rounding import round_factor
 
 
-def dense_forward(x, w, b, y, z, *, activation="identity", negative_slope=0.01):
-    pre_activation = x @ w if b is None else x @ w + b
+def product(a, b, precision):
+    """a @ b of factors rounded to a precision."""
+    return round_factor(a, precision) @ round_factor(b, precision)
+
+
+def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+    pre_activation = product(x, w, precision)
+    if b is not None:
+        pre_activation += b
     if z is not None:
         z[...] = pre_activation
     y[...] = FORWARD[activation](pre_activation, negative_slope)
 
 
 def dense_backward(
-    dy, x, w, saved, dx, dw, db, workspace, *, activation="identity", negative_slope=0.01, accumulate=False
+    dy,
+    x,
+    w,
+    saved,
+    dx,
+    dw,
+    db,
+    workspace,
+    *,
+    activation="identity",
+    negative_slope=0.01,
+    accumulate=False,
+    precision="float32",
 ):
     dz = dy * DERIVATIVE[activation](saved, negative_slope)
     if dx is not None:
-        dx[...] = dz @ w.T
+        dx[...] = product(dz, w.T, precision)
     if dw is not None:
-        dw[...] = x.T @ dz + (dw if accumulate else 0)
+        dw[...] = product(x.T, dz, precision) + (dw if accumulate else 0)
     if db is not None:
         db[...] = dz.sum(axis=0, dtype=np.float64) + (db if accumulate else 0)
 
 
-def matmul(a, b, c, *, transpose_a=False, transpose_b=False):
-    c[...] = (a.swapaxes(-1, -2) if transpose_a else a) @ (b.swapaxes(-1, -2) if transpose_b else b)
+def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+    a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
+    c[...] = product(a, b, precision)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 from gpugrad import kernels
 from gpugrad.errors import ArgumentError
 from gpugrad.kernels.activation import ACTIVATIONS, SAVES_INPUT
+from gpugrad.kernels.dense.rounding import round_factor
 
 each_toolchain = pytest.mark.parametrize("toolchain", ["reference", "numba_cpu"])
 each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -16,7 +19,7 @@ def forward(toolchain, x, w, b, activation):
     """Return y and what is saved for backward."""
     y = np.full((len(x), w.shape[1]), np.nan)
     z = np.full_like(y, np.nan) if activation in SAVES_INPUT else None
-    kernels.load(toolchain).dense_forward(x, w, b, y, z, activation=activation)
+    kernels.load(toolchain).dense_forward(x, w, b, y, z, None, activation=activation)
     return y, y if z is None else z
 
 
@@ -32,7 +35,7 @@ def test_layer_by_hand(toolchain):
     y, _ = forward(toolchain, x, w, b, "relu")
     np.testing.assert_array_equal(y, [[1 * 3 + 2 * 0.5 + 0.25, 0]])  # the other: −1 − 4 + 1 < 0
     dx, dw, db, dy = np.empty((1, 2)), np.empty((2, 2)), np.empty(2), np.array([[10.0, 100.0]])
-    kernels.load(toolchain).dense_backward(dy, x, w, y, dx, dw, db, np.empty((1, 2)), activation="relu")
+    kernels.load(toolchain).dense_backward(dy, x, w, y, dx, dw, db, np.empty(2), activation="relu")
     np.testing.assert_array_equal(dx, [[30, 5]])
     np.testing.assert_array_equal(dw, [[10, 0], [20, 0]])
     np.testing.assert_array_equal(db, [10, 0])
@@ -49,7 +52,7 @@ def test_backward_is_the_slope_of_forward(toolchain, activation, seed, batch, n_
     dy = np.random.default_rng(seed + 1).normal(size=(batch, n_out))
     _, saved = forward(toolchain, x, w, b, activation)
     dx, dw, db = np.full_like(x, np.nan), np.full_like(w, np.nan), np.full_like(b, np.nan)
-    workspace = np.full_like(dy, np.nan)
+    workspace = np.full(dy.size, np.nan)
     kernels.load(toolchain).dense_backward(dy, x, w, saved, dx, dw, db, workspace, activation=activation)
     h = 1e-6
     for array, gradient in ((x, dx), (w, dw), (b, db)):
@@ -68,7 +71,7 @@ def test_backward_is_the_slope_of_forward(toolchain, activation, seed, batch, n_
 def test_accumulate_adds_to_the_weight_gradients_only(toolchain, activation):
     x, w, b = draw(3, 7, 5, 4)
     y, saved = forward(toolchain, x, w, b, activation)
-    launch, dy, workspace = kernels.load(toolchain).dense_backward, y + 1, np.empty_like(y)
+    launch, dy, workspace = kernels.load(toolchain).dense_backward, y + 1, np.empty(y.size)
     once = [np.full_like(x, np.nan), np.full_like(w, np.nan), np.full_like(b, np.nan)]
     added = [np.full_like(x, np.nan), np.ones_like(w), np.ones_like(b)]
     launch(dy, x, w, saved, *once, workspace, activation=activation)
@@ -111,7 +114,7 @@ def test_matmul_is_the_sum_of_products(toolchain, seed, m, k, n, leading, transp
     if transpose_b:
         b = b.swapaxes(-1, -2).copy()
     c = np.full((*leading, m, n), np.nan)
-    kernels.load(toolchain).matmul(a, b, c, transpose_a=transpose_a, transpose_b=transpose_b)
+    kernels.load(toolchain).matmul(a, b, c, None, transpose_a=transpose_a, transpose_b=transpose_b)
     np.testing.assert_allclose(c, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -125,10 +128,13 @@ def test_matmul_is_the_sum_of_products(toolchain, seed, m, k, n, leading, transp
         ({"x": np.ones((5, 3, 1))}, "x has shape"),
         ({"x": np.ones((5, 3), np.float16)}, "x has dtype float16, expected float32 or float64"),
         ({"w": np.ones((2, 3)).T}, "w is not C-contiguous"),
+        ({"workspace": np.ones((2, 2))}, r"workspace has shape \(2, 2\), expected \(any,\)"),
+        ({"workspace": np.ones(2, np.float32)}, "workspace has dtype float32, expected float64"),
     ],
 )
 def test_forward_refuses_bad_arguments(change, message):
-    arrays = {"x": np.ones((5, 3)), "w": np.ones((3, 2)), "b": np.ones(2), "y": np.ones((5, 2)), "z": None, **change}
+    arrays = {"x": np.ones((5, 3)), "w": np.ones((3, 2)), "b": np.ones(2), "y": np.ones((5, 2)), "z": None}
+    arrays |= {"workspace": None, **change}
     with pytest.raises(ArgumentError, match=message):
         kernels.load("reference").dense_forward(*arrays.values())
 
@@ -140,8 +146,8 @@ def test_forward_refuses_bad_arguments(change, message):
         ({"dw": np.ones((2, 3))}, "relu", "dw has shape"),
         ({"db": np.ones(3)}, "relu", "db has shape"),
         ({"saved": np.ones((5, 3))}, "relu", "saved has shape"),
-        ({"workspace": None}, "relu", r"workspace is None, expected an array of shape \(5, 2\) for relu"),
-        ({"workspace": np.ones((5, 2), np.float32)}, "relu", "workspace has dtype"),
+        ({"workspace": None}, "relu", "workspace is None, expected at least 10 elements"),
+        ({"workspace": np.ones(9)}, "relu", "workspace is an array of 9 elements, expected at least 10"),
         ({}, "tahn", "did you mean 'tanh'"),
     ],
 )
@@ -154,7 +160,7 @@ def test_backward_refuses_bad_arguments(change, activation, message):
         "dx": np.ones((5, 3)),
         "dw": np.ones((3, 2)),
         "db": np.ones(2),
-        "workspace": np.ones((5, 2)),
+        "workspace": np.ones(10),
         **change,
     }
     with pytest.raises(ArgumentError, match=message):
@@ -164,10 +170,75 @@ def test_backward_refuses_bad_arguments(change, activation, message):
 def test_matmul_refuses_sizes_that_do_not_fit():
     matmul = kernels.load("reference").matmul
     with pytest.raises(ArgumentError, match=r"b has shape \(4, 2\), expected \(3, any\)"):
-        matmul(np.ones((5, 3)), np.ones((4, 2)), np.ones((5, 2)))
+        matmul(np.ones((5, 3)), np.ones((4, 2)), np.ones((5, 2)), None)
     with pytest.raises(ArgumentError, match="c has shape"):
-        matmul(np.ones((5, 3)), np.ones((3, 2)), np.ones((2, 5)))
+        matmul(np.ones((5, 3)), np.ones((3, 2)), np.ones((2, 5)), None)
     with pytest.raises(ArgumentError, match=r"b has shape \(3, 3, 2\), expected \(2, 3, any\)"):
-        matmul(np.ones((2, 5, 3)), np.ones((3, 3, 2)), np.ones((2, 5, 2)))
+        matmul(np.ones((2, 5, 3)), np.ones((3, 3, 2)), np.ones((2, 5, 2)), None)
     with pytest.raises(ArgumentError, match="a has shape"):
-        matmul(np.ones(3), np.ones((3, 2)), np.ones((1, 2)))
+        matmul(np.ones(3), np.ones((3, 2)), np.ones((1, 2)), None)
+    with pytest.raises(ArgumentError, match="unknown precision 'bf16': did you mean 'bfloat16'"):
+        matmul(np.ones((5, 3)), np.ones((3, 2)), np.ones((5, 2)), None, precision="bf16")
+    with pytest.raises(ArgumentError, match="workspace is None, expected at least"):
+        matmul(np.ones((8, 1024)), np.ones((1024, 8)), np.ones((8, 8)), None)
+
+
+# ---- precisions ----
+
+MANTISSA_BITS = {"tf32": 10, "bfloat16": 7}
+each_rounding = pytest.mark.parametrize("precision", MANTISSA_BITS)
+
+
+@each_rounding
+@settings(max_examples=200, deadline=None)
+@given(number=st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False))
+def test_a_factor_is_rounded_to_the_nearest(precision, number):
+    """By the definition: the nearest multiple of the last bit's value; a tie away from zero, or to the even one."""
+    mantissa, exponent = math.frexp(number)  # mantissa in [0.5, 1): one bit of it is implicit
+    unit = 2.0 ** (MANTISSA_BITS[precision] + 1)
+    scaled = mantissa * unit
+    whole = math.floor(abs(scaled) + 0.5) if precision == "tf32" else round(abs(scaled))
+    expected = math.copysign(math.ldexp(whole / unit, exponent), number)
+    if abs(expected) > float(np.finfo(np.float32).max):
+        expected = math.copysign(math.inf, number)
+    for dtype in (np.float32, np.float64):
+        rounded = round_factor(np.array([number], dtype), precision)
+        assert rounded.dtype == dtype
+        assert rounded[0] == expected
+
+
+def test_bfloat16_is_that_of_pytorch():
+    torch = pytest.importorskip("torch")
+    bits = np.random.default_rng(1).integers(0, 2**32, 10_000, np.uint32)
+    array = bits.view(np.float32)
+    expected = torch.from_numpy(array).to(torch.bfloat16).to(torch.float32).numpy()
+    np.testing.assert_array_equal(round_factor(array, "bfloat16"), expected)
+
+
+@each_rounding
+def test_what_is_not_a_number_stays_so(precision):
+    bits = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001, 0x7F800000, 0xFF800000, 0x80000000], np.uint32)
+    rounded = round_factor(bits.view(np.float32), precision)
+    np.testing.assert_array_equal(rounded, [np.nan, np.nan, np.nan, np.inf, -np.inf, -0.0])
+    assert np.signbit(rounded[-1])
+
+
+@each_toolchain
+@each_rounding
+def test_both_factors_of_each_product_are_rounded_and_nothing_else(toolchain, precision):
+    """Factors just off 1: a product of rounded ones is exactly 1, and 3 for three terms; db keeps every bit."""
+    off = np.float32(1 + 2.0**-12)
+    x, w, b, dy = (np.full(shape, off) for shape in ((2, 3), (3, 3), (3,), (2, 3)))
+    y, z = np.empty((2, 3), np.float32), np.empty((2, 3), np.float32)
+    launchers = kernels.load(toolchain)
+    launchers.dense_forward(x, w, b, y, z, None, precision=precision)
+    np.testing.assert_array_equal(y, np.full((2, 3), 3 + off))
+    np.testing.assert_array_equal(z, y)
+    dx, dw, db = np.empty_like(x), np.ones_like(w), np.ones_like(b)
+    launchers.dense_backward(dy, x, w, y, dx, dw, db, None, accumulate=True, precision=precision)
+    np.testing.assert_array_equal(dx, np.full((2, 3), 3))
+    np.testing.assert_array_equal(dw, np.full((3, 3), 1 + 2))
+    np.testing.assert_array_equal(db, np.full(3, 1 + 2 * off))
+    c = np.empty((2, 2), np.float32)
+    launchers.matmul(x, dy, c, None, transpose_b=True, precision=precision)
+    np.testing.assert_array_equal(c, np.full((2, 2), 3))
