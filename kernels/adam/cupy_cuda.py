@@ -1,0 +1,34 @@
+"""Launcher of adam.cu."""
+
+import math
+
+import numpy as np
+
+from ..cuda import Source
+from ..cuda_grids import THREADS, elementwise_blocks
+
+SOURCE = Source(__file__, "adam.cu")
+
+
+def adam_step(
+    g,
+    lr,
+    grad_scale,
+    p,
+    m,
+    v,
+    v_max,
+    step,
+    *,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    weight_decay=0.0,
+    decoupled=False,
+    maximize=False,
+):
+    log_beta1, log_beta2 = (math.log(beta) if beta > 0 else -math.inf for beta in (beta1, beta2))
+    numbers = beta1, 1 - beta1, log_beta1, beta2, 1 - beta2, log_beta2, eps, weight_decay
+    options = *map(np.float32, numbers), np.int32(decoupled), np.int32(maximize)
+    arrays = g, lr, grad_scale, p, m, v, v_max, step
+    SOURCE.launch("adam_step", elementwise_blocks(p.size), THREADS, *arrays, np.int64(p.size), *options)

@@ -1,0 +1,13 @@
+"""Launcher of reduction.cu."""
+
+import numpy as np
+
+from ..cuda import Source
+from ..cuda_grids import THREADS, reduction_blocks
+
+SOURCE = Source(__file__, "reduction.cu")
+
+
+def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
+    options = np.int64(x.size), np.float32(scale), np.int32(accumulate)
+    SOURCE.launch("sum_elements", reduction_blocks(x.size), THREADS, x, out, partials, *options)

@@ -1,0 +1,14 @@
+"""Launcher of regression.cu: one instance a loss."""
+
+import numpy as np
+
+from ..cuda import Source
+from ..cuda_grids import THREADS, elementwise_blocks
+
+SOURCE = Source(__file__, "regression.cu")
+
+
+def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
+    arrays = predictions, targets, sample_weight, norm, losses, dpredictions
+    options = np.int64(predictions.size), np.int32(predictions.shape[1]), np.float32(delta)
+    SOURCE.launch(f"regression_loss<{loss.upper()}>", elementwise_blocks(predictions.size), THREADS, *arrays, *options)

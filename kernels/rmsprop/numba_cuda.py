@@ -1,0 +1,21 @@
+"""RMSprop in Numba CUDA: a grid-stride loop over the flat buffers."""
+
+import numpy as np
+
+from ..numba_device import signed_scale, sqrt
+from ..numba_launch import THREADS, blocks, cuda, launch
+
+
+@cuda.jit
+def rmsprop_step_kernel(g, lr, grad_scale, p, v, sign, alpha, rest, eps, decay):
+    scale, rate = signed_scale(grad_scale, sign), lr[0]
+    for i in range(cuda.grid(1), p.size, cuda.gridsize(1)):
+        gi = g[i] * scale + decay * p[i]
+        vi = alpha * v[i] + rest * gi * gi
+        v[i] = vi
+        p[i] -= rate * gi / (sqrt(vi) + eps)
+
+
+def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):
+    scalars = map(np.float32, (-1 if maximize else 1, alpha, 1 - alpha, eps, weight_decay))
+    launch(rmsprop_step_kernel, blocks(p.size), THREADS, g, lr, grad_scale, p, square_average, *scalars)
