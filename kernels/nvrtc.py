@@ -77,7 +77,8 @@ def _read_log(log: str) -> dict[str, Resources]:
         name = re.search(r"'([^']+)'", part)
         frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part)
         registers = re.search(r"Used (\d+) registers", part)
-        assert name and frame and registers, f"ptxas wrote something new: {part}"
+        if not (name and frame and registers):
+            raise KernelError(f"ptxas describes a kernel in words that are not understood: {part.strip()}")
         shared = re.search(r"(\d+) bytes smem", part)
         stack, stores, loads = map(int, frame.groups())
         found[name[1]] = Resources(int(registers[1]), int(shared[1]) if shared else 0, stack, stores + loads)

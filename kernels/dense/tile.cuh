@@ -44,8 +44,9 @@ struct Factor {
 
 // A tile of ROWS rows and DEPTH terms in shared memory, with the depth contiguous or the rows. Each line is longer than
 // its content by PADDING floats, chosen where it is used so that the threads of a warp read from different banks.
-template <int ROWS, int DEPTH, bool DEPTH_CONTIGUOUS, int PADDING>
+template <int ROWS, int DEPTH, bool DEPTH_IS_CONTIGUOUS, int PADDING>
 struct Tile {
+    static constexpr bool DEPTH_CONTIGUOUS = DEPTH_IS_CONTIGUOUS;
     static constexpr int LINE = (DEPTH_CONTIGUOUS ? DEPTH : ROWS) + PADDING;
     static constexpr int SIZE = (DEPTH_CONTIGUOUS ? ROWS : DEPTH) * LINE;
     static_assert(LINE % VECTOR == 0, "16-byte accesses to shared memory");
@@ -57,10 +58,10 @@ struct Tile {
 // reads, store() ends them. Where nothing has to be done to the numbers and sm_80 is there, the copy is asynchronous and
 // passes no register. Otherwise fetch() reads into registers and store() writes from there: transposed where memory and
 // tile differ in what is contiguous, or multiplied by act'(saved).
-template <typename FACTOR, int ROWS, int DEPTH, bool DEPTH_CONTIGUOUS, int PADDING, int THREADS>
+template <typename FACTOR, typename SHARED, int ROWS, int DEPTH>
 struct TileLoader {
-    using Shared = Tile<ROWS, DEPTH, DEPTH_CONTIGUOUS, PADDING>;
-    static constexpr bool TRANSPOSE = FACTOR::DEPTH_CONTIGUOUS != DEPTH_CONTIGUOUS;
+    static constexpr int THREADS = 2 * ROWS;
+    static constexpr bool TRANSPOSE = FACTOR::DEPTH_CONTIGUOUS != SHARED::DEPTH_CONTIGUOUS;
     static constexpr bool ASYNC = HAS_COPY_ASYNC && !TRANSPOSE && !FACTOR::DERIVATIVE;
     static constexpr int VECTORS = ROWS * DEPTH / VECTOR / THREADS;  // a thread's share of a tile
     static_assert(VECTORS * VECTOR * THREADS == ROWS * DEPTH, "all threads have the same share");
@@ -99,11 +100,12 @@ struct TileLoader {
         for (int i = 0; i < VECTORS; ++i) {
             int row, k;
             place(i, row, k);
-            float* const target = tile + Shared::at(row, k);
+            float* const target = tile + SHARED::at(row, k);
             row += first_row, k += first_k;
-            const long long offset = exists(row, k, 0) ? factor.offset(row, k) : 0;
+            const bool valid = exists(row, k, 0);
+            const int line = valid ? (FACTOR::DEPTH_CONTIGUOUS ? row : k) : 0, element = valid ? (FACTOR::DEPTH_CONTIGUOUS ? k : row) : 0;
+            const long long offset = static_cast<long long>(line) * (FACTOR::DEPTH_CONTIGUOUS ? factor.depth : factor.rows) + element;
             if (in_vectors) {
-                const bool valid = exists(row, k, 0);
                 if constexpr (ASYNC) {
                     copy_async_16(target, factor.values + offset, valid);
                 } else {
@@ -113,13 +115,13 @@ struct TileLoader {
             } else {
 #pragma unroll
                 for (int j = 0; j < VECTOR; ++j) {
-                    const bool valid = exists(row, k, j);
-                    const long long element = valid ? offset + j : 0;
                     if constexpr (ASYNC) {
-                        copy_async_4(target + j, factor.values + element, valid);
+                        copy_async_4(target + j, factor.values + offset + j, exists(row, k, j));
                     } else {
-                        values[i][j] = valid ? factor.values[element] : 0.0f;
-                        if constexpr (FACTOR::DERIVATIVE) saved[i][j] = valid ? factor.saved[element] : 0.0f;
+                        values[i][j] = exists(row, k, j) ? factor.values[offset + j] : 0.0f;
+                        if constexpr (FACTOR::DERIVATIVE) {
+                            saved[i][j] = exists(row, k, j) ? factor.saved[offset + j] : 0.0f;
+                        }
                     }
                 }
             }
@@ -143,10 +145,10 @@ struct TileLoader {
             if constexpr (TRANSPOSE) {
 #pragma unroll
                 for (int j = 0; j < VECTOR; ++j) {
-                    tile[FACTOR::DEPTH_CONTIGUOUS ? Shared::at(row, k + j) : Shared::at(row + j, k)] = values[i][j];
+                    tile[FACTOR::DEPTH_CONTIGUOUS ? SHARED::at(row, k + j) : SHARED::at(row + j, k)] = values[i][j];
                 }
             } else {
-                *reinterpret_cast<float4*>(tile + Shared::at(row, k)) =
+                *reinterpret_cast<float4*>(tile + SHARED::at(row, k)) =
                     make_float4(values[i][0], values[i][1], values[i][2], values[i][3]);
             }
         }
