@@ -18,7 +18,7 @@ from . import data, nn, optim, plots, random
 from . import device as get_device
 from .checkpoint import load_model, read_file
 from .errors import ArgumentError, CheckpointError, DataError, choose
-from .files import check_writable, remove_partial
+from .files import remove_partial
 from .kernels.activation import ACTIVATIONS
 from .trainer import Trainer
 
@@ -145,12 +145,7 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
     for name in ("balanced", "label_smoothing"):
         if getattr(settings, name) and not classification:
             raise ArgumentError(f"{_option(name)} needs classes, and this target is a number: leave it out")
-    x, y, validation = dataset.x_train, dataset.y_train, None
-    if settings.validation:
-        kept, held = data.hold_out_rows(y, dataset.classes, share=settings.validation, seed=settings.seed)
-        x, y, validation = x[kept], y[kept], (x[held], y[held])
     if out is not None:
-        check_writable(out)
         remove_partial(out)
     random.manual_seed(settings.seed)
     model = nn.MLP(
@@ -194,11 +189,11 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
     }
     start = time.perf_counter()
     history = trainer.fit(
-        x,
-        y,
+        dataset.x_train,
+        dataset.y_train,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
-        validation_data=validation,
+        validation_split=settings.validation,
         class_weight="balanced" if settings.balanced else None,
         early_stopping=settings.early_stopping or None,
         scale=dataset.scale,

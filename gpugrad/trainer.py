@@ -14,6 +14,7 @@ import numpy as np
 from . import nn, optim, training_state
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import as_json, save_model
+from .data import hold_out_rows
 from .debug import NonFiniteWatch
 from .device import Device
 from .device import device as get_device
@@ -26,7 +27,7 @@ from .progress import Progress
 from .random import Generator, check_seed
 from .recording import record
 from .tensor import Tensor
-from .training_data import check_features, check_labels, check_targets, check_weights, class_weights, hold_out
+from .training_data import check_features, check_labels, check_targets, check_weights, class_weights
 
 logger = logging.getLogger("gpugrad")
 
@@ -147,8 +148,6 @@ class Trainer:
             raise ArgumentError("the schedule is one of another optimizer: make it over the one of this trainer")
         if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
             early_stopping = EarlyStopping(early_stopping)
-        if checkpoint is not None:
-            check_writable(Path(checkpoint).parent)
         x, y, weight, validation = self._training_data(
             x, y, sample_weight, class_weight, validation_data, validation_split, scale
         )
@@ -156,6 +155,8 @@ class Trainer:
             raise ArgumentError(
                 f"there are {len(x)} rows to train on, fewer than the batch size {batch_size}: pass a smaller one"
             )
+        if checkpoint is not None:
+            check_writable(Path(checkpoint).parent)
         data = Minibatches(
             self.device,
             x,
@@ -305,8 +306,8 @@ class Trainer:
         try:
             with self.device.observe(watch):
                 self._train_epoch(data, self._make_step(data, recorded=False), [_Halt(watch)])
-        except StopIteration:
-            pass
+        except _Found:
+            pass  # the step that was looked for
         finally:
             bad_step = self.steps - start
             training_state.restore(self, good, hooks)
@@ -391,12 +392,17 @@ class Trainer:
             xv, yv = validation_data
             validation = self._pair(xv, yv, scale, " of validation_data")[:2]
         elif validation_split:
-            kept, held = hold_out(y, validation_split, self.seed, stratify=labels)
+            classes = tuple(map(str, range(n_out))) if labels else None
+            kept, held = hold_out_rows(y, classes, share=validation_split, seed=self.seed)
             validation = x[held], y[held]
             x, y, weight = x[kept], y[kept], None if weight is None else weight[kept]
         if weight is not None and not weight.any():
             raise DataError("all rows to train on have the weight 0: give some of them a positive one")
         return x, y, weight, validation
+
+
+class _Found(Exception):
+    """The watched epoch has met its first fault."""
 
 
 class _Halt(Callback):
@@ -407,4 +413,4 @@ class _Halt(Callback):
 
     def on_step_end(self, trainer: Trainer, step: int) -> None:
         if self._watch.first is not None:
-            raise StopIteration
+            raise _Found

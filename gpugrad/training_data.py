@@ -99,25 +99,6 @@ def class_weights(class_weight: Any, labels: np.ndarray, n_classes: int) -> np.n
     return check_weights(table, n_classes, "class_weight")[labels]
 
 
-def hold_out(y: np.ndarray, share: float, seed: int, *, stratify: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(rows to train on, rows to hold out), in order; stratify keeps the shares of the classes in both.
-
-    Raises ArgumentError where a part would be empty or without a class.
-    """
-    from sklearn.model_selection import train_test_split
-
-    try:
-        kept, held = train_test_split(
-            np.arange(len(y)), test_size=share, random_state=seed % 2**32, stratify=y if stratify else None
-        )
-    except ValueError as error:
-        raise ArgumentError(
-            f"a validation split of {share} of {len(y)} rows cannot be made ({error}): "
-            "pass validation_data, or another share"
-        ) from None
-    return np.sort(kept), np.sort(held)
-
-
 def _as_array(values: Any, name: str) -> np.ndarray:
     try:
         return to_host(values)

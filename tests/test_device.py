@@ -16,7 +16,7 @@ from gpugrad.errors import ArgumentError, DeviceError, GpugradError
 def on_a_machine_that_was_not_asked_yet(monkeypatch):
     """No GPUGRAD_DEVICE, and no GPU remembered from an earlier test."""
     monkeypatch.delenv("GPUGRAD_DEVICE", raising=False)
-    known = {("cpu", toolchain): gg.device("cpu", toolchain) for toolchain in TOOLCHAINS["cpu"]}
+    known = {("cpu", 0, toolchain): gg.device("cpu", toolchain) for toolchain in TOOLCHAINS["cpu"]}
     monkeypatch.setattr(sys.modules["gpugrad.device"], "_devices", known)
 
 

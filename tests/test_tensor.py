@@ -157,11 +157,14 @@ def test_deep_graphs_need_no_recursion():
 
 
 def test_a_deep_graph_that_is_never_run_is_freed():
-    y = leaf([1.0])
+    x = leaf([1.0])
+    y = x
     for _ in range(50_000):
         y = y + 1
-    del y
+    start = weakref.ref(x)
+    del x, y
     gc.collect()
+    assert start() is None
 
 
 def test_gradients_accumulate_until_zero_grad():

@@ -608,7 +608,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         ({"sample_weight": np.zeros(300)}, DataError, "at least one positive"),
         ({"sample_weight": np.arange(300) == 0, "class_weight": {1: 0.0, 0: 0.0, 2: 0.0}}, DataError, "positive"),
         ({"class_weight": [1.0, 2.0]}, DataError, r"shape \(2,\), expected \(3,\)"),
-        ({"validation_split": 0.999}, ArgumentError, "cannot be made"),
+        ({"validation_split": 0.999}, ArgumentError, "there are 3 rows to train on"),
         ({"validation_split": 0.5, "batch_size": 151}, ArgumentError, "150 rows to train on"),
         ({"validation_split": 0.5, "validation_data": blobs()}, ArgumentError, "both given"),
         ({"validation_data": (*blobs(), None)}, ArgumentError, "3 parts"),

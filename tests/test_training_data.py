@@ -12,7 +12,6 @@ from gpugrad.training_data import (
     check_targets,
     check_weights,
     class_weights,
-    hold_out,
 )
 
 
@@ -141,16 +140,3 @@ def test_class_weights():
     ):
         with pytest.raises((ArgumentError, DataError), match=message):
             class_weights(weight, labels, 3)
-
-
-def test_hold_out():
-    labels = np.array([0] * 80 + [1] * 20)
-    kept, held = hold_out(labels, 0.25, seed=0, stratify=True)
-    assert sorted([*kept, *held]) == list(range(100))
-    assert (len(held), (labels[held] == 1).sum()) == (25, 5)
-    assert list(kept) == sorted(kept)
-    np.testing.assert_array_equal(hold_out(labels, 0.25, seed=0, stratify=True)[1], held)
-    assert not np.array_equal(hold_out(labels, 0.25, seed=1, stratify=True)[1], held)
-    hold_out(labels, 0.25, seed=2**62, stratify=False)
-    with pytest.raises(ArgumentError, match="pass validation_data, or another share"):
-        hold_out(np.array([0, 0, 0, 1]), 0.5, seed=0, stratify=True)

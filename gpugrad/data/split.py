@@ -57,7 +57,7 @@ def hold_out_rows(
     if len(rows) < 2:
         raise DataError(
             f"{len(y)} rows to train on are too few to hold some out to validate on: add rows, or do not validate "
-            "(--validation 0)"
+            "(--validation 0, validation_split=0)"
         )
     kept, held = split_rows(len(rows), codes, names, test_fraction=share, seed=seed)
     if codes is not None:  # where most rows are held out, the rounding may have taken all of a small class
