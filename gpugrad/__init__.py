@@ -21,6 +21,7 @@ from .checkpoint import load_model, save_model
 from .device import Device, device
 from .functional import relu, sigmoid, tanh
 from .gradcheck import gradcheck
+from .precision import precision
 from .random import Generator, manual_seed
 from .recording import record
 from .tape import no_grad
@@ -54,6 +55,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "precision",
     "record",
     "relu",
     "save_model",

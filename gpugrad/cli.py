@@ -165,11 +165,25 @@ def check(
         str | None, _option(RUN, "cpu, cuda, emulator or simulator; all that this machine has if not given.")
     ] = None,
     toolchain: ToolchainName = None,
+    only_compile: Annotated[
+        bool,
+        _option(RUN, "Compile every CUDA C++ kernel for seven architectures instead, with no GPU.", "--compile"),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare every kernel with its reference; the exit code is 1 if one is wrong."""
     from . import check as checks
+    from . import compilation
 
+    if only_compile:
+        with _status("compiling …"):
+            compiled = compilation.compile_all()
+        if not as_json:
+            compilation.show(compiled)
+        _finish(compilation.as_records(compiled), as_json)
+        if any(entry.problem for entry in compiled):
+            raise typer.Exit(1)
+        return
     with _status("checking …") as status:
         findings = checks.check(
             checks.available_devices(device, toolchain),

@@ -12,6 +12,7 @@ from .kernels import cuda, nvrtc
 from .kernels.contract import FLOATS
 from .kernels.nvrtc import ARCHITECTURES, Resources
 
+WIDTH = 170  # columns that the table takes
 REGISTERS = 65536  # of a multiprocessor, on every architecture here; given out 256 at a time to a warp
 WARP = 32
 RESERVED = 1024  # bytes of shared memory that the system takes for each block, from sm_80 on
@@ -70,7 +71,9 @@ class Compiled:
     @property
     def problem(self) -> str | None:
         if self.resources.spilled:
-            return f"spills {self.resources.spilled} bytes: it needs more registers than a thread can have"
+            return (
+                f"spills {self.resources.spilled} bytes: it needs more registers than a thread may have"
+            )
         if self.occupancy == 0:
             return f"cannot run: a block takes {self.shared} bytes of shared memory"
         return None
@@ -133,6 +136,7 @@ def show(compiled: list[Compiled]) -> None:
         threads = next(iter(cells.values())).threads
         table.add_row(kernel, str(threads), *words, *map(str, (shared, most["stack"], most["spilled"])))
     console = Console(highlight=False, markup=False)
+    console.width = max(console.width, WIDTH)
     console.print("Registers of a thread and occupancy; bytes of shared memory a block, of stack and spills a thread")
     console.print(table)
     for entry in compiled:

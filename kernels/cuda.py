@@ -9,10 +9,8 @@ complains. So a launch compares its arguments with the kernel's declaration, whi
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from .launch_log import LaunchLog
 
 KERNELS = Path(__file__).parent
 
@@ -145,15 +144,15 @@ class Source:
             if parameter.pointer:
                 if argument is None:
                     continue
-                if getattr(argument, "dtype", None) != parameter.dtype or not hasattr(argument, "strides"):
+                if getattr(argument, "dtype", None) != parameter.dtype or isinstance(argument, np.generic):
                     raise _mismatch(self, kernel, parameter, argument)
                 on_host = kind is np.ndarray
             elif kind is not parameter.dtype.type:
                 raise _mismatch(self, kernel, parameter, argument)
         grid, block = _sizes("grid", grid), _sizes("block", block)
-        for seen in _collectors:
-            seen.append(Launch(self, kernel, grid, block, shared))
-        if _dry:
+        if _log.listening:
+            _log.note(Launch(self, kernel, grid, block, shared))
+        if _log.dry:
             return
         if on_host:
             from .. import emulator
@@ -182,30 +181,8 @@ class Source:
 
 NULL = np.uint64(0)
 
-_collectors: list[list[Launch]] = []
-_dry: list[bool] = []
-
-
-@contextlib.contextmanager
-def launches() -> Iterator[list[Launch]]:
-    """Collect the launches within the block: which instances exist, and with what sizes they run."""
-    seen: list[Launch] = []
-    _collectors.append(seen)
-    try:
-        yield seen
-    finally:
-        _collectors.remove(seen)
-
-
-@contextlib.contextmanager
-def dry_run() -> Iterator[list[Launch]]:
-    """Collect the launches within the block, checking their arguments, and run none of them."""
-    with launches() as seen:
-        _dry.append(True)
-        try:
-            yield seen
-        finally:
-            _dry.pop()
+_log: LaunchLog[Launch] = LaunchLog()
+launches, dry_run = _log.launches, _log.dry_run
 
 
 # ---- declarations ----

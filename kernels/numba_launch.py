@@ -17,9 +17,8 @@ kernel then serves both. The kernel asks for its size.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from . import numba_target
+from .launch_log import LaunchLog
 
 cuda: Any = numba_target.load()
 SIMULATED = bool(cuda.config.ENABLE_CUDASIM)
@@ -49,8 +49,8 @@ class Launch:
     block: Any
 
 
-_collectors: list[list[Launch]] = []
-_dry = False
+_log: LaunchLog[Launch] = LaunchLog()
+launches, dry_run = _log.launches, _log.dry_run
 
 
 def blocks(n: int, most: int = MOST_BLOCKS) -> int:
@@ -70,39 +70,14 @@ def launch(kernel: Any, grid: int | tuple[int, ...], block: int | tuple[int, ...
                 f"argument {place} of {kernel.py_func.__name__} is {argument!r}, expected an array, None or a NumPy "
                 "scalar: write np.float32(…) or np.int32(…)"
             )
-    if _collectors:
-        signature = f"void({', '.join(map(_type, given))})"
-        for seen in _collectors:
-            seen.append(Launch(kernel.py_func, signature, grid, block))
-    if _dry or 0 in (grid if isinstance(grid, tuple) else (grid,)):
+    if _log.listening:
+        _log.note(Launch(kernel.py_func, f"void({', '.join(map(_type, given))})", grid, block))
+    if _log.dry or 0 in (grid if isinstance(grid, tuple) else (grid,)):
         return
     if SIMULATED:
         simulate(kernel, grid, block, given)
     else:
         kernel[grid, block, _stream()](*given)
-
-
-@contextlib.contextmanager
-def launches() -> Iterator[list[Launch]]:
-    """Within the block, collect every launch in the list."""
-    seen: list[Launch] = []
-    _collectors.append(seen)
-    try:
-        yield seen
-    finally:
-        _collectors.remove(seen)
-
-
-@contextlib.contextmanager
-def dry_run() -> Iterator[list[Launch]]:
-    """Within the block, collect every launch in the list and run none: for NumPy arrays and no GPU."""
-    global _dry
-    _dry = True
-    try:
-        with launches() as seen:
-            yield seen
-    finally:
-        _dry = False
 
 
 def _type(argument: Any) -> str:
@@ -111,7 +86,7 @@ def _type(argument: Any) -> str:
 
 
 def _absent() -> Any:
-    if SIMULATED or _dry:
+    if SIMULATED or _log.dry:
         return np.empty(0, np.float32)
     import cupy
 

@@ -30,13 +30,13 @@ class Resources:
 def obstacle() -> str | None:
     """Why kernels cannot be compiled here, and what would change that; None if they can."""
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
-        return 'cuda-core is not installed: pip install "gpugrad[test]", which needs no GPU'
+        return 'cuda-core is not installed: pip install "gpugrad[compile]", which needs no GPU'
     try:
         from cuda.bindings import nvrtc
 
         nvrtc.nvrtcVersion()
     except Exception as error:  # the library is looked for at the first call; what is raised differs by version
-        return f'NVRTC cannot be loaded ({error}): pip install "gpugrad[test]", which needs no GPU'
+        return f'NVRTC cannot be loaded ({error}): pip install "gpugrad[compile]", which needs no GPU'
     return None
 
 

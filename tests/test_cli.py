@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import gpugrad
-from gpugrad import cli, plots
+from gpugrad import cli, device, kernels, plots
 
 TABLE = [
     "size,colour,weight,kind",
@@ -384,3 +385,25 @@ def test_a_loss_that_explodes(run, tmp_path):
     assert code == 1
     assert "epoch 1, step" in err
     assert "wrote" in err
+
+
+def test_check_compares_every_kernel(run):
+    code, out, _ = run("check", "--device", "cpu", "--toolchain", "numpy", "--json")
+    report = last_json(out)
+    assert (code, report["failed"], report["toolchains"]) == (0, [], ["cpu/numpy"])
+    assert report["checks"] == report["kernels"] == len(list(kernels.contracts()))
+    assert report["examples"] > 500
+
+
+def test_check_fails_on_a_wrong_kernel(run, monkeypatch):
+    right = kernels.load("reference").adam_step
+
+    def wrong(g, lr, grad_scale, p, *others, **settings):
+        right(g, lr, grad_scale, p, *others, **settings)
+        p *= 1.001
+
+    launchers = vars(kernels.load("reference")) | {"adam_step": wrong}
+    monkeypatch.setitem(vars(device("cpu", "numpy")), "kernels", SimpleNamespace(**launchers))
+    code, out, _ = run("check", "--device", "cpu", "--toolchain", "numpy", "--json")
+    assert code == 1
+    assert last_json(out)["failed"] == ["adam_step"]
