@@ -21,6 +21,7 @@ from .checkpoint import load_model, save_model
 from .device import Device, device
 from .functional import relu, sigmoid, tanh
 from .gradcheck import gradcheck
+from .interop import from_dlpack
 from .precision import precision
 from .random import Generator, manual_seed
 from .recording import record
@@ -44,6 +45,7 @@ __all__ = [
     "data",
     "device",
     "exp",
+    "from_dlpack",
     "functional",
     "gradcheck",
     "load_model",

@@ -10,12 +10,13 @@ import numpy as np
 
 from . import kernels
 from .device import TOOLCHAINS, Device, device, unavailable
-from .errors import GpugradError
+from .errors import DeviceError, GpugradError
 from .kernels.contract import SCRATCH, Contract, Example, tolerance
 
 # The most work of an example, in arithmetic operations and bytes, that is checked where kernels run slowly: all of it
 # on a CPU or GPU; in the emulator and the simulator what keeps the whole check within minutes.
 MOST_WORK = {"emulator": 3e8, "simulator": 3e4}
+QUICK_WORK = 1e6  # of an example of a quick check: for tools that make a GPU slow
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Finding:
     device: str
     toolchain: str
     examples: int = 0
-    left_out: int = 0  # examples that are too much work for a slow device
+    left_out: int = 0  # examples that are too much work for a slow device, or that it refuses
     error: float = 0.0
     problems: list[str] = field(default_factory=list)
 
@@ -36,12 +37,17 @@ class Finding:
         return not self.problems and self.examples > 0
 
 
-def check(devices: list[Device], on_finding: Callable[[Finding], None] = lambda _: None) -> list[Finding]:
-    """Check every kernel of these devices; `on_finding` is told of each one as it is done."""
+def check(
+    devices: list[Device], on_finding: Callable[[Finding], None] = lambda _: None, *, most_work: float = np.inf
+) -> list[Finding]:
+    """Check every kernel of these devices; `on_finding` is told of each one as it is done.
+
+    most_work: examples that are more, in arithmetic operations and bytes, are left out.
+    """
     findings = []
     for target in devices:
         for operation, contract in kernels.contracts():
-            findings.append(check_kernel(target, operation, contract))
+            findings.append(check_kernel(target, operation, contract, most_work))
             on_finding(findings[-1])
     return findings
 
@@ -62,19 +68,22 @@ def available_devices(kind: str | None = None, toolchain: str | None = None) -> 
     ]
 
 
-def check_kernel(target: Device, operation: str, contract: Contract) -> Finding:
+def check_kernel(target: Device, operation: str, contract: Contract, most_work: float = np.inf) -> Finding:
     """Run one kernel over the examples of its contract, twice each, and compare."""
     finding = Finding(operation, contract.name, target.name, target.toolchain)
+    most_work = min(most_work, MOST_WORK.get(target.kind, np.inf))
     for example in contract.draw_examples():
-        if _work(contract, example) > MOST_WORK.get(target.kind, np.inf):
+        if _work(contract, example) > most_work:
             finding.left_out += 1
             continue
-        finding.examples += 1
         try:
             for name, error, problem in compare(target, contract, example):
                 finding.error = max(finding.error, error)
                 if problem:
                     finding.problems.append(f"{example.reason}: {name} {problem}")
+            finding.examples += 1
+        except DeviceError:  # such as a precision that the toolchain does not have
+            finding.left_out += 1
         except GpugradError as error:
             finding.problems.append(f"{example.reason}: {error}")
     return finding

@@ -87,6 +87,9 @@ def train(
     early_stopping: Annotated[
         int, _option(TRAINING, "Stop after this many epochs without progress, with the best weights; 0: never.")
     ] = 0,
+    precision: Annotated[
+        str, _option(TRAINING, "Of matrix products: float32, or tf32 or bfloat16, which a GPU's tensor cores multiply.")
+    ] = "float32",
     seed: Annotated[int, _option(TRAINING, "Seed of weights, splits, shuffling and dropout.")] = 0,
     target: Target = None,
     task: Annotated[
@@ -165,6 +168,7 @@ def check(
         str | None, _option(RUN, "cpu, cuda, emulator or simulator; all that this machine has if not given.")
     ] = None,
     toolchain: ToolchainName = None,
+    quick: Annotated[bool, _option(RUN, "Leave out the examples that are much work.")] = False,
     only_compile: Annotated[
         bool,
         _option(RUN, "Compile every CUDA C++ kernel for seven architectures instead, with no GPU.", "--compile"),
@@ -188,6 +192,7 @@ def check(
         findings = checks.check(
             checks.available_devices(device, toolchain),
             lambda finding: status.update(f"{finding.kernel} on {finding.device}, {finding.toolchain} …"),
+            most_work=checks.QUICK_WORK if quick else float("inf"),
         )
     if not as_json:
         checks.show(findings)

@@ -95,6 +95,14 @@ class CudaDevice(Device):
         with self._gpu, self.stream:
             yield
 
+    def wait_for_caller(self) -> None:
+        """Let the stream wait for the work of the stream that is current for the caller.
+
+        An array of CuPy does not know the stream that computes it: it is taken to be that one, as CuPy itself does.
+        """
+        with self._gpu:
+            self.stream.wait_event(self.xp.cuda.get_current_stream().record())
+
     def synchronize(self) -> None:
         with self._gpu, self._late_failures():
             self.stream.synchronize()
@@ -127,13 +135,14 @@ class CudaDevice(Device):
 
     def upload(self, array: Any, dtype: Any = None) -> Any:
         self._refuse_upload()
-        with self._gpu, self.stream, self._late_failures():
-            if hasattr(array, "__cuda_array_interface__") and hasattr(array, "__dlpack__"):
-                # DLPack makes this stream wait for the producer's.
-                source = self.xp.from_dlpack(array)
+        if hasattr(array, "__cuda_array_interface__"):
+            self.wait_for_caller()
+            with self._gpu, self.stream:
+                source = self.xp.from_dlpack(array) if hasattr(array, "__dlpack__") else self.xp.asarray(array)
                 out = self.empty(source.shape, source.dtype if dtype is None else dtype)
                 self.run(self.xp.copyto, out, source, casting="unsafe")
                 return out
+        with self._gpu, self.stream, self._late_failures():
             host = np.ascontiguousarray(np.asarray(array, dtype))
             out = self.empty(host.shape, host.dtype)
             out.set(host, self.stream)

@@ -30,9 +30,6 @@ TOOLCHAINS = {
     "simulator": {"numba": "numba_cuda"},
 }
 
-# Written, but not yet compared with the reference in an emulator or on a GPU: a wrong gradient would go unnoticed.
-UNPROVED = ("cupy_cuda", "numba_cuda")
-
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector of a CPU
 
 Observer = Callable[[Any, tuple, dict[str, Any]], None]
@@ -271,6 +268,10 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
 
 
 def _make(kind: str, index: int, toolchain: str) -> Device:
+    if TOOLCHAINS[kind][toolchain] == "numba_cuda":
+        from .kernels import numba_target
+
+        numba_target.choose(simulator=kind == "simulator")
     if kind != "cuda":
         return Device(kind, toolchain)
     from .cuda_device import CudaDevice
@@ -282,16 +283,19 @@ def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:
     """Why a device cannot be used with a toolchain here, and what would change that; None if it can."""
     if kind == "cuda":
         return _cuda_obstacle(toolchain, index)
-    if kind == "simulator" and importlib.util.find_spec("numba_cuda") is None:
+    if kind == "emulator":
+        from . import emulator
+
+        return emulator.obstacle()
+    return _numba_obstacle(simulator=True) if kind == "simulator" else None
+
+
+def _numba_obstacle(simulator: bool) -> str | None:
+    if importlib.util.find_spec("numba_cuda") is None:
         return 'numba-cuda is not installed: pip install "gpugrad[cuda12]"'
-    return _kernels_obstacle(TOOLCHAINS[kind][toolchain])
+    from .kernels import numba_target
 
-
-def _kernels_obstacle(files: str) -> str | None:
-    missing = kernels.missing(files)
-    if missing:
-        return f"{len(missing)} kernels are still to be written, {missing[0]} first: use device 'cpu'"
-    return f"its kernels in kernels/*/{files}.py are not yet proved: use device 'cpu'" if files in UNPROVED else None
+    return numba_target.obstacle(simulator)
 
 
 def _cuda_obstacle(toolchain: str, index: int = 0) -> str | None:
@@ -309,4 +313,4 @@ def _cuda_obstacle(toolchain: str, index: int = 0) -> str | None:
     count = cupy.cuda.runtime.getDeviceCount()
     if index >= count:
         return f"this machine has {count} GPU{'s' * (count > 1)}, numbered from 0: check CUDA_VISIBLE_DEVICES"
-    return _kernels_obstacle(TOOLCHAINS["cuda"][toolchain])
+    return _numba_obstacle(simulator=False) if toolchain == "numba" else None

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Hashable, Iterator
+from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError
+from .device import TOOLCHAINS, Device
+from .errors import ArgumentError, DeviceError
 from .kernels.dense import check_precision, variants
+
+TENSOR_CORES = 80  # the compute capability, as in sm_80, from which on they multiply TF32 and bfloat16
 
 _precision = contextvars.ContextVar("precision", default="float32")
 
@@ -32,12 +36,43 @@ def precision(name: str) -> Iterator[None]:
         _precision.reset(token)
 
 
+def check_precision_for(name: str, device: Device, dtype: np.dtype | type = np.float32) -> None:
+    """Refuse a precision in which products of this dtype cannot be computed on this device, before there are any.
+
+    Raises ArgumentError for an unknown name and for float64 below float32, DeviceError where the kernels of the
+    toolchain multiply in float32 only, and on a GPU whose tensor cores do not have the precision.
+    """
+    check_precision(name)
+    if name == "float32":
+        return
+    _check_dtype(name, dtype)
+    if TOOLCHAINS[device.kind][device.toolchain] == "numba_cuda":
+        raise DeviceError(
+            f"the precision is {name}, and the Numba CUDA kernels of {device} multiply in float32 only: "
+            "use float32, or the toolchain 'cupy'"
+        )
+    if device.kind == "cuda" and _capability(device) < TENSOR_CORES:
+        raise DeviceError(
+            f"the precision is {name}, which tensor cores have from sm_{TENSOR_CORES} on, and {device.name} is an "
+            f"sm_{_capability(device)}: use float32"
+        )
+
+
 def product_precision(dtype: np.dtype) -> str:
     """The precision of a product of this dtype that is launched now."""
     name = _precision.get()
-    if name != "float32" and dtype == np.float64:
-        raise ArgumentError(f"the precision is {name} and the tensors are float64: convert them, or use float32")
+    if name != "float32":
+        _check_dtype(name, dtype)
     return name
+
+
+def _check_dtype(name: str, dtype: np.dtype | type) -> None:
+    if dtype == np.float64:
+        raise ArgumentError(f"the precision is {name} and the tensors are float64: convert them, or use float32")
+
+
+def _capability(device: Any) -> int:
+    return int(device.xp.cuda.Device(device.index).compute_capability)
 
 
 def product_settings() -> Hashable:

@@ -20,6 +20,7 @@ from .checkpoint import load_model, read_file
 from .errors import ArgumentError, CheckpointError, DataError, choose
 from .files import remove_partial
 from .kernels.activation import ACTIVATIONS
+from .precision import check_precision_for
 from .trainer import Trainer
 
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
@@ -61,6 +62,7 @@ class Settings:
     balanced: bool = False
     validation: float = 0.1
     early_stopping: int = 0
+    precision: str = "float32"
     seed: int = 0
     device: str = "auto"
     toolchain: str | None = None
@@ -138,6 +140,7 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
     """Train, test, and leave model, checkpoint, history and pictures in `out`; returns what --json prints."""
     settings.check()
     device = get_device(settings.device, settings.toolchain)
+    check_precision_for(settings.precision, device)
     dataset = data.load(
         settings.dataset, data_dir=settings.data_dir, target=settings.target, task=settings.task, seed=settings.seed
     )
@@ -169,6 +172,7 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
         device=device,
         seed=settings.seed,
         clip_norm=settings.clip_norm,
+        precision=settings.precision,
     )
     parameters = sum(p.size for p in model.parameters())
     what = f"{dataset.n_classes} classes" if classification else "one number to predict"
@@ -210,6 +214,7 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
         "dataset": dataset.name,
         "device": device.name,
         "toolchain": device.toolchain,
+        "precision": trainer.precision,
         "epochs": trainer.epoch,
         "steps": trainer.steps,
         "seconds": seconds,

@@ -9,9 +9,15 @@ import numpy as np
 
 from .device import Device
 from .device import device as get_device
-from .errors import ArgumentError, DeviceError, GraphError
+from .errors import ArgumentError, DeviceError, GpugradError, GraphError, RecordingError
 from .operators import Operators
 from .tape import Gradients, Node, Version, grad_enabled, walk_back
+
+
+class ReadOnlyVersion(Version):
+    """The version of memory that another library lent for reading only; shared by every tensor that views it."""
+
+    __slots__ = ()
 
 
 class Tensor(Operators):
@@ -141,7 +147,53 @@ class Tensor(Operators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.requires_grad:
             raise GraphError("this tensor requires a gradient and NumPy would lose it: call detach() or numpy() first")
+        if copy is False:
+            raise ArgumentError(
+                "an array with copy=False was asked of a tensor, which makes a copy: use np.from_dlpack on a CPU"
+            )
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory itself, for `from_dlpack` of another library: what one side writes, the other one reads.
+
+        The tape does not see what the other library writes. On a GPU the stream that the caller names waits for the
+        work launched so far; for what is launched later, synchronize first.
+
+        Raises GraphError for a tensor that requires a gradient, RecordingError in a recorded step.
+        """
+        self._check_lending()
+        if self.device.kind == "cuda" and isinstance(self.version, ReadOnlyVersion):
+            raise ArgumentError("this tensor is read-only, which CuPy cannot pass on: copy it with gg.tensor(t)")
+        with self.device.current():
+            return self.data.__dlpack__(**options)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The memory itself, for Numba, CuPy and others; a tensor that is not on a GPU does not have this attribute.
+
+        It names the device's stream, which Numba and CuPy wait for; synchronize before a library that does not.
+
+        Raises GraphError for a tensor that requires a gradient, RecordingError in a recorded step.
+        """
+        if self.device.kind != "cuda":
+            raise AttributeError(f"a tensor on {self.device.name} has no __cuda_array_interface__")
+        self._check_lending()
+        with self.device.current():
+            interface = dict(self.data.__cuda_array_interface__)
+        interface["data"] = interface["data"][0], isinstance(self.version, ReadOnlyVersion)
+        return interface
+
+    def _check_lending(self) -> None:
+        if self.requires_grad:
+            raise GraphError("this tensor requires a gradient, which another library would lose: call detach() first")
+        if self.device.recorder is not None:
+            raise RecordingError(
+                "a recorded step lent a tensor to another library, whose work a replay would not repeat: "
+                "return the tensor from the step and lend it outside"
+            )
 
     def to(self, device: str | Device) -> Tensor:
         """A copy of the values on another device, off the tape; itself if it is there already."""
@@ -158,6 +210,8 @@ class Tensor(Operators):
         """Change values in place; the tape notices if a gradient still needs the old ones."""
         if self.requires_grad and grad_enabled():
             raise GraphError("a tensor that requires a gradient cannot be changed in place: do it under no_grad()")
+        if isinstance(self.version, ReadOnlyVersion):
+            raise ArgumentError("this tensor is in read-only memory of another library: copy it with gg.tensor(t)")
         index, indices = arithmetic.plain_index(index)
         if not isinstance(value, Tensor | bool | int | float):
             value = tensor(value, device=self.device)
@@ -279,27 +333,40 @@ def common_device(*tensors: Tensor) -> Device:
     return tensors[0].device
 
 
-def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False, device: str | Device = "cpu") -> Tensor:
-    """Make a tensor from numbers, nested lists or an array; the values are copied.
+def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False, device: str | Device | None = None) -> Tensor:
+    """Make a tensor from numbers, nested lists or an array of any library; the values are copied.
 
-    dtype: None keeps an array's own dtype, and makes float32 of Python floats. Raises GraphError if an integer tensor
-    is to require a gradient, ArgumentError for data that are not real numbers or rows of different lengths.
+    dtype: None keeps an array's own dtype, and makes float32 of Python floats. device: None is that of a tensor, the
+    GPU of an array on a GPU, which is copied there, and else "cpu". `gg.from_dlpack` makes no copy.
+
+    Raises GraphError if an integer tensor is to require a gradient, ArgumentError for data that are not real numbers
+    or rows of different lengths.
     """
     if isinstance(data, Tensor):
-        data = data.numpy()
-    if not hasattr(data, "dtype"):
-        try:
-            data = np.asarray(data)
-        except ValueError:
-            raise ArgumentError(
-                "a tensor was made of rows of different lengths, expected equal ones: pad them"
-            ) from None
-        if dtype is None and data.dtype == np.float64:
-            dtype = np.float32
-    if data.dtype.kind not in "biuf":
-        raise ArgumentError(f"a tensor was made of data of dtype {data.dtype}, expected numbers: convert them first")
-    target = get_device(device)
-    return Tensor(target.upload(data, dtype), target, requires_grad)
+        target = get_device(device or data.device)
+        array = data.data if target is data.device else data.numpy()
+    elif (gpu := interop.gpu_of(data)) is not None:
+        target = get_device(device or f"cuda:{gpu}")
+        array = interop.array_from_gpu(data, gpu, target)
+    else:
+        target = get_device(device or "cpu")
+        array = _host_array(data)
+    if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
+        dtype = np.float32
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"a tensor was made of data of dtype {array.dtype}, expected numbers: convert them first")
+    return Tensor(target.upload(array, dtype), target, requires_grad)
 
 
-from . import arithmetic  # noqa: E402  (written in terms of Tensor)
+def _host_array(data: Any) -> np.ndarray:
+    try:
+        return np.asarray(data)
+    except GpugradError:
+        raise
+    except (RuntimeError, TypeError) as error:  # of an array library, such as PyTorch's where a gradient is required
+        raise ArgumentError(f"a tensor cannot be made of a {type(data).__name__}: {str(error).rstrip('.')}") from error
+    except ValueError:
+        raise ArgumentError("a tensor was made of rows of different lengths, expected equal ones: pad them") from None
+
+
+from . import arithmetic, interop  # noqa: E402  (written in terms of Tensor)

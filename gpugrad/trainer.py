@@ -23,6 +23,7 @@ from .evaluation import forward, mean_loss, scores
 from .files import check_writable
 from .history import History
 from .minibatches import Minibatches
+from .precision import check_precision_for, precision
 from .progress import Progress
 from .random import Generator, check_seed
 from .recording import record
@@ -42,9 +43,13 @@ class Trainer:
     dropout; the same seed on the same device gives the same bits; in `fit`, all Dropout layers draw from the trainer's
     generator. clip_norm, clip_value: limits of the gradient's norm over all parameters, and of each of its elements.
     record: replay the step; False runs it through the tape each time, with the same result.
+    precision: "float32", "tf32" or "bfloat16", of the matrix products in training, evaluation and prediction, whatever
+    a `gg.precision` around them says; parameters, gradients and the optimizer's state are float32 in each of the three.
 
-    Attributes: `model`, `loss`, `optimizer`, `schedule`, `device`, `generator` (of dropout), `history`, `epoch` and
-    `steps` (trained so far).
+    Raises ArgumentError for a value outside these, DeviceError for a device that is not there or lacks the precision.
+
+    Attributes: `model`, `loss`, `optimizer`, `schedule`, `device`, `precision`, `generator` (of dropout), `history`,
+    `epoch` and `steps` (trained so far).
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Trainer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         record: bool = True,
+        precision: str = "float32",
     ) -> None:
         for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
             if limit is not None and not 0 < limit < math.inf:
@@ -68,6 +74,9 @@ class Trainer:
             raise ArgumentError(f"loss is {loss!r}, expected the mean over the rows: leave its reduction out")
         self.device = get_device(device, toolchain)
         self.seed = check_seed(seed)
+        dtype = next((p.dtype for p in model.parameters()), np.float32)
+        check_precision_for(precision, self.device, dtype)
+        self.precision = precision
         self.model = model.to(self.device)
         self.loss = (loss or nn.CrossEntropyLoss()).to(self.device)
         self.optimizer = optimizer or optim.Adam(model.parameters())
@@ -225,7 +234,7 @@ class Trainer:
                 self._explain_non_finite(good, data, hooks)
             if validation is not None:
                 xv, yv = validation
-                found = scores(self.loss, self._forward(xv, data.scale), yv)
+                found = self._scores(xv, yv, data.scale)
                 entry.update({f"validation_{name}": value for name, value in found.items()})
             self.history.records.append(entry)  # from here on the epoch counts
             if self.schedule is not None and self.schedule.interval != "step":
@@ -245,7 +254,8 @@ class Trainer:
 
         def training_step(size: int, group_rows: int, first: bool, last: bool) -> None:
             x, y, weight = data.next(size)
-            loss = mean_loss(self.loss, self.model(x), y, weight)
+            with precision(self.precision):
+                loss = mean_loss(self.loss, self.model(x), y, weight)
             share = data.share(weight, size, group_rows)
             if share is not None:
                 loss = loss * share
@@ -325,7 +335,7 @@ class Trainer:
         """The loss and the score on data: "accuracy" for labels and yes/no outputs, "r2" for real-valued targets."""
         x, y, _ = self._pair(x, y, scale)
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
-        return scores(self.loss, self._forward(x, scale), y, weight)
+        return self._scores(x, y, scale, weight)
 
     def predict(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
         """Class labels (rows,); for BCEWithLogitsLoss 0 or 1 (rows, n_out); else the outputs (rows, n_out)."""
@@ -348,7 +358,12 @@ class Trainer:
         save_model(path, self.model, **header)
 
     def _forward(self, x: np.ndarray, scale: float) -> Tensor:
-        return forward(self.model, x, device=self.device, dtype=self._dtype, scale=scale)
+        with precision(self.precision):
+            return forward(self.model, x, device=self.device, dtype=self._dtype, scale=scale)
+
+    def _scores(self, x: np.ndarray, y: np.ndarray, scale: float, weight: np.ndarray | None = None) -> dict[str, float]:
+        with precision(self.precision):
+            return scores(self.loss, self._forward(x, scale), y, weight)
 
     # ---- data ----
 

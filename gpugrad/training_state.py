@@ -81,7 +81,8 @@ def resume(trainer: Trainer, path: str | Path, data: Minibatches, hooks: Sequenc
         )
     sets = split(arrays)
     try:
-        written, run = header["run"], as_json(_run(trainer, data, hooks))
+        # Older checkpoints do not name the precision.
+        written, run = {"precision": "float32", **header["run"]}, as_json(_run(trainer, data, hooks))
         for name in (*run, *written):
             if written.get(name) != run.get(name):
                 raise CheckpointError(
@@ -110,6 +111,7 @@ def _run(trainer: Trainer, data: Minibatches, hooks: Sequence[Callback]) -> dict
     return {
         **data.settings,
         "seed": trainer.seed,
+        "precision": trainer.precision,
         "model": description["class"],
         **(description["config"] or {}),
         "optimizer": type(trainer.optimizer).__name__,

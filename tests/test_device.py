@@ -107,13 +107,6 @@ def test_cuda_without_a_gpu(monkeypatch):
         gg.device("cuda")
 
 
-@pytest.mark.parametrize("kind", ["emulator", "simulator"])
-def test_kernels_that_are_still_to_be_written_or_proved(monkeypatch, kind):
-    _find(monkeypatch, numba_cuda=True)
-    with pytest.raises(DeviceError, match=r"still to be written, kernels/\w+/\w+\.py first|are not yet proved"):
-        gg.device(kind)
-
-
 def test_simulator_without_numba_cuda(monkeypatch):
     _find(monkeypatch, numba_cuda=False)
     with pytest.raises(DeviceError, match="numba-cuda is not installed: pip install"):

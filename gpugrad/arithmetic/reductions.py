@@ -60,8 +60,13 @@ def _kept_extreme(device: Device, name: str, x: Tensor, axes: tuple[int, ...]) -
     if math.prod(x.shape[i] for i in axes) == 0:
         raise ArgumentError(f"{name} over no elements: the tensor has shape {x.shape}, expected at least one element")
     kept = device.empty(keepdims_shape(x.shape, axes), x.dtype)
-    device.run(getattr(device.xp, name), x.data, axis=axes, keepdims=True, out=kept)
+    device.run(_reduce_into, getattr(device.xp, name), x.data, axis=axes, out=kept)
     return kept
+
+
+def _reduce_into(reduce: Any, array: Any, *, axis: tuple[int, ...], out: Any) -> None:
+    """Copied to `out`, since CuPy 14 takes an `out=` for a dtype where it reduces over all axes."""
+    out[...] = reduce(array, axis=axis, keepdims=True)
 
 
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:

@@ -131,6 +131,7 @@ struct TileLoader {
     // End what fetch() began: after this and a __syncthreads the tile is there for all threads.
     __device__ __forceinline__ void store(float* tile) {
         if constexpr (ASYNC) {
+            copy_async_commit();
             copy_async_wait<0>();
             return;
         }

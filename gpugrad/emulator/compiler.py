@@ -1,0 +1,146 @@
+"""CUDA C++ compiled for the host: a shared object for each kernel and template instance, kept by its content."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..errors import KernelError
+
+HERE = Path(__file__).parent
+RUNTIME = "runtime.cpp"
+# Undefined behaviour traps: misaligned 16-byte accesses, indices outside of an array of known size, overflows, shifts.
+CHECKS = ("-fsanitize=undefined", "-fno-sanitize=vptr,object-size", "-fsanitize-undefined-trap-on-error")
+FLAGS = ("-O1", "-g1", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-omit-frame-pointer", "-U_FORTIFY_SOURCE")
+ADDRESS_CHECKS = ("-fsanitize=address",)  # with GPUGRAD_EMULATOR_SANITIZE=1, in a process that has its runtime loaded
+
+SHARED = re.compile(
+    r"(?<!extern )__shared__\s+(?:__align__\(\d+\)\s*)?(?P<type>[\w:<>, ]*?\w[>]?)\s+(?P<name>\w+)\s*(?P<sizes>(?:\[[^\]]*\])*)\s*;"
+)
+
+
+@functools.cache
+def find_compiler() -> tuple[str, ...] | None:
+    """The command of a C++ compiler: $CXX, g++, clang++, or the one of the ziglang package; None without any."""
+    for name in (os.environ.get("CXX"), "g++", "clang++"):
+        if name and shutil.which(name):
+            return (name,)
+    return (sys.executable, "-m", "ziglang", "c++") if find_spec("ziglang") else None
+
+
+def sanitized() -> bool:
+    """Whether kernels are built with the address sanitizer too."""
+    return os.environ.get("GPUGRAD_EMULATOR_SANITIZE", "") not in ("", "0")
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: $GPUGRAD_CACHE, or gpugrad/ in the user's cache."""
+    if os.environ.get("GPUGRAD_CACHE"):
+        return Path(os.environ["GPUGRAD_CACHE"]) / "emulator"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad" / "emulator"
+
+
+def load(source: Any, kernel: str) -> ctypes.CDLL:
+    """The shared object of a kernel of a `kernels.cuda.Source`, compiled if there is none yet."""
+    return ctypes.CDLL(str(build(source, kernel)))
+
+
+def build(source: Any, kernel: str) -> Path:
+    """The file of that shared object."""
+    text = _kernel_text(source, kernel)
+    runtime = _object(RUNTIME, _runtime_digest(), lambda folder: [str(HERE / RUNTIME), "-std=c++20", f"-I{HERE}"])
+
+    def arguments(folder: Path) -> list[str]:
+        for path, content in source.files.items():
+            rewritten = SHARED.sub(r"SHARED(\g<name>, \g<type>\g<sizes>);", content)
+            (folder / path.name).write_text(f'#line 1 "{path}"\n{rewritten}')
+        (folder / "kernel.cpp").write_text(text)
+        return [str(folder / "kernel.cpp"), "-std=c++17", f"-I{folder}", f"-I{HERE}", "-w", *CHECKS]
+
+    name = re.sub(r"\W+", "_", kernel).strip("_")
+    digest = _digest(source.digest, text, _runtime_digest())
+    return _linked(name, digest, lambda: [_object(f"{name}.cpp", digest, arguments), runtime])
+
+
+def _kernel_text(source: Any, kernel: str) -> str:
+    """The kernel's file, and a function that calls the kernel with the arguments of a launch."""
+    arguments = []
+    for place, parameter in enumerate(source.parameters(kernel)):
+        kind = f"{'const ' * parameter.const}{parameter.type}{'*' * parameter.pointer}"
+        arguments.append(f"*({kind} const*)(arguments + {place})")
+    return (
+        "#define GPUGRAD_EMULATOR\n"
+        '#include "device.h"\n'
+        f'#include "{source.path.name}"\n'
+        '#include "gpugrad.cuh"\n'
+        '#include "half.h"\n'
+        "EMULATOR_API void emulator_kernel(const unsigned long* arguments) {\n"
+        f"    {kernel}({', '.join(arguments)});\n"
+        "}\n"
+    )
+
+
+# ---- objects, kept by content ----
+
+
+def _object(name: str, digest: str, arguments: Any) -> Path:
+    target = cache_folder() / f"{Path(name).stem}-{digest}.o"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(prefix="gpugrad-") as folder:
+            _compile(target, ["-c", *FLAGS, *_sanitizer(), *arguments(Path(folder))])
+    return target
+
+
+def _linked(name: str, digest: str, objects: Any) -> Path:
+    target = cache_folder() / f"{name}-{digest}.so"
+    if not target.exists():
+        files = objects()
+        _compile(target, ["-shared", "-pthread", *_sanitizer(), *map(str, files)])
+        files[0].unlink(missing_ok=True)
+    return target
+
+
+def _sanitizer() -> tuple[str, ...]:
+    return ADDRESS_CHECKS if sanitized() else ()
+
+
+def _compile(target: Path, arguments: list[str]) -> None:
+    """Run the compiler; the result is there whole or not at all, whoever else compiles the same."""
+    compiler = find_compiler()
+    assert compiler is not None, "emulator.obstacle() is asked before"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    result = subprocess.run(
+        [*compiler, *arguments, "-o", str(partial)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if result.returncode:
+        partial.unlink(missing_ok=True)
+        errors = [line for line in result.stderr.splitlines() if "error" in line] or result.stderr.splitlines()
+        raise KernelError(f"{' '.join(compiler)} cannot compile {target.stem}: {'; '.join(errors[:3]) or 'no reason given'}")
+    os.replace(partial, target)
+
+
+@functools.cache
+def _runtime_digest() -> str:
+    files = sorted(path for path in HERE.iterdir() if path.suffix in (".h", ".cpp"))
+    return _digest(*(path.read_text() for path in files), _version(), *FLAGS, *CHECKS, str(sanitized()))
+
+
+def _version() -> str:
+    compiler = find_compiler()
+    assert compiler is not None
+    return subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False).stdout
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]

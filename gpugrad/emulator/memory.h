@@ -1,0 +1,139 @@
+// Memory that faults where an array ends, and patterns in memory that nothing was written to.
+
+#pragma once
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+namespace emulator {
+
+constexpr size_t PAGE_SIZE = 4096;
+constexpr size_t SLACK = 16;  // an array keeps its alignment to this, so it ends at most this far before the guard page
+constexpr unsigned char MARK = 0xc3;
+
+// A float of this word is a NaN, as an integer it is far from any index.
+constexpr uint32_t POISON = 0x7fc0dead;
+
+inline void poison(void* p, size_t size) {
+    char* bytes = static_cast<char*>(p);
+    for (size_t i = 0; i < size; i += 4) memcpy(bytes + i, &POISON, std::min<size_t>(4, size - i));
+}
+
+// `size` bytes between two pages that no one may touch: the first byte behind them, up to alignment, is in the second.
+class Guarded {
+public:
+    Guarded(size_t size, size_t address_modulo_slack = 0) : size(size) {
+        const size_t slack = (SLACK - (size + address_modulo_slack) % SLACK) % SLACK;
+        inner = (size + slack + SLACK + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+        base = static_cast<char*>(mmap(
+            nullptr, inner + 2 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+        if (base == MAP_FAILED) {
+            perror("gpugrad emulator: mmap");
+            abort();
+        }
+        mprotect(first(), inner, PROT_READ | PROT_WRITE);
+        data = first() + inner - slack - size;
+        memset(first(), MARK, data - first());
+        memset(data + size, MARK, slack);
+    }
+    Guarded(Guarded&& other) : size(other.size), data(other.data), base(other.base), inner(other.inner) {
+        other.base = nullptr;
+    }
+    Guarded(const Guarded&) = delete;
+    ~Guarded() {
+        if (base) munmap(base, inner + 2 * PAGE_SIZE);
+    }
+
+    void make_read_only() { mprotect(first(), inner, PROT_READ); }
+
+    // Whether what lies around the data, up to the guard pages, is as it was; else the offset of the first change.
+    bool intact(long& offset) const {
+        for (const char* p = first(); p < first() + inner; ++p) {
+            if (p == data) p += size;
+            if (p < first() + inner && static_cast<unsigned char>(*p) != MARK) {
+                offset = p - data;
+                return false;
+            }
+        }
+        return true;
+    }
+
+    bool contains(const void* address) const {  // the pages around it too
+        return address >= base && address < base + inner + 2 * PAGE_SIZE;
+    }
+
+    const size_t size;
+    char* data;
+
+private:
+    char* first() const { return base + PAGE_SIZE; }
+
+    char* base;
+    size_t inner;  // bytes between the guard pages
+};
+
+// ---- the arguments of a launch ----
+
+struct Argument {
+    uint64_t value;  // a pointer, or the bits of a scalar
+    uint64_t bytes;  // of the array; 0 for a null pointer and for a scalar
+    int32_t kind;    // one of those below
+    int32_t reserved;
+};
+enum { SCALAR, ARRAY, CONST_ARRAY };
+
+// Copies of the arrays for a launch. Arrays that overlap are copied together; those that no parameter may write to
+// cannot be written to.
+class Arrays {
+public:
+    Arrays(const Argument* arguments, int count, uint64_t* slots) {
+        std::vector<int> order;
+        for (int i = 0; i < count; ++i) {
+            slots[i] = arguments[i].value;
+            if (arguments[i].kind != SCALAR && arguments[i].bytes) order.push_back(i);
+        }
+        std::sort(order.begin(), order.end(), [&](int i, int j) { return arguments[i].value < arguments[j].value; });
+        for (size_t i = 0; i < order.size();) {
+            const uint64_t begin = arguments[order[i]].value;
+            uint64_t end = begin;
+            bool writable = false;
+            size_t next = i;
+            for (; next < order.size() && (next == i || arguments[order[next]].value < end); ++next) {
+                const Argument& a = arguments[order[next]];
+                end = std::max(end, a.value + a.bytes);
+                writable |= a.kind == ARRAY;
+            }
+            ranges.push_back(Range{begin, writable, Guarded(end - begin, begin % SLACK), {}});
+            Range& range = ranges.back();
+            memcpy(range.memory.data, reinterpret_cast<const void*>(begin), end - begin);
+            if (!writable) range.memory.make_read_only();
+            for (; i < next; ++i) {
+                slots[order[i]] = reinterpret_cast<uint64_t>(range.memory.data) + (arguments[order[i]].value - begin);
+                range.members.push_back(order[i]);
+            }
+        }
+    }
+
+    void copy_back() const {
+        for (const Range& range : ranges) {
+            if (range.writable) memcpy(reinterpret_cast<void*>(range.begin), range.memory.data, range.memory.size);
+        }
+    }
+
+    struct Range {
+        uint64_t begin;
+        bool writable;
+        Guarded memory;
+        std::vector<int> members;  // the arguments in it
+    };
+
+    std::vector<Range> ranges;
+};
+
+}  // namespace emulator

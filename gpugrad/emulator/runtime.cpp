@@ -1,0 +1,276 @@
+// A launch in the emulator: blocks shared out over host threads, faults caught and put into words.
+
+#include "runtime.h"
+
+#include <signal.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+#include "block.h"
+
+using namespace emulator;
+
+extern "C" void emulator_kernel(const uint64_t* arguments);  // generated: calls the kernel
+
+namespace {
+
+const int TIME_IS_UP = SIGRTMIN + 6;  // a signal that nothing else uses
+const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, TIME_IS_UP};
+
+struct Launch {
+    Index grid, block;
+    uint64_t dynamic_bytes, seed;
+    double seconds;  // that it may take; 0 for ever
+    const Argument* arguments;
+    const uint64_t* slots;
+    const Arrays* arrays;
+    uint64_t blocks, stride, offset;  // the order of the blocks: number i is block (i · stride + offset) % blocks
+    std::atomic<uint64_t> next{0};
+    std::atomic<bool> stop{false};
+};
+
+thread_local Block block;
+thread_local Launch* launch = nullptr;
+
+void run_thread() {
+    block.thread_arrived();
+    emulator_kernel(launch->slots);
+    block.thread_done();
+}
+
+// ---- faults ----
+
+// Where an address is, as seen from the arguments: "3 bytes past the end of argument 2".
+void name_address(const void* address, char* words, size_t size) {
+    for (const auto& range : launch->arrays->ranges) {
+        if (!range.memory.contains(address)) continue;
+        const int64_t offset = static_cast<const char*>(address) - range.memory.data;
+        int nearest = range.members.front();
+        for (int i : range.members) {
+            if (launch->arguments[i].value - range.begin <= static_cast<uint64_t>(std::max<int64_t>(offset, 0))) nearest = i;
+        }
+        const Argument& argument = launch->arguments[nearest];
+        const int64_t within = offset - static_cast<int64_t>(argument.value - range.begin);
+        const int64_t bytes = argument.bytes;
+        if (within < 0) {
+            snprintf(words, size, "%lld bytes before argument %d", static_cast<long long>(-within), nearest);
+        } else if (within >= bytes) {
+            snprintf(words, size, "%lld bytes past the end of argument %d", static_cast<long long>(within - bytes), nearest);
+        } else {
+            snprintf(words, size, "element at byte %lld of argument %d, which the kernel declares const",
+                     static_cast<long long>(within), nearest);
+        }
+        return;
+    }
+    if (const char* shared = block.shared_at(address)) {
+        snprintf(words, size, "outside of %s", shared);
+    } else if (reinterpret_cast<uint64_t>(address) < PAGE_SIZE) {
+        snprintf(words, size, "a null pointer");
+    } else {
+        snprintf(words, size, "the address %p, which belongs to no argument", address);
+    }
+}
+
+void on_signal(int signal, siginfo_t* info, void* context) {
+    if (!launch || !block.current) {  // not ours
+        ::signal(signal, SIG_DFL);
+        raise(signal);
+        return;
+    }
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    if (signal == TIME_IS_UP) block.fail({}, "still runs after %g seconds", launch->seconds);
+    if (signal == SIGFPE) block.fail({}, "divides an integer by zero");
+    if (signal == SIGILL || signal == SIGTRAP) {
+        block.fail({}, "undefined behaviour: a misaligned access, an index outside of an array in registers or shared "
+                       "memory, an overflow, a shift too far, or a division by zero");
+    }
+    if (block.overflowed(info->si_addr)) block.fail({}, "a thread's stack overflowed");
+    char words[200];
+    name_address(info->si_addr, words, sizeof words);
+    const char* verb = "accesses";
+#if defined(__x86_64__)
+    verb = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_ERR] & 2 ? "writes to" : "reads";
+#endif
+    (void)context;
+    block.fail({}, "%s %s", verb, words);
+}
+
+// The signal handlers of the emulator for as long as this lives.
+class Handlers {
+public:
+    Handlers() {
+        struct sigaction action = {};
+        action.sa_sigaction = on_signal;
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+        for (size_t i = 0; i < std::size(SIGNALS); ++i) sigaction(SIGNALS[i], &action, &before[i]);
+    }
+    ~Handlers() {
+        for (size_t i = 0; i < std::size(SIGNALS); ++i) sigaction(SIGNALS[i], &before[i], nullptr);
+    }
+
+private:
+    struct sigaction before[std::size(SIGNALS)];
+};
+
+// A stack for the handlers of this host thread, since a fiber's own may be what overflowed; and a limit of time.
+class Watch {
+public:
+    explicit Watch(double seconds) {
+        static thread_local std::unique_ptr<char[]> memory(new char[STACK]);
+        stack_t stack = {};
+        stack.ss_sp = memory.get();
+        stack.ss_size = STACK;
+        sigaltstack(&stack, &before);
+        sigevent event = {};
+        event.sigev_notify = SIGEV_THREAD_ID;
+        event.sigev_signo = TIME_IS_UP;
+        event._sigev_un._tid = gettid();
+        timed = seconds > 0 && timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
+        if (timed) {
+            itimerspec limit = {};
+            limit.it_value.tv_sec = static_cast<time_t>(seconds);
+            limit.it_value.tv_nsec = static_cast<long>((seconds - static_cast<double>(limit.it_value.tv_sec)) * 1e9);
+            timer_settime(timer, 0, &limit, nullptr);
+        }
+    }
+    ~Watch() {
+        if (timed) timer_delete(timer);
+        sigaltstack(&before, nullptr);
+    }
+
+private:
+    stack_t before;
+    timer_t timer;
+    bool timed;
+};
+
+// ---- a host thread ----
+
+bool run_blocks(Launch& work, unsigned worker, char* message, size_t size) {
+    Watch watch(work.seconds);
+    launch = &work;
+    block.message = message, block.message_size = size;
+    if (sigsetjmp(block.failed, 1) == 0) {
+        block.begin_launch(work.block, work.grid, work.dynamic_bytes, work.seed * 2654435761u + worker + 1, run_thread);
+        while (!work.stop) {
+            const uint64_t i = work.next++;
+            if (i >= work.blocks) break;
+            const uint64_t b = (i * work.stride + work.offset) % work.blocks;
+            const unsigned x = b % work.grid.x, y = b / work.grid.x % work.grid.y, z = b / work.grid.x / work.grid.y;
+            block.run({x, y, z});
+        }
+    }
+    launch = nullptr;
+    block.current = nullptr;
+    work.stop = work.stop || message[0];
+    return !message[0];
+}
+
+}  // namespace
+
+// Run a launch; 0, or 1 with the reason in `message`.
+EMULATOR_API int emulator_launch(
+    const unsigned* sizes, uint64_t dynamic_bytes, const Argument* arguments, int count, uint64_t seed, unsigned workers,
+    double seconds, char* message, size_t message_size) {
+    std::vector<uint64_t> slots(count + 1);
+    const Arrays arrays(arguments, count, slots.data());
+    Launch work;
+    work.grid = {sizes[0], sizes[1], sizes[2]}, work.block = {sizes[3], sizes[4], sizes[5]};
+    work.dynamic_bytes = dynamic_bytes, work.seed = seed, work.seconds = seconds;
+    work.arguments = arguments, work.slots = slots.data(), work.arrays = &arrays;
+    work.blocks = static_cast<uint64_t>(sizes[0]) * sizes[1] * sizes[2];
+    work.offset = seed % work.blocks;
+    work.stride = work.blocks / 2 + seed % 7 + 1;
+    while (std::gcd(work.stride, work.blocks) != 1) ++work.stride;
+    message[0] = 0;
+
+    const Handlers handlers;
+    workers = static_cast<unsigned>(std::min<uint64_t>(workers, work.blocks));
+    std::vector<std::vector<char>> messages(workers, std::vector<char>(message_size));
+    std::vector<std::thread> others;
+    for (unsigned i = 1; i < workers; ++i) {
+        others.emplace_back([&, i] { run_blocks(work, i, messages[i].data(), message_size); });
+    }
+    run_blocks(work, 0, messages[0].data(), message_size);
+    for (std::thread& other : others) other.join();
+    for (const auto& words : messages) {
+        if (words[0] && !message[0]) memcpy(message, words.data(), message_size);
+    }
+    long offset;
+    for (const auto& range : arrays.ranges) {
+        if (!message[0] && range.writable && !range.memory.intact(offset)) {
+            snprintf(message, message_size, "wrote %ld bytes from the start of argument %d, outside of it", offset,
+                     range.members.front());
+        }
+    }
+    if (message[0]) return 1;
+    arrays.copy_back();
+    return 0;
+}
+
+EMULATOR_API uint64_t emulator_shared_bytes() { return block.shared_bytes(); }
+
+// ---- what device code calls ----
+
+Index emulator_thread_index() { return block.current->index; }
+Index emulator_block_index() { return block.index; }
+Index emulator_block_size() { return block.size; }
+Index emulator_grid_size() { return block.grid; }
+unsigned emulator_lane() { return block.number(*block.current) % LANES; }
+
+int emulator_barrier(Combine how, int predicate, Place place) { return block.barrier(how, predicate, place); }
+void emulator_together(Together what, unsigned mask, const void* in, void* out, Place place) {
+    block.together(what, mask, in, out, place);
+}
+
+void* emulator_static_shared(unsigned long size) { return block.new_static(size); }
+void* emulator_dynamic_shared() { return block.dynamic_memory(); }
+
+void emulator_copy_async(void* shared, const void* global, unsigned size, bool valid) {
+    block.copy_async(shared, global, size, valid);
+}
+void emulator_copy_commit() { block.copy_commit(); }
+void emulator_copy_wait(int pending) { block.copy_wait(pending); }
+void emulator_trap(Place place) { block.fail(place, "__trap() was called"); }
+
+namespace {
+
+template <typename T, typename Signed>
+T atomic(void* address, Atomic what, T a, T b) {
+    T* p = static_cast<T*>(address);
+    T old = __atomic_load_n(p, __ATOMIC_SEQ_CST), next;
+    do {
+        const Signed sa = static_cast<Signed>(a), so = static_cast<Signed>(old);
+        switch (what) {
+            case Atomic::add: next = old + a; break;
+            case Atomic::minimum: next = std::min(sa, so); break;
+            case Atomic::maximum: next = std::max(sa, so); break;
+            case Atomic::least: next = std::min(a, old); break;
+            case Atomic::most: next = std::max(a, old); break;
+            case Atomic::conjunction: next = old & a; break;
+            case Atomic::disjunction: next = old | a; break;
+            case Atomic::exclusive: next = old ^ a; break;
+            case Atomic::exchange: next = a; break;
+            case Atomic::compare: next = old == a ? b : old; break;
+            case Atomic::increment: next = old >= a ? 0 : old + 1; break;
+            default: next = old == 0 || old > a ? a : old - 1;  // decrement
+        }
+    } while (!__atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    return old;
+}
+
+}  // namespace
+
+unsigned emulator_atomic32(void* p, Atomic what, unsigned a, unsigned b) { return atomic<unsigned, int>(p, what, a, b); }
+unsigned long long emulator_atomic64(void* p, Atomic what, unsigned long long a, unsigned long long b) {
+    return atomic<unsigned long long, long long>(p, what, a, b);
+}
