@@ -71,9 +71,7 @@ class Compiled:
     @property
     def problem(self) -> str | None:
         if self.resources.spilled:
-            return (
-                f"spills {self.resources.spilled} bytes: it needs more registers than a thread may have"
-            )
+            return f"spills {self.resources.spilled} bytes: it needs more registers than a thread may have"
         if self.occupancy == 0:
             return f"cannot run: a block takes {self.shared} bytes of shared memory"
         return None

@@ -1,6 +1,6 @@
 """The emulator: CUDA C++ kernels run on the host, each thread of a block for itself, with checks that a GPU lacks.
 
-`launch` is called by `kernels.cuda.Source.launch` where the arrays are NumPy's. docs/emulator.md says what it can prove.
+`kernels.cuda.Source.launch` calls `launch` where the arrays are NumPy's; docs/emulator.md says what this can prove.
 Settings, in the environment:
 
 - GPUGRAD_EMULATOR_SEED: the order in which threads and blocks run is drawn from it (0).
@@ -13,6 +13,7 @@ Settings, in the environment:
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import os
 import struct
@@ -32,7 +33,7 @@ SCALAR, ARRAY, CONST_ARRAY = range(3)  # as in memory.h
 ARGUMENT = struct.Struct("<QQi4x")
 MESSAGE_BYTES = 1000
 
-_launchers: dict[tuple[str, str], Callable[..., Any]] = {}
+_kernels: dict[tuple[str, str], Any] = {}  # (digest of the source, kernel) -> the function that calls it
 _launches = itertools.count()
 
 
@@ -49,9 +50,9 @@ def launch(source: Any, kernel: str, grid: tuple, block: tuple, arguments: tuple
     """Run a kernel whose arguments have been checked; raises KernelError for a fault, named by block and thread."""
     _check_sizes(kernel, grid, block, shared)
     key = (source.digest, kernel)
-    run = _launchers.get(key)
-    if run is None:
-        run = _launchers[key] = _load(source, kernel)
+    run = _runtime()
+    if key not in _kernels:
+        _kernels[key] = ctypes.CDLL(str(compiler.build(source, kernel))).emulator_kernel
     parameters = source.parameters(kernel)
     packed = bytearray(ARGUMENT.size * max(1, len(arguments)))
     for place, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True)):
@@ -60,6 +61,7 @@ def launch(source: Any, kernel: str, grid: tuple, block: tuple, arguments: tuple
     # Another order in each launch: two runs that must agree to the bit have different ones.
     seed = _setting("SEED", 0, int) * 1_000_003 + next(_launches)
     failed = run(
+        _kernels[key],
         (ctypes.c_uint * 6)(*grid, *block),
         shared,
         (ctypes.c_char * len(packed)).from_buffer(packed),
@@ -91,13 +93,16 @@ def _check_sizes(kernel: str, grid: tuple, block: tuple, shared: int) -> None:
     if max(grid[1:]) > MOST_BLOCKS_YZ or grid[0] >= 2**31:
         raise KernelError(f"{kernel} was launched with a grid of {grid}, a GPU has at most 2147483647, 65535, 65535")
     if shared > MOST_SHARED:
-        raise KernelError(f"{kernel} asks for {shared} bytes of shared memory, no GPU here gives more than {MOST_SHARED}")
+        raise KernelError(
+            f"{kernel} asks for {shared} bytes of shared memory, a GPU gives a block at most {MOST_SHARED}"
+        )
 
 
-def _load(source: Any, kernel: str) -> Callable[..., Any]:
-    run = compiler.load(source, kernel).emulator_launch
+@functools.cache
+def _runtime() -> Callable[..., Any]:
+    run = compiler.load_runtime().emulator_launch
     size, text = ctypes.c_uint64, ctypes.c_void_p
-    run.argtypes = [text, size, text, ctypes.c_int, size, ctypes.c_uint, ctypes.c_double, text, ctypes.c_size_t]
+    run.argtypes = [text, text, size, text, ctypes.c_int, size, ctypes.c_uint, ctypes.c_double, text, ctypes.c_size_t]
     run.restype = ctypes.c_int
     return run
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 
 #include <bit>
+#include <map>
 #include <memory>
 #include <random>
 
@@ -19,6 +20,8 @@
 namespace emulator {
 
 constexpr int LANES = 32;
+
+using Kernel = void (*)(const uint64_t* arguments);
 
 enum class State { ready, barrier, together, done };
 
@@ -45,7 +48,7 @@ struct Thread {
     int groups;                // committed so far
 };
 
-// What a host thread runs blocks with. Static shared memory is registered at first use and stays for all blocks.
+// What a host thread runs blocks with. The static shared memory of a kernel is registered at its first use and stays.
 class Block {
 public:
     Index index, size, grid;
@@ -54,7 +57,9 @@ public:
     char* message;
     size_t message_size;
 
-    void begin_launch(Index block_size, Index grid_size, size_t dynamic_bytes, uint64_t seed, void (*entry)()) {
+    void begin_launch(
+        Kernel kernel, Index block_size, Index grid_size, size_t dynamic_bytes, uint64_t seed, void (*entry)()) {
+        statics = &statics_of[kernel];
         size = block_size, grid = grid_size, count = size.x * size.y * size.z, this->entry = entry;
         random.seed(seed);
         while (threads.size() < count) threads.push_back(std::make_unique<Thread>());
@@ -63,7 +68,7 @@ public:
 
     void run(Index block) {
         index = block;
-        for (auto& shared : statics) poison(shared->data, shared->size);
+        for (auto& shared : *statics) poison(shared->data, shared->size);
         poison(dynamic->data, dynamic->size);
         ready.clear();
         alive = count;
@@ -139,25 +144,19 @@ public:
     // ---- shared memory ----
 
     void* new_static(size_t bytes) {
-        statics.push_back(std::make_unique<Guarded>(bytes));
-        poison(statics.back()->data, bytes);
-        return statics.back()->data;
+        statics->push_back(std::make_unique<Guarded>(bytes));
+        poison(statics->back()->data, bytes);
+        return statics->back()->data;
     }
 
     void* dynamic_memory() { return dynamic->data; }
 
     // Which shared array an address is at, in words, or null.
     const char* shared_at(const void* address) const {
-        for (const auto& shared : statics) {
+        for (const auto& shared : *statics) {
             if (shared->contains(address)) return "a __shared__ array";
         }
         return dynamic && dynamic->contains(address) ? "the dynamic shared memory" : nullptr;
-    }
-
-    size_t shared_bytes() const {
-        size_t total = dynamic ? dynamic->size : 0;
-        for (const auto& shared : statics) total += shared->size;
-        return total;
     }
 
     bool overflowed(const void* address) const { return current && current->fiber.holds_guard(address); }
@@ -331,7 +330,7 @@ private:
 
     void check_shared_memory() {
         long offset;
-        for (const auto& shared : statics) {
+        for (const auto& shared : *statics) {
             if (!shared->intact(offset)) fail({}, "wrote %ld bytes from the start of a __shared__ array of %zu", offset, shared->size);
         }
         if (!dynamic->intact(offset)) fail({}, "wrote %ld bytes from the start of dynamic shared memory of %zu", offset, dynamic->size);
@@ -342,7 +341,8 @@ private:
     std::minstd_rand random;
     std::vector<std::unique_ptr<Thread>> threads;
     std::vector<unsigned> ready;
-    std::vector<std::unique_ptr<Guarded>> statics;
+    std::map<Kernel, std::vector<std::unique_ptr<Guarded>>> statics_of;
+    std::vector<std::unique_ptr<Guarded>>* statics = nullptr;  // of the kernel that runs
     std::unique_ptr<Guarded> dynamic;
     Fiber host;
 };

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ HERE = Path(__file__).parent
 RUNTIME = "runtime.cpp"
 # Undefined behaviour traps: misaligned 16-byte accesses, indices outside of an array of known size, overflows, shifts.
 CHECKS = ("-fsanitize=undefined", "-fno-sanitize=vptr,object-size", "-fsanitize-undefined-trap-on-error")
-FLAGS = ("-O1", "-g1", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-omit-frame-pointer", "-U_FORTIFY_SOURCE")
+# Hidden: else the shared memory of an inline function would be one and the same in all kernels.
+FLAGS = ("-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-ffp-contract=off", "-U_FORTIFY_SOURCE")
 ADDRESS_CHECKS = ("-fsanitize=address",)  # with GPUGRAD_EMULATOR_SANITIZE=1, in a process that has its runtime loaded
 
+# A declaration of static shared memory: `__shared__ __align__(16) float tile[2][N];`
 SHARED = re.compile(
-    r"(?<!extern )__shared__\s+(?:__align__\(\d+\)\s*)?(?P<type>[\w:<>, ]*?\w[>]?)\s+(?P<name>\w+)\s*(?P<sizes>(?:\[[^\]]*\])*)\s*;"
+    r"(?<!extern )__shared__\s+(?:__align__\(\d+\)\s*)?"
+    r"(?P<type>[\w:<>, ]*?\w[>]?)\s+(?P<name>\w+)\s*(?P<sizes>(?:\[[^\]]*\])*)\s*;"
 )
 
 
@@ -50,15 +54,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad" / "emulator"
 
 
-def load(source: Any, kernel: str) -> ctypes.CDLL:
-    """The shared object of a kernel of a `kernels.cuda.Source`, compiled if there is none yet."""
-    return ctypes.CDLL(str(build(source, kernel)))
+def load_runtime() -> ctypes.CDLL:
+    """The shared object that runs launches; those of kernels find its functions."""
+
+    def arguments(folder: Path) -> list[str]:
+        return [str(HERE / RUNTIME), "-std=c++20", f"-I{HERE}", "-pthread"]
+
+    return ctypes.CDLL(str(_built("runtime", _runtime_digest(), arguments)), mode=ctypes.RTLD_GLOBAL)
 
 
 def build(source: Any, kernel: str) -> Path:
-    """The file of that shared object."""
+    """The shared object of a kernel of a `kernels.cuda.Source`, compiled if there is none yet."""
     text = _kernel_text(source, kernel)
-    runtime = _object(RUNTIME, _runtime_digest(), lambda folder: [str(HERE / RUNTIME), "-std=c++20", f"-I{HERE}"])
 
     def arguments(folder: Path) -> list[str]:
         for path, content in source.files.items():
@@ -68,8 +75,7 @@ def build(source: Any, kernel: str) -> Path:
         return [str(folder / "kernel.cpp"), "-std=c++17", f"-I{folder}", f"-I{HERE}", "-w", *CHECKS]
 
     name = re.sub(r"\W+", "_", kernel).strip("_")
-    digest = _digest(source.digest, text, _runtime_digest())
-    return _linked(name, digest, lambda: [_object(f"{name}.cpp", digest, arguments), runtime])
+    return _built(name, _digest(source.digest, text, _runtime_digest()), arguments)
 
 
 def _kernel_text(source: Any, kernel: str) -> str:
@@ -90,28 +96,15 @@ def _kernel_text(source: Any, kernel: str) -> str:
     )
 
 
-# ---- objects, kept by content ----
+# ---- shared objects, kept by content ----
 
 
-def _object(name: str, digest: str, arguments: Any) -> Path:
-    target = cache_folder() / f"{Path(name).stem}-{digest}.o"
-    if not target.exists():
-        with tempfile.TemporaryDirectory(prefix="gpugrad-") as folder:
-            _compile(target, ["-c", *FLAGS, *_sanitizer(), *arguments(Path(folder))])
-    return target
-
-
-def _linked(name: str, digest: str, objects: Any) -> Path:
+def _built(name: str, digest: str, arguments: Callable[[Path], list[str]]) -> Path:
     target = cache_folder() / f"{name}-{digest}.so"
     if not target.exists():
-        files = objects()
-        _compile(target, ["-shared", "-pthread", *_sanitizer(), *map(str, files)])
-        files[0].unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(prefix="gpugrad-") as folder:
+            _compile(target, ["-shared", *FLAGS, *(ADDRESS_CHECKS if sanitized() else ()), *arguments(Path(folder))])
     return target
-
-
-def _sanitizer() -> tuple[str, ...]:
-    return ADDRESS_CHECKS if sanitized() else ()
 
 
 def _compile(target: Path, arguments: list[str]) -> None:
@@ -121,12 +114,18 @@ def _compile(target: Path, arguments: list[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     result = subprocess.run(
-        [*compiler, *arguments, "-o", str(partial)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        [*compiler, *arguments, "-o", str(partial)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     if result.returncode:
         partial.unlink(missing_ok=True)
         errors = [line for line in result.stderr.splitlines() if "error" in line] or result.stderr.splitlines()
-        raise KernelError(f"{' '.join(compiler)} cannot compile {target.stem}: {'; '.join(errors[:3]) or 'no reason given'}")
+        raise KernelError(
+            f"{' '.join(compiler)} cannot compile {target.stem}: {'; '.join(errors[:3]) or 'no reason given'}"
+        )
     os.replace(partial, target)
 
 

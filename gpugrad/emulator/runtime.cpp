@@ -16,14 +16,13 @@
 
 using namespace emulator;
 
-extern "C" void emulator_kernel(const uint64_t* arguments);  // generated: calls the kernel
-
 namespace {
 
 const int TIME_IS_UP = SIGRTMIN + 6;  // a signal that nothing else uses
 const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, TIME_IS_UP};
 
 struct Launch {
+    Kernel kernel;
     Index grid, block;
     uint64_t dynamic_bytes, seed;
     double seconds;  // that it may take; 0 for ever
@@ -40,7 +39,7 @@ thread_local Launch* launch = nullptr;
 
 void run_thread() {
     block.thread_arrived();
-    emulator_kernel(launch->slots);
+    launch->kernel(launch->slots);
     block.thread_done();
 }
 
@@ -160,7 +159,8 @@ bool run_blocks(Launch& work, unsigned worker, char* message, size_t size) {
     launch = &work;
     block.message = message, block.message_size = size;
     if (sigsetjmp(block.failed, 1) == 0) {
-        block.begin_launch(work.block, work.grid, work.dynamic_bytes, work.seed * 2654435761u + worker + 1, run_thread);
+        block.begin_launch(
+            work.kernel, work.block, work.grid, work.dynamic_bytes, work.seed * 2654435761u + worker + 1, run_thread);
         while (!work.stop) {
             const uint64_t i = work.next++;
             if (i >= work.blocks) break;
@@ -179,11 +179,12 @@ bool run_blocks(Launch& work, unsigned worker, char* message, size_t size) {
 
 // Run a launch; 0, or 1 with the reason in `message`.
 EMULATOR_API int emulator_launch(
-    const unsigned* sizes, uint64_t dynamic_bytes, const Argument* arguments, int count, uint64_t seed, unsigned workers,
+    Kernel kernel, const unsigned* sizes, uint64_t dynamic_bytes, const Argument* arguments, int count, uint64_t seed, unsigned workers,
     double seconds, char* message, size_t message_size) {
     std::vector<uint64_t> slots(count + 1);
     const Arrays arrays(arguments, count, slots.data());
     Launch work;
+    work.kernel = kernel;
     work.grid = {sizes[0], sizes[1], sizes[2]}, work.block = {sizes[3], sizes[4], sizes[5]};
     work.dynamic_bytes = dynamic_bytes, work.seed = seed, work.seconds = seconds;
     work.arguments = arguments, work.slots = slots.data(), work.arrays = &arrays;
@@ -216,8 +217,6 @@ EMULATOR_API int emulator_launch(
     arrays.copy_back();
     return 0;
 }
-
-EMULATOR_API uint64_t emulator_shared_bytes() { return block.shared_bytes(); }
 
 // ---- what device code calls ----
 

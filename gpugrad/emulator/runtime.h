@@ -1,5 +1,5 @@
-// The functions of the emulator that compiled device code calls. The runtime (*.cpp here) is built once; a kernel's
-// shared object is linked with it. No standard header: device code must see no name that NVRTC does not give it.
+// The functions of the emulator that compiled device code calls. The runtime (runtime.cpp) is a shared object of
+// its own, loaded before those of kernels. No standard header: device code must see no name that NVRTC does not give it.
 
 #pragma once
 

@@ -1,0 +1,23 @@
+"""Kernels written in a test, and what runs them in the emulator."""
+
+import pytest
+
+from gpugrad import emulator
+from gpugrad.kernels.cuda import Source
+
+
+@pytest.fixture(autouse=True)
+def a_machine_with_a_compiler():
+    if emulator.obstacle():
+        pytest.skip(f"the emulator: {emulator.obstacle()}")
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    """Make a Source of a kernel's text; the test launches it."""
+
+    def make(text, name="test.cu"):
+        (tmp_path / name).write_text(f'#include "gpugrad.cuh"\n{text}')
+        return Source(tmp_path / "launcher.py", name)
+
+    return make
