@@ -38,6 +38,7 @@ class CudaDevice(Device):
         self._gpu = cupy.cuda.Device(index)
         with self._gpu:
             self.stream = cupy.cuda.Stream(non_blocking=True)
+            self._memory = self._gpu.mem_info[1]  # bytes that the GPU has
         self._synchronous = os.environ.get("GPUGRAD_SYNCHRONOUS", "") not in ("", "0")
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._failures = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
@@ -122,16 +123,16 @@ class CudaDevice(Device):
     # ---- memory ----
 
     def empty(self, shape: tuple[int, ...] | int, dtype: Any = np.float32) -> Any:
+        size = int(np.prod(shape, dtype=np.float64)) * np.dtype(dtype).itemsize
         with self._gpu, self.stream:
-            try:
-                return self.xp.empty(shape, dtype)
-            except self.xp.cuda.memory.OutOfMemoryError:
-                free, total = self._gpu.mem_info
-                size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-                raise DeviceMemoryError(
-                    f"{self.name} has no room for an array of shape {shape} and dtype {np.dtype(dtype)}: it takes "
-                    f"{_size(size)}, and {_size(free)} of {_size(total)} are free; choose a smaller batch or model"
-                ) from None
+            if size <= self._memory:  # a driver may not survive being asked for more than there is
+                with contextlib.suppress(self.xp.cuda.memory.OutOfMemoryError):
+                    return self.xp.empty(shape, dtype)
+            free = self._gpu.mem_info[0] + self.xp.get_default_memory_pool().free_bytes()
+        raise DeviceMemoryError(
+            f"{self.name} has no room for an array of shape {shape} and dtype {np.dtype(dtype)}: it takes "
+            f"{_size(size)}, and {_size(free)} of {_size(self._memory)} are free; choose a smaller batch or model"
+        )
 
     def upload(self, array: Any, dtype: Any = None) -> Any:
         self._refuse_upload()

@@ -49,7 +49,8 @@ def choose(simulator: bool) -> None:
 
 def load() -> ModuleType:
     """Import numba.cuda with these settings: the simulator where NUMBA_ENABLE_CUDASIM is 1."""
-    os.environ.update(SETTINGS)
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     numba.config.reload_config()  # the environment was read when numba was imported, perhaps long ago for the CPU
     with _old_names_of_numpy(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of numba-cuda itself

@@ -57,6 +57,7 @@ GOOD = to_idx(np.arange(24, dtype=np.uint8).reshape(2, 3, 4), 0x08)
         (gzip.compress(GOOD)[:-8] + b"\1" * 8, "damaged gzip file"),
         (gzip.compress(GOOD)[:12] + b"\xff" * 30, "damaged gzip file"),
     ],
+    ids=range(11),
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path, content, message):
     path = tmp_path / "train-images-idx3-ubyte"

@@ -417,7 +417,9 @@ def test_a_saved_input_that_changed(use, way):
 
 
 @pytest.mark.parametrize(
-    "use", [gg.exp, gg.sqrt, gg.tanh, gg.sigmoid, gg.relu, gg.softmax, gg.log_softmax, lambda x: 2 / x], ids=str
+    "use",
+    [gg.exp, gg.sqrt, gg.tanh, gg.sigmoid, gg.relu, gg.softmax, gg.log_softmax, lambda x: 2 / x],
+    ids=["exp", "sqrt", "tanh", "sigmoid", "relu", "softmax", "log_softmax", "divide"],
 )
 def test_a_saved_result_that_changed(use):
     y = use(leaf())

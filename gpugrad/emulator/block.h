@@ -52,7 +52,7 @@ struct Thread {
 class Block {
 public:
     Index index, size, grid;
-    Thread* current = nullptr;  // null between blocks
+    Thread* current = nullptr;  // null between threads: the runtime's own work must not be cut short
     sigjmp_buf failed;
     char* message;
     size_t message_size;
@@ -60,6 +60,7 @@ public:
     void begin_launch(
         Kernel kernel, Index block_size, Index grid_size, size_t dynamic_bytes, uint64_t seed, void (*entry)()) {
         statics = &statics_of[kernel];
+        busy = false;
         size = block_size, grid = grid_size, count = size.x * size.y * size.z, this->entry = entry;
         random.seed(seed);
         while (threads.size() < count) threads.push_back(std::make_unique<Thread>());
@@ -87,8 +88,8 @@ public:
             current = threads[ready.back()].get();
             ready.pop_back();
             host.switch_to(current->fiber);
+            current = nullptr;
         }
-        current = nullptr;
         check_shared_memory();
     }
 
@@ -133,6 +134,7 @@ public:
             current->fiber.switch_to(host);  // the last lane does the work
             return;
         }
+        const Busy busy(*this);
         do_together(what, lanes);
         for (int i = 0; i < LANES; ++i) {
             if (!lanes[i]) continue;
@@ -144,6 +146,7 @@ public:
     // ---- shared memory ----
 
     void* new_static(size_t bytes) {
+        const Busy busy(*this);
         statics->push_back(std::make_unique<Guarded>(bytes));
         poison(statics->back()->data, bytes);
         return statics->back()->data;
@@ -159,6 +162,9 @@ public:
         return dynamic && dynamic->contains(address) ? "the dynamic shared memory" : nullptr;
     }
 
+    // Whether memory of the runtime is being changed, so that the launch cannot be given up now.
+    volatile bool busy = false;
+
     bool overflowed(const void* address) const { return current && current->fiber.holds_guard(address); }
 
     unsigned number(const Thread& t) const { return t.index.x + size.x * (t.index.y + size.y * t.index.z); }
@@ -166,6 +172,7 @@ public:
     // ---- asynchronous copies ----
 
     void copy_async(void* to, const void* from, unsigned bytes, bool valid) {
+        const Busy busy(*this);
         Thread::Copy copy{to, {}, bytes, current->groups};
         if (valid) memcpy(copy.bytes, from, bytes);
         poison(to, bytes);
@@ -175,6 +182,7 @@ public:
     void copy_commit() { ++current->groups; }
 
     void copy_wait(int pending) {
+        const Busy busy(*this);
         std::vector<Thread::Copy>& copies = current->copies;
         const int arrived = current->groups - pending;  // groups before this one
         const auto is_there = [&](const Thread::Copy& copy) {
@@ -207,6 +215,12 @@ public:
     }
 
 private:
+    struct Busy {
+        explicit Busy(Block& block) : block(block) { block.busy = true; }
+        ~Busy() { block.busy = false; }
+        Block& block;
+    };
+
     // Nobody can go on: either all threads are at one barrier, or something is wrong.
     void end_barrier() {
         Thread* first = nullptr;

@@ -14,8 +14,9 @@
 namespace emulator {
 
 constexpr size_t PAGE_SIZE = 4096;
-constexpr size_t SLACK = 16;  // an array keeps its alignment to this, so it ends at most this far before the guard page
-constexpr unsigned char MARK = 0xc3;
+constexpr size_t SLACK = 16;  // an array keeps its alignment to this, so it ends at most this far before the guard
+constexpr size_t GUARD = 1 << 20;  // bytes on each side that no one may touch
+constexpr unsigned char MARK = 0xff;  // around an array, up to there: a float of four of them is a NaN
 
 // A float of this word is a NaN, as an integer it is far from any index.
 constexpr uint32_t POISON = 0x7fc0dead;
@@ -25,14 +26,14 @@ inline void poison(void* p, size_t size) {
     for (size_t i = 0; i < size; i += 4) memcpy(bytes + i, &POISON, std::min<size_t>(4, size - i));
 }
 
-// `size` bytes between two pages that no one may touch: the first byte behind them, up to alignment, is in the second.
+// `size` bytes between two stretches that no one may touch; the first byte behind them is in the second, up to alignment.
 class Guarded {
 public:
     Guarded(size_t size, size_t address_modulo_slack = 0) : size(size) {
         const size_t slack = (SLACK - (size + address_modulo_slack) % SLACK) % SLACK;
         inner = (size + slack + SLACK + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
         base = static_cast<char*>(mmap(
-            nullptr, inner + 2 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+            nullptr, inner + 2 * GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
         if (base == MAP_FAILED) {
             perror("gpugrad emulator: mmap");
             abort();
@@ -47,12 +48,12 @@ public:
     }
     Guarded(const Guarded&) = delete;
     ~Guarded() {
-        if (base) munmap(base, inner + 2 * PAGE_SIZE);
+        if (base) munmap(base, inner + 2 * GUARD);
     }
 
     void make_read_only() { mprotect(first(), inner, PROT_READ); }
 
-    // Whether what lies around the data, up to the guard pages, is as it was; else the offset of the first change.
+    // Whether what lies around the data, up to the guards, is as it was; else the offset of the first change.
     bool intact(long& offset) const {
         for (const char* p = first(); p < first() + inner; ++p) {
             if (p == data) p += size;
@@ -64,18 +65,18 @@ public:
         return true;
     }
 
-    bool contains(const void* address) const {  // the pages around it too
-        return address >= base && address < base + inner + 2 * PAGE_SIZE;
+    bool contains(const void* address) const {  // or the guards around it
+        return address >= base && address < base + inner + 2 * GUARD;
     }
 
     const size_t size;
     char* data;
 
 private:
-    char* first() const { return base + PAGE_SIZE; }
+    char* first() const { return base + GUARD; }
 
     char* base;
-    size_t inner;  // bytes between the guard pages
+    size_t inner;  // bytes between the guards
 };
 
 // ---- the arguments of a launch ----

@@ -77,6 +77,7 @@ void name_address(const void* address, char* words, size_t size) {
 }
 
 void on_signal(int signal, siginfo_t* info, void* context) {
+    if (signal == TIME_IS_UP && (!launch || !block.current || block.busy)) return;  // it comes again
     if (!launch || !block.current) {  // not ours
         ::signal(signal, SIG_DFL);
         raise(signal);
@@ -138,6 +139,7 @@ public:
             itimerspec limit = {};
             limit.it_value.tv_sec = static_cast<time_t>(seconds);
             limit.it_value.tv_nsec = static_cast<long>((seconds - static_cast<double>(limit.it_value.tv_sec)) * 1e9);
+            limit.it_interval.tv_nsec = 1000000;
             timer_settime(timer, 0, &limit, nullptr);
         }
     }

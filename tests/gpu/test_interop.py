@@ -245,7 +245,7 @@ def test_what_cannot_be_shared(cuda, cupy):
 
 
 def test_what_pytorch_does_not_share(cuda, torch):
-    with pytest.raises(ArgumentError, match=r"a torch Tensor (has dtype|of dtype torch\.)bfloat16"):
+    with pytest.raises(ArgumentError, match=r"a torch Tensor (has dtype |of dtype torch\.)bfloat16"):
         gg.from_dlpack(torch.zeros(3, dtype=torch.bfloat16, device="cuda"), cuda)
     with pytest.raises(ArgumentError, match=r"a torch Tensor of dtype torch\.float32 cannot be shared.*detach\(\)"):
         gg.from_dlpack(torch.zeros(3, requires_grad=True, device="cuda"), cuda)
