@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from gpugrad.device import unavailable
+
 ROOT = Path(__file__).parent.parent
 
 # A block of code, and the line above it that says which file it belongs to and where in it.
 BLOCK = re.compile(
-    r"(?:^`(?P<path>[^`]+)`(?:, (?P<place>[^\n]+))?\n\n)?^```(?:python|text)\n(?P<code>.*?)^```$", re.M | re.S
+    r"(?:^`(?P<path>[^`]+)`(?:, (?P<place>[^\n]+))?\n\n)?^```(?:python|cpp|text)\n(?P<code>.*?)^```$", re.M | re.S
 )
 
 
@@ -24,7 +26,8 @@ def project(tmp_path):
     """A copy of the project in which gpugrad.kernels is importable without being installed."""
     for folder in ("gpugrad", "kernels", "tests/kernels"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for file in ("pyproject.toml", "tests/conftest.py"):
+        shutil.copy(ROOT / file, tmp_path / file)
     (tmp_path / "gpugrad" / "kernels").symlink_to(tmp_path / "kernels", target_is_directory=True)
     return tmp_path
 
@@ -78,6 +81,8 @@ def test_following_the_page_works(page, operation, project):
         project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_toolchains.py", "-k", operation
     )
     assert re.search(r"\d+ passed", tested)
+    if unavailable("emulator", "cupy") is None:
+        assert re.search(r"emulator with cupy: \d kernels? of \d+ agree", tested)
     run(
         project,
         "-m",
