@@ -16,7 +16,13 @@ namespace emulator {
 constexpr size_t PAGE_SIZE = 4096;
 constexpr size_t SLACK = 16;  // an array keeps its alignment to this, so it ends at most this far before the guard
 constexpr size_t GUARD = 1 << 20;  // bytes on each side that no one may touch
-constexpr unsigned char MARK = 0xff;  // around an array, up to there: a float of four of them is a NaN
+
+// What lies around an array, up to there. A float of it is a NaN that arithmetic changes, since it is a signalling one:
+// whatever is read there shows, and so does what is computed from it and written back.
+inline unsigned char mark(const void* address) {
+    constexpr unsigned char BYTES[4] = {0xa5, 0xa5, 0xbf, 0x7f};
+    return BYTES[reinterpret_cast<uintptr_t>(address) % 4];
+}
 
 // A float of this word is a NaN, as an integer it is far from any index.
 constexpr uint32_t POISON = 0x7fc0dead;
@@ -40,8 +46,8 @@ public:
         }
         mprotect(first(), inner, PROT_READ | PROT_WRITE);
         data = first() + inner - slack - size;
-        memset(first(), MARK, data - first());
-        memset(data + size, MARK, slack);
+        for (char* p = first(); p < data; ++p) *p = mark(p);
+        for (char* p = data + size; p < data + size + slack; ++p) *p = mark(p);
     }
     Guarded(Guarded&& other) : size(other.size), data(other.data), base(other.base), inner(other.inner) {
         other.base = nullptr;
@@ -57,7 +63,7 @@ public:
     bool intact(long& offset) const {
         for (const char* p = first(); p < first() + inner; ++p) {
             if (p == data) p += size;
-            if (p < first() + inner && static_cast<unsigned char>(*p) != MARK) {
+            if (p < first() + inner && static_cast<unsigned char>(*p) != mark(p)) {
                 offset = p - data;
                 return false;
             }
