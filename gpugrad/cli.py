@@ -171,7 +171,7 @@ def check(
     quick: Annotated[bool, _option(RUN, "Leave out the examples that are much work.")] = False,
     only_compile: Annotated[
         bool,
-        _option(RUN, "Compile every CUDA C++ kernel for seven architectures instead, with no GPU.", "--compile"),
+        _option(RUN, "Compile every CUDA kernel for seven architectures instead, with no GPU.", "--compile"),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -181,11 +181,11 @@ def check(
 
     if only_compile:
         with _status("compiling …"):
-            compiled = compilation.compile_all()
+            compiled, assembled = compilation.compile_all(), compilation.assemble_all()
         if not as_json:
-            compilation.show(compiled)
-        _finish(compilation.as_records(compiled), as_json)
-        if any(entry.problem for entry in compiled):
+            compilation.show(compiled, assembled)
+        _finish(compilation.as_records(compiled, assembled), as_json)
+        if any(entry.problem for entry in (*compiled, *assembled)):
             raise typer.Exit(1)
         return
     with _status("checking …") as status:

@@ -1,16 +1,25 @@
-"""Every CUDA C++ kernel compiled for every architecture, with no GPU: what it takes and how full it can run a GPU."""
+"""Every CUDA kernel compiled for every architecture, with no GPU.
+
+Of the CUDA C++ kernels: what they take and how full they can run a GPU. Of Numba's: that they stay in float32.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import kernels
 from .check import arrays_of
+from .errors import DeviceError
 from .kernels import cuda, nvrtc
 from .kernels.contract import FLOATS
 from .kernels.nvrtc import ARCHITECTURES, Resources
+
+if TYPE_CHECKING:
+    from .kernels.numba_ptx import Assembly
 
 WIDTH = 170  # columns that the table takes
 REGISTERS = 65536  # of a multiprocessor, on every architecture here; given out 256 at a time to a warp
@@ -82,16 +91,21 @@ def instances() -> dict[tuple[cuda.Source, str], tuple[int, int]]:
     the examples of the contracts lead to; nothing runs.
     """
     found: dict[tuple[cuda.Source, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
-    launchers = kernels.load("cupy_cuda")
+    for launch in _launches("cupy_cuda", cuda.dry_run):
+        threads, shared = found[launch.source, launch.kernel]
+        size = launch.block[0] * launch.block[1] * launch.block[2]
+        found[launch.source, launch.kernel] = max(threads, size), max(shared, launch.shared)
+    return dict(found)
+
+
+def _launches(toolchain: str, dry_run: Callable[[], Any]) -> Iterator[Any]:
+    """Every launch that the examples of the contracts lead to in a toolchain; nothing runs."""
+    launchers = kernels.load(toolchain)
     for _, contract in kernels.contracts():
         for example in contract.draw_examples():
-            with cuda.dry_run() as seen:
+            with dry_run() as seen, contextlib.suppress(DeviceError):  # a precision that the toolchain refuses
                 getattr(launchers, contract.name)(*arrays_of(contract, example, FLOATS[0]), **example.scalars)
-            for launch in seen:
-                threads, shared = found[launch.source, launch.kernel]
-                size = launch.block[0] * launch.block[1] * launch.block[2]
-                found[launch.source, launch.kernel] = max(threads, size), max(shared, launch.shared)
-    return dict(found)
+            yield from seen
 
 
 def compile_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Compiled]:
@@ -107,16 +121,35 @@ def compile_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Compiled
     ]
 
 
+def assemble_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Assembly]:
+    """Every Numba CUDA kernel as PTX for these architectures.
+
+    Raises DeviceError if numba-cuda or libNVVM is missing, KernelError if a kernel does not compile.
+    """
+    from .kernels import numba_ptx
+
+    problem = numba_ptx.obstacle()
+    if problem:
+        raise DeviceError(f"the Numba CUDA kernels cannot be compiled: {problem}")
+    from .kernels import numba_launch
+
+    launches = {(l.kernel.__name__, l.signature): l for l in _launches("numba_cuda", numba_launch.dry_run)}
+    return [numba_ptx.compile_kernel(launch, a) for launch in launches.values() for a in architectures]
+
+
 # ---- what the command shows ----
 
 
-def as_records(compiled: list[Compiled]) -> list[dict[str, Any]]:
-    """JSON-able rows."""
-    return [{**asdict(c), "shared": c.shared, "occupancy": c.occupancy, "problem": c.problem} for c in compiled]
+def as_records(compiled: list[Compiled], assembled: list[Assembly]) -> dict[str, list[dict[str, Any]]]:
+    """JSON-able rows of both toolchains."""
+    return {
+        "cupy": [{**asdict(c), "shared": c.shared, "occupancy": c.occupancy, "problem": c.problem} for c in compiled],
+        "numba": [asdict(assembly) for assembly in assembled],
+    }
 
 
-def show(compiled: list[Compiled]) -> None:
-    """Print a row for each kernel: for each architecture registers of a thread and occupancy, then memory."""
+def show(compiled: list[Compiled], assembled: list[Assembly]) -> None:
+    """Print a row for each CUDA C++ kernel, and what is wrong with any kernel."""
     from rich.console import Console
     from rich.table import Table
 
@@ -137,10 +170,11 @@ def show(compiled: list[Compiled]) -> None:
     console.width = max(console.width, WIDTH)
     console.print("Registers of a thread and occupancy; bytes of shared memory a block, of stack and spills a thread")
     console.print(table)
-    for entry in compiled:
+    for entry in (*compiled, *assembled):
         if entry.problem:
             console.print(f"{entry.kernel} for {entry.architecture} {entry.problem}", soft_wrap=True)
     failed = sum(entry.problem is not None for entry in compiled)
-    console.print(
-        f"{len(rows)} kernels × {len(architectures)} architectures = {len(compiled)} compiled, {failed} failed"
-    )
+    console.print(f"CUDA C++: {len(rows)} kernels × {len(architectures)} architectures, {failed} failed")
+    failed = sum(assembly.problem is not None for assembly in assembled)
+    signatures = len({(assembly.kernel, assembly.signature) for assembly in assembled})
+    console.print(f"Numba CUDA, to PTX: {signatures} kernels × {len(architectures)} architectures, {failed} failed")

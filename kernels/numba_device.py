@@ -70,7 +70,7 @@ def block_max(value):
 def sum_of_partials(partials, count):
     """The sum of the first `count` ≤ THREADS partial sums, for a kernel of one block of THREADS threads.
 
-    A loop: with a conditional expression in its place, numba-cuda 0.30 on an H200 never came out of the block's barriers.
+    A loop: with a conditional expression instead, numba-cuda 0.30 on an H200 never came out of the barriers.
     """
     total = ZERO
     for i in range(cuda.threadIdx.x, count, cuda.blockDim.x):

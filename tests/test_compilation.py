@@ -5,7 +5,7 @@ import pytest
 from gpugrad import compilation
 from gpugrad.compilation import Compiled
 from gpugrad.errors import KernelError
-from gpugrad.kernels import nvrtc
+from gpugrad.kernels import numba_ptx, nvrtc
 from gpugrad.kernels.cuda import Source
 from gpugrad.kernels.nvrtc import ARCHITECTURES, Resources
 
@@ -80,12 +80,34 @@ def test_a_file_that_does_not_compile(source):
         nvrtc.compile_kernels(source("y[0] = nothing;"), ["a<1>"], "sm_80")
 
 
-def test_every_kernel_of_the_project_compiles():
-    problem = nvrtc.obstacle()
-    if problem:
-        pytest.skip(problem)
-    compiled = compilation.compile_all(("sm_80",))
+def test_every_kernel_of_the_project_compiles_for_every_architecture():
+    compiled = compilation.compile_all()
     assert {(entry.file, entry.kernel) for entry in compiled} == {
         (source.path.name, kernel) for source, kernel in compilation.instances()
     }
-    assert all(entry.occupancy > 0 for entry in compiled)
+    assert len(compiled) == len(ARCHITECTURES) * len(compilation.instances())
+    assert [(entry.kernel, entry.architecture, entry.problem) for entry in compiled if entry.problem] == []
+
+
+def test_every_kernel_of_numba_compiles_for_every_architecture():
+    problem = numba_ptx.obstacle()
+    if problem:
+        pytest.skip(problem)
+    assembled = compilation.assemble_all()
+    assert len({assembly.kernel for assembly in assembled}) > 20
+    assert {assembly.architecture for assembly in assembled} == set(ARCHITECTURES)
+    assert [assembly for assembly in assembled if assembly.problem] == []
+
+
+@pytest.mark.parametrize(
+    ("ptx", "double", "problem"),
+    [
+        ("add.f32 %f1, %f2, %f3;", False, None),
+        ("add.f64 %fd1, %fd2, %fd3;", False, "computes in double precision"),
+        ("cvt.rn.f32.f64 %f1, %fd1;", True, None),
+        (".local .align 8 .b8 __local_depot0[16];", False, "keeps an array in local memory"),
+    ],
+)
+def test_what_ptx_may_hold(ptx, double, problem):
+    found = numba_ptx.problem_of(ptx, double)
+    assert found is None if problem is None else problem in found

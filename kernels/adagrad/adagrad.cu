@@ -5,7 +5,7 @@
 #include "gpugrad.cuh"
 #include "optimizers.cuh"
 
-__global__ void __launch_bounds__(256) adagrad_step(
+__global__ void __launch_bounds__(256, 4) adagrad_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     float* __restrict__ p, float* __restrict__ square_sum, long long n, float eps, float weight_decay, int maximize) {
     const float scale = signed_scale(grad_scale, maximize), rate = lr[0];

@@ -8,7 +8,7 @@
 
 __device__ unsigned finished;  // blocks of this launch that are done
 
-__global__ void __launch_bounds__(REDUCTION_THREADS) adagrad_norm_accumulate(
+__global__ void __launch_bounds__(REDUCTION_THREADS, 4) adagrad_norm_accumulate(
     const float* __restrict__ g, const float* __restrict__ grad_scale, const float* __restrict__ p, float* square_sum,
     float* partials, long long n, float weight_decay, int maximize) {
     const float scale = signed_scale(grad_scale, maximize);
@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(REDUCTION_THREADS) adagrad_norm_accumulate(
     if (sum_over_grid(share, partials, &finished, total) && threadIdx.x == 0) square_sum[0] += total;
 }
 
-__global__ void __launch_bounds__(256) adagrad_norm_step(
+__global__ void __launch_bounds__(256, 4) adagrad_norm_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     const float* __restrict__ square_sum, float* __restrict__ p, long long n, float eps, float weight_decay,
     int maximize) {

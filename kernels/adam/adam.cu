@@ -12,7 +12,7 @@ __device__ unsigned finished;  // blocks of this launch that are done
 
 // rest and log_beta are 1 − beta and ln beta (−inf for 0) from the host's double precision: in float32 1 − 0.999 is
 // wrong by 5e-5 of its value. The correction is then −expm1(t·ln beta), accurate from the first step on.
-__global__ void __launch_bounds__(256) adam_step(
+__global__ void __launch_bounds__(256, 3) adam_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     float* __restrict__ p, float* __restrict__ m, float* __restrict__ v, float* __restrict__ v_max, int* step,
     long long n, float beta1, float rest1, float log_beta1, float beta2, float rest2, float log_beta2, float eps,

@@ -5,7 +5,7 @@
 #include "gpugrad.cuh"
 #include "losses.cuh"
 
-__global__ void __launch_bounds__(256) binary_cross_entropy(
+__global__ void __launch_bounds__(256, 4) binary_cross_entropy(
     const float* __restrict__ logits, const float* __restrict__ targets, const float* __restrict__ pos_weight,
     const float* __restrict__ sample_weight, const float* __restrict__ norm, float* __restrict__ losses,
     float* __restrict__ dlogits, long long n, int n_out) {

@@ -7,7 +7,7 @@
 
 __device__ unsigned finished;  // blocks of this launch that are done
 
-__global__ void __launch_bounds__(REDUCTION_THREADS) clip_norm(
+__global__ void __launch_bounds__(REDUCTION_THREADS, 4) clip_norm(
     const float* __restrict__ g, float* norm, float* grad_scale, float* partials, long long n, float max_norm,
     float norm_eps) {
     const float share = sum_terms(n, [](float g) { return g * g; }, g);
@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(REDUCTION_THREADS) clip_norm(
     }
 }
 
-__global__ void __launch_bounds__(256) clip_value(float* g, long long n, float limit) {
+__global__ void __launch_bounds__(256, 4) clip_value(float* g, long long n, float limit) {
     const auto clip = [=](long long, float& g) {
         g = g < -limit ? -limit : g;  // this way round, NaN stays NaN
         g = g > limit ? limit : g;

@@ -166,6 +166,8 @@ SIZES = {
     (128, 256, 10): "few outputs: a last layer",
     (300, 28, 17): "long batch, narrow sides: the weight gradient is a long sum",
 }
+# Small enough for Numba's simulator.
+SMALL_TILES = (17, 17, 17), "one more each way than a tile of 16"
 LARGE = (70, 9, 16300), "outputs enough for large tiles"
 ROUNDED_SIZES = {(5, 7, 3): "smaller than any tile", (100, 70, 90): "ragged edges", (64, 256, 64): "split sums"}
 
@@ -183,7 +185,8 @@ def _layers(rounded_activations):
     for sizes, reason in SIZES.items():
         for activation in ACTIVATIONS:
             yield sizes, reason, activation, "float32"
-    yield *LARGE, "relu", "float32"
+    for sizes, reason in (SMALL_TILES, LARGE):
+        yield sizes, reason, "relu", "float32"
     for sizes, reason in ROUNDED_SIZES.items():
         for activation, precision in zip(rounded_activations, PRECISIONS[1:], strict=True):
             yield sizes, reason, activation, precision
@@ -229,7 +232,7 @@ def _(rng):
 
 @matmul.examples
 def _(rng):
-    sizes = {(size, "float32"): reason for size, reason in SIZES.items()}
+    sizes = {(size, "float32"): reason for size, reason in (*SIZES.items(), SMALL_TILES)}
     sizes |= {(size, precision): reason for precision in PRECISIONS[1:] for size, reason in ROUNDED_SIZES.items()}
     for ((m, k, n), precision), reason in sizes.items():
         for transpose_a in (False, True):

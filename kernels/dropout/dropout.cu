@@ -12,7 +12,7 @@ __device__ unsigned high(unsigned long long v) { return static_cast<unsigned>(v 
 
 // One call of the generator, and where the arrays allow it one access to each of them, for four elements.
 // No __restrict__: y may be x.
-__global__ void __launch_bounds__(256) dropout_forward(
+__global__ void __launch_bounds__(256, 4) dropout_forward(
     const float* x, long long* calls, float* y, unsigned char* mask, long long n, unsigned keep_from,
     unsigned long long seed, float scale) {
     const unsigned long long call = calls[0];
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(256) dropout_forward(
 }
 
 // No __restrict__: dx may be dy.
-__global__ void __launch_bounds__(256) dropout_backward(
+__global__ void __launch_bounds__(256, 4) dropout_backward(
     const float* dy, const unsigned char* mask, float* dx, long long n, float scale) {
     const auto backward = [=](long long, float dy, unsigned char mask, float& dx) { dx = mask ? scale * dy : 0.0f; };
     elementwise(n, backward, dy, mask, dx);

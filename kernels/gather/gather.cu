@@ -6,7 +6,7 @@
 
 __device__ unsigned finished;  // blocks of this launch that are done
 
-__global__ void __launch_bounds__(256) next_rows(
+__global__ void __launch_bounds__(256, 4) next_rows(
     const int* __restrict__ order, int* cursor, int* __restrict__ rows, int n, int batch) {
     const long long start = cursor[0];  // 64 bits: start + i may pass 2³¹
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < batch; i += gridDim.x * blockDim.x) {
@@ -37,7 +37,7 @@ __device__ __forceinline__ void cast_and_scale(Data v, float, int& out) { out = 
 // data (n, width), out (batch, width). Both are taken as one flat array of `out`, four elements a thread where every
 // row of `data` begins at an address for that, so that narrow and wide rows occupy all threads alike.
 template <typename Data, typename Out>
-__global__ void __launch_bounds__(256) gather(
+__global__ void __launch_bounds__(256, 4) gather(
     const Data* __restrict__ data, const int* __restrict__ rows, Out* __restrict__ out, long long n, long long batch,
     long long width, float scale) {
     const long long thread = blockIdx.x * static_cast<long long>(blockDim.x) + threadIdx.x;

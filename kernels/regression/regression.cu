@@ -27,7 +27,7 @@ __device__ LossAndGradient loss_of(float p, float t, float delta) {
 }
 
 template <int LOSS>
-__global__ void __launch_bounds__(256) regression_loss(
+__global__ void __launch_bounds__(256, 4) regression_loss(
     const float* __restrict__ predictions, const float* __restrict__ targets, const float* __restrict__ sample_weight,
     const float* __restrict__ norm, float* __restrict__ losses, float* __restrict__ dpredictions, long long n,
     int n_out, float delta) {

@@ -6,14 +6,14 @@
 #include "gpugrad.cuh"
 #include "optimizers.cuh"
 
-__global__ void __launch_bounds__(256) sgd_step(
+__global__ void __launch_bounds__(256, 4) sgd_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     float* __restrict__ p, long long n, float weight_decay, int maximize) {
     const float scale = signed_scale(grad_scale, maximize), rate = lr[0];
     elementwise(n, [=](long long, float g, float& p) { p -= rate * (scale * g + weight_decay * p); }, g, p);
 }
 
-__global__ void __launch_bounds__(256) sgd_momentum_step(
+__global__ void __launch_bounds__(256, 4) sgd_momentum_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     float* __restrict__ p, float* __restrict__ momentum_buffer, long long n, float momentum, int nesterov,
     float weight_decay, int maximize) {

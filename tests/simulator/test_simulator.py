@@ -1,0 +1,86 @@
+"""The Numba CUDA kernels in Numba's simulator: in processes of their own, since it replaces numba.cuda for good."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad import kernels
+from gpugrad.device import unavailable
+
+SECONDS = 900  # a child that takes longer hangs
+
+# Two steps of a tiny network, recorded and through the tape; run in the child and, with another device, here.
+STEPS = """
+import numpy as np
+import gpugrad as gg
+from gpugrad import nn, optim
+
+def losses(device, recorded):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 5)).astype(np.float32), rng.integers(0, 3, 6).astype(np.int32)
+    model = nn.MLP(5, [4], 3, activation="tanh", dropout=0.2, seed=1).to(device)
+    optimizer, criterion = optim.Adam(model.parameters(), lr=0.01), nn.CrossEntropyLoss()
+    gg.manual_seed(2)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = gg.record(step, device) if recorded else step
+    return [run(gg.tensor(x, device=device), gg.tensor(y, device=device)).item() for _ in range(3)]
+"""
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory):
+    """Run Python in a process that simulates; its standard output."""
+    if unavailable("simulator", "numba"):
+        pytest.skip(f"the simulator: {unavailable('simulator', 'numba')}")
+
+    def run(*command):
+        environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+        return subprocess.run(
+            [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def findings(child):
+    result = child("-m", "gpugrad", "check", "--device", "simulator", "--json")
+    assert result.stdout, result.stderr[-3000:]
+    return {finding["kernel"]: finding for finding in json.loads(result.stdout.splitlines()[-1])["findings"]}
+
+
+@pytest.mark.parametrize("name", [contract.name for _, contract in kernels.contracts()])
+def test_kernel_agrees_with_the_reference(findings, name, record_property):
+    finding = findings[name]
+    assert finding["problems"] == []
+    assert finding["examples"] > 0
+    record_property("checked", ["simulator", "numba", name, finding["examples"]])
+
+
+def test_training_follows_the_reference(child):
+    code = STEPS + "device = gg.device('simulator')\nprint(losses(device, True), losses(device, False), sep='\\n')"
+    result = child("-c", code)
+    assert result.returncode == 0, result.stderr[-3000:]
+    recorded, unrecorded = map(json.loads, result.stdout.splitlines())
+    assert recorded == unrecorded
+    here = {"__name__": "steps"}
+    exec(STEPS, here)
+    np.testing.assert_allclose(recorded, here["losses"](gg.device("cpu", "numpy"), False), rtol=1e-5)
+
+
+def test_the_simulator_and_a_gpu_cannot_share_a_process(child):
+    result = child("-c", "import gpugrad as gg; gg.device('simulator').kernels; print(gg.device('cuda', 'numba'))")
+    assert result.returncode == 1
+    assert "cannot be used" in result.stderr
