@@ -292,7 +292,8 @@ def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:
 
 def _numba_obstacle(simulator: bool) -> str | None:
     if importlib.util.find_spec("numba_cuda") is None:
-        return 'numba-cuda is not installed: pip install "gpugrad[cuda12]"'
+        extra = "compile" if simulator else "cuda12"
+        return f'numba-cuda is not installed: pip install "gpugrad[{extra}]"'
     from .kernels import numba_target
 
     return numba_target.obstacle(simulator)
