@@ -1,7 +1,7 @@
 // The threads of one block: each a fiber that runs until it waits for others or ends, in an order drawn from a seed.
 //
-// Since a thread runs on alone until its next barrier, a barrier that is missing shows: the thread reads what no one has
-// written yet, or overwrites what others have still to read.
+// Since a thread runs on alone until its next barrier, a barrier that is missing shows: it reads what no one has written
+// yet, or overwrites what others have still to read.
 
 #pragma once
 
@@ -113,11 +113,17 @@ public:
         Thread& self = *current;
         const unsigned id = number(self), lane = id % LANES, first = id - lane;
         const unsigned present = count - first >= LANES ? ~0u : (1u << (count - first)) - 1;
-        if (!(mask >> lane & 1)) fail(place, "the mask %#010x of a warp function does not name lane %u, which calls it", mask, lane);
-        if (mask & ~present) fail(place, "the mask %#010x of a warp function names lanes that the block does not have", mask);
+        if (!(mask >> lane & 1)) {
+            fail(place, "the mask %#010x of a warp function does not name lane %u, which calls it", mask, lane);
+        }
+        if (mask & ~present) {
+            fail(place, "the mask %#010x of a warp function names lanes that the block does not have", mask);
+        }
         if (what == Together::shuffle) {
             const int source = static_cast<const Shuffle*>(in)->source;
-            if (!(mask >> source & 1)) fail(place, "a shuffle reads lane %d, which its mask %#010x does not name", source, mask);
+            if (!(mask >> source & 1)) {
+                fail(place, "a shuffle reads lane %d, which its mask %#010x does not name", source, mask);
+            }
         }
         self.state = State::together;
         self.what = what, self.mask = mask, self.in = in, self.out = out, self.place = place;
@@ -239,7 +245,8 @@ private:
         }
         current = first;
         if (waiting < count) {
-            fail(first->place, "%u of the block's %u threads wait at a barrier that the others never reach", waiting, count);
+            const char* words = "%u of the block's %u threads wait at a barrier that the others never reach";
+            fail(first->place, words, waiting, count);
         }
         for (unsigned i = 0; i < count; ++i) {
             Thread& t = *threads[i];
@@ -260,7 +267,8 @@ private:
                                : other.what != t.what || other.mask != t.mask || other.place.line != t.place.line
                                    ? "waits at another one"
                                    : nullptr;
-            if (does) fail(t.place, "a warp function waits for lane %d, which its mask %#010x names and which %s", i, t.mask, does);
+            if (!does) continue;
+            fail(t.place, "a warp function waits for lane %d, which its mask %#010x names and which %s", i, t.mask, does);
         }
         fail(t.place, "a warp function waits for ever");
     }
@@ -327,7 +335,7 @@ private:
             const int g = lane / 4, t = lane % 4;
             for (int i = 0; i < 2 * NEAR; ++i) {
                 const int k = t * NEAR + i % NEAR + i / NEAR * DEPTH / 2;
-                const int half = i / NEAR, near = i % NEAR;  // words 0, 1 hold the first half of the terms, 2, 3 the second
+                const int half = i / NEAR, near = i % NEAR;  // words 0 and 1 hold the first half of the terms
                 a[g][k] = number(matrices(lane)->a + 2 * half, near);
                 a[g + 8][k] = number(matrices(lane)->a + 2 * half + 1, near);
                 b[k][g] = number(matrices(lane)->b + half, near);
@@ -345,9 +353,11 @@ private:
     void check_shared_memory() {
         long offset;
         for (const auto& shared : *statics) {
-            if (!shared->intact(offset)) fail({}, "wrote %ld bytes from the start of a __shared__ array of %zu", offset, shared->size);
+            if (shared->intact(offset)) continue;
+            fail({}, "wrote %ld bytes from the start of a __shared__ array of %zu", offset, shared->size);
         }
-        if (!dynamic->intact(offset)) fail({}, "wrote %ld bytes from the start of dynamic shared memory of %zu", offset, dynamic->size);
+        if (dynamic->intact(offset)) return;
+        fail({}, "wrote %ld bytes from the start of dynamic shared memory of %zu", offset, dynamic->size);
     }
 
     unsigned count = 0, alive = 0;

@@ -29,8 +29,8 @@ constexpr int warpSize = 32;
 
 // ---- shared memory: compiler.py rewrites `__shared__ T name[n];` with SHARED ----
 //
-// Static, so that a lambda need not capture it, and of every host thread's own, since each one runs a block. The array is
-// made at its first use and filled with poison when a block begins.
+// Static, so that a lambda need not capture it, and each host thread's own, since each one runs a block. The array is made
+// at its first use and filled with poison when a block begins.
 
 namespace emulator {
 template <typename T>
@@ -154,8 +154,12 @@ T __ldg(const T* p) {
 
 // ---- what gpugrad.cuh has as PTX ----
 
-inline void copy_async_16(void* shared, const void* global, bool valid) { emulator_copy_async(shared, global, 16, valid); }
-inline void copy_async_4(void* shared, const void* global, bool valid) { emulator_copy_async(shared, global, 4, valid); }
+inline void copy_async_16(void* shared, const void* global, bool valid) {
+    emulator_copy_async(shared, global, 16, valid);
+}
+inline void copy_async_4(void* shared, const void* global, bool valid) {
+    emulator_copy_async(shared, global, 4, valid);
+}
 inline void copy_async_commit() { emulator_copy_commit(); }
 template <int PENDING>
 void copy_async_wait() {

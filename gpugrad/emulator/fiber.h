@@ -58,8 +58,8 @@ public:
     // The next switch_to begins with entry(), which must never return. A page that no one may touch ends the stack.
     void prepare(void (*entry)()) {
         if (!base) {
-            base = static_cast<char*>(
-                mmap(nullptr, STACK + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+            const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+            base = static_cast<char*>(mmap(nullptr, STACK + PAGE, PROT_READ | PROT_WRITE, flags, -1, 0));
             if (base == MAP_FAILED) abort();
             mprotect(base, PAGE, PROT_NONE);
         }

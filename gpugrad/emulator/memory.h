@@ -32,7 +32,7 @@ inline void poison(void* p, size_t size) {
     for (size_t i = 0; i < size; i += 4) memcpy(bytes + i, &POISON, std::min<size_t>(4, size - i));
 }
 
-// `size` bytes between two stretches that no one may touch; the first byte behind them is in the second, up to alignment.
+// `size` bytes between two stretches that no one may touch; they end where the second begins, up to alignment.
 class Guarded {
 public:
     Guarded(size_t size, size_t address_modulo_slack = 0) : size(size) {

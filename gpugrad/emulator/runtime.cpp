@@ -52,18 +52,17 @@ void name_address(const void* address, char* words, size_t size) {
         const int64_t offset = static_cast<const char*>(address) - range.memory.data;
         int nearest = range.members.front();
         for (int i : range.members) {
-            if (launch->arguments[i].value - range.begin <= static_cast<uint64_t>(std::max<int64_t>(offset, 0))) nearest = i;
+            const int64_t begins = launch->arguments[i].value - range.begin;
+            if (begins <= std::max<int64_t>(offset, 0)) nearest = i;
         }
         const Argument& argument = launch->arguments[nearest];
-        const int64_t within = offset - static_cast<int64_t>(argument.value - range.begin);
-        const int64_t bytes = argument.bytes;
+        const long long within = offset - static_cast<int64_t>(argument.value - range.begin), bytes = argument.bytes;
         if (within < 0) {
-            snprintf(words, size, "%lld bytes before argument %d", static_cast<long long>(-within), nearest);
+            snprintf(words, size, "%lld bytes before argument %d", -within, nearest);
         } else if (within >= bytes) {
-            snprintf(words, size, "%lld bytes past the end of argument %d", static_cast<long long>(within - bytes), nearest);
+            snprintf(words, size, "%lld bytes past the end of argument %d", within - bytes, nearest);
         } else {
-            snprintf(words, size, "element at byte %lld of argument %d, which the kernel declares const",
-                     static_cast<long long>(within), nearest);
+            snprintf(words, size, "byte %lld of argument %d, which the kernel declares const", within, nearest);
         }
         return;
     }
@@ -181,8 +180,8 @@ bool run_blocks(Launch& work, unsigned worker, char* message, size_t size) {
 
 // Run a launch; 0, or 1 with the reason in `message`.
 EMULATOR_API int emulator_launch(
-    Kernel kernel, const unsigned* sizes, uint64_t dynamic_bytes, const Argument* arguments, int count, uint64_t seed, unsigned workers,
-    double seconds, char* message, size_t message_size) {
+    Kernel kernel, const unsigned* sizes, uint64_t dynamic_bytes, const Argument* arguments, int count, uint64_t seed,
+    unsigned workers, double seconds, char* message, size_t message_size) {
     std::vector<uint64_t> slots(count + 1);
     const Arrays arrays(arguments, count, slots.data());
     Launch work;
@@ -271,7 +270,9 @@ T atomic(void* address, Atomic what, T a, T b) {
 
 }  // namespace
 
-unsigned emulator_atomic32(void* p, Atomic what, unsigned a, unsigned b) { return atomic<unsigned, int>(p, what, a, b); }
+unsigned emulator_atomic32(void* p, Atomic what, unsigned a, unsigned b) {
+    return atomic<unsigned, int>(p, what, a, b);
+}
 unsigned long long emulator_atomic64(void* p, Atomic what, unsigned long long a, unsigned long long b) {
     return atomic<unsigned long long, long long>(p, what, a, b);
 }

@@ -1,5 +1,5 @@
 // The functions of the emulator that compiled device code calls. The runtime (runtime.cpp) is a shared object of
-// its own, loaded before those of kernels. No standard header: device code must see no name that NVRTC does not give it.
+// its own, loaded before those of kernels. No standard header: device code must see no name that NVRTC does not give.
 
 #pragma once
 
@@ -36,7 +36,9 @@ struct Matrices {
     const unsigned *a, *b;
 };
 
-enum class Atomic : int { add, minimum, maximum, least, most, conjunction, disjunction, exclusive, exchange, compare, increment, decrement };
+enum class Atomic : int {
+    add, minimum, maximum, least, most, conjunction, disjunction, exclusive, exchange, compare, increment, decrement
+};
 
 // How __syncthreads combines the predicates of the threads.
 enum class Combine : int { none, count, all, any };

@@ -7,7 +7,8 @@
 // No __restrict__: y may be z, and dz may be dy.
 
 template <int ACTIVATION>
-__global__ void __launch_bounds__(256, 4) activation_forward(const float* z, float* y, long long n, float negative_slope) {
+__global__ void __launch_bounds__(256, 4) activation_forward(
+    const float* z, float* y, long long n, float negative_slope) {
     const auto forward = [=](long long, float z, float& y) { y = activate<ACTIVATION>(z, negative_slope); };
     elementwise(n, forward, z, y);
 }

@@ -103,8 +103,7 @@ struct TileLoader {
             float* const target = tile + SHARED::at(row, k);
             row += first_row, k += first_k;
             const bool valid = exists(row, k, 0);
-            const int line = valid ? (FACTOR::DEPTH_CONTIGUOUS ? row : k) : 0, element = valid ? (FACTOR::DEPTH_CONTIGUOUS ? k : row) : 0;
-            const long long offset = static_cast<long long>(line) * (FACTOR::DEPTH_CONTIGUOUS ? factor.depth : factor.rows) + element;
+            const long long offset = valid ? factor.offset(row, k) : 0;
             if (in_vectors) {
                 if constexpr (ASYNC) {
                     copy_async_16(target, factor.values + offset, valid);

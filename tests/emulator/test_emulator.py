@@ -277,7 +277,7 @@ FAULTS = {
     ),
     "writes to an input": (
         "__global__ void f(const float* x, float* y) { const_cast<float*>(x)[threadIdx.x] = 1; }",
-        r"writes to element at byte \d+ of argument 'const float\* x', which the kernel declares const",
+        r"writes to byte \d+ of argument 'const float\* x', which the kernel declares const",
     ),
     "a null pointer": (
         "__global__ void f(const float* x, float* y) { float* p = nullptr; if (y) p[threadIdx.x] = 1; }",
