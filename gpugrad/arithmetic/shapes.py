@@ -69,8 +69,13 @@ def _assign(out: Any, array: Any, index: Any) -> None:
     out[...] = array[index]
 
 
-def _scatter_add(xp: Any, out: Any, index: Any, array: Any) -> None:
-    xp.add.at(out, index, array)
+def _scatter(xp: Any, out: Any, index: Any, array: Any) -> None:
+    """Put the elements of an array where they came from in `out`, which is 0; those picked twice are added up."""
+    entries = index if isinstance(index, tuple) else (index,)
+    if all(entry is None or entry is ... or isinstance(entry, slice | int | np.integer) for entry in entries):
+        out[index] = array  # none is picked twice
+    else:
+        xp.add.at(out, index, array)
 
 
 def plain_index(index: Any) -> tuple[Any, tuple[Tensor, ...]]:
@@ -81,7 +86,10 @@ def plain_index(index: Any) -> tuple[Any, tuple[Tensor, ...]]:
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
-    """The elements at an index of NumPy's kinds, as a copy. Elements picked twice get both gradients."""
+    """The elements at an index of NumPy's kinds, as a copy. Elements picked twice get both gradients.
+
+    On a GPU the gradients of elements that an integer array picks more than twice are added in no fixed order.
+    """
     index, indices = plain_index(index)
     device = common_device(x, *indices)
     for entry in index if isinstance(index, tuple) else (index,):
@@ -95,7 +103,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
     def backward(dy):
         dx = device.zeros(x.shape, dy.dtype)
-        device.run(_scatter_add, device.xp, dx, index, dy)
+        device.run(_scatter, device.xp, dx, index, dy)
         return (dx,)
 
     return on_tape("getitem", out, (x,), backward, saved=indices)
