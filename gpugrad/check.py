@@ -163,12 +163,13 @@ def summary(findings: list[Finding]) -> dict[str, Any]:
 
 def show(findings: list[Finding]) -> None:
     """Print a table, what was wrong, and the count."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
-    table = Table("kernel", "device", "toolchain", "examples", "error / tolerance", "verdict")
-    table.columns[0].no_wrap = True
+    table = Table("kernel", "device", "toolchain", "examples", "error", "verdict", box=SIMPLE_HEAD, pad_edge=False)
+    console.print("The largest error of each kernel, as a share of the tolerance")
     for f in findings:
         examples = f"{f.examples} of {f.examples + f.left_out}" if f.left_out else str(f.examples)
         row = (f.kernel, f.device, f.toolchain, examples, f"{f.error:.2g}")
