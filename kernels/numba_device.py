@@ -70,8 +70,8 @@ def block_max(value):
 def sum_of_partials(partials, count):
     """The sum of the first `count` ≤ THREADS partial sums, for a kernel of one block of THREADS threads.
 
-    A loop, the form of the kernels that ran on an H200: those with a conditional expression here hung there, and neither
-    their PTX nor their machine code shows why.
+    A loop, the form of the kernels that ran on an H200: those with a conditional expression here hung there, and
+    neither their PTX nor their machine code shows why.
     """
     total = ZERO
     for i in range(cuda.threadIdx.x, count, cuda.blockDim.x):
