@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .bench.commands import app as bench
 from .errors import ArgumentError, GpugradError
 from .files import to_json, write_whole
 
@@ -19,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(bench, name="bench")
 
 # Typer has no public name for it: older releases have the one of click, newer ones a copy of that.
 UsageError: Any = typer.BadParameter.__bases__[0]

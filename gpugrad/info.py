@@ -34,7 +34,7 @@ def collect() -> dict[str, Any]:
     packages = [
         {"package": name, "version": version, "add_with": None if version else remedy}
         for name, remedy in PACKAGES.items()
-        for version in [_version(name)]
+        for version in [installed_version(name)]
     ]
     return {
         "gpugrad": __version__,
@@ -46,7 +46,7 @@ def collect() -> dict[str, Any]:
     }
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
     names = (name, "cupy-cuda12x", "cupy-cuda13x") if name == "cupy" else (name,)
     for candidate in names:
         try:

@@ -15,6 +15,9 @@ from ..errors import ArgumentError
 # Partial sums of a reduction: one a block, added in fixed order by the block that finishes last.
 PARTIALS = 256
 
+# Shapes that elementwise work is measured at: in a step of a small network, of a large one, and past every cache.
+MEASURED_SHAPES = ((64, 128), (512, 1024), (8192, 4096))
+
 # Outputs that are scratch: undefined after the launch.
 SCRATCH = frozenset({"partials", "workspace"})
 
@@ -41,7 +44,7 @@ class Cost:
 
 
 class Contract:
-    """The specification of one launcher: signature, docstring, argument checks, outputs, examples, cost.
+    """The specification of one launcher: signature, docstring, argument checks, outputs, examples, cost, workloads.
 
     A contract is written as a function of the launcher's name and signature; its body raises ArgumentError for
     arguments that a launcher cannot take. Decorators of the contract add what tests and measurements need:
@@ -54,6 +57,9 @@ class Contract:
 
         @double.cost
         def _(x, y): return Cost(bytes=x.nbytes + y.nbytes, operations=x.size)
+
+        @double.workloads              # what is measured, if not the costliest example; the reason names the size
+        def _(rng): yield Example("1048576", {"x": …, "y": …}, {})
     """
 
     def __init__(self, check: Callable[..., None], outputs: tuple[str, ...]) -> None:
@@ -64,6 +70,7 @@ class Contract:
         self.signature = inspect.signature(check)
         self._check = check
         self._examples: Callable[[np.random.Generator], Iterator[Example]] | None = None
+        self._workloads: Callable[[np.random.Generator], Iterator[Example]] | None = None
         self._cost: Callable[..., Cost] | None = None
         names = list(self.signature.parameters)
         self._output_places = tuple((names.index(name), name) for name in outputs)
@@ -82,6 +89,10 @@ class Contract:
         self._examples = function
         return function
 
+    def workloads(self, function: Callable) -> Callable:
+        self._workloads = function
+        return function
+
     def cost(self, function: Callable) -> Callable:
         self._cost = function
         return function
@@ -91,9 +102,21 @@ class Contract:
         assert self._examples is not None, f"{self.name} has no examples"
         return list(self._examples(np.random.default_rng(seed)))
 
+    def draw_workloads(self, seed: int = 0) -> Iterator[Example]:
+        """The sizes that are worth measuring, the smallest first; drawn one at a time since they may be large."""
+        if self._workloads is not None:
+            yield from self._workloads(np.random.default_rng(seed))
+        else:
+            yield max(self.draw_examples(seed), key=lambda e: self.cost_of(**e.arrays, **e.scalars).bytes)
+
     def cost_of(self, *arrays: Any, **scalars: Any) -> Cost:
         assert self._cost is not None, f"{self.name} states no cost"
         return self._cost(*arrays, **scalars)
+
+
+def draw(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Standard normal numbers in float32, of a size that is drawn fast."""
+    return rng.standard_normal(shape, np.float32)
 
 
 def contract(*outputs: str) -> Callable[[Callable[..., None]], Contract]:

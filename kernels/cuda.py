@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -167,6 +168,8 @@ class Source:
         device = cupy.cuda.runtime.getDevice()
         function = self._functions.get((device, kernel))
         if function is None:
+            global _build_seconds
+            start = time.perf_counter()
             # CuPy's cache does not see the included files: the digest in the text makes it notice a change there.
             module = cupy.RawModule(
                 code=f"// {self.digest}\n{self.text}",
@@ -174,12 +177,21 @@ class Source:
                 name_expressions=[kernel],
             )
             function = self._functions[device, kernel] = module.get_function(kernel)
+            _build_seconds += time.perf_counter() - start
         if shared > LARGEST_DEFAULT_SHARED and function.max_dynamic_shared_size_bytes < shared:
             function.max_dynamic_shared_size_bytes = shared
         function(grid, block, tuple(NULL if a is None else a for a in arguments), shared_mem=shared)
 
 
 NULL = np.uint64(0)
+
+_build_seconds = 0.0
+
+
+def build_seconds() -> float:
+    """Seconds that this process has spent building kernels for GPUs, or loading them from CuPy's cache."""
+    return _build_seconds
+
 
 _log: LaunchLog[Launch] = LaunchLog()
 launches, dry_run = _log.launches, _log.dry_run

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .contract import FLOATS, INT32, check_array, check_range
+from .contract import FLOATS, INT32, check_array, check_range, draw
 
 
 def check_gradient(g, grad_scale, p, *, weight_decay: float) -> None:
@@ -42,6 +42,16 @@ def draw_update(rng):
                     "p": rng.normal(size=n).astype(np.float32),
                 },
             )
+
+
+def draw_measured_update(rng):
+    """Yield (size, the arrays g, lr, grad_scale and p) for the sizes that every optimizer is measured at.
+
+    The parameters of networks 784-128-10 and 784-1024-1024-10, and more than any cache holds.
+    """
+    for n in (101_770, 1_863_690, 1 << 24):
+        lr = np.array([1e-3], np.float32)
+        yield str(n), {"g": draw(rng, n), "lr": lr, "grad_scale": None, "p": draw(rng, n)}
 
 
 def update_bytes(g, *in_out) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import choose
-from ..contract import Cost, Example, check_range, check_same, contract
+from ..contract import MEASURED_SHAPES, Cost, Example, check_range, check_same, contract, draw
 
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu")
 SAVES_INPUT = frozenset({"gelu", "silu"})
@@ -78,6 +78,25 @@ def _(rng):
             saved = rng.uniform(0.01, 0.99, shape).astype(np.float32) - (0.5 if activation != "sigmoid" else 0)
             arrays = {"dy": dy, "saved": saved, "dz": np.full_like(dy, np.nan)}
             yield Example(f"{activation}, {reason}", arrays, {"activation": activation})
+
+
+@activation_forward.workloads
+def _(rng):
+    for activation in ACTIVATIONS[1:]:
+        for shape in MEASURED_SHAPES if activation == "relu" else MEASURED_SHAPES[-1:]:
+            z = draw(rng, *shape)
+            reason = f"{activation}, {shape[0]} × {shape[1]}"
+            yield Example(reason, {"z": z, "y": np.zeros_like(z)}, {"activation": activation})
+
+
+@activation_backward.workloads
+def _(rng):
+    for activation in ACTIVATIONS[1:]:
+        for shape in MEASURED_SHAPES if activation == "relu" else MEASURED_SHAPES[-1:]:
+            dy, saved = draw(rng, *shape), rng.random(shape, np.float32)
+            reason = f"{activation}, {shape[0]} × {shape[1]}"
+            arrays = {"dy": dy, "saved": saved, "dz": np.zeros_like(dy)}
+            yield Example(reason, arrays, {"activation": activation})
 
 
 @activation_forward.cost

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import Cost, Example, check_range, contract
-from ..optimizers import check_update, draw_update, update_bytes
+from ..optimizers import check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("p", "square_average", "delta_average")
@@ -58,6 +58,13 @@ def _(rng):
         "delta_average": np.zeros(3, np.float32),
     }
     yield Example("the first step: averages of zero, and an element that stays put", arrays, {})
+
+
+@adadelta_step.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        state = {name: np.zeros_like(update["p"]) for name in ("square_average", "delta_average")}
+        yield Example(size, {**update, **state}, {})
 
 
 @adadelta_step.cost

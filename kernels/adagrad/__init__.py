@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import Cost, Example, check_range, contract
-from ..optimizers import check_update, draw_update, update_bytes
+from ..optimizers import check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("p", "square_sum")
@@ -47,6 +47,12 @@ def _(rng):
         "square_sum": np.zeros(3, np.float32),
     }
     yield Example("the first step: a sum of zero, and an element that stays put", arrays, {})
+
+
+@adagrad_step.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        yield Example(size, {**update, "square_sum": np.zeros_like(update["p"])}, {})
 
 
 @adagrad_step.cost

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import PARTIALS, Cost, Example, check_array, check_range, contract
-from ..optimizers import check_gradient, check_update, draw_update, update_bytes
+from ..optimizers import check_gradient, check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("square_sum", "partials")
@@ -68,9 +68,23 @@ def _(rng):
                 yield Example(f"{label}, {reason}, a sum of {square_sum}", arrays, {**scalars, "eps": 0.25})
 
 
+@adagrad_norm_accumulate.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        del update["lr"]
+        words = {"square_sum": np.zeros(1, np.float32), "partials": np.zeros(PARTIALS, np.float32)}
+        yield Example(size, {**update, **words}, {}, terms=update["p"].size)
+
+
 @adagrad_norm_accumulate.cost
 def _(g, grad_scale, p, square_sum, partials, *, weight_decay=0.0, **_):
     return Cost(bytes=g.nbytes + (p.nbytes if weight_decay else 0), operations=5 * g.size)
+
+
+@adagrad_norm_step.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        yield Example(size, {**update, "square_sum": np.ones(1, np.float32)}, {})
 
 
 @adagrad_norm_step.cost

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import Cost, Example, check_range, contract
-from ..optimizers import check_update, draw_update, update_bytes
+from ..optimizers import check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("p", "m", "v", "v_max", "step")
@@ -81,6 +81,13 @@ def _(rng):
         "step": np.zeros(1, np.int32),
     }
     yield Example("the first step, where 1 − beta2^t is smallest", arrays, {})
+
+
+@adam_step.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        state = {name: np.zeros_like(update["p"]) for name in ("m", "v")}
+        yield Example(size, {**update, **state, "v_max": None, "step": np.zeros(1, np.int32)}, {})
 
 
 @adam_step.cost

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contract import Cost, Example, check_array, contract
+from ..contract import MEASURED_SHAPES, Cost, Example, check_array, contract, draw
 from ..losses import SIZES, check_loss, draw_weights, unwritten
 
 
@@ -66,6 +66,22 @@ def _(rng):
     yield example("NaN stays in its element", odd)
     far = np.array([[-1e4, -100, -20, -0.0, 0.0, 20, 100, 1e4]], np.float32)
     yield example("logits far from zero and at it", np.repeat(far, 4, axis=0))
+
+
+@binary_cross_entropy.workloads
+def _(rng):
+    for batch, n_out in ((64, 1), *MEASURED_SHAPES[1:]):
+        logits = draw(rng, batch, n_out)
+        arrays = {
+            "logits": logits,
+            "targets": (rng.random(logits.shape, np.float32) > 0.5).astype(np.float32),
+            "pos_weight": None,
+            "sample_weight": None,
+            "norm": np.array([logits.size], np.float32),
+            "losses": np.zeros_like(logits),
+            "dlogits": np.zeros_like(logits),
+        }
+        yield Example(f"{batch} × {n_out}", arrays, {})
 
 
 @binary_cross_entropy.cost

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import FLOATS, PARTIALS, Cost, Example, check_array, check_range, contract
+from ..optimizers import draw_measured_update
 
 # Keeps the quotient finite where the gradient is zero; PyTorch's value.
 NORM_EPS = 1e-6
@@ -68,6 +69,20 @@ def _(rng):
     for n, reason in SIZES.items():
         yield Example(reason, {"g": rng.normal(size=n).astype(np.float32)}, {"limit": 0.5})
     yield Example("at the limit", {"g": np.array([-2, -0.5, 0, 0.5, 2], np.float32)}, {"limit": 0.5})
+
+
+@clip_norm.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        words = {"norm": np.zeros(1, np.float32), "grad_scale": np.zeros(1, np.float32)}
+        arrays = {"g": update["g"], **words, "partials": np.zeros(PARTIALS, np.float32)}
+        yield Example(size, arrays, {"max_norm": 1.0}, terms=update["g"].size)
+
+
+@clip_value.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        yield Example(size, {"g": update["g"]}, {"limit": 0.5})
 
 
 @clip_norm.cost

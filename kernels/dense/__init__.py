@@ -27,7 +27,7 @@ import numpy as np
 
 from ...errors import ArgumentError, choose
 from ..activation import ACTIVATIONS, SAVES_INPUT, check_activation
-from ..contract import FLOATS, Cost, Example, check_array, contract
+from ..contract import FLOATS, Cost, Example, check_array, contract, draw
 from .rounding import PRECISIONS
 from .variants import choose_variant, variant
 
@@ -155,7 +155,7 @@ def matmul_workspace(m: int, k: int, n: int, entries: int = 1) -> int:
     return splits * entries * m * n if splits > 1 else 0
 
 
-# ---- examples and cost ----
+# ---- examples ----
 
 
 SIZES = {
@@ -246,6 +246,69 @@ def _(rng):
                     which = f"transposed {transpose_a:d}{transpose_b:d}, leading axes {leading}, {precision}"
                     arrays = {"a": a, "b": b, "c": c, "workspace": workspace}
                     yield Example(f"{reason}, {which}", arrays, scalars, terms=k)
+
+
+# ---- workloads and cost ----
+
+
+# (batch, n_in, n_out) of layers that are measured: of three networks on MNIST, a narrow table's first, a square one.
+MEASURED_LAYERS = (
+    (64, 784, 128),
+    (64, 128, 10),
+    (128, 784, 512),
+    (512, 1024, 1024),
+    (7000, 28, 1024),
+    (4096, 4096, 4096),
+)
+
+
+def _measured_layers():
+    """Yield (sizes, precision, label): lower precisions for the layers that are large enough to be limited by them."""
+    for sizes in MEASURED_LAYERS:
+        for precision in PRECISIONS if min(sizes) >= 512 else ("float32",):
+            yield sizes, precision, f"{precision}, {sizes[0]} × {sizes[1]} → {sizes[2]}"
+
+
+@dense_forward.workloads
+def _(rng):
+    for (batch, n_in, n_out), precision, label in _measured_layers():
+        arrays = {
+            "x": draw(rng, batch, n_in),
+            "w": draw(rng, n_in, n_out) / np.sqrt(np.float32(n_in)),
+            "b": draw(rng, n_out),
+            "y": np.zeros((batch, n_out), np.float32),
+            "z": None,
+            "workspace": _scratch(forward_workspace(batch, n_in, n_out)),
+        }
+        yield Example(label, arrays, {"activation": "relu", "precision": precision}, terms=n_in)
+
+
+@dense_backward.workloads
+def _(rng):
+    for (batch, n_in, n_out), precision, label in _measured_layers():
+        for whole in (True, False) if n_in == 784 else (True,):
+            x, w = draw(rng, batch, n_in), draw(rng, n_in, n_out)
+            arrays = {
+                "dy": draw(rng, batch, n_out),
+                "x": x,
+                "w": w,
+                "saved": draw(rng, batch, n_out),
+                "dx": np.zeros_like(x) if whole else None,
+                "dw": np.zeros_like(w),
+                "db": np.zeros(n_out, np.float32),
+                "workspace": _scratch(backward_workspace(batch, n_in, n_out, "relu")),
+            }
+            scalars = {"activation": "relu", "precision": precision}
+            yield Example(label if whole else f"{label}, no dx", arrays, scalars, terms=max(batch, n_out))
+
+
+@matmul.workloads
+def _(rng):
+    for side in (128, 512, 2048):
+        for precision in PRECISIONS if side > 128 else ("float32",):
+            a, b = draw(rng, side, side), draw(rng, side, side)
+            arrays = {"a": a, "b": b, "c": np.zeros_like(a), "workspace": _scratch(matmul_workspace(side, side, side))}
+            yield Example(f"{precision}, {side} × {side} × {side}", arrays, {"precision": precision}, terms=side)
 
 
 def _bytes(*arrays):

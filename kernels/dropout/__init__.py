@@ -16,7 +16,7 @@ import operator
 import numpy as np
 
 from ...errors import ArgumentError
-from ..contract import Cost, Example, check_array, check_range, check_same, contract
+from ..contract import MEASURED_SHAPES, Cost, Example, check_array, check_range, check_same, contract, draw
 
 # One round: each multiplier takes one word of the counter to a 64-bit product; the two words of the key grow by the
 # Weyl constants (the golden ratio and √3 − 1 in 32 bits).
@@ -101,6 +101,21 @@ def _(rng):
         dy = rng.normal(size=shape).astype(np.float32)
         mask = rng.integers(0, 2, shape).astype(np.uint8)
         yield Example(reason, {"dy": dy, "mask": mask, "dx": np.full_like(dy, np.nan)}, {"p": 0.3})
+
+
+@dropout_forward.workloads
+def _(rng):
+    for shape in MEASURED_SHAPES:
+        x = draw(rng, *shape)
+        arrays = {"x": x, "calls": np.zeros(1, np.int64), "y": np.zeros_like(x), "mask": np.zeros(shape, np.uint8)}
+        yield Example(f"{shape[0]} × {shape[1]}", arrays, {"p": 0.1, "seed": 1})
+
+
+@dropout_backward.workloads
+def _(rng):
+    for shape in MEASURED_SHAPES:
+        dy, mask = draw(rng, *shape), (rng.random(shape, np.float32) > 0.1).astype(np.uint8)
+        yield Example(f"{shape[0]} × {shape[1]}", {"dy": dy, "mask": mask, "dx": np.zeros_like(dy)}, {"p": 0.1})
 
 
 @dropout_forward.cost

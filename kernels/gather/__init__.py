@@ -105,6 +105,23 @@ def _(rng):
     yield Example("indices outside the data are clamped", arrays, {"scale": -0.5})
 
 
+@next_rows.workloads
+def _(rng):
+    for batch in (64, 65536):
+        order = rng.permutation(60000).astype(np.int32)
+        arrays = {"order": order, "cursor": np.zeros(1, np.int32), "rows": np.zeros(batch, np.int32)}
+        yield Example(f"{batch} of 60000", arrays, {})
+
+
+@gather.workloads
+def _(rng):
+    for dtype, batch in (("uint8", 64), ("uint8", 512), ("uint8", 32768), ("float32", 64), ("float32", 32768)):
+        data = rng.integers(0, 256, (60000, 784), np.uint8).astype(dtype)
+        rows = rng.integers(0, len(data), batch).astype(np.int32)
+        arrays = {"data": data, "rows": rows, "out": np.zeros((batch, 784), np.float32)}
+        yield Example(f"{dtype}, {batch} of 60000 × 784", arrays, {"scale": 1 / 255})
+
+
 @next_rows.cost
 def _(order, cursor, rows):
     return Cost(bytes=2 * rows.nbytes + 2 * cursor.nbytes, operations=rows.size)

@@ -50,6 +50,14 @@ def _(rng):
             )
 
 
+@sum_elements.workloads
+def _(rng):
+    for size in (64, 1 << 19, 1 << 25):
+        x = rng.random(size, np.float32)  # positive: of numbers that cancel, the sum has no scale for an error
+        words = {"out": np.zeros(1, np.float32), "partials": np.zeros(PARTIALS, np.float32)}
+        yield Example(str(size), {"x": x, **words}, {}, terms=size)
+
+
 @sum_elements.cost
 def _(x, out, partials, **_):
     return Cost(bytes=x.nbytes + out.nbytes, operations=x.size)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import choose
-from ..contract import Cost, Example, check_array, check_range, contract
+from ..contract import MEASURED_SHAPES, Cost, Example, check_array, check_range, contract, draw
 from ..losses import SIZES, check_loss, draw_weights, unwritten
 
 LOSSES = ("squared_error", "absolute_error", "huber", "poisson")
@@ -72,6 +72,22 @@ def _(rng):
             "dpredictions": unwritten(predictions),
         }
         yield Example(f"{loss}, NaN stays in its element", arrays, {"loss": loss})
+
+
+@regression_loss.workloads
+def _(rng):
+    for loss in LOSSES:
+        for batch, n_out in ((64, 1), *MEASURED_SHAPES[1:]) if loss == "squared_error" else MEASURED_SHAPES[-1:]:
+            predictions, targets = draw(rng, batch, n_out), rng.random((batch, n_out), np.float32)
+            arrays = {
+                "predictions": predictions,
+                "targets": targets,
+                "sample_weight": None,
+                "norm": np.array([predictions.size], np.float32),
+                "losses": np.zeros_like(predictions),
+                "dpredictions": np.zeros_like(predictions),
+            }
+            yield Example(f"{loss}, {batch} × {n_out}", arrays, {"loss": loss})
 
 
 @regression_loss.cost

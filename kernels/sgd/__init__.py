@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..contract import Cost, Example, check_range, contract
-from ..optimizers import check_update, draw_update, update_bytes
+from ..optimizers import check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("p", "momentum_buffer")
@@ -49,6 +49,13 @@ def _(rng):
         }.items():
             buffer = rng.normal(size=update["p"].size).astype(np.float32) if "momentum" in scalars else None
             yield Example(f"{label}, {reason}", {**update, "momentum_buffer": buffer}, scalars)
+
+
+@sgd_step.workloads
+def _(rng):
+    for size, update in draw_measured_update(rng):
+        yield Example(f"{size}, plain", {**update, "momentum_buffer": None}, {})
+        yield Example(f"{size}, momentum", {**update, "momentum_buffer": np.zeros_like(update["p"])}, {"momentum": 0.9})
 
 
 @sgd_step.cost

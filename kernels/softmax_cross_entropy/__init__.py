@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...errors import ArgumentError
-from ..contract import FLOATS, INT32, Cost, Example, check_array, check_range, contract
+from ..contract import FLOATS, INT32, Cost, Example, check_array, check_range, contract, draw
 from ..losses import SIZES, check_loss, draw_weights, unwritten
 
 
@@ -122,6 +122,31 @@ def _(rng):
         "norm": np.zeros(1, np.float32),
     }
     yield Example("a label outside the classes weighs NaN", arrays, {})
+
+
+@softmax_cross_entropy.workloads
+def _(rng):
+    for batch, n_classes in ((64, 10), (512, 10), (1 << 20, 10), (1024, 1000), (1024, 32000)):
+        logits = draw(rng, batch, n_classes)
+        arrays = {
+            "logits": logits,
+            "labels": rng.integers(0, n_classes, batch).astype(np.int32),
+            "class_weight": None,
+            "sample_weight": None,
+            "norm": np.array([batch], np.float32),
+            "losses": np.zeros(batch, np.float32),
+            "dlogits": np.zeros_like(logits),
+        }
+        yield Example(f"{batch} × {n_classes}", arrays, {}, terms=n_classes)
+
+
+@softmax_cross_entropy_norm.workloads
+def _(rng):
+    for batch in (64, 65536):
+        labels = rng.integers(0, 10, batch).astype(np.int32)
+        weights = {"class_weight": np.ones(10, np.float32), "sample_weight": rng.random(batch, np.float32)}
+        arrays = {"labels": labels, **weights, "norm": np.zeros(1, np.float32)}
+        yield Example(f"{batch}, all weights", arrays, {}, terms=batch)
 
 
 @softmax_cross_entropy.cost
