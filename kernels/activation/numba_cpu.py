@@ -10,6 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from ..cpu_threads import spread
 from ..numba_exp import IN_ORDER, exp_negative
 from ..numba_options import compile_cpu
 
@@ -149,7 +150,7 @@ def activate(z, y, activation, negative_slope):
     elif activation == "tanh":
         np.tanh(z, out=y)
     else:
-        FORWARD[activation](z.reshape(-1), y.reshape(-1), z.dtype.type(negative_slope))
+        spread(FORWARD[activation], (z.reshape(-1), y.reshape(-1)), z.dtype.type(negative_slope))
 
 
 def scale_by_derivative(dy, saved, dz, activation, negative_slope):
@@ -157,7 +158,8 @@ def scale_by_derivative(dy, saved, dz, activation, negative_slope):
     if activation == "identity":
         np.copyto(dz, dy)
     else:
-        BACKWARD[activation](dy.reshape(-1), saved.reshape(-1), dz.reshape(-1), dy.dtype.type(negative_slope))
+        arrays = (dy.reshape(-1), saved.reshape(-1), dz.reshape(-1))
+        spread(BACKWARD[activation], arrays, dy.dtype.type(negative_slope))
 
 
 def activation_forward(z, y, *, activation, negative_slope=0.01):

@@ -2,12 +2,13 @@
 
 import math
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 from ..optimizers import signed_scale
 
 
 @compile_cpu
-def _adadelta(g, scale, p, v, u, rate, rho, rest, eps, decay):
+def _adadelta(g, p, v, u, scale, rate, rho, rest, eps, decay):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
         v[i] = rho * v[i] + rest * gi * gi
@@ -21,4 +22,5 @@ def adadelta_step(
 ):
     number = p.dtype.type
     scalars = map(number, (rho, 1 - rho, eps, weight_decay))
-    _adadelta(g, signed_scale(grad_scale, maximize, number), p, square_average, delta_average, lr[0], *scalars)
+    scale = signed_scale(grad_scale, maximize, number)
+    spread(_adadelta, (g, p, square_average, delta_average), scale, lr[0], *scalars)

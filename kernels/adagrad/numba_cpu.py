@@ -2,12 +2,13 @@
 
 import math
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 from ..optimizers import signed_scale
 
 
 @compile_cpu
-def _adagrad(g, scale, p, s, rate, eps, decay):
+def _adagrad(g, p, s, scale, rate, eps, decay):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
         s[i] += gi * gi
@@ -16,4 +17,5 @@ def _adagrad(g, scale, p, s, rate, eps, decay):
 
 def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):
     number = p.dtype.type
-    _adagrad(g, signed_scale(grad_scale, maximize, number), p, square_sum, lr[0], number(eps), number(weight_decay))
+    scale = signed_scale(grad_scale, maximize, number)
+    spread(_adagrad, (g, p, square_sum), scale, lr[0], number(eps), number(weight_decay))

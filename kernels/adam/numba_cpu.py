@@ -2,11 +2,12 @@
 
 import math
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 
 
 @compile_cpu
-def _adam(g, scale, p, m, v, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
+def _adam(g, p, m, v, scale, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
         m[i] = beta1 * m[i] + rest1 * gi
@@ -15,7 +16,7 @@ def _adam(g, scale, p, m, v, beta1, rest1, beta2, rest2, rate, floor, decay, kee
 
 
 @compile_cpu
-def _amsgrad(g, scale, p, m, v, v_max, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
+def _amsgrad(g, p, m, v, v_max, scale, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
         m[i] = beta1 * m[i] + rest1 * gi
@@ -49,7 +50,6 @@ def adam_step(
     scale = (1.0 if grad_scale is None else float(grad_scale[0])) * (-1 if maximize else 1)
     moments = (m, v) if v_max is None else (m, v, v_max)
     decay, keep = (0.0, 1 - rate * weight_decay) if decoupled else (weight_decay, 1.0)
-    scalars = (beta1, 1 - beta1, beta2, 1 - beta2, rate * root2 / c1, eps * root2, decay, keep)
+    scalars = (scale, beta1, 1 - beta1, beta2, 1 - beta2, rate * root2 / c1, eps * root2, decay, keep)
     number = p.dtype.type
-    update = _adam if v_max is None else _amsgrad
-    update(g, number(scale), p, *moments, *map(number, scalars))
+    spread(_adam if v_max is None else _amsgrad, (g, p, *moments), *map(number, scalars))

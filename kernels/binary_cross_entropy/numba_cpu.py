@@ -6,6 +6,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from ..cpu_threads import spread
 from ..numba_exp import exp_negative
 from ..numba_options import compile_cpu
 
@@ -34,7 +35,7 @@ def _(u):
 
 
 @compile_cpu
-def binary_cross_entropy(logits, targets, pos_weight, sample_weight, norm, losses, dlogits):
+def _losses(logits, targets, sample_weight, losses, dlogits, pos_weight, norm):
     number = logits.dtype.type
     one, zero = number(1), number(0)
     for i in range(logits.shape[0]):
@@ -54,3 +55,7 @@ def binary_cross_entropy(logits, targets, pos_weight, sample_weight, norm, losse
                     negative * likely - positive * unlikely if z >= zero else negative * unlikely - positive * likely
                 )
                 dlogits[i, j] = scale * gradient
+
+
+def binary_cross_entropy(logits, targets, pos_weight, sample_weight, norm, losses, dlogits):
+    spread(_losses, (logits, targets, sample_weight, losses, dlogits), pos_weight, norm, width=logits.shape[1])

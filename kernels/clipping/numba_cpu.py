@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 from . import NORM_EPS
 
@@ -32,4 +33,4 @@ def clip_norm(g, norm, grad_scale, partials, *, max_norm):
 
 def clip_value(g, *, limit):
     number = g.dtype.type
-    _clip(g, number(-limit), number(limit))
+    spread(_clip, (g,), number(-limit), number(limit))

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 from . import MULTIPLIERS, ROUNDS, WEYL, threshold
 
@@ -27,15 +28,15 @@ def _philox(block, call, seed):
 
 
 @compile_cpu
-def _draw(mask, call, seed, keep_from):
-    whole = mask.size // 4
+def _draw(mask, start, call, seed, keep_from):
+    whole, first = mask.size // 4, start // 4
     for i in range(whole):
-        c0, c1, c2, c3 = _philox(np.uint64(i), call, seed)
+        c0, c1, c2, c3 = _philox(np.uint64(first + i), call, seed)
         mask[4 * i] = c0 >= keep_from
         mask[4 * i + 1] = c1 >= keep_from
         mask[4 * i + 2] = c2 >= keep_from
         mask[4 * i + 3] = c3 >= keep_from
-    words = _philox(np.uint64(whole), call, seed)
+    words = _philox(np.uint64(first + whole), call, seed)
     for j in range(mask.size - 4 * whole):
         mask[4 * whole + j] = words[j] >= keep_from
 
@@ -49,10 +50,10 @@ def _select(x, mask, y, scale):
 
 def dropout_forward(x, calls, y, mask, *, p, seed):
     flat = mask.reshape(-1)
-    _draw(flat, np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p)))
-    _select(x.reshape(-1), flat, y.reshape(-1), x.dtype.type(1 / (1 - p)))
+    spread(_draw, (flat,), np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p)), tell_start=True)
+    spread(_select, (x.reshape(-1), flat, y.reshape(-1)), x.dtype.type(1 / (1 - p)))
     calls[0] += 1
 
 
 def dropout_backward(dy, mask, dx, *, p):
-    _select(dy.reshape(-1), mask.reshape(-1), dx.reshape(-1), dy.dtype.type(1 / (1 - p)))
+    spread(_select, (dy.reshape(-1), mask.reshape(-1), dx.reshape(-1)), dy.dtype.type(1 / (1 - p)))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 
 # Half precision, which the compiler does not know, is read as its bits: shifted into place as a float32 they are the
@@ -30,7 +31,7 @@ def _clamp(row, n):
 
 
 @compile_cpu
-def _rows(data, rows, out, scale):
+def _rows(rows, out, data, scale):
     number = out.dtype.type
     for i in range(rows.size):
         source, target = data[_clamp(rows[i], data.shape[0])], out[i]
@@ -39,7 +40,7 @@ def _rows(data, rows, out, scale):
 
 
 @compile_cpu
-def _rows_of_half(bits, rows, out, scale):
+def _rows_of_half(rows, out, bits, scale):
     number = out.dtype.type
     for i in range(rows.size):
         source, target = bits[_clamp(rows[i], bits.shape[0])], out[i]
@@ -55,7 +56,6 @@ def _rows_of_half(bits, rows, out, scale):
 def gather(data, rows, out, *, scale=1.0):
     width = math.prod(data.shape[1:])
     data, out = data.reshape(data.shape[0], width), out.reshape(rows.size, width)
-    if data.dtype == np.float16:
-        _rows_of_half(data.view(np.uint16), rows, out, out.dtype.type(scale))
-    else:
-        _rows(data, rows, out, out.dtype.type(scale))
+    half = data.dtype == np.float16
+    data = data.view(np.uint16) if half else data
+    spread(_rows_of_half if half else _rows, (rows, out), data, out.dtype.type(scale), width=width)

@@ -1,11 +1,12 @@
 """Losses of regression compiled for the CPU: one flat loop a loss, which vectorises whatever the number of outputs."""
 
+from ..cpu_threads import spread
 from ..numba_exp import exp_negative
 from ..numba_options import compile_cpu
 
 
 @compile_cpu
-def _squared_error(predictions, targets, norm, losses, gradient, delta):
+def _squared_error(predictions, targets, losses, gradient, norm, delta):
     number = losses.dtype.type
     scale, two = number(1) / norm[0], number(2)
     for i in range(losses.size):
@@ -16,7 +17,7 @@ def _squared_error(predictions, targets, norm, losses, gradient, delta):
 
 
 @compile_cpu
-def _absolute_error(predictions, targets, norm, losses, gradient, delta):
+def _absolute_error(predictions, targets, losses, gradient, norm, delta):
     number = losses.dtype.type
     scale, zero = number(1) / norm[0], number(0)
     for i in range(losses.size):
@@ -27,7 +28,7 @@ def _absolute_error(predictions, targets, norm, losses, gradient, delta):
 
 
 @compile_cpu
-def _huber(predictions, targets, norm, losses, gradient, delta):
+def _huber(predictions, targets, losses, gradient, norm, delta):
     number = losses.dtype.type
     scale, half = number(1) / norm[0], number(0.5)
     for i in range(losses.size):
@@ -39,7 +40,7 @@ def _huber(predictions, targets, norm, losses, gradient, delta):
 
 
 @compile_cpu
-def _poisson(predictions, targets, norm, losses, gradient, delta):
+def _poisson(predictions, targets, losses, gradient, norm, delta):
     one = losses.dtype.type(1)
     scale = one / norm[0]
     for i in range(losses.size):
@@ -70,7 +71,7 @@ UNWEIGHTED = {
 
 def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
     gradient = None if dpredictions is None else dpredictions.reshape(-1)
-    flat = (predictions.reshape(-1), targets.reshape(-1), norm, losses.reshape(-1), gradient)
-    UNWEIGHTED[loss](*flat, losses.dtype.type(delta))
+    flat = (predictions.reshape(-1), targets.reshape(-1), losses.reshape(-1), gradient)
+    spread(UNWEIGHTED[loss], flat, norm, losses.dtype.type(delta))
     if sample_weight is not None:
         _weight_rows(sample_weight, losses, dpredictions)

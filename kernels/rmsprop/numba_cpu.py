@@ -2,12 +2,13 @@
 
 import math
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 from ..optimizers import signed_scale
 
 
 @compile_cpu
-def _rmsprop(g, scale, p, v, rate, alpha, rest, eps, decay):
+def _rmsprop(g, p, v, scale, rate, alpha, rest, eps, decay):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
         v[i] = alpha * v[i] + rest * gi * gi
@@ -17,4 +18,4 @@ def _rmsprop(g, scale, p, v, rate, alpha, rest, eps, decay):
 def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):
     number = p.dtype.type
     scalars = map(number, (alpha, 1 - alpha, eps, weight_decay))
-    _rmsprop(g, signed_scale(grad_scale, maximize, number), p, square_average, lr[0], *scalars)
+    spread(_rmsprop, (g, p, square_average), signed_scale(grad_scale, maximize, number), lr[0], *scalars)

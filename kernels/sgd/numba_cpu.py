@@ -1,24 +1,25 @@
 """Stochastic gradient descent compiled for the CPU: one pass over the buffers."""
 
+from ..cpu_threads import spread
 from ..numba_options import compile_cpu
 from ..optimizers import signed_scale
 
 
 @compile_cpu
-def _descend(g, scale, p, rate, decay):
+def _descend(g, p, scale, rate, decay):
     for i in range(p.size):
         p[i] -= rate * (g[i] * scale + decay * p[i])
 
 
 @compile_cpu
-def _descend_with_momentum(g, scale, p, b, rate, momentum, decay):
+def _descend_with_momentum(g, p, b, scale, rate, momentum, decay):
     for i in range(p.size):
         b[i] = momentum * b[i] + (g[i] * scale + decay * p[i])
         p[i] -= rate * b[i]
 
 
 @compile_cpu
-def _descend_nesterov(g, scale, p, b, rate, momentum, decay):
+def _descend_nesterov(g, p, b, scale, rate, momentum, decay):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
         b[i] = momentum * b[i] + gi
@@ -29,7 +30,7 @@ def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum=0.0, nesterov=Fa
     number = p.dtype.type
     scale, decay = signed_scale(grad_scale, maximize, number), number(weight_decay)
     if momentum_buffer is None:
-        _descend(g, scale, p, lr[0], decay)
+        spread(_descend, (g, p), scale, lr[0], decay)
     else:
         descend = _descend_nesterov if nesterov else _descend_with_momentum
-        descend(g, scale, p, momentum_buffer, lr[0], number(momentum), decay)
+        spread(descend, (g, p, momentum_buffer), scale, lr[0], number(momentum), decay)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..cpu_threads import spread
 from ..numba_exp import exp_negative
 from ..numba_options import compile_cpu
 
@@ -24,7 +25,7 @@ def _maximum(row):
 
 
 @compile_cpu
-def _losses(logits, labels, class_weight, sample_weight, norm, losses, dlogits, hard, smooth):
+def _losses(logits, labels, sample_weight, losses, dlogits, class_weight, norm, hard, smooth):
     """`hard` is 1 − ε, `smooth` ε/C."""
     batch, n_classes = logits.shape
     number = logits.dtype.type
@@ -70,7 +71,8 @@ def _losses(logits, labels, class_weight, sample_weight, norm, losses, dlogits, 
 def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
     number = logits.dtype.type
     hard, smooth = number(1 - label_smoothing), number(label_smoothing / logits.shape[1])
-    _losses(logits, labels, class_weight, sample_weight, norm, losses, dlogits, hard, smooth)
+    arrays = (logits, labels, sample_weight, losses, dlogits)
+    spread(_losses, arrays, class_weight, norm, hard, smooth, width=logits.shape[1])
 
 
 @compile_cpu
