@@ -11,6 +11,11 @@ from .streaming import Stream, rows_of_part
 from .tensor import Tensor
 
 
+def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
+    """The order of the rows in an epoch, a permutation that depends on seed and epoch alone."""
+    return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
 class Minibatches:
     """A checked data set on a device, in the dtype that it is stored in, gathered into minibatches by a kernel.
 
@@ -71,9 +76,7 @@ class Minibatches:
         self._cursor = device.empty(1, np.int32)
 
     def begin_epoch(self, epoch: int) -> None:
-        order = np.arange(self.rows)
-        if self._shuffle:
-            order = np.random.default_rng([self._seed, epoch]).permutation(self.rows)
+        order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows)
         if self._stream is None:
             self.device.write(self._order, order.astype(np.int32))
             self.device.write(self._cursor, 0)

@@ -4,4 +4,11 @@ timing      repeats a call until the median is known well enough
 machine     what was measured on: processor, GPU, versions, revision
 ceilings    what the machine can do at best: copies and matrix products
 kernels     every kernel at the sizes of its contract
+libraries   the same work through NumPy, CuPy and PyTorch
+training    whole steps and the time to an accuracy, by `engines` in processes of their own (`workers`)
+scaling     how a step's time grows with its network and batch
+startup     from the start of a process to the first step
+memory      the peak of a training beside what it must hold
+networks    what training is measured on
+record      the file that keeps it all
 """

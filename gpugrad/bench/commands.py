@@ -1,31 +1,38 @@
-"""The commands `gpugrad bench …`: their options and what they print."""
+"""The commands `gpugrad bench …`: what each measures and prints, one after the other or all in one record."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from . import tables
+from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, names, printed
+
 app = typer.Typer(help="Measure kernels and training, compare and draw what was measured.", no_args_is_help=True)
 
-Names = Annotated[str | None, typer.Option(help="Kernels or operations, with commas between; all if not given.")]
+Only = Annotated[str | None, typer.Option(help="Kernels or operations, with commas between; all if not given.")]
 Against = Annotated[
     str | None, typer.Option(help="Libraries that do the same work, with commas between: numpy or cupy, torch.")
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and little time: that it runs, not how fast.")]
-Threads = Annotated[int | None, typer.Option(help="Cores to measure with; all that the process has if not given.")]
-Seconds = Annotated[float, typer.Option(help="The most time for one row; less where its median settles earlier.")]
-RecordFile = Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")]
-DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-ToolchainName = Annotated[str | None, typer.Option(help="numba or numpy on a CPU, cupy or numba on a GPU.")]
+Engines = Annotated[
+    str | None,
+    typer.Option(help="Peers, with commas between, such as pytorch-fused-adam,jax-scan; all there are if not given."),
+]
+Rounds = Annotated[int, typer.Option(min=1, help="Epochs that are timed, after a first one.")]
+Target = Annotated[float, typer.Option(help="Test accuracy, the time to which is measured; 0: none.")]
+Starts = Annotated[int, typer.Option(min=1, help="Starts with an empty cache, and as many with a warm one.")]
+
+QUICK_STEPS = 50  # of an epoch of training
+QUICK_VALUES = 3  # of each axis of scaling
+QUICK_ROWS = 5_120  # of the data whose memory is measured
 
 
 @app.command()
 def kernels(
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,
-    only: Names = None,
+    only: Only = None,
     against: Against = None,
     quick: Quick = False,
     threads: Threads = None,
@@ -33,51 +40,158 @@ def kernels(
     record: RecordFile = None,
 ) -> None:
     """Time every kernel at several sizes, beside the limits of the machine and what libraries take."""
-    from .. import device as get_device
-    from ..files import check_writable
-    from . import machine, tables
-    from . import record as records
+    with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
+        sections["kernels"] = _kernels(target, quick, seconds, only=names(only), against=names(against))
+
+
+@app.command()
+def training(
+    device: DeviceName = "auto",
+    engines: Engines = None,
+    rounds: Rounds = 5,
+    target: Target = 0.975,
+    data_dir: DataDir = None,
+    quick: Quick = False,
+    threads: Threads = None,
+    record: RecordFile = None,
+) -> None:
+    """Time whole training steps, and the time to an accuracy, beside the peers that are installed."""
+    with measuring(device, None, threads=threads, quick=quick, record=record) as (found, sections):
+        sections.update(_training(found, quick, names(engines), rounds, target, data_dir))
+
+
+@app.command()
+def scaling(
+    device: DeviceName = "auto",
+    toolchain: ToolchainName = None,
+    quick: Quick = False,
+    threads: Threads = None,
+    seconds: Seconds = 1.0,
+    record: RecordFile = None,
+) -> None:
+    """Time a training step as its network grows wider and deeper, and as its minibatches grow."""
+    with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
+        sections["scaling"] = _scaling(target, quick, seconds)
+
+
+@app.command()
+def startup(
+    device: DeviceName = "auto",
+    toolchain: ToolchainName = None,
+    starts: Starts = 3,
+    quick: Quick = False,
+    record: RecordFile = None,
+) -> None:
+    """Time new processes from their start to the first training step, with the cache of kernels empty and warm."""
+    with measuring(device, toolchain, quick=quick, record=record) as (target, sections):
+        sections["startup"] = _startup(target, quick, starts)
+
+
+@app.command()
+def memory(
+    device: DeviceName = "auto", toolchain: ToolchainName = None, quick: Quick = False, record: RecordFile = None
+) -> None:
+    """Compare the peak memory of a training with what it must hold: data, 8 × parameters, activations, a constant."""
+    with measuring(device, toolchain, quick=quick, record=record) as (target, sections):
+        sections["memory"] = _memory(target, quick)
+
+
+@app.command(name="all")
+def everything(
+    device: DeviceName = "auto",
+    toolchain: ToolchainName = None,
+    against: Against = None,
+    engines: Engines = None,
+    data_dir: DataDir = None,
+    quick: Quick = False,
+    threads: Threads = None,
+    seconds: Seconds = 1.0,
+    record: RecordFile = None,
+) -> None:
+    """Measure all of it, into one record: kernels, training, scaling, startup and memory."""
+    with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
+        sections["kernels"] = _kernels(target, quick, seconds, against=names(against))
+        sections.update(_training(target, quick, names(engines), 5, 0.975, data_dir))
+        sections["scaling"] = _scaling(target, quick, seconds)
+        sections["startup"] = _startup(target, quick, 3)
+        sections["memory"] = _memory(target, quick)
+
+
+# ---- what they do ----
+
+
+def _kernels(target: Any, quick: bool, seconds: float, *, only: Any = None, against: Any = None) -> dict[str, Any]:
     from .kernels import measure
     from .timing import QUICK, Budget
 
-    if record is not None:
-        check_writable(record.parent)
-    target = get_device(device, toolchain)
-    with machine.cores(threads):
-        _describe(target)
-        print(tables.kernel_header())
-        rows, ceilings = measure(
-            target,
-            names=_list(only),
-            against=_list(against),
-            quick=quick,
-            budget=QUICK if quick else Budget(seconds=seconds),
-            on_row=lambda row: print(tables.kernel_line(row), flush=True),
-        )
-        section = {"ceilings": ceilings.records(), "rows": [row.record() for row in rows]}
-        made = records.make(target, {"kernels": section}, quick=quick)
+    print(f"\n{tables.kernel_header()}")
+    rows, ceilings = measure(
+        target,
+        names=only,
+        against=against,
+        quick=quick,
+        budget=QUICK if quick else Budget(seconds=seconds),
+        on_row=printed(tables.kernel_line),
+    )
+    limits = ceilings.records()
     print("\nThe limits of this machine, measured in this run (m: memory, a: arithmetic; *: the median did not settle)")
-    for line in tables.ceiling_lines(section["ceilings"]):
-        print(line)
-    _keep(made, record)
+    print("\n".join(tables.ceiling_lines(limits)))
+    return {"ceilings": limits, "rows": [row.record() for row in rows]}
 
 
-def _list(text: str | None) -> list[str] | None:
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+def _training(target: Any, quick: bool, engines: Any, rounds: int, accuracy: float, data_dir: Any) -> dict[str, Any]:
+    from . import training as measured
+    from .networks import problems
+
+    chosen, missing = measured.choose(target.kind, engines)
+    posed = problems(data_dir=data_dir)
+    if quick:
+        posed, rounds, accuracy = [posed[0].first(QUICK_STEPS)], 2, 0.0
+    print(f"\nAdam on {posed[0].data}; cannot be measured here: {', '.join(missing) or 'none'}")
+    print(tables.training_header())
+    rows: list[dict[str, Any]] = []
+    reached: list[dict[str, Any]] = []
+    for problem in posed:
+        shown = printed(tables.training_line)
+        rows += measured.measure_steps(problem, chosen, target.name, rounds=rounds, on_row=shown)
+    if accuracy:
+        print(f"\nSeconds of training to a test accuracy of {accuracy:.1%}, evaluation left out")
+        shown = printed(tables.reached_line)
+        reached = measured.measure_time_to_accuracy(posed[0], chosen, target.name, target=accuracy, on_row=shown)
+    return {"training": {"rows": rows, "missing": missing}, "time_to_accuracy": {"rows": reached}}
 
 
-def _describe(device: Any) -> None:
-    from .machine import describe
+def _scaling(target: Any, quick: bool, seconds: float) -> dict[str, Any]:
+    from . import scaling as measured
+    from .timing import QUICK, Budget
 
-    facts = describe(device)
-    gpu = f"{facts['gpu']['name']}, " if "gpu" in facts else ""
-    versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
-    print(f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {facts['cores']} cores; {versions}\n")
+    print(f"\n{tables.SCALING_HEADER}")
+    rows, slopes = measured.measure(
+        target,
+        budget=QUICK if quick else Budget(seconds=seconds),
+        most_values=QUICK_VALUES if quick else None,
+        on_row=printed(tables.scaling_line),
+    )
+    print()
+    for slope in slopes:
+        where = f"{slope['axis']}, {slope['from']} to {slope['to']}"
+        print(f"{where}: slope {slope['slope']:.2f}; {slope['explanation']}")
+    return {"rows": rows, "slopes": slopes}
 
 
-def _keep(made: dict[str, Any], path: Path | None) -> None:
-    if path is not None:
-        from . import record as records
+def _startup(target: Any, quick: bool, starts: int) -> dict[str, Any]:
+    from . import startup as measured
 
-        records.write(made, path)
-        typer.echo(f"record written to {path}")
+    print(
+        f"\nFrom the start of a process: {measured.NETWORK} on digits, batch {measured.BATCH}\n{tables.STARTUP_HEADER}"
+    )
+    shown = printed(tables.startup_line)
+    return {"rows": measured.measure(target, rounds=1 if quick else starts, on_row=shown)}
+
+
+def _memory(target: Any, quick: bool) -> dict[str, Any]:
+    from . import memory as measured
+
+    print(f"\n{tables.MEMORY_HEADER}")
+    rows = QUICK_ROWS if quick else measured.ROWS
+    return {"rows": measured.measure(target, rows=rows, on_row=printed(tables.memory_line))}

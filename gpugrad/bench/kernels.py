@@ -22,6 +22,8 @@ from .timing import QUICK, Budget, Timing, repeat, sampler
 
 MEASURABLE = ("cpu", "cuda")
 OWN = "gpugrad"
+# What Numba's compilers announce; the one for GPUs, a package of its own, tells no more than that it holds its lock.
+COMPILER_EVENTS = {"numba.core.event": "numba:compile", "numba.cuda.core.event": "numba-cuda:compiler_lock"}
 
 
 @dataclass(frozen=True)
@@ -190,10 +192,10 @@ def compiling() -> Iterator[Callable[[], float]]:
     """Within the block, the function tells the seconds that Numba and NVRTC have spent compiling."""
     with contextlib.ExitStack() as stack:
         listeners = []
-        for module in ("numba.core.event", "numba.cuda.core.event"):
+        for module, kind in COMPILER_EVENTS.items():
             event = sys.modules.get(module)
             if event is not None:
-                listeners.append(stack.enter_context(event.install_listener("numba:compile", event.TimingListener())))
+                listeners.append(stack.enter_context(event.install_listener(kind, event.TimingListener())))
         before = cuda.build_seconds()
 
         def total() -> float:

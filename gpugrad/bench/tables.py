@@ -6,6 +6,8 @@ from typing import Any
 
 from .kernels import OWN, Row
 
+MEGABYTE = 1e6
+
 
 def kernel_header() -> str:
     return (
@@ -25,6 +27,70 @@ def kernel_line(row: Row) -> str:
         f"{duration(timing.low) + '–' + duration(timing.high):>15} {timing.runs:>4}{' ' if timing.settled else '*'} "
         f"{row.bandwidth / 1e9:>7.1f} {row.speed / 1e9:>8.1f} {row.intensity:>6.2f} {share:>9} {compiled:>8} {ratio:>7}"
     )
+
+
+def training_header() -> str:
+    return (
+        f"{'network':<17} {'batch':>5} {'engine':<20} {'a step':>9} {'20–80 %':>15} "
+        f"{'accuracy':>8} {'first':>7} {'× ours':>7}"
+    )
+
+
+def training_line(row: dict[str, Any]) -> str:
+    spread = f"{duration(row['low'])}–{duration(row['high'])}"
+    return (
+        f"{row['network']:<17} {row['batch']:>5} {row['engine']:<20} {duration(row['median']):>9} {spread:>15} "
+        f"{row['accuracy']:>8.4f} {row['first']:>5.1f} s {row['times_ours']:>7.2f}"
+    )
+
+
+def reached_line(row: dict[str, Any]) -> str:
+    seconds = duration(row["seconds"]) if row["reached"] else "not reached"
+    return (
+        f"{row['network']:<17} {row['batch']:>5} {row['engine']:<20} {seconds:>11} in {row['epochs']:>2} epochs, "
+        f"accuracy {row['accuracy']:.4f}"
+    )
+
+
+SCALING_HEADER = (
+    f"{'':<10} {'':>5} {'a step':>9} {'20–80 %':>15} {'runs':>5} {'GFLOP':>9} {'GFLOP/s':>8} {'of the update':>14}"
+)
+STARTUP_HEADER = f"{'cache':<6} {'part':<11} {'seconds':>8} {'20–80 %':>15} {'runs':>5}  target"
+MEMORY_HEADER = (
+    f"{'network':<18} {'batch':>5} {'rows':>6} {'data':>9} {'parameters':>10} {'activations':>11} {'constant':>9} "
+    f"{'bound':>9} {'peak':>9}"
+)
+
+
+def scaling_line(row: dict[str, Any]) -> str:
+    spread = f"{duration(row['low'])}–{duration(row['high'])}"
+    return (
+        f"{row['axis']:<10} {row['value']:>5} {duration(row['median']):>9} {spread:>15} "
+        f"{row['runs']:>4}{' ' if row['settled'] else '*'} {row['operations'] / 1e9:>9.4f} {row['speed'] / 1e9:>8.1f} "
+        f"{_megabytes(row['update_bytes']):>14}"
+    )
+
+
+def startup_line(row: dict[str, Any]) -> str:
+    spread = f"{row['low']:.3f}–{row['high']:.3f}"
+    target = "" if row["target"] is None else f"{row['target']:g} s: {'met' if row['holds'] else 'MISSED'}"
+    return (
+        f"{row['cache']:<6} {row['what']:<11} {row['seconds']:>8.3f} {spread:>15} {row['runs']:>5}  {target}".rstrip()
+    )
+
+
+def memory_line(row: dict[str, Any]) -> str:
+    sizes = {name: _megabytes(row[name]) for name in ("data", "parameters", "activations", "constant", "bound", "peak")}
+    over = row["peak"] - row["bound"]
+    return (
+        f"{row['network']:<18} {row['batch']:>5} {row['rows']:>6} {sizes['data']:>9} {sizes['parameters']:>10} "
+        f"{sizes['activations']:>11} {sizes['constant']:>9} {sizes['bound']:>9} {sizes['peak']:>9}  "
+        f"{'holds' if row['holds'] else f'OVER by {_megabytes(over)}'}"
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / MEGABYTE:.1f} MB"
 
 
 def duration(seconds: float) -> str:

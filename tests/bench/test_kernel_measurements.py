@@ -3,6 +3,7 @@
 import json
 import time
 
+import numba
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -77,7 +78,6 @@ def test_a_wrong_kernel_is_not_timed(monkeypatch):
 
 
 def test_a_kernel_that_compiles_at_every_call_is_refused(monkeypatch):
-    numba = pytest.importorskip("numba")
     device = gg.Device("cpu", "numpy")
     reference = device.kernels.clip_value
 
@@ -92,12 +92,22 @@ def test_a_kernel_that_compiles_at_every_call_is_refused(monkeypatch):
 
 
 def test_a_second_call_does_not_compile_and_the_first_one_tells_how_long_it_took():
-    numba = pytest.importorskip("numba")
     double = numba.njit(lambda x: x + x)
     for compiles in (True, False):
         with measured.compiling() as seconds:
             double(1.5)
         assert (seconds() > 0) == compiles
+
+
+def test_the_compiler_for_gpus_tells_its_time_too():
+    pytest.importorskip("numba_cuda")
+    cuda = pytest.importorskip("numba.cuda")
+    if not hasattr(cuda, "compile_ptx"):
+        pytest.skip("numba.cuda is the simulator in this process")
+    pytest.importorskip("numba.cuda.core.event")
+    with measured.compiling() as seconds:
+        cuda.compile_ptx(lambda x: None, (numba.float32[::1],), cc=(9, 0))
+    assert seconds() > 0
 
 
 # ---- libraries ----

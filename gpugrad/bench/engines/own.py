@@ -1,0 +1,33 @@
+"""gpugrad as its Trainer runs it: a step recorded once, bytes on the device, minibatches gathered by a kernel."""
+
+from __future__ import annotations
+
+from ...device import device as get_device
+from ...minibatches import Minibatches
+from ...optim import Adam
+from ...trainer import Trainer
+from ..networks import Problem, Weights, weights_of
+
+
+class Own:
+    def __init__(self, problem: Problem, device: str, toolchain: str | None = None) -> None:
+        target = get_device(device, toolchain)
+        model = problem.model()
+        optimizer = Adam(model.parameters(), lr=problem.lr)
+        self.trainer = Trainer(model, optimizer=optimizer, device=target, seed=problem.seed)
+        self.data = Minibatches(
+            target, problem.x, problem.y, batch_size=problem.batch, scale=problem.scale, seed=problem.seed
+        )
+        self._step = self.trainer._make_step(self.data, True)
+
+    def train(self, epoch: int) -> None:
+        """Train until `epoch`, counted from 0, is done."""
+        while self.trainer.epoch <= epoch:
+            entry = self.trainer._train_epoch(self.data, self._step, ())  # reads the loss: the device is done
+            self.trainer.history.records.append(entry)
+
+    def weights(self) -> Weights:
+        return weights_of(self.trainer.model)
+
+
+make = Own

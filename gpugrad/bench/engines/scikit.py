@@ -1,0 +1,48 @@
+"""scikit-learn's MLPClassifier: an epoch is one partial_fit over the rows in the order that all engines take.
+
+Its fastest way: with shuffle=True it gathers each minibatch by itself, in 510 to 590 µs a step for 784-128-10 and 64
+rows on two cores; with the rows put in order before, 475 µs, and so in the order of the others. `fit` is no faster.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sklearn
+from sklearn.neural_network import MLPClassifier
+
+from ..networks import CLASSES, Problem, Weights
+
+
+class _FromWeights(MLPClassifier):
+    """An MLPClassifier that starts from given weights, one layer after the other, where it would draw them."""
+
+    given: Any
+
+    def _init_coef(self, fan_in: int, fan_out: int, dtype: Any) -> Any:
+        w, b = next(self.given)
+        return w.astype(dtype), b.astype(dtype)
+
+
+class Scikit:
+    def __init__(self, problem: Problem, device: str) -> None:
+        self.problem = problem
+        self.model = _FromWeights(
+            problem.hidden, alpha=0.0, batch_size=problem.batch, learning_rate_init=problem.lr, shuffle=False
+        )
+        self.model.given = iter(problem.weights())
+        self.x = problem.x.astype(np.float32) * np.float32(problem.scale)
+
+    def train(self, epoch: int) -> None:
+        order = self.problem.order(epoch).reshape(-1)
+        with sklearn.config_context(assume_finite=True):
+            self.model.partial_fit(self.x[order], self.problem.y[order], classes=np.arange(CLASSES))
+
+    def weights(self) -> Weights:
+        if not hasattr(self.model, "coefs_"):  # before the first epoch
+            return self.problem.weights()
+        return list(zip(self.model.coefs_, self.model.intercepts_, strict=True))
+
+
+make = Scikit
