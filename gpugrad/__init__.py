@@ -23,6 +23,7 @@ from .functional import relu, sigmoid, tanh
 from .gradcheck import gradcheck
 from .interop import from_dlpack
 from .precision import precision
+from .profiling import Profile
 from .random import Generator, manual_seed
 from .recording import record
 from .tape import no_grad
@@ -36,6 +37,7 @@ __all__ = [
     "Device",
     "EarlyStopping",
     "Generator",
+    "Profile",
     "Tensor",
     "Trainer",
     "argmax",

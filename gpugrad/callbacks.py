@@ -22,8 +22,11 @@ class Callback:
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Before an epoch, counted from 0 over the whole training; to stop here is to leave it out."""
 
+    def on_step_begin(self, trainer: Trainer, step: int) -> None:
+        """Before each optimizer step, counted from 0 over the whole training."""
+
     def on_step_end(self, trainer: Trainer, step: int) -> None:
-        """After each optimizer step, counted over the whole training; reading a loss here waits for the device."""
+        """After each optimizer step, counted from 1 over the whole training; reading a loss waits for the device."""
 
     def on_epoch_end(self, trainer: Trainer, record: dict[str, Any]) -> None:
         """After validation; `record` is the epoch's entry in the history; numbers and texts may be added."""

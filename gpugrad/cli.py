@@ -106,16 +106,20 @@ def train(
     resume: Annotated[
         bool, _option(RUN, "Go on from the checkpoint in --out, with the settings it was made with.", "--resume")
     ] = False,
+    profile: Annotated[
+        Path | None,
+        _option(RUN, "Show what each operation of a step takes, and write a Chrome trace of some steps to this file."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on a data set and test it."""
     from . import runs
 
-    given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "out")}
+    given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "out", "profile")}
     settings = runs.Settings(**{**given, "hidden": _sizes(hidden)})
     if resume:
         settings = runs.resumed_settings(settings, {k for k in given if _explicit(context, k)}, out)
-    result = runs.train(settings, out=out, resume=resume, say=_speaker(as_json))
+    result = runs.train(settings, out=out, resume=resume, profile=profile, say=_speaker(as_json))
     _finish(result, as_json)
     if runs.interrupted(result["stopped"]):
         raise typer.Exit(INTERRUPTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from .errors import DeviceMemoryError, KernelError
 from .streaming import Staging
 
 RECENT = 8  # launches that an error which surfaces late is reported with
+LONGEST_HOLD = 0.02  # seconds that queued work is held back, if the block that queues it takes longer
 RESIDENT_SHARE = 0.5  # of the free memory that a data set may take and still stay on the GPU
 
 
@@ -119,6 +121,34 @@ class CudaDevice(Device):
                 f"work on {self.name} failed: {error}; the last launches were {', '.join(self._recent)}: start the "
                 "program anew with GPUGRAD_SYNCHRONOUS=1 to learn which one and with what arguments"
             ) from error
+
+    # ---- time ----
+
+    def mark(self) -> Any:
+        with self._gpu:
+            event = self.xp.cuda.Event()
+            event.record(self.stream)
+            return event
+
+    def seconds_between(self, start: Any, end: Any) -> float:
+        with self._late_failures():
+            end.synchronize()
+        return float(self.xp.cuda.get_elapsed_time(start, end)) / 1e3
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        queued = threading.Event()
+        with self._gpu:
+            self.stream.launch_host_func(lambda _: queued.wait(LONGEST_HOLD), None)
+        try:
+            yield
+        finally:
+            queued.set()
+
+    def named(self, name: str) -> contextlib.AbstractContextManager:
+        from cupyx.profiler import time_range
+
+        return time_range(name)
 
     # ---- memory ----
 

@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from .errors import ArgumentError, DeviceError, RecordingError, choose
 from .kernels.contract import PARTIALS
 
 if TYPE_CHECKING:
+    from .profiling import Profile
     from .recording import Recorder
     from .streaming import Staging
 
@@ -43,7 +45,8 @@ class Device:
     the GPU.
 
     Attributes: `name` ("cpu", "cuda:0"), `kind`, `toolchain`, `xp` (the array library), `kernels` (the launchers),
-    `reason` (why this device was chosen, one line), `recorder` (the recording in progress, or None).
+    `reason` (why this device was chosen, one line), `recorder` (the recording in progress, or None), `profiler` (what
+    times each launch, or None).
     """
 
     xp: Any = np
@@ -53,6 +56,7 @@ class Device:
         self.toolchain = toolchain
         self.reason = "asked for"
         self.recorder: Recorder | None = None
+        self.profiler: Profile | None = None
         self._observers: list[Observer] = []
         self._constants: dict[tuple, Any] = {}
 
@@ -68,7 +72,10 @@ class Device:
 
     def run(self, launch: Any, *arrays: Any, **scalars: Any) -> None:
         """Launch one piece of work: a launcher of `kernels`, or a function of the array library with `out=`."""
-        launch(*arrays, **scalars)
+        if self.profiler is None:
+            launch(*arrays, **scalars)
+        else:
+            self.profiler(launch, arrays, scalars)
         for observer in self._observers:
             observer(launch, arrays, scalars)
 
@@ -93,7 +100,8 @@ class Device:
 
     @property
     def observed(self) -> bool:
-        return bool(self._observers)
+        """Whether someone wants to see each launch."""
+        return bool(self._observers) or self.profiler is not None
 
     def replayer(self, calls: Sequence[Call]) -> Call:
         """A function that makes all these calls in order, as often as it is called; they take no arguments."""
@@ -110,6 +118,24 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait until all launched work is done."""
+
+    # ---- time ----
+
+    def mark(self) -> Any:
+        """A point in time between two launches, for `seconds_between`."""
+        return time.perf_counter()
+
+    def seconds_between(self, start: Any, end: Any) -> float:
+        """Seconds from one mark to another; waits for the second one."""
+        return float(end - start)
+
+    def held(self) -> contextlib.AbstractContextManager:
+        """Within the block, launches queue up; they begin at its end, or after a moment."""
+        return contextlib.nullcontext()
+
+    def named(self, name: str) -> contextlib.AbstractContextManager:
+        """Within the block, the profiler of the device's vendor shows the work under this name."""
+        return contextlib.nullcontext()
 
     # ---- memory ----
 

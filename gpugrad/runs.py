@@ -18,9 +18,10 @@ from . import data, nn, optim, plots, random
 from . import device as get_device
 from .checkpoint import load_model, read_file
 from .errors import ArgumentError, CheckpointError, DataError, choose
-from .files import remove_partial
+from .files import check_writable, remove_partial
 from .kernels.activation import ACTIVATIONS
 from .precision import check_precision_for
+from .profiling import WARM_STEPS, ProfileTraining
 from .trainer import Trainer
 
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
@@ -136,9 +137,21 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     return dataclasses.replace(kept, **{k: getattr(settings, k) for k in explicit if k in RESUMABLE})
 
 
-def train(settings: Settings, *, out: Path | None = None, resume: bool = False, say: Say = print) -> dict[str, Any]:
-    """Train, test, and leave model, checkpoint, history and pictures in `out`; returns what --json prints."""
+def train(
+    settings: Settings,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    profile: Path | None = None,
+    say: Say = print,
+) -> dict[str, Any]:
+    """Train, test, and leave model, checkpoint, history and pictures in `out`; returns what --json prints.
+
+    profile: a file for a Chrome trace of some of the steps; their table is said.
+    """
     settings.check()
+    if profile is not None:
+        check_writable(profile.parent)
     device = get_device(settings.device, settings.toolchain)
     check_precision_for(settings.precision, device)
     dataset = data.load(
@@ -192,19 +205,21 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
         },
     }
     start = time.perf_counter()
-    history = trainer.fit(
-        dataset.x_train,
-        dataset.y_train,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        validation_split=settings.validation,
-        class_weight="balanced" if settings.balanced else None,
-        early_stopping=settings.early_stopping or None,
-        scale=dataset.scale,
-        checkpoint=None if out is None else out / CHECKPOINT,
-        checkpoint_header=header,
-        resume=out / CHECKPOINT if resume and out is not None else None,
-    )
+    with ProfileTraining() as profiling:
+        history = trainer.fit(
+            dataset.x_train,
+            dataset.y_train,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            validation_split=settings.validation,
+            class_weight="balanced" if settings.balanced else None,
+            early_stopping=settings.early_stopping or None,
+            callbacks=[profiling] if profile else [],
+            scale=dataset.scale,
+            checkpoint=None if out is None else out / CHECKPOINT,
+            checkpoint_header=header,
+            resume=out / CHECKPOINT if resume and out is not None else None,
+        )
     seconds = time.perf_counter() - start
     scores = _scores(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.preprocessing)
     if history.stopped:
@@ -229,6 +244,8 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
     if not classification:
         result |= {"test_r2": scores["r2"], "test_rmse": scores["rmse"]}
     say(_sentence("test", scores) + f" after {trainer.epoch} epochs in {seconds:.1f} s")
+    if profile is not None:
+        result["profile"] = _report(profiling, profile, say)
     if out is not None:
         trainer.save(out / MODEL, **header, result=result)
         history.to_json(out / "history.json")
@@ -243,6 +260,20 @@ def train(settings: Settings, *, out: Path | None = None, resume: bool = False, 
         written = (MODEL, CHECKPOINT, "history.json", "history.csv", "history.png", "confusion.png")
         say(f"written {', '.join(name for name in written if (out / name).exists())} in {out}")
     return result
+
+
+def _report(profiling: ProfileTraining, path: Path, say: Say) -> dict[str, Any] | None:
+    """Say what was profiled and write its trace; returns what --json prints."""
+    found = profiling.profile
+    if found is None or not found.launches:
+        say(f"profile none: it begins after the first {WARM_STEPS} steps, so train for more epochs")
+        return None
+    record = found.record()
+    say(f"profile of {record['steps']} steps, launch by launch, beside {record['whole_steps']} whole ones; medians")
+    say(found.table())
+    found.write_trace(path)
+    say(f"written a trace to {path}, for Perfetto or chrome://tracing")
+    return record
 
 
 def _scores(

@@ -284,6 +284,8 @@ class Trainer:
         self.device.write(self._epoch_loss, 0)
         for group in data.groups:
             rows = sum(group)
+            for hook in hooks:
+                hook.on_step_begin(self, self.steps)
             for i, size in enumerate(group):
                 data.prepare(size)
                 step(size, rows, i == 0, i == len(group) - 1)

@@ -66,6 +66,11 @@ class Launcher:
         self.toolchain = toolchain
 
     def __call__(self, *arrays: Any, **scalars: Any) -> None:
+        self.check(*arrays, **scalars)
+        self.launch(*arrays, **scalars)
+
+    def check(self, *arrays: Any, **scalars: Any) -> None:
+        """Raise ArgumentError for arguments that this launcher cannot take."""
         self.contract(*arrays, **scalars)
         if self.toolchain in SINGLE_PRECISION:
             for name, array in self.contract.written(arrays, scalars):
@@ -74,7 +79,6 @@ class Launcher:
                         f"{name} has dtype float64, the CUDA kernels compute in float32: "
                         "convert the arrays, or use device 'cpu'"
                     )
-        self.launch(*arrays, **scalars)
 
     def __repr__(self) -> str:
         return f"<launcher {self.__name__} of {self.source}>"
