@@ -181,6 +181,9 @@ class CudaDevice(Device):
             self.stream.synchronize()
             return out
 
+    def resident(self, array: np.ndarray) -> Any:
+        return self.upload(array)
+
     def download(self, array: Any) -> np.ndarray:
         self._refuse_download()
         with self._gpu, self.stream, self._late_failures():

@@ -170,6 +170,10 @@ class Device:
         np.copyto(out, host)
         return out
 
+    def resident(self, array: np.ndarray) -> Any:
+        """A C-contiguous array of the host for kernels that only read it: itself where they can, else a copy."""
+        return array
+
     def _refuse_upload(self) -> None:
         if self.recorder is not None:
             raise RecordingError(

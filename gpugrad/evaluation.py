@@ -32,7 +32,7 @@ def forward(model: nn.Module, x: np.ndarray, *, device: Device, dtype: Any, scal
     outputs: list[Tensor] = []
     with no_grad(), _evaluating(model):
         for start in range(0, len(x), ROWS):
-            stored = device.upload(x[start : start + ROWS])
+            stored = device.resident(x[start : start + ROWS])
             rows = device.upload(np.arange(len(stored), dtype=np.int32))
             batch = device.empty(stored.shape, dtype)
             device.run(device.kernels.gather, stored, rows, batch, scale=scale)

@@ -12,8 +12,8 @@ from .tensor import Tensor
 
 
 def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order of the rows in an epoch, a permutation that depends on seed and epoch alone."""
-    return np.random.default_rng([seed, epoch]).permutation(rows)
+    """The order of the rows in an epoch, an int32 permutation that depends on seed and epoch alone."""
+    return np.random.default_rng([seed, epoch]).permutation(np.arange(rows, dtype=np.int32))
 
 
 class Minibatches:
@@ -66,7 +66,7 @@ class Minibatches:
         if on_device is None:
             on_device = device.fits(sum(array.nbytes for array in arrays))
         if on_device:
-            self._x, self._y, *weights = map(device.upload, arrays)
+            self._x, self._y, *weights = map(device.resident, arrays)
             self._order = device.empty(self.rows, np.int32)
         else:
             self._stream = Stream(device, arrays, rows_of_part(arrays, batch_size * accumulation_steps))
@@ -76,9 +76,9 @@ class Minibatches:
         self._cursor = device.empty(1, np.int32)
 
     def begin_epoch(self, epoch: int) -> None:
-        order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows)
+        order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows, dtype=np.int32)
         if self._stream is None:
-            self.device.write(self._order, order.astype(np.int32))
+            self.device.write(self._order, order)
             self.device.write(self._cursor, 0)
         else:
             self._stream.begin(order)

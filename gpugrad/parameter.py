@@ -147,9 +147,12 @@ class FlatParameters:
     def download(self, array: Any) -> np.ndarray:
         """A host copy of an array laid out like the buffers, without what lies between the parameters."""
         host = self.device.download(array)
-        return np.concatenate(
-            [host[start : start + p.size] for p, start in zip(self.parameters, self._starts, strict=False)]
-        )
+        first = 0
+        for p, start in zip(self.parameters, self._starts, strict=False):
+            if start != first:
+                host[first : first + p.size] = host[start : start + p.size]
+            first += p.size
+        return host[:first]
 
     def write(self, array: Any, host: np.ndarray) -> None:
         """Overwrite an array laid out like the buffers with what `download` gave, and with zeros in between."""

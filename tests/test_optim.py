@@ -680,3 +680,12 @@ def test_defaults_are_pytorchs():
         ours = getattr(optim, name)([Parameter([1.0])]).param_groups[0]
         theirs = getattr(torch.optim, name)([torch.ones(1, requires_grad=True)]).param_groups[0]
         assert {k: v for k, v in ours.items() if k != "params"} == {k: theirs[k] for k in ours if k != "params"}
+
+
+def test_finite_is_what_has_no_nan_and_no_infinity_even_if_its_sum_overflows(every_device):
+    w = Parameter(np.full(1000, 3e38, np.float32), every_device)
+    optimizer = optim.Adam([w])
+    assert optimizer.is_finite()
+    for bad in (np.nan, np.inf, -np.inf):
+        every_device.write(w.data[7:8], bad)
+        assert not optimizer.is_finite()

@@ -666,3 +666,12 @@ def test_bad_trainer_options():
         )
     with pytest.raises(ArgumentError, match="logits"):
         gg.Trainer(model, loss=nn.MSELoss(), device="cpu").predict_proba(np.zeros((1, 2), np.float32))
+
+
+def test_read_only_data_is_trained_on_as_it_is_and_left_alone():
+    x, y = blobs()
+    expected = make_trainer().fit(x, y, epochs=2)["train_loss"]
+    before = x.copy()
+    x.flags.writeable = y.flags.writeable = False
+    assert make_trainer().fit(x, y, epochs=2)["train_loss"] == expected
+    np.testing.assert_array_equal(x, before)

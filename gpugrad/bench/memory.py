@@ -18,9 +18,7 @@ from .engines import OWN
 from .kernels import MEASURABLE
 from .networks import NETWORKS, ROWS, Problem, random_problem
 
-COPIES = (
-    8  # of the parameters: p, g, m and v; p, m and v as of the last epoch, to go back to; one of them in the making
-)
+COPIES = 8  # of the parameters: p, g, m and v; p, m and v as of the last epoch, to go back to; and one to spare
 EPOCHS = 2
 MEASURED = (NETWORKS[0], NETWORKS[-1])
 Row = dict[str, Any]

@@ -136,8 +136,18 @@ class Optimizer:
 
     def is_finite(self) -> bool:
         """Whether all parameters and all state are free of NaN and infinity; waits for the device."""
-        download = self.flat.device.download
-        return all(np.isfinite(download(array)).all() for array in (self.flat.values, *self._state.values()))
+        return all(map(self._all_finite, (self.flat.values, *self._state.values())))
+
+    def _all_finite(self, array: Any) -> bool:
+        device = self.flat.device
+        if array.dtype.kind == "f":
+            # A finite sum says it all, with no copy of the array. One that is not may also have overflowed.
+            total = device.empty(1, array.dtype)
+            with np.errstate(all="ignore"):
+                device.run(device.kernels.sum_elements, array, total, device.partials(array.dtype), scale=1.0)
+            if np.isfinite(device.download(total)[0]):
+                return True
+        return bool(np.isfinite(device.download(array)).all())
 
     def _check_current(self) -> None:
         if self.flat.stale:

@@ -1,0 +1,132 @@
+"""gpugrad bench scaling, startup, memory and all: what they measure and what they say of it."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import gpugrad as gg
+from gpugrad.bench import memory, networks, record, scaling, startup, workers
+from gpugrad.bench.timing import Budget
+from gpugrad.cli import app
+from gpugrad.errors import ArgumentError, KernelError
+
+CPU = gg.device("cpu")
+
+
+def silent(row):
+    pass
+
+
+# ---- scaling ----
+
+
+def grown(times, operations, values=(1, 2, 4, 8)):
+    return [{"value": v, "median": t, "operations": o} for v, t, o in zip(values, times, operations, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("times", "operations", "slope", "words"),
+    [
+        ([1, 1, 1.1, 1.2], [1, 2, 4, 8], 0.13, "up to width 8 a step takes the time of its launches"),
+        ([1, 1.2, 5, 20], [1, 4, 16, 64], 2.0, "up to width 2 it hardly grows"),
+        ([1, 1.2, 5, 20], [1, 4, 16, 64], 2.0, "power 2.00 of the width and the time with them: the products set it"),
+        ([1, 2, 3, 5], [1, 4, 16, 64], 0.74, "what a launch costs counts less in a larger step"),
+        ([1, 4, 16, 256], [1, 4, 16, 64], 4.0, "a larger step leaves the caches"),
+    ],
+)
+def test_a_slope_is_the_power_of_the_upper_half_and_is_explained(times, operations, slope, words):
+    found = scaling.slope("width", grown(times, operations))
+    assert found["slope"] == pytest.approx(slope, abs=0.01)
+    assert (found["from"], found["to"]) == (4, 8)
+    assert words in found["explanation"]
+
+
+def test_networks_grow_along_each_axis():
+    rows, slopes = scaling.measure(CPU, budget=Budget(seconds=0.001, least_runs=1), most_values=2, on_row=silent)
+    names = ["width", "width", "depth", "depth", "batch size", "batch size"]
+    assert [row["axis"] for row in rows] == names
+    assert [row["network"] for row in rows][:3] == ["784-64-64-10", "784-128-128-10", "784-256-10"]
+    assert [row["batch"] for row in rows] == [128, 128, 128, 128, 16, 32]
+    assert [slope["axis"] for slope in slopes] == ["width", "depth", "batch size"]
+    first = rows[0]
+    assert first["operations"] == 2 * 128 * (3 * (784 * 64 + 64 * 64 + 64 * 10) - 784 * 64)
+    assert first["update_bytes"] == 28 * (784 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10)
+    assert first["low"] <= first["median"] <= first["high"]
+
+
+# ---- startup ----
+
+
+def test_a_second_start_finds_the_kernels_of_the_first(monkeypatch):
+    rows = startup.measure(CPU, rounds=1, on_row=silent)
+    seconds = {(row["cache"], row["what"]): row["seconds"] for row in rows}
+    assert seconds["empty", "kernels"] > seconds["warm", "kernels"] > 0
+    for cache in ("empty", "warm"):
+        assert seconds[cache, "total"] == pytest.approx(sum(seconds[cache, part] for part in startup.PARTS[:-1]))
+    totals = [row for row in rows if row["what"] == "total"]
+    assert [row["target"] for row in totals] == [10.0, 2.0]
+    assert all(row["holds"] == (row["seconds"] <= row["target"]) for row in totals)
+
+
+def test_a_start_that_fails_says_why(monkeypatch):
+    monkeypatch.setattr(startup, "SCRIPT", "raise RuntimeError('no such kernel')")
+    with pytest.raises(KernelError, match="no such kernel"):
+        startup.measure(CPU, rounds=1, on_row=silent)
+
+
+# ---- memory ----
+
+
+def test_the_parts_of_the_bound_and_the_peak():
+    (row,) = memory.measure(CPU, networks=[((16,), 64)], rows=6_500, on_row=silent)
+    assert row["rows"] == 6_464  # whole minibatches
+    assert row["data"] == 6_464 * (784 + 4 + 4)
+    assert row["parameters"] == 4 * (784 * 16 + 16 + 16 * 10 + 10)
+    assert row["activations"] == 4 * 64 * (784 + 2 * (16 + 10) + 16)
+    assert row["bound"] == row["data"] + 8 * row["parameters"] + row["activations"] + row["constant"]
+    assert row["peak"] > row["constant"] + row["data"] / 2
+    assert row["holds"] == (row["peak"] <= row["bound"])
+
+
+def test_training_keeps_no_second_copy_of_the_data_and_less_than_eight_of_the_parameters():
+    """Of what NumPy allocates; what the process has is measured by the command, where other tests do not disturb."""
+    small = networks.random_problem((16,), 64, 2)
+    memory.train(small, CPU)
+    problem = networks.random_problem((1024, 512), 64, 200)
+    tracemalloc.start()
+    try:
+        memory.train(problem, CPU)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    parameters = 4 * problem.parameters
+    assert problem.x.nbytes > parameters  # it would show
+    assert 6 * parameters < peak < 8 * parameters + memory.activation_bytes(problem)
+
+
+@pytest.mark.parametrize("measure", [memory.measure, startup.measure, scaling.measure])
+def test_a_device_that_is_not_worth_measuring_is_refused(measure):
+    options = {"budget": Budget()} if measure is scaling.measure else {}
+    with pytest.raises(ArgumentError, match="measure cpu or cuda"):
+        measure(gg.Device("simulator", "numba"), **options)
+
+
+# ---- all ----
+
+
+def test_one_command_measures_everything_into_one_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "PAUSE", 0)
+    path = tmp_path / "record.json"
+    options = ["--device", "cpu", "--quick", "--engines", "scikit-learn", "--json", str(path)]
+    result = CliRunner().invoke(app, ["bench", "all", *options])
+    assert result.exit_code == 0, result.output
+    made = record.read(path)
+    assert made["quick"]
+    assert set(made["sections"]) == {"kernels", "training", "time_to_accuracy", "scaling", "startup", "memory"}
+    for name in ("kernels", "training", "scaling", "startup", "memory"):
+        assert made["sections"][name]["rows"], name
+    assert np.isfinite([row["median"] for row in made["sections"]["scaling"]["rows"]]).all()
+    for words in ("The limits of this machine", "slope", "target", "bound"):
+        assert words in result.output
