@@ -134,7 +134,10 @@ def _kernels(target: Any, quick: bool, seconds: float, *, only: Any = None, agai
         on_row=printed(tables.kernel_line),
     )
     limits = ceilings.records()
-    print("\nThe limits of this machine, measured in this run (m: memory, a: arithmetic; *: the median did not settle)")
+    print("\n(m: limited by memory, a: by arithmetic; *: the median did not settle)")
+    print(
+        "The limits of this machine, the faster ones of before and after the kernels; a record has the shares of these"
+    )
     print("\n".join(tables.ceiling_lines(limits)))
     return {"ceilings": limits, "rows": [row.record() for row in rows]}
 

@@ -39,6 +39,7 @@ class Row:
     by: str
     device: str
     toolchain: str
+    precision: str
     cache: str
     timing: Timing
     cost: Cost
@@ -87,7 +88,8 @@ def measure(
     """Measure the kernels of a device at the sizes of their contracts, beside libraries that do the same work.
 
     names: kernels, or operations for all of theirs; None: every one. against: "numpy", "cupy", "torch".
-    quick: the first size of each and little time. `on_row` is told of each row as it is measured.
+    quick: the first size of each and little time. `on_row` is told of each row as it is measured; the limits are
+    measured again at the end, and the rows that are returned have their shares of the faster ones.
 
     Raises ArgumentError for a device that is not worth timing and for an unknown name, KernelError for a kernel whose
     result is wrong, or that compiles again at its second call.
@@ -105,7 +107,14 @@ def measure(
             for row in _measure_workload(device, contract, workload, ceilings, against or [], budget):
                 rows.append(row)
                 on_row(row)
-    return rows, ceilings
+    ceilings.measure_again()
+    return [_beside(ceilings, row) for row in rows], ceilings
+
+
+def _beside(ceilings: Ceilings, row: Row) -> Row:
+    """The row with its share of the limits as they are known now."""
+    limit, share = ceilings.share(row.cost, row.timing.median, row.precision, cold=row.cache == "cold")
+    return replace(row, limit=limit, share=share)
 
 
 def chosen(names: list[str] | None) -> list[Contract]:
@@ -143,7 +152,18 @@ def _measure_workload(
         limit, share = ceilings.share(cost, timing.median, precision, cold=cold)
         cache = "cold" if cold else "hot"
         return Row(
-            contract.name, workload.reason, by, device.name, toolchain, cache, timing, cost, limit, share, **more
+            contract.name,
+            workload.reason,
+            by,
+            device.name,
+            toolchain,
+            precision,
+            cache,
+            timing,
+            cost,
+            limit,
+            share,
+            **more,
         )
 
     def launch() -> None:

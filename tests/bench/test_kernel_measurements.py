@@ -12,7 +12,7 @@ import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.bench import kernels as measured
 from gpugrad.bench import libraries, machine, record, tables
-from gpugrad.bench.ceilings import Ceilings
+from gpugrad.bench.ceilings import Ceiling, Ceilings
 from gpugrad.bench.timing import QUICK, Budget, Timing, repeat, sampler
 from gpugrad.check import array_names
 from gpugrad.cli import app
@@ -182,6 +182,20 @@ def test_share_is_that_of_the_slower_limit():
     work = Cost(1 << 20, int(product.rate))
     assert ceilings.share(work, 4.0, "float32") == ("arithmetic", pytest.approx(0.25, rel=1e-3))
     assert ceilings.share(work, 4.0, "bfloat16") == ("arithmetic", None)  # no library multiplies in it on a CPU
+
+
+def test_limits_are_measured_again_and_rows_have_shares_of_the_faster_ones(monkeypatch):
+    rates = iter([100.0, 1e9, 400.0, 1.0])
+
+    def slow_host(self, name, size, cold):
+        return Ceiling(name, size, "hot", next(rates), Timing(1.0, 1.0, 1.0, 7, True))
+
+    shown = []
+    monkeypatch.setattr(Ceilings, "_measure", slow_host)
+    (row,), ceilings = measured.measure(CPU, names=["clip_value"], quick=True, budget=SHORT, on_row=shown.append)
+    assert sorted(entry["rate"] for entry in ceilings.records()) == [400.0, 1e9]
+    assert row.limit == shown[0].limit == "memory"
+    assert row.share == pytest.approx(shown[0].share / 4)
 
 
 def test_threads_bind_the_process_to_cores():
