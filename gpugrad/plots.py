@@ -23,7 +23,7 @@ MAX_NAME = 24  # characters of a class's name
 
 def plot_history(history: History, path: str | Path | None = None) -> Any:
     """Loss, score and learning rate against the epoch; returns the figure, saves it to `path`."""
-    figure_class = _figure_class()
+    figure_class = figure_type()
     score = next((name for name in history[0] if name.startswith("validation_") and name != "validation_loss"), None)
     panels = ["loss", *([score] if score else []), "lr"]
     figure = figure_class(figsize=(4.2 * len(panels), 3.4), layout="constrained")
@@ -55,7 +55,7 @@ def plot_history(history: History, path: str | Path | None = None) -> Any:
 
 def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path | None = None) -> Any:
     """Rows of each true class (down) that were given each label (across); returns the figure, saves it to `path`."""
-    figure_class = _figure_class()
+    figure_class = figure_type()
     matrix = np.asarray(matrix)
     n = len(classes)
     names = [_short(name) for name in classes]
@@ -103,7 +103,7 @@ def _short(name: str) -> str:
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
-def _figure_class() -> Any:
+def figure_type() -> Any:
     try:
         from matplotlib.figure import Figure  # not pyplot: no windows, no global state
     except ImportError:

@@ -11,4 +11,9 @@ startup     from the start of a process to the first step
 memory      the peak of a training beside what it must hold
 networks    what training is measured on
 record      the file that keeps it all
+rows        the rows of a record's sections
+compare     two records beside each other
+summary     what a record says, in a few sentences
+pictures    a record drawn
+report      a record as a page
 """

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import tables
+from . import report_commands, tables
 from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, names, printed
 
 app = typer.Typer(help="Measure kernels and training, compare and draw what was measured.", no_args_is_help=True)
@@ -115,6 +115,10 @@ def everything(
         sections["scaling"] = _scaling(target, quick, seconds)
         sections["startup"] = _startup(target, quick, 3)
         sections["memory"] = _memory(target, quick)
+
+
+app.command()(report_commands.compare)
+app.command()(report_commands.report)
 
 
 # ---- what they do ----

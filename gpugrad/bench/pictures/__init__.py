@@ -1,0 +1,43 @@
+"""The pictures of a record, for a page and as PNG.
+
+drawing     how they look
+kernels     the roofline, the share of the limits, libraries that do the same work
+training    steps and the time to an accuracy beside the peers, and how a step's time grows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..rows import COLUMNS, compared, limited, own, rows_of
+from . import kernels, training
+from .drawing import Picture, styled
+
+
+def draw(record: dict[str, Any]) -> list[Picture]:
+    """Every picture that the sections of a record have rows for.
+
+    Raises GpugradError where Matplotlib is not installed, DataError for rows without the columns of their section.
+    """
+    with styled():
+        return list(_pictures(record))
+
+
+def _pictures(record: dict[str, Any]) -> Iterator[Picture]:
+    rows = {section: rows_of(record, section, columns) for section, columns in COLUMNS.items()}
+    sections = record["sections"]
+    ceilings = sections.get("kernels", {}).get("ceilings", [])
+    working = [row for row in own(rows["kernels"]) if row["intensity"] > 0 and row["speed"] > 0]
+    if working and any(ceiling["name"] == "copy" for ceiling in ceilings):
+        yield kernels.roofline(working, ceilings)
+    if shares := limited(rows["kernels"]):
+        yield kernels.shares(shares)
+    if peers := compared(rows["kernels"]):
+        yield kernels.peers(peers)
+    if rows["training"]:
+        yield training.steps(rows["training"])
+    if any(row["seconds"] for row in rows["time_to_accuracy"]):
+        yield training.time_to_accuracy(rows["time_to_accuracy"])
+    if rows["scaling"]:
+        yield training.scaling(rows["scaling"], sections["scaling"].get("slopes", []))

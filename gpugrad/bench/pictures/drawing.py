@@ -1,0 +1,100 @@
+"""How pictures of a record look, and how they become PNG, and SVG that takes its colours from the page it is in."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from ...plots import figure_type
+
+# Okabe & Ito's colours, distinct for colour-blind readers; in a page each is a variable, lighter where it is dark.
+BLUE, ORANGE, GREEN, PURPLE, AMBER = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"
+INK, FAINT = "#1a1a1c", "#a8a8ad"
+VARIABLES = {
+    BLUE: "blue",
+    ORANGE: "orange",
+    GREEN: "green",
+    PURPLE: "purple",
+    AMBER: "amber",
+    INK: "ink",
+    FAINT: "faint",
+}
+
+WIDTH = 5.4  # inches: few enough that a phone shows a picture almost whole
+STYLE: dict[Any, Any] = {
+    "font.size": 8.5,
+    "font.family": "DejaVu Sans",  # comes with Matplotlib
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": FAINT,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gpugrad",
+}
+
+
+def styled() -> Any:
+    """A context in which figures look as they should. Raises GpugradError where Matplotlib is not installed."""
+    figure_type()
+    from matplotlib import rc_context
+
+    return rc_context(STYLE)
+
+
+def new_figure(height: float) -> Any:
+    """An empty figure, so many inches high."""
+    return figure_type()(figsize=(WIDTH, height), layout="constrained")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its name, which is that of its file, what it shows in words, and its caption."""
+
+    name: str
+    figure: Any
+    alt: str
+    caption: str
+
+    def png(self) -> bytes:
+        """On white, 1080 pixels wide."""
+        return self._saved(format="png", dpi=200, facecolor="white")
+
+    def svg(self) -> str:
+        """An element for a page that defines the colours as variables: --ink, --faint, --blue …"""
+        untold = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        text = self._saved(format="svg", metadata=untold, transparent=True).decode()
+        text = text[text.index("<svg") :]
+        text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
+        told = f'role="img" aria-label="{html.escape(self.alt)}"'
+        text = re.sub(r'<svg [^>]*(viewBox="[^"]*")[^>]*>', lambda match: f"<svg {match[1]} {told}>", text)
+        # Names are unique in the whole page, and the page chooses the font.
+        text = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{self.name}-", text).replace("xlink:href", "href")
+        text = re.sub(r"(font: [^;\"']*?[\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", text)
+        for colour, variable in VARIABLES.items():
+            text = text.replace(colour, f"var(--{variable})")
+        return re.sub(r"\n\s*\n+", "\n", text)
+
+    def _saved(self, **how: Any) -> bytes:
+        content = io.BytesIO()
+        with styled(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for what the font does not have
+            self.figure.savefig(content, **how)
+        return content.getvalue()

@@ -1,0 +1,124 @@
+"""Pictures of training: steps and the time to an accuracy beside the peers, and how a step's time grows."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from statistics import geometric_mean
+from typing import Any
+
+from ..kernels import OWN
+from ..rows import Row, network
+from ..tables import duration
+from .drawing import BLUE, FAINT, INK, ORANGE, Picture, new_figure
+
+
+def steps(rows: list[Row]) -> Picture:
+    def words(row: Row) -> str:
+        return f"{duration(row['median'])}, {row['times_ours']:.2f} ×, accuracy {row['accuracy']:.2%}"
+
+    return Picture(
+        "training",
+        _engine_bars(rows, "median", words, "time of a step"),
+        "Bars of the time of a training step for each network and engine. " + _told(rows, "median"),
+        "A step of training: the median, a line from the 20th to the 80th percentile, how many times gpugrad's time it "
+        "is, and the accuracy on the test rows after the same steps.",
+    )
+
+
+def time_to_accuracy(rows: list[Row]) -> Picture:
+    def words(row: Row) -> str:
+        epochs = f"{row['epochs']} epoch{'' if row['epochs'] == 1 else 's'}"
+        return f"{duration(row['seconds'])}, {epochs}, accuracy {row['accuracy']:.2%}"
+
+    target = ", ".join(sorted({f"{row['target']:.1%}" for row in rows}))
+    reached = [row for row in rows if row["seconds"]]
+    missed = "; ".join(f"{network(row)}, {row['engine']}" for row in rows if not row["seconds"])
+    return Picture(
+        "time-to-accuracy",
+        _engine_bars(reached, "seconds", words, "time of training until the target"),
+        "Bars of the time to an accuracy for each network and engine. " + _told(reached, "seconds"),
+        f"Training until the accuracy on the test rows is at least {target}; the time of evaluation is left out."
+        + (f" Not reached: {missed}." if missed else ""),
+    )
+
+
+def _engine_bars(rows: list[Row], time: str, words: Callable[[Row], str], label: str) -> Any:
+    """A panel for each network: a bar for each engine."""
+    panels: dict[str, list[Row]] = {}
+    for row in rows:
+        panels.setdefault(network(row), []).append(row)
+    heights = [len(panel) + 0.5 for panel in panels.values()]
+    figure = new_figure(0.3 + sum(0.45 + 0.24 * height for height in heights))
+    every = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (title, panel) in zip(every, panels.items(), strict=True):
+        ends = [row["high"] if "high" in row else row[time] for row in panel]
+        for i, (row, end) in enumerate(zip(panel, ends, strict=True)):
+            axes.barh(i, row[time], 0.7, color=BLUE if row["engine"] == OWN else FAINT)
+            if "low" in row:
+                axes.plot([row["low"], end], [i, i], color=INK, linewidth=1)
+            axes.annotate(words(row), (end, i), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
+        names = [textwrap.shorten(row["engine"], 24, placeholder="…") for row in panel]
+        axes.set_yticks(range(len(panel)), names)
+        axes.set(xlim=(0, max(ends) * 2.4), ylim=(len(panel) - 0.5, -0.5), title=title)
+        axes.set_xticks(_few_ticks(max(ends)))
+        axes.xaxis.set_major_formatter(lambda value, _: duration(value) if value else "0")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["bottom"].set_bounds(0, max(ends))
+    every[-1].set_xlabel(label, loc="left")
+    return figure
+
+
+def _few_ticks(most: float) -> list[float]:
+    from matplotlib.ticker import MaxNLocator
+
+    return [tick for tick in MaxNLocator(3).tick_values(0, most) if tick <= most]
+
+
+def _told(rows: list[Row], time: str) -> str:
+    return " ".join(f"{network(row)}: {row['engine']} {duration(row[time])}." for row in rows)
+
+
+def scaling(rows: list[Row], slopes: list[Row]) -> Picture:
+    """A panel for each axis: the time of a step, and its slope over the values that it was taken from."""
+    slope_of = {entry["axis"]: entry for entry in slopes}
+    names = list(dict.fromkeys(row["axis"] for row in rows))
+    figure = new_figure(2.3 * len(names))
+    for axes, name in zip(figure.subplots(len(names), 1, squeeze=False)[:, 0], names, strict=True):
+        part = sorted((row for row in rows if row["axis"] == name), key=lambda row: row["value"])
+        x, y = [row["value"] for row in part], [row["median"] for row in part]
+        axes.set(xscale="log", yscale="log", xlabel=name, ylabel="time of a step")
+        axes.fill_between(x, [r["low"] for r in part], [r["high"] for r in part], color=BLUE, alpha=0.25, linewidth=0)
+        axes.plot(x, y, "o-", color=BLUE, markersize=4, linewidth=1.2)
+        if slope := slope_of.get(name):
+            _slope_line(axes, x, y, slope)
+            axes.legend(loc="upper left", fontsize=7.5)
+        axes.set_xticks(x, [f"{value:g}" for value in x])
+        axes.minorticks_off()
+        ticks = _log_ticks(*axes.get_ylim())
+        axes.set_yticks(ticks, [duration(tick) for tick in ticks])
+        axes.grid()
+    told = " ".join(f"{name}: slope {entry['slope']:.2f}." for name, entry in slope_of.items())
+    return Picture(
+        "scaling",
+        figure,
+        f"Curves of the time of a step against {', '.join(names)}. {told}".strip(),
+        "How the time of a step grows, on logarithmic axes: slope 1 is a time that doubles with the size. The band is "
+        "from the 20th to the 80th percentile.",
+    )
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round seconds from `low` to `high`, more of each decade where that is but a part of one."""
+    digits = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 7)
+    return [tick for power in range(-9, 5) for digit in digits if low <= (tick := digit * 10.0**power) <= high]
+
+
+def _slope_line(axes: Any, x: list[float], y: list[float], slope: Row) -> None:
+    """A dashed line of the slope, a little over the values that it was taken from."""
+    upper = [i for i, value in enumerate(x) if slope["from"] <= value <= slope["to"]]
+    middle = 1.35 * geometric_mean([y[i] for i in upper])
+    center = geometric_mean([x[i] for i in upper])
+    ends = [slope["from"], slope["to"]]
+    heights = [middle * (end / center) ** slope["slope"] for end in ends]
+    axes.plot(ends, heights, "--", color=ORANGE, linewidth=1.2, label=f"slope {slope['slope']:.2f}")
