@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .bench.commands import app as bench
+from .bench.options import layer_sizes
 from .errors import ArgumentError, GpugradError
 from .files import to_json, write_whole
 
@@ -116,7 +117,7 @@ def train(
     from . import runs
 
     given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "out", "profile")}
-    settings = runs.Settings(**{**given, "hidden": _sizes(hidden)})
+    settings = runs.Settings(**{**given, "hidden": layer_sizes(hidden)})
     if resume:
         settings = runs.resumed_settings(settings, {k for k in given if _explicit(context, k)}, out)
     result = runs.train(settings, out=out, resume=resume, profile=profile, say=_speaker(as_json))
@@ -222,19 +223,6 @@ def info(as_json: Json = False) -> None:
 def _explicit(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _sizes(hidden: str) -> tuple[int, ...]:
-    """The sizes of the hidden layers from "256,128"."""
-    try:
-        sizes = tuple(int(part) for part in hidden.split(",")) if hidden.strip() not in ("", "0") else ()
-    except ValueError:
-        sizes = (0,)
-    if any(size < 1 for size in sizes):
-        raise ArgumentError(
-            f"--hidden is {hidden!r}, expected sizes of at least 1, such as 256,128, or 0 for no hidden layer"
-        )
-    return sizes
 
 
 def _speaker(as_json: bool) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from . import kernels
 from .errors import ArgumentError, DeviceError, RecordingError, choose
 from .kernels.contract import PARTIALS
+from .kernels.dense import variants
 
 if TYPE_CHECKING:
     from .profiling import Profile
@@ -50,6 +51,7 @@ class Device:
     """
 
     xp: Any = np
+    index: int | None = None
 
     def __init__(self, kind: str, toolchain: str) -> None:
         self.kind = self.name = kind
@@ -66,7 +68,27 @@ class Device:
     @cached_property
     def kernels(self) -> SimpleNamespace:
         """The launchers of this device's toolchain; loaded at first use, since compilers are slow to import."""
+        if self.has_variants:
+            variants.use_choices(self.index, self.choices)
         return kernels.load(TOOLCHAINS[self.kind][self.toolchain])
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether its kernels have variants to choose from; see `kernels.dense.variants`."""
+        return TOOLCHAINS[self.kind][self.toolchain] == "cupy_cuda"
+
+    @cached_property
+    def choices(self) -> variants.Choices:
+        """The variants that were tuned on this device; read once, so that a process keeps its order of additions."""
+        if not self.has_variants:
+            return {}
+        from . import tuning
+
+        return tuning.load(self)
+
+    @cached_property
+    def _scratch_of_choices(self) -> int:
+        return max((product.scratch(splits) for product, (_, splits) in self.choices.items()), default=0)
 
     # ---- work ----
 
@@ -224,7 +246,11 @@ class Device:
         return self._constants[key]
 
     def workspace(self, size: int, dtype: Any) -> Any:
-        """Scratch of a launch, (size,), or None if that is 0; shared by all launches, since they follow each other."""
+        """Scratch of a launch, or None if it takes none; shared by all launches, since they follow each other.
+
+        (size,), or more where a tuned variant takes more.
+        """
+        size = max(size, self._scratch_of_choices)
         if size == 0:
             return None
         key = ("workspace", np.dtype(dtype))

@@ -44,6 +44,13 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
             os.unlink(temporary)
 
 
+def cache_folder() -> Path:
+    """Where compiled kernels and the like are kept: $GPUGRAD_CACHE, or gpugrad/ in the user's cache."""
+    if os.environ.get("GPUGRAD_CACHE"):
+        return Path(os.environ["GPUGRAD_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad"
+
+
 def check_writable(folder: str | Path) -> None:
     """Make a folder if it is not there, and raise StorageError unless files can be written to it."""
     folder = Path(folder)

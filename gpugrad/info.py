@@ -7,7 +7,7 @@ import os
 import platform
 from typing import Any
 
-from .device import TOOLCHAINS, unavailable
+from .device import TOOLCHAINS, Device, unavailable
 
 PACKAGES = {
     "numpy": "",
@@ -26,7 +26,14 @@ def collect() -> dict[str, Any]:
     from . import __version__
 
     devices = [
-        {"device": kind, "toolchain": toolchain, "available": reason is None, "reason": reason}
+        {
+            "device": kind,
+            "toolchain": toolchain,
+            "available": reason is None,
+            "reason": reason,
+            # Of a plain Device: to say what a GPU has takes none of its memory.
+            "tuned": len(Device(kind, toolchain).choices) if kind == "cuda" and reason is None else 0,
+        }
         for kind, toolchains in TOOLCHAINS.items()
         for toolchain in toolchains
         for reason in [unavailable(kind, toolchain)]
@@ -77,4 +84,7 @@ def show(report: dict[str, Any]) -> None:
     for entry in report["packages"]:
         packages.add_row(entry["package"], entry["version"] or "missing", entry["add_with"] or "")
     console.print(devices)
+    for entry in report["devices"]:
+        if entry["tuned"]:
+            console.print(f"{entry['device']} ({entry['toolchain']}): {entry['tuned']} tuned variants are in use\n")
     console.print(packages)

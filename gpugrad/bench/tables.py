@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .kernels import OWN, Row
+from .tune import Row as TuneRow
 
 MEGABYTE = 1e6
 
@@ -60,6 +61,15 @@ MEMORY_HEADER = (
     f"{'network':<18} {'batch':>5} {'rows':>6} {'data':>9} {'parameters':>10} {'activations':>11} {'constant':>9} "
     f"{'bound':>9} {'peak':>9}"
 )
+
+TUNE_HEADER = f"{'product':<58} {'the rule':<18} {'median':>9}  {'chosen':<18} {'median':>9} {'faster':>7}"
+
+
+def tune_line(row: TuneRow) -> str:
+    return (
+        f"{row.product!s:<58} {row.rule!s:<18} {duration(row.rule_timing.median):>9}  "
+        f"{row.chosen!s:<18} {duration(row.timing.median):>9} {row.speedup:>6.2f}×"
+    )
 
 
 def scaling_line(row: dict[str, Any]) -> str:

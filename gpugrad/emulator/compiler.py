@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import KernelError
+from ..files import cache_folder
 
 HERE = Path(__file__).parent
 RUNTIME = "runtime.cpp"
@@ -45,13 +46,6 @@ def find_compiler() -> tuple[str, ...] | None:
 def sanitized() -> bool:
     """Whether kernels are built with the address sanitizer too."""
     return os.environ.get("GPUGRAD_EMULATOR_SANITIZE", "") not in ("", "0")
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: $GPUGRAD_CACHE, or gpugrad/ in the user's cache."""
-    if os.environ.get("GPUGRAD_CACHE"):
-        return Path(os.environ["GPUGRAD_CACHE"]) / "emulator"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad" / "emulator"
 
 
 def load_runtime() -> ctypes.CDLL:
@@ -100,7 +94,7 @@ def _kernel_text(source: Any, kernel: str) -> str:
 
 
 def _built(name: str, digest: str, arguments: Callable[[Path], list[str]]) -> Path:
-    target = cache_folder() / f"{name}-{digest}.so"
+    target = cache_folder() / "emulator" / f"{name}-{digest}.so"
     if not target.exists():
         with tempfile.TemporaryDirectory(prefix="gpugrad-") as folder:
             _compile(target, ["-shared", *FLAGS, *(ADDRESS_CHECKS if sanitized() else ()), *arguments(Path(folder))])

@@ -16,7 +16,8 @@ arrays are rounded in the same way and added up in float64: the reference of the
 
 `workspace` is scratch, flat and undefined afterwards: at least `forward_workspace`, `backward_workspace` or
 `matmul_workspace` numbers of the dtype of the other arrays, or None where that is 0. The CPU keeps dz there, the GPU
-the partial sums of a product that is split over blocks (`variants`).
+the partial sums of a product that is split over blocks (`variants`). A tuned variant may split into more parts than the
+rule, which these sizes follow: `Device.workspace` has room for them, and in less the rule's variant runs.
 """
 
 from __future__ import annotations

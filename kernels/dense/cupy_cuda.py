@@ -1,4 +1,4 @@
-"""Launchers of dense.cu: the variant by the shape, one instance for each tile, precision and activation."""
+"""Launchers of dense.cu: a variant for each product, one instance for each tile, precision and activation."""
 
 import functools
 
@@ -7,7 +7,7 @@ import numpy as np
 from ...errors import DeviceError
 from ..cuda import Source
 from ..cuda_grids import THREADS
-from .variants import choose_variant
+from .variants import Product, choose_variant, tuned_choice
 
 SOURCE = Source(__file__, "dense.cu")
 COLUMNS = 32  # of a block of dense_backward_b
@@ -18,7 +18,7 @@ def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_s
     (batch, n_in), n_out, slope = x.shape, w.shape[1], np.float32(negative_slope)
     if y.size == 0:
         return
-    variant = choose_variant(batch, n_out, n_in)
+    variant = _variant(x, workspace, "dense_forward", precision, batch, n_out, n_in)
     split = variant.splits > 1
     product = _product(variant, precision, "IDENTITY" if split else activation.upper())
     outputs = (None, workspace, None) if split else (b, y, z)
@@ -51,7 +51,7 @@ def dense_backward(
     (batch, n_in), n_out, slope = x.shape, w.shape[1], np.float32(negative_slope)
     add, kind = np.int32(accumulate), activation.upper()
     if dx is not None and dx.size:
-        variant = choose_variant(batch, n_in, n_out)
+        variant = _variant(dy, workspace, "dense_backward_x", precision, batch, n_in, n_out)
         split = variant.splits > 1
         kernel = f"dense_backward_x{_product(variant, precision, kind)}"
         options = *_int32(batch, n_in, n_out, variant.part), np.int64(dx.size), slope
@@ -60,7 +60,7 @@ def dense_backward(
         if split:
             _add_parts(workspace, dx, None, variant, dx.size, np.int32(0))
     if dw is not None and dw.size:
-        variant = choose_variant(n_in, n_out, batch)
+        variant = _variant(dy, workspace, "dense_backward_w", precision, n_in, n_out, batch)
         split = variant.splits > 1
         stride = dw.size + n_out  # of a part: the sums of dw, then those of db
         kernel = f"dense_backward_w{_product(variant, precision, kind)}"
@@ -84,7 +84,7 @@ def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precisio
         return
     m, n = c.shape[-2:]
     k, entries = a.shape[-2 if transpose_a else -1], c.size // (m * n)
-    variant = choose_variant(m, n, k, entries)
+    variant = _variant(a, workspace, "matmul", precision, m, n, k, entries)
     split = variant.splits > 1
     kernel = f"matmul{_product(variant, precision, _bool(transpose_a), _bool(transpose_b))}"
     options = *_int32(m, k, n, variant.part), np.int64(c.size)
@@ -92,6 +92,10 @@ def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precisio
     SOURCE.launch(kernel, _blocks(variant, m, n, entries), 2 * variant.tile, *arrays, *options)
     if split:
         _add_parts(workspace, c, None, variant, c.size, np.int32(0))
+
+
+def _variant(array, workspace, kernel, precision, *sizes):
+    return choose_variant(*sizes, tuned=tuned_choice(Product(kernel, precision, *sizes), array, workspace))
 
 
 def _add_parts(workspace, out, db, variant, stride, accumulate):
