@@ -1,9 +1,27 @@
 """How the CPU loops are compiled, in one place."""
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numba
 
-# Serial on purpose: Numba's threads and those of the BLAS fight for the same cores (0.5 ms became 8.7 ms a step).
+HERE = Path(__file__).parent
+PATTERNS = ("cpu_*.py", "numba_exp.py", "numba_options.py", "*/numba_cpu.py", "*/cpu_*.py")
+
+# Numba keeps what it compiled while the file of the function stays as it is; but what goes into it may lie in another.
+SOURCES = sorted(path for pattern in PATTERNS for path in HERE.glob(pattern))
+DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()[:8]
+
+# Serial on purpose: `cpu_threads` shares loops out over the cores, and Numba's threads would fight for the same ones.
 # error_model="numpy": a division needs no check for zero, which would keep the loop from vectorising.
 # "contract" lets a product and a sum fuse; "reassoc" lets a sum run in several lanes, which is more accurate than one
 # lane and just as deterministic. NaN and infinity keep their meaning.
-compile_cpu = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+_compile = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+
+
+def compile_cpu(function: Callable[..., Any]) -> Any:
+    """The function, compiled when it is first called with arguments of these types, and kept for later processes."""
+    function.__qualname__ = f"{function.__qualname__}_{DIGEST}"  # by which Numba finds it again
+    return _compile(function)

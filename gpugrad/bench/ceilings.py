@@ -92,11 +92,15 @@ class Ceilings:
         return [asdict(ceiling) for ceiling in self._found.values() if ceiling]
 
     def _copy(self, size: int, cold: bool) -> Timing:
-        """The faster of the ways to copy: by one core or by all; on a GPU there is one."""
+        """The fastest of the ways to copy: by one core, or by all in one way or another; on a GPU there is one."""
         source, target = self._device.zeros(size, np.uint8), self._device.zeros(size, np.uint8)
         copyto = self._device.xp.copyto
         ways = [repeat(sampler(self._device, lambda: copyto(target, source), cold=cold), self._budget)]
         if self._device.kind == "cpu" and usable_cores() > 1:
+            from .copying import copy_by_the_team
+
+            words = source.view(np.float32), target.view(np.float32)
+            ways.append(repeat(sampler(self._device, lambda: copy_by_the_team(*words)), self._budget))
             with ThreadPoolExecutor(usable_cores()) as pool:
                 cuts = np.linspace(0, size, usable_cores() + 1).astype(int)
                 parts = [(target[a:b], source[a:b]) for a, b in itertools.pairwise(cuts)]

@@ -102,6 +102,7 @@ def everything(
     toolchain: ToolchainName = None,
     against: Against = None,
     engines: Engines = None,
+    rounds: Rounds = 5,
     data_dir: DataDir = None,
     quick: Quick = False,
     threads: Threads = None,
@@ -111,7 +112,7 @@ def everything(
     """Measure all of it, into one record: kernels, training, scaling, startup and memory."""
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
         sections["kernels"] = _kernels(target, quick, seconds, against=names(against))
-        sections.update(_training(target, quick, names(engines), 5, 0.975, data_dir))
+        sections.update(_training(target, quick, names(engines), rounds, 0.975, data_dir))
         sections["scaling"] = _scaling(target, quick, seconds)
         sections["startup"] = _startup(target, quick, 3)
         sections["memory"] = _memory(target, quick)

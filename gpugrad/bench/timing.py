@@ -13,6 +13,7 @@ from ..device import Device
 
 SHORTEST_SAMPLE = 20e-6  # seconds: shorter calls are timed several at once, since a clock read takes 50 ns
 FLUSH_SIZE = 512 << 20  # bytes written between two cold runs: several times the L2 cache of any GPU so far
+QUIET = 0.05  # seconds: threads of a library that has just computed watch for more, on our cores, for up to 30 ms
 GRAPH_LAUNCHES = 20  # launches in a graph of a hot run: its own start, some 10 µs, is shared out over them
 
 
@@ -85,6 +86,7 @@ def sampler(
 
 def _host(call: Callable[[], Any]) -> Callable[[], float]:
     clock = time.perf_counter
+    time.sleep(QUIET)
     call()
     start = clock()
     call()

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError, DeviceError, KernelError
 from .engines import ENGINES, OWN, Entry, key
 from .networks import Problem, test_scores
@@ -63,7 +65,11 @@ def check_agreement(problem: Problem, entries: Sequence[Entry], device: str) -> 
 def measure_steps(
     problem: Problem, entries: Sequence[Entry], device: str, *, rounds: int = 5, on_row: Callable[[Row], None] = print
 ) -> list[Row]:
-    """Seconds of a step of each engine, over `rounds` epochs after the first; accuracy after all of them."""
+    """Seconds of a step of each engine, over `rounds` epochs after the first; accuracy after all of them.
+
+    times_ours: the median of the ratios to gpugrad's seconds in the same round, so that what slows the machine down
+    for a while counts on both sides of it.
+    """
     check_agreement(problem, entries, device)
     seconds: dict[str, list[float]] = {entry.name: [] for entry in entries}
     with workers(entries, problem, device) as engines:
@@ -75,7 +81,6 @@ def measure_steps(
                 seconds[engine.name].append(engine.train(epoch) / problem.steps)
         accuracies = {engine.name: test_scores(problem, engine.weights())[1] for engine in engines}
     rows = []
-    own = Timing.of(seconds[OWN][1:], True)
     for name, accuracy in accuracies.items():
         timing = Timing.of(seconds[name][1:], True)
         rows.append(
@@ -92,7 +97,7 @@ def measure_steps(
                 "steps": problem.steps * (rounds + 1),
                 "first": seconds[name][0] * problem.steps,
                 "accuracy": accuracy,
-                "times_ours": timing.median / own.median,
+                "times_ours": float(np.median(np.divide(seconds[name][1:], seconds[OWN][1:]))),
             }
         )
         on_row(rows[-1])

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..cpu_threads import spread
+from ..cpu_threads import LIGHT, spread
 from ..numba_exp import IN_ORDER, exp_negative
 from ..numba_options import compile_cpu
 
@@ -146,11 +146,12 @@ BACKWARD = {
 def activate(z, y, activation, negative_slope):
     """y = act(z) on contiguous arrays of any shape; y may be z."""
     if activation == "identity":
-        np.copyto(y, z)
+        if y is not z:
+            np.copyto(y, z)
     elif activation == "tanh":
         np.tanh(z, out=y)
     else:
-        spread(FORWARD[activation], (z.reshape(-1), y.reshape(-1)), z.dtype.type(negative_slope))
+        spread(FORWARD[activation], (z.reshape(-1), y.reshape(-1)), z.dtype.type(negative_slope), speed=LIGHT)
 
 
 def scale_by_derivative(dy, saved, dz, activation, negative_slope):
@@ -159,7 +160,7 @@ def scale_by_derivative(dy, saved, dz, activation, negative_slope):
         np.copyto(dz, dy)
     else:
         arrays = (dy.reshape(-1), saved.reshape(-1), dz.reshape(-1))
-        spread(BACKWARD[activation], arrays, dy.dtype.type(negative_slope))
+        spread(BACKWARD[activation], arrays, dy.dtype.type(negative_slope), speed=LIGHT)
 
 
 def activation_forward(z, y, *, activation, negative_slope=0.01):

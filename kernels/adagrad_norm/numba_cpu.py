@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..cpu_threads import spread
+from ..cpu_threads import LIGHT, spread
 from ..numba_options import compile_cpu
 from ..optimizers import signed_scale
 
@@ -37,4 +37,4 @@ def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_de
 def adagrad_norm_step(g, lr, grad_scale, square_sum, p, *, eps=1e-10, weight_decay=0.0, maximize=False):
     number = p.dtype.type
     rate = number(lr[0] / math.sqrt(eps + square_sum[0]))
-    spread(_descend, (g, p), signed_scale(grad_scale, maximize, number), rate, number(weight_decay))
+    spread(_descend, (g, p), signed_scale(grad_scale, maximize, number), rate, number(weight_decay), speed=LIGHT)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..cpu_threads import spread
+from ..cpu_threads import LIGHT, spread
 from ..numba_options import compile_cpu
 from . import NORM_EPS
 
@@ -33,4 +33,4 @@ def clip_norm(g, norm, grad_scale, partials, *, max_norm):
 
 def clip_value(g, *, limit):
     number = g.dtype.type
-    spread(_clip, (g,), number(-limit), number(limit))
+    spread(_clip, (g,), number(-limit), number(limit), speed=LIGHT)

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from ..cpu_threads import spread
+from ..cpu_threads import LIGHT, spread
 from ..numba_options import compile_cpu
 from . import MULTIPLIERS, ROUNDS, WEYL, threshold
 
@@ -50,10 +50,10 @@ def _select(x, mask, y, scale):
 
 def dropout_forward(x, calls, y, mask, *, p, seed):
     flat = mask.reshape(-1)
-    spread(_draw, (flat,), np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p)), tell_start=True)
-    spread(_select, (x.reshape(-1), flat, y.reshape(-1)), x.dtype.type(1 / (1 - p)))
+    spread(_draw, (flat,), np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p)), tell=1)
+    spread(_select, (x.reshape(-1), flat, y.reshape(-1)), x.dtype.type(1 / (1 - p)), speed=LIGHT)
     calls[0] += 1
 
 
 def dropout_backward(dy, mask, dx, *, p):
-    spread(_select, (dy.reshape(-1), mask.reshape(-1), dx.reshape(-1)), dy.dtype.type(1 / (1 - p)))
+    spread(_select, (dy.reshape(-1), mask.reshape(-1), dx.reshape(-1)), dy.dtype.type(1 / (1 - p)), speed=LIGHT)

@@ -1,6 +1,6 @@
 """Stochastic gradient descent compiled for the CPU: one pass over the buffers."""
 
-from ..cpu_threads import spread
+from ..cpu_threads import LIGHT, spread
 from ..numba_options import compile_cpu
 from ..optimizers import signed_scale
 
@@ -30,7 +30,7 @@ def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum=0.0, nesterov=Fa
     number = p.dtype.type
     scale, decay = signed_scale(grad_scale, maximize, number), number(weight_decay)
     if momentum_buffer is None:
-        spread(_descend, (g, p), scale, lr[0], decay)
+        spread(_descend, (g, p), scale, lr[0], decay, speed=LIGHT)
     else:
         descend = _descend_nesterov if nesterov else _descend_with_momentum
-        spread(descend, (g, p, momentum_buffer), scale, lr[0], number(momentum), decay)
+        spread(descend, (g, p, momentum_buffer), scale, lr[0], number(momentum), decay, speed=LIGHT)

@@ -3,7 +3,8 @@
     python tests/gpu/record.py [--out FOLDER]
 
 The whole test suite with --require-gpu (the compute sanitizer's four tools in it), every kernel of both toolchains
-against its reference, and what a launch costs. The exit code is 1 if a test or a kernel failed.
+against its reference, what a launch costs, and `gpugrad bench all`, whose record is kept beside the page. The exit code
+is 1 if any of them failed.
 """
 
 from __future__ import annotations
@@ -85,16 +86,26 @@ def costs() -> tuple[str, bool]:
     return result.stdout or f"```text\n{result.stderr[-2000:]}\n```", result.returncode == 0
 
 
+def benchmarks(file: Path) -> tuple[str, bool]:
+    options = ["--device", "cuda", "--against", "cupy,torch", "--json", str(file)]
+    result = run("-m", "gpugrad", "bench", "all", *options)
+    told = f"{result.stdout}{result.stderr[-2000:]}"
+    return f"Kept in `{file.name}`.\n\n```text\n{told}```", result.returncode == 0
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "measurements")
     arguments.add_argument("--workers", default="auto", help="processes that run tests")
     given = arguments.parse_args()
     card, day = gpu(), datetime.date.today().isoformat()
+    name = day + "-" + re.sub(r"\W+", "-", card["name"].lower()).strip("-")
+    given.out.mkdir(parents=True, exist_ok=True)
     sections = {
         "Launches": costs,
         "Every kernel against its reference": kernels,
         "The test suite": lambda: tests(given.workers),
+        "Benchmarks": lambda: benchmarks(given.out / f"{name}.json"),
     }
     texts, failed = [], []
     for title, section in sections.items():
@@ -103,12 +114,10 @@ def main() -> None:
         if not right:
             failed.append(title)
         print(text, flush=True)
-    name = re.sub(r"\W+", "-", card["name"].lower()).strip("-")
     described = ", ".join(f"{key} {value}" for key, value in card.items() if key != "name")
     head = f"# {card['name']}, {day}\n\n{described}.\n{', '.join(versions())}.\n\n"
     head += f"Failed: {', '.join(failed) or 'nothing'}.\n"
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{day}-{name}.md").write_text("\n".join([head, *texts]))
+    (given.out / f"{name}.md").write_text("\n".join([head, *texts]))
     sys.exit(bool(failed))
 
 

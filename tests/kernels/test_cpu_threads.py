@@ -1,6 +1,12 @@
-"""Loops that are shared out over the cores: the same bits as in one piece, and nothing left out."""
+"""Loops shared out over the cores: the same bits as in one piece, nothing left out, and no thread left over."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,25 +15,41 @@ import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.check import arrays_of
 from gpugrad.kernels import cpu_threads
+from gpugrad.kernels.numba_options import compile_cpu
 
 CPU = gg.device("cpu")
 CONTRACTS = [contract for _, contract in kernels.contracts()]
 
 
+@compile_cpu
+def add_number(piece, number):
+    for i in range(piece.size):
+        piece[i] += number
+
+
+@compile_cpu
+def add_starts(piece, sizes, start):
+    for i in range(piece.size):
+        piece[i] += start
+        sizes[i] = piece.size
+
+
+@pytest.fixture(scope="module")
+def team():
+    made = cpu_threads.Team(3)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def parts(monkeypatch):
-    """Even short loops are shared out over three threads; returns how many pieces there were."""
-    counted = []
-    monkeypatch.setattr(cpu_threads, "GRAIN", 64)
-    monkeypatch.setattr(cpu_threads, "cores", lambda: 3)
-    pool = cpu_threads._pool
-
-    def counting():
-        counted.append(1)
-        return pool()
-
-    monkeypatch.setattr(cpu_threads, "_pool", counting)
-    return counted
+def parts(monkeypatch, team):
+    """Even short loops are shared out over three threads; returns (rows, rows of a part) of each job."""
+    runs = []
+    monkeypatch.setattr(cpu_threads, "GRAIN", 1 / 64)
+    monkeypatch.setattr(cpu_threads, "the_team", lambda: team)
+    run = team.run
+    monkeypatch.setattr(team, "run", lambda *arguments: (runs.append(arguments[-2:]), run(*arguments)))
+    return runs
 
 
 def run(contract, example):
@@ -40,58 +62,170 @@ def run(contract, example):
 def test_parts_give_the_same_bits_as_the_whole(contract, parts, monkeypatch):
     for example in contract.draw_examples():
         shared_out = run(contract, example)
-        with monkeypatch.context() as one:
-            one.setattr(cpu_threads, "cores", lambda: 1)
+        with monkeypatch.context() as whole:
+            whole.setattr(cpu_threads, "GRAIN", 1 << 60)
             assert run(contract, example) == shared_out, example.reason
 
 
 @pytest.mark.parametrize(
-    "name", ["activation_forward", "adam_step", "softmax_cross_entropy", "gather", "dropout_forward"]
+    "name",
+    [
+        *("activation_forward", "adam_step", "dense_forward", "dense_backward", "matmul", "softmax_cross_entropy"),
+        *("gather", "dropout_forward"),
+    ],
 )
-def test_large_work_is_shared_out(name, parts):
+def test_work_is_shared_out(name, parts):
     contract = next(c for c in CONTRACTS if c.name == name)
     for example in contract.draw_examples():
         run(contract, example)
-    assert parts
+    assert any(step < rows for rows, step in parts)
 
 
-def test_every_row_is_done_once(parts):
-    for rows in (1, 63, 64, 65, 1000, 1025):
-        done = np.zeros(rows, np.int64)
-        starts = []
-
-        def loop(piece, start, amount, starts=starts):
-            starts.append((start, piece.size))
-            piece += amount
-
-        cpu_threads.spread(loop, (done,), 7, tell_start=True)
-        assert (done == 7).all()
-        assert sum(size for _, size in starts) == rows
-        assert all(start % cpu_threads.ALIGNED == 0 for start, _ in starts)
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 129, 1000, 1025])
+def test_every_row_is_done_once(parts, rows):
+    starts, sizes = np.zeros(rows), np.zeros(rows)
+    cpu_threads.spread(add_starts, (starts, sizes), tell=1)
+    assert sizes.sum() >= rows
+    place = 0
+    while place < rows:
+        size = int(sizes[place])
+        assert (starts[place : place + size] == place).all()
+        assert size % cpu_threads.ALIGNED == 0 or place + size == rows
+        place += size
 
 
-def test_a_failure_in_a_thread_is_raised(parts):
-    def loop(piece):
-        if piece.size != 384:  # the first piece, of this thread, is done
-            raise ValueError("in a thread")
+def test_many_short_jobs_one_after_the_other(parts):
+    piece = np.zeros(192, np.int64)
+    for number in range(20_000):
+        cpu_threads.spread(add_number, (piece,), number)
+    assert (piece == 20_000 * 19_999 // 2).all()
+    assert len(parts) == 20_000
 
-    with pytest.raises(ValueError, match="in a thread"):
-        cpu_threads.spread(loop, (np.zeros(1000),))
+
+def test_threads_that_lead_at_the_same_time(parts):
+    pieces = [np.zeros(192, np.int64) for _ in range(4)]
+
+    def lead(piece):
+        for _ in range(3000):
+            cpu_threads.spread(add_number, (piece,), 1)
+
+    leaders = [threading.Thread(target=lead, args=(piece,)) for piece in pieces]
+    for leader in leaders:
+        leader.start()
+    for leader in leaders:
+        leader.join()
+    assert all((piece == 3000).all() for piece in pieces)
+
+
+def test_members_sleep_when_there_is_no_work_and_wake_for_more(parts, team):
+    piece = np.zeros(192)
+    cpu_threads.spread(add_number, (piece,), 1)
+    deadline = time.monotonic() + 30
+    while team._awake.is_set() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not team._awake.is_set()
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.15  # two members that watch would take 0.6 s
+    cpu_threads.spread(add_number, (piece,), 1)
+    assert (piece == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, 8),
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "4,2"}, 4),
+        ({"OMP_NUM_THREADS": "3", "GPUGRAD_THREADS": "5"}, 5),
+        ({"GPUGRAD_THREADS": "100"}, 8),
+        ({"GPUGRAD_THREADS": "0", "OMP_NUM_THREADS": "many"}, 8),
+    ],
+)
+def test_the_number_of_threads_can_be_limited(variables, expected, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for name in ("GPUGRAD_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cpu_threads.cores() == expected
+
+
+def test_a_closed_team_has_no_threads():
+    team = cpu_threads.Team(3)
+    members = team._members
+    assert [member.is_alive() for member in members] == [True, True]
+    team.close()
+    assert [member.is_alive() for member in members] == [False, False]
 
 
 def _relu_in_child(queue):
-    z = np.full(4 * cpu_threads.GRAIN, -1, np.float32)
+    z = np.full(1000, -1, np.float32)
     y = np.full_like(z, np.nan)
     CPU.kernels.activation_forward(z, y, activation="relu")
     queue.put(bool((y == 0).all()))
 
 
-def test_a_forked_process_has_threads_of_its_own(parts):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_a_team_of_its_own(monkeypatch):
+    monkeypatch.setattr(cpu_threads, "GRAIN", 1 / 64)
     context = multiprocessing.get_context("fork")
-    _relu_in_child(queue := context.SimpleQueue())  # the pool of this process is running
+    _relu_in_child(queue := context.SimpleQueue())  # the team of this process is there
     assert queue.get()
     child = context.Process(target=_relu_in_child, args=(queue,))
     child.start()
     child.join(60)
     assert child.exitcode == 0
     assert queue.get()
+
+
+def program(text, folder):
+    """Runs a program that has `loops.py`, with a cache of its own."""
+    (folder / "loops.py").write_text(
+        textwrap.dedent("""
+            from gpugrad.kernels.numba_options import compile_cpu
+
+            @compile_cpu
+            def plus(piece, number):
+                for i in range(piece.size):
+                    piece[i] += number
+
+            @compile_cpu
+            def times(piece, number):
+                for i in range(piece.size):
+                    piece[i] *= number
+        """)
+    )
+    head = """
+        import numpy as np
+        from gpugrad.kernels import cpu_threads
+        import loops
+        cpu_threads.GRAIN = 1 / 64
+        cpu_threads.cores = lambda: 3
+        piece = np.ones(192)
+    """
+    told = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(text)],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.returncode == 0, told.stderr
+    return told.stdout.split()
+
+
+def test_machine_code_of_several_processes_is_told_apart(tmp_path):
+    """Each process numbers what it compiles from the start: the loops that two of them left must not be mixed up."""
+    show = "print(piece[0], piece[191])"
+    add, multiply = (f"cpu_threads.spread(loops.{name}, (piece,), 5.0)" for name in ("plus", "times"))
+    assert program(f"{add}; {show}", tmp_path) == ["6.0", "6.0"]
+    assert program(f"{multiply}; {show}", tmp_path) == ["5.0", "5.0"]
+    assert program(f"{add}; {multiply}; {show}", tmp_path) == ["30.0", "30.0"]
+    compiled = "print(sum(cpu_threads._shared(loop, 0).stats.cache_misses[s] for loop in (loops.plus, loops.times) "
+    compiled += "for s in cpu_threads._shared(loop, 0).stats.cache_misses))"
+    assert program(f"{add}; {multiply}; {compiled}", tmp_path) == ["0"]
+
+
+def test_a_process_may_end_while_members_watch(tmp_path):
+    assert program("cpu_threads.spread(loops.plus, (piece,), 1.0); print('end')", tmp_path) == ["end"]

@@ -1,0 +1,182 @@
+"""Code in the vector registers of this processor, for what a compiler does not find by itself in a loop.
+
+Matrices are given by their addresses, strides are bytes, and `like` is a number of their dtype.
+"""
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .cpu_atomics import INT32, INT64
+
+# Bytes of a vector, and the rows and vectors of the tile of `multiply_tile`: its sums fill half of the 32 registers of
+# AVX-512 and NEON and 12 of the 16 of AVX2, enough to keep the units busy that multiply and add.
+_FEATURES = binding.get_host_cpu_features()
+VECTOR, ROWS, VECTORS = (64, 8, 2) if _FEATURES.get("avx512f") else (32, 4, 3) if _FEATURES.get("avx2") else (16, 8, 2)
+
+
+@intrinsic
+def multiply_tile(typing, like, k, a, b, c, c_stride, narrow, add):
+    """c = a·b, or with `add` c += a·b, where a is k columns of ROWS numbers and b is k rows of VECTORS vectors.
+
+    The sum over k starts from zero and is in order. narrow: only the first vector of each row is computed.
+    """
+
+    def generate(context, builder, signature, arguments):
+        _, k, a, b, c, c_stride, narrow, add = arguments
+        code = _Vectors(builder, context.get_value_type(like))
+        with builder.if_else(narrow) as (one, all_of_them):
+            with one:
+                code.multiply_tile(1, k, a, b, c, c_stride, add)
+            with all_of_them:
+                code.multiply_tile(VECTORS, k, a, b, c, c_stride, add)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 5, types.boolean, types.boolean), generate
+
+
+@intrinsic
+def turn_rows(typing, like, source, stride, target):
+    """Write the first columns of ROWS rows, as many as a vector has numbers, one after the other."""
+
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(builder, context.get_value_type(like))
+        code.turn(ROWS, *arguments[1:], INT64(VECTOR))
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 3), generate
+
+
+@intrinsic
+def turn_square(typing, like, source, stride, target, target_stride):
+    """Write a square, as wide as a vector, with its rows as columns."""
+
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(builder, context.get_value_type(like))
+        code.turn(code.lanes, *arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 4), generate
+
+
+@intrinsic
+def copy_row(typing, like, source, target):
+    """Copy VECTORS vectors."""
+    return types.void(like, types.int64, types.int64), _copier(lambda code: [code.vector] * VECTORS)
+
+
+@intrinsic
+def copy_column(typing, like, source, target):
+    """Copy ROWS numbers."""
+    return types.void(like, types.int64, types.int64), _copier(lambda code: [ir.VectorType(code.number, ROWS)])
+
+
+def _copier(kinds):
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(builder, context.get_value_type(signature.args[0]))
+        for j, kind in enumerate(kinds(code)):
+            source, target = (builder.add(address, INT64(j * VECTOR)) for address in arguments[1:])
+            code.store(code.load(source, kind), target)
+        return context.get_dummy_value()
+
+    return generate
+
+
+@intrinsic
+def read(typing, like, address):
+    def generate(context, builder, signature, arguments):
+        return _Vectors(builder, context.get_value_type(like)).read(arguments[1])
+
+    return like(like, types.int64), generate
+
+
+@intrinsic
+def write(typing, number, address):
+    def generate(context, builder, signature, arguments):
+        value, address = arguments
+        builder.store(value, builder.inttoptr(address, value.type.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(number, types.int64), generate
+
+
+class _Vectors:
+    """Builds code over vectors of one type of numbers."""
+
+    def __init__(self, builder, number):
+        self.builder, self.number = builder, number
+        self.bits = 64 if isinstance(number, ir.DoubleType) else 32
+        self.lanes = VECTOR * 8 // self.bits
+        self.vector = ir.VectorType(number, self.lanes)
+
+    def multiply_tile(self, vectors, k, a, b, c, c_stride, add):
+        builder = self.builder
+        tile = [(i, j) for i in range(ROWS) for j in range(vectors)]
+        before, loop, after = builder.block, builder.append_basic_block("k"), builder.append_basic_block("k.end")
+        builder.branch(loop)
+
+        builder.position_at_end(loop)
+        left, column, row = (builder.phi(INT64) for _ in range(3))
+        sums = {place: builder.phi(self.vector) for place in tile}
+        parts = [self.load(builder.add(row, INT64(j * VECTOR))) for j in range(vectors)]
+        factors = [self.repeat(self.read(builder.add(column, INT64(i * self.bits // 8)))) for i in range(ROWS)]
+        then = {(i, j): self.multiply_add(factors[i], parts[j], sums[i, j]) for i, j in tile}
+        left_then = builder.sub(left, INT64(1))
+        zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        for phi, at_first, afterwards in (
+            (left, k, left_then),
+            (column, a, builder.add(column, INT64(ROWS * self.bits // 8))),
+            (row, b, builder.add(row, INT64(VECTORS * VECTOR))),
+            *((sums[place], zero, then[place]) for place in tile),
+        ):
+            phi.add_incoming(at_first, before)
+            phi.add_incoming(afterwards, loop)
+        builder.cbranch(builder.icmp_signed(">", left_then, INT64(0)), loop, after)
+
+        builder.position_at_end(after)
+        rows = [builder.add(c, builder.mul(c_stride, INT64(i))) for i in range(ROWS)]
+        targets = {(i, j): builder.add(rows[i], INT64(j * VECTOR)) for i, j in tile}
+        with builder.if_else(add) as (added, written):
+            with added:
+                for place in tile:
+                    self.store(builder.fadd(self.load(targets[place]), then[place]), targets[place])
+            with written:
+                for place in tile:
+                    self.store(then[place], targets[place])
+
+    def turn(self, rows, source, stride, target, target_stride):
+        """Merging the first half of all numbers with the second, one from each, makes of the highest bit of a number's
+        place the lowest: done once for each bit of the row, the row is counted by the lowest bits, below the column."""
+        builder, n = self.builder, self.lanes
+        vectors = [self.load(builder.add(source, builder.mul(stride, INT64(i)))) for i in range(rows)]
+        merged = [i // 2 + n * (i % 2) for i in range(2 * n)]
+        for _ in range(rows.bit_length() - 1):
+            pairs = zip(vectors[: rows // 2], vectors[rows // 2 :], strict=True)
+            vectors = [self.choose(*pair, half) for pair in pairs for half in (merged[:n], merged[n:])]
+        for i, vector in enumerate(vectors):
+            self.store(vector, builder.add(target, builder.mul(target_stride, INT64(i))))
+
+    def multiply_add(self, x, y, z):
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        name = f"llvm.fmuladd.v{self.lanes}f{self.bits}"
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [x, y, z])
+
+    def repeat(self, number):
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        return self.choose(self.builder.insert_element(nothing, number, INT32(0)), nothing, [0] * self.lanes)
+
+    def choose(self, x, y, places):
+        return self.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(INT32, self.lanes), places))
+
+    def read(self, address):
+        return self.builder.load(self.builder.inttoptr(address, self.number.as_pointer()))
+
+    def load(self, address, kind=None):
+        value = self.builder.load(self.builder.inttoptr(address, (kind or self.vector).as_pointer()))
+        value.align = self.bits // 8
+        return value
+
+    def store(self, value, address):
+        stored = self.builder.store(value, self.builder.inttoptr(address, value.type.as_pointer()))
+        stored.align = self.bits // 8

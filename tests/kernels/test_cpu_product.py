@@ -1,0 +1,146 @@
+"""The product of matrices on a CPU: right for every shape, and the same bits however the work is shared out."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpugrad.kernels import cpu_threads
+from gpugrad.kernels.cpu_vectors import ROWS, VECTOR, VECTORS
+from gpugrad.kernels.dense import cpu_product
+from gpugrad.kernels.dense.cpu_product import BLOCK_K, BLOCK_N, product
+
+EPS = {np.float32: 2.0**-24, np.float64: 2.0**-53}
+
+
+def edges(*of):
+    """Sizes around the multiples of those at which a block or a tile ends."""
+    return st.one_of(st.integers(1, 40), *(st.integers(-2, 2).map(lambda more, n=n: n + more) for n in of))
+
+
+def draw(rng, rows, columns, dtype, transpose):
+    return rng.standard_normal((columns, rows) if transpose else (rows, columns)).astype(dtype)
+
+
+def turned(matrix, transpose):
+    return matrix.T if transpose else matrix
+
+
+def whole(call):
+    """The call in one piece."""
+    before, cpu_threads.GRAIN = cpu_threads.GRAIN, 1 << 60
+    try:
+        call()
+    finally:
+        cpu_threads.GRAIN = before
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    m=edges(ROWS, 8 * ROWS),
+    n=edges(VECTOR // 4, VECTORS * VECTOR // 4, BLOCK_N),
+    k=edges(VECTOR // 4, BLOCK_K, 2 * BLOCK_K),
+    transpose_a=st.booleans(),
+    transpose_b=st.booleans(),
+    add=st.booleans(),
+    with_bias=st.booleans(),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, dtype, seed):
+    rng = np.random.default_rng(seed)
+    a, b = draw(rng, m, k, dtype, transpose_a), draw(rng, k, n, dtype, transpose_b)
+    bias = draw(rng, 1, n, dtype, False)[0] if with_bias else None
+    room = np.full((m + 2, n), np.nan, dtype)  # what lies before and after stays
+    before = draw(rng, m, n, dtype, False)
+    room[1:-1] = before if add else np.nan
+    whole(lambda: product(a, b, room[1:-1], bias, transpose_a=transpose_a, transpose_b=transpose_b, add=add))
+
+    exact = turned(a, transpose_a).astype(np.longdouble) @ turned(b, transpose_b).astype(np.longdouble)
+    size = np.abs(turned(a, transpose_a)) @ np.abs(turned(b, transpose_b)) + 4
+    expected = exact + (bias if with_bias else 0) + (before if add else 0)
+    assert (np.abs(room[1:-1] - expected) <= (k + 4) * EPS[dtype] * size).all()
+    assert np.isnan(room[[0, -1]]).all()
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize(("m", "n", "k"), [(64, 128, 784), (130, 50, 300), (17, 333, 70)])
+def test_the_bits_do_not_depend_on_the_parts(m, n, k, transpose_a, transpose_b, monkeypatch):
+    rng = np.random.default_rng(0)
+    a, b = draw(rng, m, k, np.float32, transpose_a), draw(rng, k, n, np.float32, transpose_b)
+    bias = rng.standard_normal(n, np.float32)
+    options = {"transpose_a": transpose_a, "transpose_b": transpose_b}
+    one, columns, rows = (np.empty((m, n), np.float32) for _ in range(3))
+    whole(lambda: product(a, b, one, bias, **options))
+
+    team = cpu_threads.Team(3)
+    monkeypatch.setattr(cpu_threads, "GRAIN", 1 / 64)
+    monkeypatch.setattr(cpu_threads, "the_team", lambda: team)
+    for c, places, multiple, by_rows in ((rows, m, ROWS, True), (columns, n, VECTORS * VECTOR // 4, False)):
+        arguments = a, b, c, bias, k, transpose_a, transpose_b, False, by_rows
+        cpu_threads.spread(cpu_product._part, (c.reshape(-1)[:places],), *arguments, multiple=multiple, tell=2)
+    team.close()
+    assert rows.tobytes() == one.tobytes()
+    assert columns.tobytes() == one.tobytes()
+
+
+def test_each_block_of_the_sum_starts_from_zero():
+    """10⁸ times 1 and then 10⁸ times −1 leave what is small: were it added to the large sum, it would be lost."""
+    k = 2 * BLOCK_K
+    a, b = np.ones((1, k), np.float32), np.zeros((k, 1), np.float32)
+    b[0], b[1:BLOCK_K], b[BLOCK_K:] = 2**24, 0, 1
+    c = np.empty((1, 1), np.float32)
+    product(a, b, c)
+    assert c[0, 0] == 2**24 + BLOCK_K  # added to 2²⁴ one by one, each of these ones would be lost
+
+
+@pytest.mark.parametrize("add", [False, True])
+def test_a_sum_of_no_terms(add):
+    c = np.full((3, 40), 7, np.float32)
+    product(np.empty((3, 0), np.float32), np.empty((0, 40), np.float32), c, np.ones(40, np.float32), add=add)
+    assert (c == (8 if add else 1)).all()
+
+
+def test_nan_reaches_what_it_belongs_to_and_nothing_else():
+    a, b, c = np.ones((9, 20), np.float32), np.ones((20, 33), np.float32), np.empty((9, 33), np.float32)
+    a[3, 5] = np.nan
+    product(a, b, c)
+    assert np.isnan(c[3]).all()
+    assert np.isfinite(np.delete(c, 3, axis=0)).all()
+
+
+NARROWER = """
+import sys, llvmlite.binding
+features = llvmlite.binding.get_host_cpu_features()
+features.update(avx512f=False, avx2=sys.argv[1] == "avx2")
+llvmlite.binding.get_host_cpu_features = lambda: features
+import numpy as np
+from gpugrad.kernels import cpu_vectors
+from gpugrad.kernels.dense.cpu_product import product
+assert cpu_vectors.VECTOR == int(sys.argv[2]), cpu_vectors.VECTOR
+given = np.load(sys.argv[3])
+c = np.empty((given["a"].shape[0], given["b"].shape[1]), np.float32)
+for turn_a in (False, True):
+    for turn_b in (False, True):
+        a, b = (np.ascontiguousarray(f.T if turn else f) for f, turn in ((given["a"], turn_a), (given["b"], turn_b)))
+        product(a, b, c, transpose_a=turn_a, transpose_b=turn_b)
+        assert c.tobytes() == given["c"].tobytes(), (turn_a, turn_b, np.abs(c - given["c"]).max())
+"""
+
+
+@pytest.mark.parametrize(("features", "vector"), [("avx2", 32), ("none", 16)])
+def test_shorter_vectors_give_the_same_bits(features, vector, tmp_path):
+    rng = np.random.default_rng(0)
+    a, b = draw(rng, 45, 300, np.float32, False), draw(rng, 300, 301, np.float32, False)
+    c = np.empty((45, 301), np.float32)
+    product(a, b, c)
+    np.savez(tmp_path / "given.npz", a=a, b=b, c=c)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", NARROWER, features, str(vector), str(tmp_path / "given.npz")]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert told.returncode == 0, told.stderr
