@@ -1,7 +1,7 @@
 """Activations compiled for the CPU: one loop each, no temporaries.
 
 At 65,536 float32 elements relu takes 3 µs (np.maximum 20), sigmoid and silu 11, gelu 19 (NumPy 300 to 600).
-tanh alone is NumPy's, vectorised and accurate near zero: 11 µs, where a loop over math.tanh takes 890.
+In float64 tanh is NumPy's, which is vectorised: a loop over math.tanh takes eighty times as long.
 """
 
 import math
@@ -23,7 +23,11 @@ P0, P1, P2, P3, P4, P5, P6, P7, P8, P9 = np.array(
     ],
     np.float32,
 )  # fmt: skip
-ONE = np.float32(1)
+ONE, TWO = np.float32(1), np.float32(2)
+
+# tanh z = z + z³·Q(z²) up to SMALL, Q fitted to a relative error of 6e-9; beyond, (1 − e^(−2z)) / (1 + e^(−2z)).
+SMALL = np.float32(0.65)
+Q0, Q1, Q2, Q3, Q4 = np.array([-0.3333326288, 0.133308997, -0.05369296363, 0.02048330363, -0.005528621519], np.float32)
 
 
 def _normal_cdf(z, bell):
@@ -66,6 +70,17 @@ def _sigmoid_forward(z, y, slope):
     one = z.dtype.type(1)
     for i in range(z.size):
         y[i] = _sigmoid(z[i], one)
+
+
+@compile_cpu
+def _tanh_forward(z, y, slope):
+    for i in range(z.size):
+        magnitude = abs(z[i])
+        square = z[i] * z[i]
+        near = z[i] + z[i] * (square * (Q0 + square * (Q1 + square * (Q2 + square * (Q3 + square * Q4)))))
+        small = exp_negative(-TWO * magnitude)
+        far = (ONE - small) / (ONE + small)
+        y[i] = near if magnitude < SMALL else (far if z[i] > 0 else -far)  # NaN comes out of `far`
 
 
 @compile_cpu
@@ -129,6 +144,7 @@ def _silu_backward(dy, z, dz, slope):
 FORWARD = {
     "relu": _relu_forward,
     "leaky_relu": _leaky_relu_forward,
+    "tanh": _tanh_forward,
     "sigmoid": _sigmoid_forward,
     "gelu": _gelu_forward,
     "silu": _silu_forward,
@@ -143,15 +159,19 @@ BACKWARD = {
 }
 
 
+# Those with exponentials; the others are as fast as memory.
+HEAVY = (_tanh_forward, _sigmoid_forward, _gelu_forward, _silu_forward, _gelu_backward, _silu_backward)
+
+
 def activate(z, y, activation, negative_slope):
     """y = act(z) on contiguous arrays of any shape; y may be z."""
     if activation == "identity":
         if y is not z:
             np.copyto(y, z)
-    elif activation == "tanh":
+    elif activation == "tanh" and z.dtype != np.float32:
         np.tanh(z, out=y)
     else:
-        spread(FORWARD[activation], (z.reshape(-1), y.reshape(-1)), z.dtype.type(negative_slope), speed=LIGHT)
+        _spread(FORWARD[activation], (z, y), negative_slope)
 
 
 def scale_by_derivative(dy, saved, dz, activation, negative_slope):
@@ -159,8 +179,12 @@ def scale_by_derivative(dy, saved, dz, activation, negative_slope):
     if activation == "identity":
         np.copyto(dz, dy)
     else:
-        arrays = (dy.reshape(-1), saved.reshape(-1), dz.reshape(-1))
-        spread(BACKWARD[activation], arrays, dy.dtype.type(negative_slope), speed=LIGHT)
+        _spread(BACKWARD[activation], (dy, saved, dz), negative_slope)
+
+
+def _spread(loop, arrays, negative_slope):
+    slope = arrays[0].dtype.type(negative_slope)
+    spread(loop, tuple(array.reshape(-1) for array in arrays), slope, speed=1 if loop in HEAVY else LIGHT)
 
 
 def activation_forward(z, y, *, activation, negative_slope=0.01):

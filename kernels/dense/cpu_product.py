@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..cpu_threads import SCRATCH, spread
 from ..cpu_vectors import (
     ROWS,
@@ -31,29 +33,39 @@ SPEED = 64  # multiplications in the time of an element of an optimizer
 
 
 def product(
-    a: Any, b: Any, c: Any, bias: Any = None, *, transpose_a: bool = False, transpose_b: bool = False, add: bool = False
+    a: Any,
+    b: Any,
+    c: Any,
+    bias: Any = None,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    add: bool = False,
+    relu: bool = False,
 ) -> None:
-    """c = a·b + bias, or with `add` c += a·b + bias: contiguous matrices of one dtype; bias: of a row of c, or None.
+    """c = a·b + bias, with `add` c += a·b + bias, and with `relu` the larger of that and 0.
 
-    With `transpose_a` a is given as (k, m), with `transpose_b` b as (n, k). A part of the work is some rows of c, or
-    some columns, whichever makes it copy less.
+    a, b, c: contiguous matrices of one dtype; with `transpose_a` a is given as (k, m), with `transpose_b` b as (n, k).
+    bias: of a row of c, or None. A part of the work is some rows of c, or some columns, whichever copies less.
     """
     (m, n), k = c.shape, a.shape[0 if transpose_a else 1]
     if c.size == 0:
         return
     if k == 0:
         c[...] = (c if add else 0) + (0 if bias is None else bias)
+        if relu:
+            np.maximum(c, 0, out=c)
         return
     flat, by_rows = c.reshape(-1), m >= n
     places, others, multiple = (m, n, ROWS) if by_rows else (n, m, VECTORS * VECTOR // c.itemsize)
     bias = flat[:0] if bias is None else bias  # one signature: this takes a second to compile
-    options = k, transpose_a, transpose_b, add, by_rows
+    options = k, transpose_a, transpose_b, add, relu, by_rows
     # One number stands for each row or column that is shared out.
     spread(_part, (flat[:places],), a, b, c, bias, *options, width=others * k, speed=SPEED, multiple=multiple, tell=2)
 
 
 @compile_cpu
-def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, add, by_rows):
+def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, add, relu, by_rows):
     size, like = c.itemsize, c.dtype.type(0)
     width = VECTORS * VECTOR // size  # columns of a tile
     block_n = BLOCK_N // width * width
@@ -87,11 +99,20 @@ def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, ad
                     multiply_tile(like, depth, panel_a, panel_b, tile, tile_stride, narrow, add_to and whole)
                     if not whole:
                         _copy_edge(like, size, rows, wanted, edge, width * size, target, stride, add_to)
+                if k0 + depth == k and (bias.size or relu):  # while these rows are in the cache
+                    for r in range(row + i, row + i + rows):
+                        _finish(c[r, column + n0 : column + n0 + columns], bias[column + n0 :], relu)
+
+
+@compile_cpu
+def _finish(numbers, bias, relu):
     if bias.size:
-        for i in range(row, row + m):
-            part, added = c[i, column : column + n], bias[column : column + n]
-            for j in range(n):
-                part[j] += added[j]
+        for j in range(numbers.size):
+            numbers[j] += bias[j]
+    if relu:
+        zero = numbers.dtype.type(0)
+        for j in range(numbers.size):
+            numbers[j] = zero if numbers[j] < zero else numbers[j]  # this way round, NaN stays NaN
 
 
 @compile_cpu

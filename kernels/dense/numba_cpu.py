@@ -26,8 +26,10 @@ def _rounded_product(a, b, c, precision, bias=None, **options):
 
 def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
     pre_activation = y if z is None else z
-    _rounded_product(x, w, pre_activation, precision, b)
-    activate(pre_activation, y, activation, negative_slope)
+    fused = activation == "relu" and z is None
+    _rounded_product(x, w, pre_activation, precision, b, relu=fused)
+    if not fused:
+        activate(pre_activation, y, activation, negative_slope)
 
 
 def dense_backward(

@@ -48,21 +48,24 @@ def whole(call):
     transpose_b=st.booleans(),
     add=st.booleans(),
     with_bias=st.booleans(),
+    relu=st.booleans(),
     dtype=st.sampled_from([np.float32, np.float64]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, dtype, seed):
+def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, relu, dtype, seed):
     rng = np.random.default_rng(seed)
     a, b = draw(rng, m, k, dtype, transpose_a), draw(rng, k, n, dtype, transpose_b)
     bias = draw(rng, 1, n, dtype, False)[0] if with_bias else None
     room = np.full((m + 2, n), np.nan, dtype)  # what lies before and after stays
     before = draw(rng, m, n, dtype, False)
     room[1:-1] = before if add else np.nan
-    whole(lambda: product(a, b, room[1:-1], bias, transpose_a=transpose_a, transpose_b=transpose_b, add=add))
+    options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "add": add, "relu": relu}
+    whole(lambda: product(a, b, room[1:-1], bias, **options))
 
     exact = turned(a, transpose_a).astype(np.longdouble) @ turned(b, transpose_b).astype(np.longdouble)
     size = np.abs(turned(a, transpose_a)) @ np.abs(turned(b, transpose_b)) + 4
     expected = exact + (bias if with_bias else 0) + (before if add else 0)
+    expected = np.maximum(expected, 0) if relu else expected
     assert (np.abs(room[1:-1] - expected) <= (k + 4) * EPS[dtype] * size).all()
     assert np.isnan(room[[0, -1]]).all()
 
@@ -82,7 +85,7 @@ def test_the_bits_do_not_depend_on_the_parts(m, n, k, transpose_a, transpose_b, 
     monkeypatch.setattr(cpu_threads, "GRAIN", 1 / 64)
     monkeypatch.setattr(cpu_threads, "the_team", lambda: team)
     for c, places, multiple, by_rows in ((rows, m, ROWS, True), (columns, n, VECTORS * VECTOR // 4, False)):
-        arguments = a, b, c, bias, k, transpose_a, transpose_b, False, by_rows
+        arguments = a, b, c, bias, k, transpose_a, transpose_b, False, False, by_rows
         cpu_threads.spread(cpu_product._part, (c.reshape(-1)[:places],), *arguments, multiple=multiple, tell=2)
     team.close()
     assert rows.tobytes() == one.tobytes()
@@ -100,16 +103,18 @@ def test_each_block_of_the_sum_starts_from_zero():
 
 
 @pytest.mark.parametrize("add", [False, True])
-def test_a_sum_of_no_terms(add):
-    c = np.full((3, 40), 7, np.float32)
-    product(np.empty((3, 0), np.float32), np.empty((0, 40), np.float32), c, np.ones(40, np.float32), add=add)
-    assert (c == (8 if add else 1)).all()
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_sum_of_no_terms(add, relu):
+    c, bias = np.full((3, 40), 7, np.float32), np.full(40, -1, np.float32)
+    product(np.empty((3, 0), np.float32), np.empty((0, 40), np.float32), c, bias, add=add, relu=relu)
+    assert (c == (6 if add else 0 if relu else -1)).all()
 
 
-def test_nan_reaches_what_it_belongs_to_and_nothing_else():
+@pytest.mark.parametrize("relu", [False, True])
+def test_nan_reaches_what_it_belongs_to_and_nothing_else(relu):
     a, b, c = np.ones((9, 20), np.float32), np.ones((20, 33), np.float32), np.empty((9, 33), np.float32)
     a[3, 5] = np.nan
-    product(a, b, c)
+    product(a, b, c, relu=relu)
     assert np.isnan(c[3]).all()
     assert np.isfinite(np.delete(c, 3, axis=0)).all()
 

@@ -129,6 +129,9 @@ def test_members_sleep_when_there_is_no_work_and_wake_for_more(parts, team):
     assert time.process_time() - before < 0.15  # two members that watch would take 0.6 s
     cpu_threads.spread(add_number, (piece,), 1)
     assert (piece == 2).all()
+    if hasattr(os, "sched_setaffinity") and (there := len(os.sched_getaffinity(0))) > 1:
+        # They were not to wait for the core of the thread that woke them.
+        assert [len(os.sched_getaffinity(member.native_id)) for member in team._members] == [there - 1] * 2
 
 
 @pytest.mark.parametrize(
