@@ -127,6 +127,10 @@ class Device:
 
     def replayer(self, calls: Sequence[Call]) -> Call:
         """A function that makes all these calls in order, as often as it is called; they take no arguments."""
+        if TOOLCHAINS[self.kind][self.toolchain] == "numba_cpu":
+            from .kernels.cpu_program import put_together
+
+            calls = put_together(calls)
 
         def replay() -> None:
             for call in calls:

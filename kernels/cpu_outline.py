@@ -1,10 +1,10 @@
 """A compiled loop with its arguments as two addresses, so that a thread can run a part of it without the interpreter.
 
-    function, arguments = outline(loop, arrays, rest, 0)
+    function, arguments = outline(loop, arrays, rest, 0, memory)
     call(function, arguments, start, stop, scratch)  # loop(*(array[start:stop] for array in arrays), *rest)
 
-The arguments lie on the stack of the function that outlines: it must not return before the last call has. Compilers do
-the same for the parallel loops of OpenMP.
+The arguments are written to `memory`, or lie on the stack of the function that outlines if that is 0: then it must not
+return before the last call has. Compilers do the same for the parallel loops of OpenMP.
 """
 
 from llvmlite import ir
@@ -16,10 +16,11 @@ from .cpu_atomics import INT64
 
 # Of an outlined loop: address of the arguments, first row, row after the last, address of scratch.
 ENTRY = ir.FunctionType(ir.VoidType(), [INT64] * 4)
+MEMORY = 1024  # bytes that arguments take at most
 
 
 @intrinsic(prefer_literal=True)
-def outline(typing, loop, arrays, rest, told):
+def outline(typing, loop, arrays, rest, told, memory):
     """(address of a compiled function, address of its arguments); `loop` must be a global, `told` a constant.
 
     With `told` 1 the number of the first row goes between the arrays and the rest, with 2 the address of scratch too.
@@ -30,15 +31,20 @@ def outline(typing, loop, arrays, rest, told):
 
     def generate(context, builder, signature, arguments):
         context.active_code_library.add_linking_library(compiled.library)
-        _, arrays_value, rest_value, _ = arguments
+        _, arrays_value, rest_value, _, memory = arguments
         values = cgutils.unpack_tuple(builder, arrays_value) + cgutils.unpack_tuple(builder, rest_value)
-        kept = cgutils.alloca_once_value(builder, context.make_tuple(builder, types.Tuple((*arrays, *rest)), values))
+        given = context.make_tuple(builder, types.Tuple((*arrays, *rest)), values)
+        assert context.get_abi_sizeof(given.type) <= MEMORY, f"{loop} has too many arguments"
+        stack = cgutils.alloca_once(builder, given.type)
+        on_stack = builder.icmp_signed("==", memory, INT64(0))
+        kept = builder.select(on_stack, stack, builder.inttoptr(memory, stack.type))
+        builder.store(given, kept).align = 8
         function = _entry(context, builder.module, compiled, arrays, rest, kept.type)
         return context.make_tuple(
             builder, signature.return_type, [builder.ptrtoint(pointer, INT64) for pointer in (function, kept)]
         )
 
-    return types.UniTuple(types.int64, 2)(loop, arrays, rest, told), generate
+    return types.UniTuple(types.int64, 2)(loop, arrays, rest, told, memory), generate
 
 
 @intrinsic

@@ -18,13 +18,13 @@ import functools
 import os
 import threading
 import types
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .cpu_atomics import add, load, pause, replace, store
-from .cpu_outline import call, outline
+from .cpu_outline import MEMORY, call, outline
 from .numba_options import compile_cpu
 
 GRAIN = 1 << 13  # elements of a part at least, of speed 1: some 5 µs of an optimizer, exponentials or random numbers
@@ -70,7 +70,70 @@ def spread(
     step = max(1, -(-rows // parts))
     if parts > 1:
         step += -step % (multiple or (ALIGNED if width == 1 else 1))
-    team.run(_shared(loop, tell), arrays, scalars, rows, step)
+    _do(Job(_shared(loop, tell), arrays, scalars, rows, step))
+
+
+def once(loop: Any, *arguments: Any) -> None:
+    """loop(*arguments), on this thread; loop: of `compile_cpu`; must not raise."""
+    _do(Job(_shared(loop, 0), (), arguments, 1, 1))
+
+
+class Job(NamedTuple):
+    """A loop of `_shared`, its arguments, and how many rows there are in all and in a part."""
+
+    shared: Callable[..., int]
+    arrays: tuple
+    scalars: tuple
+    rows: int
+    step: int
+
+
+def _do(job: Job) -> None:
+    collected = getattr(_here, "jobs", None)
+    if collected is None:
+        the_team().run(job)
+    else:
+        collected.append(job)
+
+
+_here = threading.local()  # `jobs`: those that are collected on this thread instead of done
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[list[Job]]:
+    """Within the block this thread's loops are not run but put into the list, for a `Program`."""
+    _here.jobs = []
+    try:
+        yield _here.jobs
+    finally:
+        _here.jobs = None
+
+
+class NotCollectable(Exception):
+    """A launch does something else than running loops."""
+
+
+def at_once() -> None:
+    """Said before anything else than a loop is done. Raises NotCollectable where loops are collected."""
+    if getattr(_here, "jobs", None) is not None:
+        raise NotCollectable
+
+
+class Program:
+    """Jobs that are run again and again with the same arguments, by one call of compiled code."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = list(jobs)  # keeps their arrays
+        self._memory = np.zeros((len(self._jobs), MEMORY // 8), np.int64)
+        self._words = np.empty((len(self._jobs), 4), np.int64)
+        for job, memory, words in zip(self._jobs, self._memory, self._words, strict=True):
+            address = memory.ctypes.data
+            function = job.shared(0, 0, address, job.arrays, job.scalars, job.rows, job.step)
+            words[:] = function, address, job.rows, job.step
+        self._alone = all(job.step >= job.rows for job in self._jobs)
+
+    def __call__(self) -> None:
+        the_team().lead(_run_program, self._alone, self._words)
 
 
 class Team:
@@ -87,16 +150,20 @@ class Team:
         for member in self._members:
             member.start()
 
-    def run(self, shared: Any, arrays: tuple, scalars: tuple, rows: int, step: int) -> None:
-        """Run all parts of a loop, `step` rows each; alone if there is one, or where another thread leads just now."""
+    def run(self, job: Job) -> None:
+        """Run all parts of a job."""
+        self.lead(job.shared, job.step >= job.rows, 0, job.arrays, job.scalars, job.rows, job.step)
+
+    def lead(self, function: Any, alone: bool, *arguments: Any) -> None:
+        """function(team, scratch, *arguments); the team is 0 if `alone`, or where another thread leads just now."""
         scratch = self._own_scratch()
-        if step >= rows or not self._lead.acquire(blocking=False):
-            shared(0, scratch, arrays, scalars, rows, step)
+        if alone or not self._lead.acquire(blocking=False):
+            function(0, scratch, *arguments)
             return
         try:
             if not self._awake.is_set():
                 self._wake()
-            shared(self._address, scratch, arrays, scalars, rows, step)
+            function(self._address, scratch, *arguments)
         finally:
             self._lead.release()
 
@@ -207,9 +274,17 @@ def _watch(team, scratch, patience):
             left -= 1
 
 
+@compile_cpu
+def _run_program(team, scratch, jobs):
+    """The jobs one after the other: rows of function, arguments, rows, step."""
+    for i in range(jobs.shape[0]):
+        function, arguments, rows, step = jobs[i]
+        _post_and_work(team if step < rows else 0, scratch, function, arguments, rows, step)
+
+
 @functools.cache
-def _shared(loop: Any, tell: int) -> Callable[[int, int, tuple, tuple, int, int], None]:
-    """The compiled function that outlines a loop and posts it.
+def _shared(loop: Any, tell: int) -> Callable[..., int]:
+    """The compiled function that outlines a loop, and runs it, or with `memory` leaves its arguments there.
 
     It has the loop as a global, and the name and the file of the loop, by which Numba keeps what it compiled.
     """
@@ -221,16 +296,22 @@ def _shared(loop: Any, tell: int) -> Callable[[int, int, tuple, tuple, int, int]
     return compile_cpu(function)
 
 
-def _plain(team, scratch, arrays, scalars, rows, step):
-    function, arguments = outline(loop, arrays, scalars, 0)  # noqa: F821
-    _post_and_work(team, scratch, function, arguments, rows, step)
+def _plain(team, scratch, memory, arrays, scalars, rows, step):
+    function, arguments = outline(loop, arrays, scalars, 0, memory)  # noqa: F821
+    if memory == 0:
+        _post_and_work(team, scratch, function, arguments, rows, step)
+    return function
 
 
-def _told_start(team, scratch, arrays, scalars, rows, step):
-    function, arguments = outline(loop, arrays, scalars, 1)  # noqa: F821
-    _post_and_work(team, scratch, function, arguments, rows, step)
+def _told_start(team, scratch, memory, arrays, scalars, rows, step):
+    function, arguments = outline(loop, arrays, scalars, 1, memory)  # noqa: F821
+    if memory == 0:
+        _post_and_work(team, scratch, function, arguments, rows, step)
+    return function
 
 
-def _told_start_and_scratch(team, scratch, arrays, scalars, rows, step):
-    function, arguments = outline(loop, arrays, scalars, 2)  # noqa: F821
-    _post_and_work(team, scratch, function, arguments, rows, step)
+def _told_start_and_scratch(team, scratch, memory, arrays, scalars, rows, step):
+    function, arguments = outline(loop, arrays, scalars, 2, memory)  # noqa: F821
+    if memory == 0:
+        _post_and_work(team, scratch, function, arguments, rows, step)
+    return function

@@ -10,7 +10,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..cpu_threads import LIGHT, spread
+from ..cpu_program import loops_only
+from ..cpu_threads import LIGHT, at_once, spread
 from ..numba_exp import IN_ORDER, exp_negative
 from ..numba_options import compile_cpu
 
@@ -167,8 +168,10 @@ def activate(z, y, activation, negative_slope):
     """y = act(z) on contiguous arrays of any shape; y may be z."""
     if activation == "identity":
         if y is not z:
+            at_once()
             np.copyto(y, z)
     elif activation == "tanh" and z.dtype != np.float32:
+        at_once()
         np.tanh(z, out=y)
     else:
         _spread(FORWARD[activation], (z, y), negative_slope)
@@ -177,6 +180,7 @@ def activate(z, y, activation, negative_slope):
 def scale_by_derivative(dy, saved, dz, activation, negative_slope):
     """dz = dy · act' on contiguous arrays of any shape, `saved` as the contract says; dz may be dy."""
     if activation == "identity":
+        at_once()
         np.copyto(dz, dy)
     else:
         _spread(BACKWARD[activation], (dy, saved, dz), negative_slope)
@@ -187,9 +191,11 @@ def _spread(loop, arrays, negative_slope):
     spread(loop, tuple(array.reshape(-1) for array in arrays), slope, speed=1 if loop in HEAVY else LIGHT)
 
 
+@loops_only
 def activation_forward(z, y, *, activation, negative_slope=0.01):
     activate(z, y, activation, negative_slope)
 
 
+@loops_only
 def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
     scale_by_derivative(dy, saved, dz, activation, negative_slope)

@@ -6,6 +6,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from ..cpu_program import loops_only
 from ..cpu_threads import spread
 from ..numba_exp import exp_negative
 from ..numba_options import compile_cpu
@@ -57,5 +58,6 @@ def _losses(logits, targets, sample_weight, losses, dlogits, pos_weight, norm):
                 dlogits[i, j] = scale * gradient
 
 
+@loops_only
 def binary_cross_entropy(logits, targets, pos_weight, sample_weight, norm, losses, dlogits):
     spread(_losses, (logits, targets, sample_weight, losses, dlogits), pos_weight, norm, width=logits.shape[1])

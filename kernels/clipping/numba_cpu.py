@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..cpu_program import loops_only
 from ..cpu_threads import LIGHT, spread
 from ..numba_options import compile_cpu
 from . import NORM_EPS
@@ -31,6 +32,7 @@ def clip_norm(g, norm, grad_scale, partials, *, max_norm):
     _norm(g, norm, grad_scale, float(max_norm))
 
 
+@loops_only
 def clip_value(g, *, limit):
     number = g.dtype.type
     spread(_clip, (g,), number(-limit), number(limit), speed=LIGHT)

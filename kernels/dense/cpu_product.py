@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cpu_threads import SCRATCH, spread
+from ..cpu_threads import SCRATCH, at_once, spread
 from ..cpu_vectors import (
     ROWS,
     VECTOR,
@@ -52,6 +52,7 @@ def product(
     if c.size == 0:
         return
     if k == 0:
+        at_once()
         c[...] = (c if add else 0) + (0 if bias is None else bias)
         if relu:
             np.maximum(c, 0, out=c)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..activation.numba_cpu import activate, scale_by_derivative
-from ..cpu_threads import LIGHT, spread
+from ..cpu_program import loops_only
+from ..cpu_threads import LIGHT, at_once, spread
 from ..numba_options import compile_cpu
 from .cpu_product import product
 from .rounding import round_factor
@@ -21,9 +22,12 @@ def _column_sums(db, start, dz, accumulate):
 
 def _rounded_product(a, b, c, precision, bias=None, **options):
     """The lower precisions, which are here to be compared with, make rounded copies of the factors."""
+    if precision != "float32":
+        at_once()
     product(round_factor(a, precision), round_factor(b, precision), c, bias, **options)
 
 
+@loops_only
 def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
     pre_activation = y if z is None else z
     fused = activation == "relu" and z is None
@@ -32,6 +36,7 @@ def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_s
         activate(pre_activation, y, activation, negative_slope)
 
 
+@loops_only
 def dense_backward(
     dy,
     x,
@@ -59,9 +64,11 @@ def dense_backward(
         spread(_column_sums, (db,), dz, accumulate, width=dz.shape[0], speed=LIGHT, tell=1)
 
 
+@loops_only
 def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
     if c.ndim == 2:
         _rounded_product(a, b, c, precision, transpose_a=transpose_a, transpose_b=transpose_b)
         return
+    at_once()
     a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
     np.matmul(round_factor(a, precision), round_factor(b, precision), out=c)

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 
+from ..cpu_program import loops_only
 from ..cpu_threads import LIGHT, spread
 from ..numba_options import compile_cpu
 from . import MULTIPLIERS, ROUNDS, WEYL, threshold
@@ -55,5 +56,6 @@ def dropout_forward(x, calls, y, mask, *, p, seed):
     calls[0] += 1
 
 
+@loops_only
 def dropout_backward(dy, mask, dx, *, p):
     spread(_select, (dy.reshape(-1), mask.reshape(-1), dx.reshape(-1)), dy.dtype.type(1 / (1 - p)), speed=LIGHT)

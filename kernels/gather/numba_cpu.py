@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ..cpu_threads import spread
+from ..cpu_program import loops_only
+from ..cpu_threads import once, spread
 from ..numba_options import compile_cpu
 
 # Half precision, which the compiler does not know, is read as its bits: shifted into place as a float32 they are the
@@ -15,7 +16,7 @@ INFINITE_HALF, EXPONENT = np.uint32(0x7C00), np.uint32(0x7F800000)
 
 
 @compile_cpu
-def next_rows(order, cursor, rows):
+def _next_rows(order, cursor, rows):
     position = np.int64(cursor[0]) % order.size
     for i in range(rows.size):
         rows[i] = order[position]
@@ -53,6 +54,12 @@ def _rows_of_half(rows, out, bits, scale):
             target[j] = number(-value if (half & SIGN) != 0 else value) * scale
 
 
+@loops_only
+def next_rows(order, cursor, rows):
+    once(_next_rows, order, cursor, rows)
+
+
+@loops_only
 def gather(data, rows, out, *, scale=1.0):
     width = math.prod(data.shape[1:])
     data, out = data.reshape(data.shape[0], width), out.reshape(rows.size, width)

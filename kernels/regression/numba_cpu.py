@@ -1,6 +1,7 @@
 """Losses of regression compiled for the CPU: one flat loop a loss, which vectorises whatever the number of outputs."""
 
-from ..cpu_threads import spread
+from ..cpu_program import loops_only
+from ..cpu_threads import LIGHT, spread
 from ..numba_exp import exp_negative
 from ..numba_options import compile_cpu
 
@@ -69,9 +70,10 @@ UNWEIGHTED = {
 }
 
 
+@loops_only
 def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
     gradient = None if dpredictions is None else dpredictions.reshape(-1)
     flat = (predictions.reshape(-1), targets.reshape(-1), losses.reshape(-1), gradient)
     spread(UNWEIGHTED[loss], flat, norm, losses.dtype.type(delta))
     if sample_weight is not None:
-        _weight_rows(sample_weight, losses, dpredictions)
+        spread(_weight_rows, (sample_weight, losses, dpredictions), width=losses.shape[1], speed=LIGHT)

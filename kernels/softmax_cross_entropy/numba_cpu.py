@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..cpu_program import loops_only
 from ..cpu_threads import spread
 from ..numba_exp import exp_negative
 from ..numba_options import compile_cpu
@@ -68,6 +69,7 @@ def _losses(logits, labels, sample_weight, losses, dlogits, class_weight, norm, 
             dlogits[i, label] -= scale * target
 
 
+@loops_only
 def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
     number = logits.dtype.type
     hard, smooth = number(1 - label_smoothing), number(label_smoothing / logits.shape[1])

@@ -48,7 +48,7 @@ def parts(monkeypatch, team):
     monkeypatch.setattr(cpu_threads, "GRAIN", 1 / 64)
     monkeypatch.setattr(cpu_threads, "the_team", lambda: team)
     run = team.run
-    monkeypatch.setattr(team, "run", lambda *arguments: (runs.append(arguments[-2:]), run(*arguments)))
+    monkeypatch.setattr(team, "run", lambda job: (runs.append((job.rows, job.step)), run(job)))
     return runs
 
 
