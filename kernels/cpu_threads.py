@@ -2,8 +2,8 @@
 
 A thread of Python takes some 50 µs to wake, and the loops of a small network take less. So the members of the team
 watch a word in memory for a while after their last job, half a millisecond, before they sleep: a job then begins 1 µs
-after it is posted. Whoever posts it, the leader, works too, and nobody waits for a member that does not come: parts are
-taken one at a time, and a core that another process has taken costs its share of the speed and no more.
+after it is posted. Whoever posts it, the leader, works too. Parts are taken one at a time, so that nobody waits for a
+member that does not come, only for one that is at work on a part.
 
 No other threads compute in a step: two teams that both wait for work on the same cores, Numba's parallel loops and
 those of OpenBLAS, turned a step of 0.5 ms into one of 8.7 ms.

@@ -248,3 +248,12 @@ def test_files_that_are_no_records_are_refused(tmp_path):
 )
 def test_durations_have_three_digits(seconds, words):
     assert tables.duration(seconds) == words
+
+
+@pytest.mark.parametrize("size", [1, 1000, 1 << 18])
+def test_the_copy_that_tells_the_limit_copies(size):
+    from gpugrad.bench.copying import copy_by_the_team
+
+    source, target = np.arange(size, dtype=np.float32), np.full(size, np.nan, np.float32)
+    copy_by_the_team(source, target)
+    np.testing.assert_array_equal(target, source)

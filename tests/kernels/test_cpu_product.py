@@ -93,13 +93,13 @@ def test_the_bits_do_not_depend_on_the_parts(m, n, k, transpose_a, transpose_b, 
 
 
 def test_each_block_of_the_sum_starts_from_zero():
-    """10⁸ times 1 and then 10⁸ times −1 leave what is small: were it added to the large sum, it would be lost."""
+    """A block of ones after a block whose sum is 2²⁴ counts in full: added one by one, each would be lost."""
     k = 2 * BLOCK_K
     a, b = np.ones((1, k), np.float32), np.zeros((k, 1), np.float32)
     b[0], b[1:BLOCK_K], b[BLOCK_K:] = 2**24, 0, 1
     c = np.empty((1, 1), np.float32)
     product(a, b, c)
-    assert c[0, 0] == 2**24 + BLOCK_K  # added to 2²⁴ one by one, each of these ones would be lost
+    assert c[0, 0] == 2**24 + BLOCK_K
 
 
 @pytest.mark.parametrize("add", [False, True])
