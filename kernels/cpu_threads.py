@@ -31,7 +31,7 @@ GRAIN = 1 << 13  # elements of a part at least, of speed 1: some 5 µs of an opt
 LIGHT = 8  # the speed of a loop that compares, adds or multiplies
 ALIGNED = 64  # elements: a flat part but the last is whole vectors and cache lines: its bits do not depend on the cut
 PATIENCE = 20_000  # pauses before a member sleeps
-SCRATCH = 1 << 20  # bytes that each thread has for the loops that want some
+SCRATCH = 1 << 21  # bytes that each thread has for the loops that want some
 
 # The words of a team, as offsets in bytes. TICKET is the number of the job and that of the next part to be taken, in
 # the lowest bits; there they are all set while a job is being posted.

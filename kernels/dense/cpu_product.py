@@ -1,9 +1,9 @@
 """The product of two matrices on a CPU: tiles in vector registers, parts of the result shared out over the cores.
 
 As in a fast BLAS (Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008), blocks of the factors
-are copied into the order in which they are read: BLOCK_K rows of up to BLOCK_N columns of b, that stay in the second
-cache, and the same part of ROWS rows of a, in the first. Each number of the result is a sum over k in blocks of
-BLOCK_K, in order, wherever it lies: the bits depend neither on the number of cores nor on how the work is shared out.
+are copied into the order in which they are read, panel by panel: as many rows as a tile has of a, as many columns of b.
+A block of b stays in the second cache, a panel of a in the first. Each number of the result is a sum over k in blocks,
+in order, wherever it lies: the bits depend neither on the number of cores nor on how the work is shared out.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from ..cpu_vectors import (
 )
 from ..numba_options import compile_cpu
 
-BLOCK_K, BLOCK_N = 256, 256  # 256 KiB of b in single precision, and 8 KiB of a
-assert (BLOCK_K * (BLOCK_N + ROWS) * 8 + ROWS * VECTORS * VECTOR + VECTOR) <= SCRATCH
+BLOCK_M, BLOCK_N = 512, 256  # rows of a and columns of b
+BLOCK_K = 2048  # bytes of k: a block of b has 512 KiB
+TOGETHER = 4  # panels that are written side by side; more of them meet in the same few lines of the first cache
+assert BLOCK_K * (BLOCK_M + BLOCK_N) + ROWS * VECTORS * VECTOR + VECTOR <= SCRATCH
 SPEED = 64  # multiplications in the time of an element of an optimizer
 
 
@@ -46,7 +48,8 @@ def product(
     """c = a·b + bias, with `add` c += a·b + bias, and with `relu` the larger of that and 0.
 
     a, b, c: contiguous matrices of one dtype; with `transpose_a` a is given as (k, m), with `transpose_b` b as (n, k).
-    bias: of a row of c, or None. A part of the work is some rows of c, or some columns, whichever copies less.
+    bias: of a row of c, or None. A part of the work is some rows of c, or some columns, whichever copies less: of what
+    is not shared out, each part makes a copy, and that of a transposed `a` takes twice as long.
     """
     (m, n), k = c.shape, a.shape[0 if transpose_a else 1]
     if c.size == 0:
@@ -57,7 +60,7 @@ def product(
         if relu:
             np.maximum(c, 0, out=c)
         return
-    flat, by_rows = c.reshape(-1), m >= n
+    flat, by_rows = c.reshape(-1), (2 * m if transpose_a else m) >= n
     places, others, multiple = (m, n, ROWS) if by_rows else (n, m, VECTORS * VECTOR // c.itemsize)
     bias = flat[:0] if bias is None else bias  # one signature: this takes a second to compile
     options = k, transpose_a, transpose_b, add, relu, by_rows
@@ -69,10 +72,10 @@ def product(
 def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, add, relu, by_rows):
     size, like = c.itemsize, c.dtype.type(0)
     width = VECTORS * VECTOR // size  # columns of a tile
-    block_n = BLOCK_N // width * width
+    block_n, block_k = BLOCK_N // width * width, BLOCK_K // size
     edge = -(-scratch // VECTOR) * VECTOR  # a tile
-    panel_a = edge + ROWS * width * size
-    block_b = panel_a + BLOCK_K * ROWS * size  # panels of `width` columns, one after the other
+    block_b = edge + ROWS * width * size
+    block_a = block_b + BLOCK_K * BLOCK_N
 
     # A factor is (address, bytes from row to row, transposed).
     row, column = (start, 0) if by_rows else (0, start)
@@ -82,27 +85,27 @@ def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, ad
     stride = c.shape[1] * size
     result = c.ctypes.data + row * stride + column * size
 
-    for n0 in range(0, n, block_n):
-        columns = min(block_n, n - n0)
-        for k0 in range(0, k, BLOCK_K):
-            depth, add_to = min(BLOCK_K, k - k0), add or k0 > 0
-            for j in range(0, columns, width):
-                panel_b, wanted = block_b + j * depth * size, min(width, columns - j)
-                _copy_b(like, size, depth, wanted, _from(factor_b, k0, n0 + j, size), panel_b)
-            for i in range(0, m, ROWS):
-                rows = min(ROWS, m - i)
-                _copy_a(like, size, rows, depth, _from(factor_a, i, k0, size), panel_a)
-                for j in range(0, columns, width):
-                    panel_b, wanted = block_b + j * depth * size, min(width, columns - j)
-                    target, whole = result + i * stride + (n0 + j) * size, rows == ROWS and wanted == width
-                    tile, tile_stride = (target, stride) if whole else (edge, width * size)
-                    narrow = wanted * size <= VECTOR
-                    multiply_tile(like, depth, panel_a, panel_b, tile, tile_stride, narrow, add_to and whole)
-                    if not whole:
-                        _copy_edge(like, size, rows, wanted, edge, width * size, target, stride, add_to)
-                if k0 + depth == k and (bias.size or relu):  # while these rows are in the cache
-                    for r in range(row + i, row + i + rows):
-                        _finish(c[r, column + n0 : column + n0 + columns], bias[column + n0 :], relu)
+    for m0 in range(0, m, BLOCK_M):
+        m1 = min(m, m0 + BLOCK_M)
+        for k0 in range(0, k, block_k):
+            depth, add_to = min(block_k, k - k0), add or k0 > 0
+            _copy_a(like, size, m1 - m0, depth, _from(factor_a, m0, k0, size), block_a)
+            for n0 in range(0, n, block_n):
+                n1 = min(n, n0 + block_n)
+                _copy_b(like, size, n1 - n0, depth, _from(factor_b, k0, n0, size), block_b)
+                for i in range(m0, m1, ROWS):
+                    rows, panel_a = min(ROWS, m1 - i), block_a + (i - m0) * depth * size
+                    for j in range(n0, n1, width):
+                        columns, panel_b = min(width, n1 - j), block_b + (j - n0) * depth * size
+                        target, whole = result + i * stride + j * size, rows == ROWS and columns == width
+                        tile, tile_stride = (target, stride) if whole else (edge, width * size)
+                        narrow = columns * size <= VECTOR
+                        multiply_tile(like, depth, panel_a, panel_b, tile, tile_stride, narrow, add_to and whole)
+                        if not whole:
+                            _copy_edge(like, size, rows, columns, edge, width * size, target, stride, add_to)
+                    if k0 + depth == k and (bias.size or relu):  # while these rows are in the cache
+                        for r in range(row + i, row + i + rows):
+                            _finish(c[r, column + n0 : column + n1], bias[column + n0 :], relu)
 
 
 @compile_cpu
@@ -125,52 +128,60 @@ def _from(matrix, row, column, size):
 
 
 @compile_cpu
-def _copy_a(like, size, rows, depth, a, panel):
-    """ROWS rows, or the few that there are and zeros, column by column."""
+def _copy_a(like, size, rows, depth, a, block):
+    """Panels of ROWS rows, column by column; the last of the rows that there are, and zeros."""
     source, stride, transposed = a
-    done = 0
-    if rows < ROWS:
-        for p in range(0, depth * ROWS * size, size):
-            write(like, panel + p)
-    elif transposed:
-        done = depth
-        for p in range(depth):
-            copy_column(like, source + p * stride, panel + p * ROWS * size)
-    else:
-        lanes = VECTOR // size
-        done = depth // lanes * lanes
-        for p in range(0, done, lanes):
-            turn_rows(like, source + p * size, stride, panel + p * ROWS * size)
     along, across = (stride, size) if transposed else (size, stride)
-    for p in range(done, depth):
-        for i in range(rows):
-            write(read(like, source + p * along + i * across), panel + (p * ROWS + i) * size)
+    whole, lanes, column = rows // ROWS * ROWS, VECTOR // size, ROWS * size
+    done = depth if transposed else depth // lanes * lanes
+    for start in range(0, whole if transposed else 0, TOGETHER * ROWS):
+        for p in range(depth):
+            for i in range(start, min(whole, start + TOGETHER * ROWS), ROWS):
+                copy_column(like, source + p * along + i * across, block + i * depth * size + p * column)
+    for i in range(0, whole, ROWS):
+        panel = block + i * depth * size
+        for p in range(0, 0 if transposed else done, lanes):
+            turn_rows(like, source + p * along + i * across, across, panel + p * column)
+        _copy_numbers(like, size, source + i * across, along, across, ROWS, done, depth, panel, ROWS, ROWS)
+    if whole < rows:
+        target = block + whole * depth * size
+        _copy_numbers(like, size, source + whole * across, along, across, rows - whole, 0, depth, target, ROWS, ROWS)
 
 
 @compile_cpu
-def _copy_b(like, size, depth, columns, b, panel):
-    """The columns of a tile, or the few that there are and zeros, row by row; of a narrow tile, in one vector."""
+def _copy_b(like, size, columns, depth, b, block):
+    """Panels of the columns of a tile, row by row; the last of the columns that there are, and zeros."""
     source, stride, transposed = b
-    lanes, row = VECTOR // size, VECTORS * VECTOR
-    done = 0
-    if columns * size < row:
-        end = row if columns * size > VECTOR else VECTOR
-        for p in range(panel, panel + depth * row, row):
-            for place in range(p + columns * size, p + end, size):
-                write(like, place)
-    elif transposed:
-        done = depth // lanes * lanes
-        for p in range(0, done, lanes):
-            for j in range(0, columns, lanes):
-                turn_square(like, source + j * stride + p * size, stride, panel + p * row + j * size, row)
-    else:
-        done = depth
-        for p in range(depth):
-            copy_row(like, source + p * stride, panel + p * row)
     along, across = (size, stride) if transposed else (stride, size)
-    for p in range(done, depth):
-        for j in range(columns):
-            write(read(like, source + p * along + j * across), panel + p * row + j * size)
+    lanes, row = VECTOR // size, VECTORS * VECTOR
+    width = row // size
+    whole = columns // width * width
+    done = depth // lanes * lanes if transposed else depth
+    for start in range(0, 0 if transposed else whole, TOGETHER * width):
+        for p in range(depth):
+            for j in range(start, min(whole, start + TOGETHER * width), width):
+                copy_row(like, source + p * along + j * across, block + j * depth * size + p * row)
+    for j in range(0, whole, width):
+        panel = block + j * depth * size
+        for i in range(0, width if transposed else 0, lanes):
+            for p in range(0, done, lanes):
+                place = source + p * along + (j + i) * across
+                turn_square(like, place, across, panel + p * row + i * size, row)
+        _copy_numbers(like, size, source + j * across, along, across, width, done, depth, panel, width, width)
+    if whole < columns:
+        target, end = block + whole * depth * size, width if columns - whole > lanes else lanes
+        _copy_numbers(like, size, source + whole * across, along, across, columns - whole, 0, depth, target, width, end)
+
+
+@compile_cpu
+def _copy_numbers(like, size, source, along, across, there, start, stop, panel, width, end):
+    """Of a panel that is `width` wide some rows or columns: the numbers that are there, and zeros up to `end`."""
+    for p in range(start, stop):
+        target = panel + p * width * size
+        for i in range(there):
+            write(read(like, source + p * along + i * across), target + i * size)
+        for i in range(there, end):
+            write(like, target + i * size)
 
 
 @compile_cpu
