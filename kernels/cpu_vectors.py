@@ -4,11 +4,13 @@ Matrices are given by their addresses, strides are bytes, and `like` is a number
 """
 
 from llvmlite import binding, ir
-from numba import types
+from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .cpu_atomics import INT32, INT64
+
+LINE = 64  # bytes of the cache that come together
 
 # Bytes of a vector, and the rows and vectors of the tile of `multiply_tile`: its sums fill half of the 32 registers of
 # AVX-512 and NEON and 12 of the 16 of AVX2, enough to keep the units busy that multiply and add.
@@ -81,6 +83,41 @@ def _copier(kinds):
         return context.get_dummy_value()
 
     return generate
+
+
+@njit
+def prefetch_all(array):
+    """Begin to bring all of a contiguous array into the first cache."""
+    for place in range(0, array.size * array.itemsize, LINE):
+        prefetch(array.ctypes.data + place)
+
+
+@njit
+def array_at(address, shape, like):
+    """A contiguous array of this shape, of numbers like `like`, that lies at an address."""
+    return carray(_pointer(like, address), shape)
+
+
+@intrinsic
+def _pointer(typing, like, address):
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[1], context.get_value_type(like).as_pointer())
+
+    return types.CPointer(like)(like, types.int64), generate
+
+
+@intrinsic
+def prefetch(typing, address):
+    """Begin to bring the cache line of an address, wherever it may point, for reading."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), INT32, INT32, INT32])
+        pointer = builder.inttoptr(arguments[0], kind.args[0])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [pointer, INT32(0), INT32(3), INT32(1)])  # to read, soon, data
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 @intrinsic

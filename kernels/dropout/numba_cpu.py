@@ -5,11 +5,13 @@ import numpy as np
 
 from ..cpu_program import loops_only
 from ..cpu_threads import LIGHT, spread
+from ..cpu_vectors import LINE, prefetch
 from ..numba_options import compile_cpu
 from . import MULTIPLIERS, ROUNDS, WEYL, threshold
 
 M0, M1 = (np.uint64(m) for m in MULTIPLIERS)
 W0, W1 = (np.uint64(w) for w in WEYL)
+CHUNK = 256  # elements, of which each eight cache lines of memory
 LOW = np.uint64(0xFFFFFFFF)
 HIGH = np.uint64(32)
 
@@ -28,18 +30,30 @@ def _philox(block, call, seed):
     return c0, c1, c2, c3
 
 
+@numba.njit(forceinline=True)
+def _draw_four(mask, place, block, call, seed, keep_from):
+    c0, c1, c2, c3 = _philox(np.uint64(block), call, seed)
+    mask[place] = c0 >= keep_from
+    mask[place + 1] = c1 >= keep_from
+    mask[place + 2] = c2 >= keep_from
+    mask[place + 3] = c3 >= keep_from
+
+
 @compile_cpu
-def _draw(mask, start, call, seed, keep_from):
-    whole, first = mask.size // 4, start // 4
-    for i in range(whole):
-        c0, c1, c2, c3 = _philox(np.uint64(first + i), call, seed)
-        mask[4 * i] = c0 >= keep_from
-        mask[4 * i + 1] = c1 >= keep_from
-        mask[4 * i + 2] = c2 >= keep_from
-        mask[4 * i + 3] = c3 >= keep_from
-    words = _philox(np.uint64(first + whole), call, seed)
-    for j in range(mask.size - 4 * whole):
-        mask[4 * whole + j] = words[j] >= keep_from
+def _draw_and_select(x, y, mask, start, call, seed, keep_from, scale):
+    """Chunk by chunk: while one is drawn, what is read and written with it is on its way from memory."""
+    whole, zero = x.size // CHUNK * CHUNK, x.dtype.type(0)
+    for i0 in range(0, whole, CHUNK):
+        for i in range(i0, i0 + CHUNK, LINE // x.itemsize):
+            prefetch(x.ctypes.data + i * x.itemsize)
+            prefetch(y.ctypes.data + i * x.itemsize)
+        for i in range(CHUNK // 4):
+            _draw_four(mask, i0 + 4 * i, (start + i0) // 4 + i, call, seed, keep_from)
+        for i in range(i0, i0 + CHUNK):
+            y[i] = x[i] * scale if mask[i] != 0 else zero
+    for i in range(whole, x.size):
+        kept = _philox(np.uint64((start + i) // 4), call, seed)[(start + i) % 4] >= keep_from
+        mask[i], y[i] = kept, x[i] * scale if kept else zero
 
 
 @compile_cpu
@@ -50,9 +64,9 @@ def _select(x, mask, y, scale):
 
 
 def dropout_forward(x, calls, y, mask, *, p, seed):
-    flat = mask.reshape(-1)
-    spread(_draw, (flat,), np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p)), tell=1)
-    spread(_select, (x.reshape(-1), flat, y.reshape(-1)), x.dtype.type(1 / (1 - p)), speed=LIGHT)
+    arrays = x.reshape(-1), y.reshape(-1), mask.reshape(-1)
+    drawn = np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p))
+    spread(_draw_and_select, arrays, *drawn, x.dtype.type(1 / (1 - p)), tell=1)
     calls[0] += 1
 
 
