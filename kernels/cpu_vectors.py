@@ -11,6 +11,7 @@ from numba.extending import intrinsic
 from .cpu_atomics import INT32, INT64
 
 LINE = 64  # bytes of the cache that come together
+MAXIMA = 4  # vectors of maxima side by side: one alone would wait for each comparison
 
 # Bytes of a vector, and the rows and vectors of the tile of `multiply_tile`: its sums fill half of the 32 registers of
 # AVX-512 and NEON and 12 of the 16 of AVX2, enough to keep the units busy that multiply and add.
@@ -44,7 +45,8 @@ def turn_rows(typing, like, source, stride, target):
 
     def generate(context, builder, signature, arguments):
         code = _Vectors(builder, context.get_value_type(like))
-        code.turn(ROWS, *arguments[1:], INT64(VECTOR))
+        _, source, stride, target = arguments
+        code.store_all(code.turned(code.load_all(ROWS, source, stride)), target, INT64(VECTOR))
         return context.get_dummy_value()
 
     return types.void(like, *[types.int64] * 3), generate
@@ -56,10 +58,39 @@ def turn_square(typing, like, source, stride, target, target_stride):
 
     def generate(context, builder, signature, arguments):
         code = _Vectors(builder, context.get_value_type(like))
-        code.turn(code.lanes, *arguments[1:])
+        _, source, stride, target, target_stride = arguments
+        code.store_all(code.turned(code.load_all(code.lanes, source, stride)), target, target_stride)
         return context.get_dummy_value()
 
     return types.void(like, *[types.int64] * 4), generate
+
+
+@intrinsic
+def turn_in(typing, like, source, stride, rows, columns, target, target_stride):
+    """Write a square, as wide as a vector, with rows as columns, of which only so many rows and columns are read."""
+
+    def generate(context, builder, signature, arguments):
+        _, source, stride, rows, columns, target, target_stride = arguments
+        code = _Vectors(builder, context.get_value_type(like))
+        vectors = code.load_some(source, stride, rows, columns)
+        code.store_all(code.turned(vectors), target, target_stride)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 6), generate
+
+
+@intrinsic
+def turn_out(typing, like, source, stride, target, target_stride, rows, columns):
+    """Write a square, as wide as a vector, with columns as rows, of which only so many rows and columns are written."""
+
+    def generate(context, builder, signature, arguments):
+        _, source, stride, target, target_stride, rows, columns = arguments
+        code = _Vectors(builder, context.get_value_type(like))
+        vectors = code.load_all(code.lanes, source, stride)
+        code.store_some(code.turned(vectors), target, target_stride, rows, columns)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 6), generate
 
 
 @intrinsic
@@ -83,13 +114,6 @@ def _copier(kinds):
         return context.get_dummy_value()
 
     return generate
-
-
-@njit
-def prefetch_all(array):
-    """Begin to bring all of a contiguous array into the first cache."""
-    for place in range(0, array.size * array.itemsize, LINE):
-        prefetch(array.ctypes.data + place)
 
 
 @njit
@@ -121,6 +145,17 @@ def prefetch(typing, address):
 
 
 @intrinsic
+def maximum(typing, like, address, count):
+    """The largest of at least MAXIMA vectors of numbers; where some are NaN, any."""
+
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(builder, context.get_value_type(like))
+        return code.maximum(*arguments[1:])
+
+    return like(like, types.int64, types.int64), generate
+
+
+@intrinsic
 def read(typing, like, address):
     def generate(context, builder, signature, arguments):
         return _Vectors(builder, context.get_value_type(like)).read(arguments[1])
@@ -145,7 +180,8 @@ class _Vectors:
         self.builder, self.number = builder, number
         self.bits = 64 if isinstance(number, ir.DoubleType) else 32
         self.lanes = VECTOR * 8 // self.bits
-        self.vector = ir.VectorType(number, self.lanes)
+        self.vector, self.mask = ir.VectorType(number, self.lanes), ir.VectorType(ir.IntType(1), self.lanes)
+        self.pointer = self.vector.as_pointer()
 
     def multiply_tile(self, vectors, k, a, b, c, c_stride, add):
         builder = self.builder
@@ -172,7 +208,7 @@ class _Vectors:
         builder.cbranch(builder.icmp_signed(">", left_then, INT64(0)), loop, after)
 
         builder.position_at_end(after)
-        rows = [builder.add(c, builder.mul(c_stride, INT64(i))) for i in range(ROWS)]
+        rows = self.places(ROWS, c, c_stride)
         targets = {(i, j): builder.add(rows[i], INT64(j * VECTOR)) for i, j in tile}
         with builder.if_else(add) as (added, written):
             with added:
@@ -182,17 +218,84 @@ class _Vectors:
                 for place in tile:
                     self.store(then[place], targets[place])
 
-    def turn(self, rows, source, stride, target, target_stride):
+    def maximum(self, address, count):
+        builder, step = self.builder, MAXIMA * self.lanes
+        last = builder.sub(count, INT64(step))  # the last step takes some of the numbers before it once more
+        first = self.load_all(MAXIMA, address, INT64(VECTOR))
+        before, loop, after = builder.block, builder.append_basic_block("max"), builder.append_basic_block("max.end")
+        builder.branch(loop)
+
+        builder.position_at_end(loop)
+        start = builder.phi(INT64)
+        found = [builder.phi(self.vector) for _ in first]
+        place = builder.add(address, builder.mul(start, INT64(self.bits // 8)))
+        then = list(map(self.larger, self.load_all(MAXIMA, place, INT64(VECTOR)), found))
+        following = builder.add(start, INT64(step))
+        start_then = builder.select(builder.icmp_signed("<", following, last), following, last)
+        for phi, at_first, afterwards in ((start, INT64(0), start_then), *zip(found, first, then, strict=True)):
+            phi.add_incoming(at_first, before)
+            phi.add_incoming(afterwards, loop)
+        builder.cbranch(builder.icmp_signed("<", start, last), loop, after)
+
+        builder.position_at_end(after)
+        while len(then) > 1:
+            then = list(map(self.larger, then[::2], then[1::2]))
+        (vector,) = then
+        width = self.lanes
+        while width > 1:
+            width //= 2
+            vector = self.larger(vector, self.choose(vector, vector, [i ^ width for i in range(self.lanes)]))
+        return builder.extract_element(vector, INT32(0))
+
+    def larger(self, x, y):
+        return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
+
+    def turned(self, vectors):
         """Merging the first half of all numbers with the second, one from each, makes of the highest bit of a number's
         place the lowest: done once for each bit of the row, the row is counted by the lowest bits, below the column."""
-        builder, n = self.builder, self.lanes
-        vectors = [self.load(builder.add(source, builder.mul(stride, INT64(i)))) for i in range(rows)]
+        rows, n = len(vectors), self.lanes
         merged = [i // 2 + n * (i % 2) for i in range(2 * n)]
         for _ in range(rows.bit_length() - 1):
             pairs = zip(vectors[: rows // 2], vectors[rows // 2 :], strict=True)
             vectors = [self.choose(*pair, half) for pair in pairs for half in (merged[:n], merged[n:])]
-        for i, vector in enumerate(vectors):
-            self.store(vector, builder.add(target, builder.mul(target_stride, INT64(i))))
+        return vectors
+
+    def load_all(self, rows, source, stride):
+        return [self.load(address) for address in self.places(rows, source, stride)]
+
+    def store_all(self, vectors, target, stride):
+        for vector, address in zip(vectors, self.places(len(vectors), target, stride), strict=True):
+            self.store(vector, address)
+
+    def load_some(self, source, stride, rows, columns):
+        """As many vectors as one has lanes, with zeros for what is not read."""
+        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        kind = ir.FunctionType(self.vector, [self.pointer, INT32, self.mask, self.vector])
+        masks, places = self.masks(rows, columns), self.places(self.lanes, source, stride)
+        return [self.masked("load", kind, place, mask, zeros) for place, mask in zip(places, masks, strict=True)]
+
+    def store_some(self, vectors, target, stride, rows, columns):
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, self.pointer, INT32, self.mask])
+        masks, places = self.masks(rows, columns), self.places(self.lanes, target, stride)
+        for vector, place, mask in zip(vectors, places, masks, strict=True):
+            self.masked("store", kind, place, mask, vector)
+
+    def masked(self, what, kind, place, mask, vector):
+        name = f"llvm.masked.{what}.v{self.lanes}f{self.bits}.p0"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        where = self.builder.inttoptr(place, self.pointer), INT32(self.bits // 8), mask
+        return self.builder.call(function, (*where, vector) if what == "load" else (vector, *where))
+
+    def masks(self, rows, columns):
+        """Of each row of a square, which numbers are among the first rows and columns."""
+        builder = self.builder
+        numbered = ir.Constant(ir.VectorType(INT64, self.lanes), list(range(self.lanes)))
+        inside = builder.icmp_signed("<", numbered, self.repeat(columns))
+        outside = ir.Constant(self.mask, [0] * self.lanes)
+        return [builder.select(builder.icmp_signed("<", INT64(i), rows), inside, outside) for i in range(self.lanes)]
+
+    def places(self, count, start, stride):
+        return [self.builder.add(start, self.builder.mul(stride, INT64(i))) for i in range(count)]
 
     def multiply_add(self, x, y, z):
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
@@ -200,7 +303,7 @@ class _Vectors:
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [x, y, z])
 
     def repeat(self, number):
-        nothing = ir.Constant(self.vector, ir.Undefined)
+        nothing = ir.Constant(ir.VectorType(number.type, self.lanes), ir.Undefined)
         return self.choose(self.builder.insert_element(nothing, number, INT32(0)), nothing, [0] * self.lanes)
 
     def choose(self, x, y, places):

@@ -6,23 +6,14 @@ import numpy as np
 
 from ..cpu_program import loops_only
 from ..cpu_threads import spread
-from ..numba_exp import exp_negative
+from ..cpu_vectors import MAXIMA, VECTOR, array_at, maximum, turn_in, turn_out
+from ..numba_exp import exp_negative, log_above_one
 from ..numba_options import compile_cpu
 
-
-@compile_cpu
-def _maximum(row):
-    # Four maxima side by side: one alone would wait for each comparison. NaN need not win, the exponentials carry it.
-    m0 = m1 = m2 = m3 = row[0]
-    tail = row.size - row.size % 4
-    for j in range(0, tail, 4):
-        m0 = max(m0, row[j])
-        m1 = max(m1, row[j + 1])
-        m2 = max(m2, row[j + 2])
-        m3 = max(m3, row[j + 3])
-    for j in range(tail, row.size):
-        m0 = max(m0, row[j])
-    return max(max(m0, m1), max(m2, m3))
+FEW = 64  # classes up to which rows lie side by side: a row alone would leave much of the vector registers empty
+BLOCK = 128  # rows
+FEW_SPEED = 2
+assert MAXIMA * VECTOR // 4 <= FEW
 
 
 @compile_cpu
@@ -37,7 +28,7 @@ def _losses(logits, labels, sample_weight, losses, dlogits, class_weight, norm, 
         if label < 0 or label >= n_classes:
             label, scale = 0, number(np.nan)
 
-        largest = _maximum(row)
+        largest = maximum(row[0], row.ctypes.data, n_classes)  # NaN need not win, the exponentials carry it
         total = number(0)
         for j in range(n_classes):
             e = exp_negative(row[j] - largest)
@@ -69,12 +60,94 @@ def _losses(logits, labels, sample_weight, losses, dlogits, class_weight, norm, 
             dlogits[i, label] -= scale * target
 
 
+@compile_cpu
+def _losses_of_few(
+    logits, labels, sample_weight, losses, out, start, scratch, wanted, class_weight, norm, hard, smooth
+):
+    """The same for few classes: BLOCK rows at once, side by side in the vector registers."""
+    batch, n_classes = logits.shape
+    number, size = logits.dtype.type, logits.itemsize
+    smooth_total = smooth * (number(n_classes) if class_weight is None else class_weight.sum())
+    weights = norm[0]
+    z = array_at(scratch, (FEW, BLOCK), number(0))
+    more = array_at(scratch + FEW * BLOCK * size, (7, BLOCK), number(0))
+    largest, total, picked, surprise, scale, target, factor = more
+    label = array_at(scratch + (FEW + 7) * BLOCK * size, BLOCK, np.int32(0))
+
+    for i0 in range(0, batch, BLOCK):
+        n = min(BLOCK, batch - i0)
+        _turn_block(logits, i0, n, z, True)
+        for i in range(n):
+            label[i] = labels[i0 + i]
+            scale[i] = number(1) if sample_weight is None else sample_weight[i0 + i]
+        for i in range(n):
+            inside = 0 <= label[i] < n_classes
+            label[i] = label[i] if inside else 0
+            scale[i] = scale[i] / weights if inside else number(np.nan)
+            target[i] = hard
+            largest[i] = -np.inf
+            total[i] = picked[i] = surprise[i] = 0
+        if class_weight is not None:
+            for i in range(n):
+                target[i] = hard * class_weight[label[i]]
+
+        for j in range(n_classes):
+            for i in range(n):
+                largest[i] = z[j, i] if z[j, i] > largest[i] else largest[i]
+        for j in range(n_classes):
+            weight = smooth if class_weight is None else smooth * class_weight[j]
+            if weight != 0:
+                for i in range(n):
+                    surprise[i] -= weight * (z[j, i] - largest[i])
+            for i in range(n):
+                below = z[j, i] - largest[i]
+                picked[i] = below if label[i] == j else picked[i]
+                e = exp_negative(below)
+                total[i] += e
+                z[j, i] = e
+
+        for i in range(n):
+            log_total = log_above_one(total[i])
+            own = target[i] * (log_total - picked[i]) if target[i] != 0 else number(0)
+            loss = own + (surprise[i] + smooth_total * log_total)
+            losses[i0 + i] = scale[i] * loss if total[i] == total[i] else total[i]
+            factor[i] = scale[i] * (target[i] + smooth_total) / total[i]
+            target[i] *= scale[i]
+        if wanted:
+            for j in range(n_classes):
+                smoothed = smooth if class_weight is None else smooth * class_weight[j]
+                for i in range(n):
+                    own = target[i] if label[i] == j else number(0)
+                    z[j, i] = factor[i] * z[j, i] - scale[i] * smoothed - own
+            _turn_block(out, i0, n, z, False)
+
+
+@compile_cpu
+def _turn_block(rows, first, n, z, read):
+    """Between n rows of a matrix, from the first on, and columns of z."""
+    n_classes, like, size = rows.shape[1], rows.dtype.type(0), rows.itemsize
+    lanes, stride, z_stride = VECTOR // size, n_classes * size, z.shape[1] * size
+    for i in range(0, n, lanes):
+        for j in range(0, n_classes, lanes):
+            place = rows.ctypes.data + (first + i) * stride + j * size
+            column = z.ctypes.data + j * z_stride + i * size
+            if read:
+                turn_in(like, place, stride, n - i, n_classes - j, column, z_stride)
+            else:
+                turn_out(like, column, z_stride, place, stride, n - i, n_classes - j)
+
+
 @loops_only
 def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
     number = logits.dtype.type
     hard, smooth = number(1 - label_smoothing), number(label_smoothing / logits.shape[1])
-    arrays = (logits, labels, sample_weight, losses, dlogits)
-    spread(_losses, arrays, class_weight, norm, hard, smooth, width=logits.shape[1])
+    arrays, rest = (logits, labels, sample_weight, losses, dlogits), (class_weight, norm, hard, smooth)
+    if logits.shape[1] <= FEW:
+        wanted = dlogits is not None  # no loop of its own without, which might round otherwise
+        arrays = arrays if wanted else (*arrays[:-1], logits)
+        spread(_losses_of_few, arrays, wanted, *rest, width=logits.shape[1], speed=FEW_SPEED, multiple=BLOCK, tell=2)
+    else:
+        spread(_losses, arrays, *rest, width=logits.shape[1])
 
 
 @compile_cpu

@@ -76,7 +76,7 @@ def test_gradient_agrees_with_central_differences(toolchain, problem):
 
 @each_toolchain
 @each_dtype
-@pytest.mark.parametrize("shape", [(128, 10), (33, 257)])
+@pytest.mark.parametrize("shape", [(128, 10), (300, 64), (150, 65), (33, 257)])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
