@@ -4,22 +4,33 @@ import math
 
 import numpy as np
 
-from ..cpu_threads import LIGHT, spread
+from ..cpu_sums import part_of, sums_of_parts
+from ..cpu_threads import LIGHT, once, spread
 from ..numba_options import compile_cpu
 from ..optimizers import signed_scale
 
 
 @compile_cpu
-def _accumulate(g, scale, p, square_sum, decay):
-    total = 0.0  # a double: exact to the last bit of float32, and no slower
-    if decay == 0:  # p need not be read
-        for i in range(p.size):
-            gi = np.float64(g[i] * scale)
-            total += gi * gi
-    else:
-        for i in range(p.size):
-            gi = np.float64(g[i] * scale + decay * p[i])
-            total += gi * gi
+def _squares(sums, first, step, gradient, scale, parameters, decay):
+    for part in range(sums.size):
+        g, p = part_of(gradient, first + part, step), part_of(parameters, first + part, step)
+        total = 0.0
+        if decay == 0:  # p need not be read
+            for i in range(g.size):
+                gi = np.float64(g[i] * scale)
+                total += gi * gi
+        else:
+            for i in range(g.size):
+                gi = np.float64(g[i] * scale + decay * p[i])
+                total += gi * gi
+        sums[part] = total
+
+
+@compile_cpu
+def _accumulate(sums, square_sum):
+    total = 0.0
+    for part in range(sums.size):
+        total += sums[part]
     square_sum[0] += total
 
 
@@ -31,7 +42,8 @@ def _descend(g, p, scale, rate, decay):
 
 def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_decay=0.0, maximize=False):
     number = p.dtype.type
-    _accumulate(g, signed_scale(grad_scale, maximize, number), p, square_sum, number(weight_decay))
+    arguments = g, signed_scale(grad_scale, maximize, number), p, number(weight_decay)
+    once(_accumulate, sums_of_parts(_squares, g.size, partials, *arguments), square_sum)
 
 
 def adagrad_norm_step(g, lr, grad_scale, square_sum, p, *, eps=1e-10, weight_decay=0.0, maximize=False):

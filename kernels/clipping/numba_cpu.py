@@ -5,16 +5,27 @@ import math
 import numpy as np
 
 from ..cpu_program import loops_only
-from ..cpu_threads import LIGHT, spread
+from ..cpu_sums import part_of, sums_of_parts
+from ..cpu_threads import LIGHT, once, spread
 from ..numba_options import compile_cpu
 from . import NORM_EPS
 
 
 @compile_cpu
-def _norm(g, norm, grad_scale, max_norm):
-    total = 0.0  # a double: exact to the last bit of float32, and no slower
-    for i in range(g.size):
-        total += np.float64(g[i]) * np.float64(g[i])
+def _squares(sums, first, step, g):
+    for part in range(sums.size):
+        numbers = part_of(g, first + part, step)
+        total = 0.0
+        for i in range(numbers.size):
+            total += np.float64(numbers[i]) * np.float64(numbers[i])
+        sums[part] = total
+
+
+@compile_cpu
+def _norm(sums, norm, grad_scale, max_norm):
+    total = 0.0
+    for part in range(sums.size):
+        total += sums[part]
     length = math.sqrt(total)
     ratio = max_norm / (length + NORM_EPS)
     norm[0] = length
@@ -28,8 +39,9 @@ def _clip(g, low, high):
         g[i] = high if gi > high else gi
 
 
+@loops_only
 def clip_norm(g, norm, grad_scale, partials, *, max_norm):
-    _norm(g, norm, grad_scale, float(max_norm))
+    once(_norm, sums_of_parts(_squares, g.size, partials, g), norm, grad_scale, float(max_norm))
 
 
 @loops_only

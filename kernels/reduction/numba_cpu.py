@@ -1,18 +1,29 @@
 """The sum of an array compiled for the CPU: at 200,000 elements 7 µs, where np.sum takes 26 and is less accurate."""
 
 from ..cpu_program import loops_only
+from ..cpu_sums import part_of, sums_of_parts
 from ..cpu_threads import once
 from ..numba_options import compile_cpu
 
 
 @compile_cpu
-def _sum(x, out, scale, accumulate):
-    total = 0.0  # a double: exact to the last bit of float32, and no slower
-    for i in range(x.size):
-        total += x[i]
+def _parts(sums, first, step, x):
+    for part in range(sums.size):
+        numbers = part_of(x, first + part, step)
+        total = 0.0
+        for i in range(numbers.size):
+            total += numbers[i]
+        sums[part] = total
+
+
+@compile_cpu
+def _sum(sums, out, scale, accumulate):
+    total = 0.0
+    for part in range(sums.size):
+        total += sums[part]
     out[0] = scale * total + (out[0] if accumulate else 0.0)
 
 
 @loops_only
 def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
-    once(_sum, x.reshape(-1), out, float(scale), accumulate)
+    once(_sum, sums_of_parts(_parts, x.size, partials, x.reshape(-1)), out, float(scale), accumulate)
