@@ -29,6 +29,7 @@ from ..numba_options import compile_cpu
 
 BLOCK_M, BLOCK_N = 512, 256  # rows of a and columns of b
 BLOCK_K = 2048  # bytes of k: a block of b has 512 KiB
+SMALL = 1 << 15  # numbers of a result up to which short blocks, one panel at a time, leave the cache to the network
 TOGETHER = 4  # panels that are written side by side; more of them meet in the same few lines of the first cache
 assert BLOCK_K * (BLOCK_M + BLOCK_N) + ROWS * VECTORS * VECTOR + VECTOR <= SCRATCH
 SPEED = 64  # multiplications in the time of an element of an optimizer
@@ -72,7 +73,9 @@ def product(
 def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, add, relu, by_rows):
     size, like = c.itemsize, c.dtype.type(0)
     width = VECTORS * VECTOR // size  # columns of a tile
-    block_n, block_k = BLOCK_N // width * width, BLOCK_K // size
+    small = c.size <= SMALL
+    together = 1 if small else TOGETHER
+    block_n, block_k = BLOCK_N // width * width, BLOCK_K // size // (2 if small else 1)
     edge = -(-scratch // VECTOR) * VECTOR  # a tile
     block_b = edge + ROWS * width * size
     block_a = block_b + BLOCK_K * BLOCK_N
@@ -85,14 +88,17 @@ def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, ad
     stride = c.shape[1] * size
     result = c.ctypes.data + row * stride + column * size
 
-    for m0 in range(0, m, BLOCK_M):
-        m1 = min(m, m0 + BLOCK_M)
-        for k0 in range(0, k, block_k):
-            depth, add_to = min(block_k, k - k0), add or k0 > 0
-            _copy_a(like, size, m1 - m0, depth, _from(factor_a, m0, k0, size), block_a)
+    one_block = n <= block_n  # it stays where it is while the rows of a go by, a few panels at a time
+    block_m = TOGETHER * ROWS if one_block else BLOCK_M
+    for k0 in range(0, k, block_k):
+        depth, add_to = min(block_k, k - k0), add or k0 > 0
+        for m0 in range(0, m, block_m):
+            m1 = min(m, m0 + block_m)
+            _copy_a(like, size, m1 - m0, depth, _from(factor_a, m0, k0, size), block_a, together)
             for n0 in range(0, n, block_n):
                 n1 = min(n, n0 + block_n)
-                _copy_b(like, size, n1 - n0, depth, _from(factor_b, k0, n0, size), block_b)
+                if m0 == 0 or not one_block:
+                    _copy_b(like, size, n1 - n0, depth, _from(factor_b, k0, n0, size), block_b, together)
                 for i in range(m0, m1, ROWS):
                     rows, panel_a = min(ROWS, m1 - i), block_a + (i - m0) * depth * size
                     for j in range(n0, n1, width):
@@ -128,15 +134,15 @@ def _from(matrix, row, column, size):
 
 
 @compile_cpu
-def _copy_a(like, size, rows, depth, a, block):
+def _copy_a(like, size, rows, depth, a, block, together):
     """Panels of ROWS rows, column by column; the last of the rows that there are, and zeros."""
     source, stride, transposed = a
     along, across = (stride, size) if transposed else (size, stride)
     whole, lanes, column = rows // ROWS * ROWS, VECTOR // size, ROWS * size
     done = depth if transposed else depth // lanes * lanes
-    for start in range(0, whole if transposed else 0, TOGETHER * ROWS):
+    for start in range(0, whole if transposed else 0, together * ROWS):
         for p in range(depth):
-            for i in range(start, min(whole, start + TOGETHER * ROWS), ROWS):
+            for i in range(start, min(whole, start + together * ROWS), ROWS):
                 copy_column(like, source + p * along + i * across, block + i * depth * size + p * column)
     for i in range(0, whole, ROWS):
         panel = block + i * depth * size
@@ -149,7 +155,7 @@ def _copy_a(like, size, rows, depth, a, block):
 
 
 @compile_cpu
-def _copy_b(like, size, columns, depth, b, block):
+def _copy_b(like, size, columns, depth, b, block, together):
     """Panels of the columns of a tile, row by row; the last of the columns that there are, and zeros."""
     source, stride, transposed = b
     along, across = (size, stride) if transposed else (stride, size)
@@ -157,9 +163,9 @@ def _copy_b(like, size, columns, depth, b, block):
     width = row // size
     whole = columns // width * width
     done = depth // lanes * lanes if transposed else depth
-    for start in range(0, 0 if transposed else whole, TOGETHER * width):
+    for start in range(0, 0 if transposed else whole, together * width):
         for p in range(depth):
-            for j in range(start, min(whole, start + TOGETHER * width), width):
+            for j in range(start, min(whole, start + together * width), width):
                 copy_row(like, source + p * along + j * across, block + j * depth * size + p * row)
     for j in range(0, whole, width):
         panel = block + j * depth * size

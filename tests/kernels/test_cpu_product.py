@@ -68,7 +68,7 @@ def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, relu, dt
 
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
-@pytest.mark.parametrize(("m", "n", "k"), [(64, 128, 784), (130, 50, 300), (17, 333, 70)])
+@pytest.mark.parametrize(("m", "n", "k"), [(64, 128, 784), (130, 50, 300), (17, 333, 70), (300, 130, 600)])
 def test_the_bits_do_not_depend_on_the_parts(m, n, k, transpose_a, transpose_b, monkeypatch):
     rng = np.random.default_rng(0)
     a, b = draw(rng, m, k, np.float32, transpose_a), draw(rng, k, n, np.float32, transpose_b)
