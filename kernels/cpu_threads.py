@@ -25,7 +25,7 @@ import numpy as np
 
 from .cpu_atomics import add, load, pause, replace, store
 from .cpu_outline import MEMORY, call, outline
-from .numba_options import compile_cpu
+from .numba_options import compile_and_keep, compile_cpu
 
 GRAIN = 1 << 13  # elements of a part at least, of speed 1: some 5 µs of an optimizer, exponentials or random numbers
 LIGHT = 8  # the speed of a loop that compares, adds or multiplies
@@ -261,7 +261,7 @@ def _work(team, scratch):
             add(team + DONE, 1)
 
 
-@compile_cpu
+@compile_and_keep
 def _watch(team, scratch, patience):
     """Work on every job that is posted; return after so many pauses without one, or when the team ends."""
     left = patience
@@ -274,7 +274,7 @@ def _watch(team, scratch, patience):
             left -= 1
 
 
-@compile_cpu
+@compile_and_keep
 def _run_program(team, scratch, jobs):
     """The jobs one after the other: rows of function, arguments, rows, step."""
     for i in range(jobs.shape[0]):
@@ -293,7 +293,7 @@ def _shared(loop: Any, tell: int) -> Callable[..., int]:
     code = template.replace(co_filename=origin.co_filename, co_firstlineno=origin.co_firstlineno, co_name=name)
     function = types.FunctionType(code, {**globals(), "loop": loop}, name)
     function.__qualname__, function.__module__ = name, loop.py_func.__module__
-    return compile_cpu(function)
+    return compile_and_keep(function)
 
 
 def _plain(team, scratch, memory, arrays, scalars, rows, step):

@@ -8,7 +8,7 @@ from ..cpu_program import loops_only
 from ..cpu_threads import spread
 from ..cpu_vectors import MAXIMA, VECTOR, array_at, maximum, turn_in, turn_out
 from ..numba_exp import exp_negative, log_above_one
-from ..numba_options import compile_cpu
+from ..numba_options import compile_and_keep, compile_cpu
 
 FEW = 64  # classes up to which rows lie side by side: a row alone would leave much of the vector registers empty
 BLOCK = 128  # rows
@@ -150,7 +150,7 @@ def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, los
         spread(_losses, arrays, *rest, width=logits.shape[1])
 
 
-@compile_cpu
+@compile_and_keep
 def softmax_cross_entropy_norm(labels, class_weight, sample_weight, norm):
     total = 0.0
     for i in range(labels.size):
