@@ -11,7 +11,7 @@ from ..numba_exp import exp_negative, log_above_one
 from ..numba_options import compile_and_keep, compile_cpu
 
 FEW = 64  # classes up to which rows lie side by side: a row alone would leave much of the vector registers empty
-BLOCK = 128  # rows
+BLOCK = 64  # rows
 FEW_SPEED = 2
 assert MAXIMA * VECTOR // 4 <= FEW
 
@@ -80,7 +80,7 @@ def _losses_of_few(
         for i in range(n):
             label[i] = labels[i0 + i]
             scale[i] = number(1) if sample_weight is None else sample_weight[i0 + i]
-        for i in range(n):
+        for i in range(BLOCK):  # always all of it: a loop of a known length needs no code for what is left over
             inside = 0 <= label[i] < n_classes
             label[i] = label[i] if inside else 0
             scale[i] = scale[i] / weights if inside else number(np.nan)
@@ -92,31 +92,33 @@ def _losses_of_few(
                 target[i] = hard * class_weight[label[i]]
 
         for j in range(n_classes):
-            for i in range(n):
+            for i in range(BLOCK):
                 largest[i] = z[j, i] if z[j, i] > largest[i] else largest[i]
         for j in range(n_classes):
             weight = smooth if class_weight is None else smooth * class_weight[j]
             if weight != 0:
-                for i in range(n):
+                for i in range(BLOCK):
                     surprise[i] -= weight * (z[j, i] - largest[i])
-            for i in range(n):
+            for i in range(BLOCK):
                 below = z[j, i] - largest[i]
                 picked[i] = below if label[i] == j else picked[i]
                 e = exp_negative(below)
                 total[i] += e
                 z[j, i] = e
 
-        for i in range(n):
+        for i in range(BLOCK):
             log_total = log_above_one(total[i])
             own = target[i] * (log_total - picked[i]) if target[i] != 0 else number(0)
             loss = own + (surprise[i] + smooth_total * log_total)
-            losses[i0 + i] = scale[i] * loss if total[i] == total[i] else total[i]
+            picked[i] = scale[i] * loss if total[i] == total[i] else total[i]
             factor[i] = scale[i] * (target[i] + smooth_total) / total[i]
             target[i] *= scale[i]
+        for i in range(n):
+            losses[i0 + i] = picked[i]
         if wanted:
             for j in range(n_classes):
                 smoothed = smooth if class_weight is None else smooth * class_weight[j]
-                for i in range(n):
+                for i in range(BLOCK):
                     own = target[i] if label[i] == j else number(0)
                     z[j, i] = factor[i] * z[j, i] - scale[i] * smoothed - own
             _turn_block(out, i0, n, z, False)
