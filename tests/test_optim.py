@@ -508,7 +508,9 @@ def test_a_state_that_does_not_fit_changes_nothing():
         r"m of the state is float32 \(10,\), this Adam keeps float32 \(180,\)": shorter.state_dict(),
         "2 parameter groups, this Adam has 1": groups.state_dict(),
         r"m of the state is float64 \(180,\)": optim.Adam(double.parameters).state_dict(),
-        "differ in amsgrad, betas, eps, momentum, nesterov": optim.SGD(Net().parameters).state_dict(),
+        "differ in amsgrad, betas, eps, eps_hat, lr_in_buffer, momentum, nesterov": optim.SGD(
+            Net().parameters
+        ).state_dict(),
         "holds m, step, Adam with these options keeps m, step, v": {
             "state": {"m": state["m"], "step": state["step"]},
             "param_groups": options,
@@ -679,7 +681,8 @@ def test_defaults_are_pytorchs():
     for name in ("SGD", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW"):
         ours = getattr(optim, name)([Parameter([1.0])]).param_groups[0]
         theirs = getattr(torch.optim, name)([torch.ones(1, requires_grad=True)]).param_groups[0]
-        assert {k: v for k, v in ours.items() if k != "params"} == {k: theirs[k] for k in ours if k != "params"}
+        own = {"params", "lr_in_buffer", "eps_hat"}  # which PyTorch does not have
+        assert {k: v for k, v in ours.items() if k not in own} == {k: theirs[k] for k in ours if k not in own}
 
 
 def test_finite_is_what_has_no_nan_and_no_infinity_even_if_its_sum_overflows(every_device):

@@ -18,7 +18,8 @@ from .optimizer import COUNT, ELEMENTS, TOTAL, Optimizer, Update
 class SGD(Optimizer):
     """Gradient descent: p ← p − lr·g; with momentum b ← momentum·b + g and p ← p − lr·b.
 
-    nesterov: p ← p − lr·(g + momentum·b) instead; needs momentum. State: `momentum_buffer` (b), with momentum only.
+    nesterov: p ← p − lr·(g + momentum·b) instead; needs momentum. lr_in_buffer: b ← momentum·b + lr·g and p ← p − b, as
+    in scikit-learn and Keras, which is another path when lr changes. State: `momentum_buffer` (b), with momentum only.
     """
 
     def __init__(
@@ -28,10 +29,19 @@ class SGD(Optimizer):
         *,
         momentum: float = 0.0,
         nesterov: bool = False,
+        lr_in_buffer: bool = False,
         weight_decay: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            momentum=momentum,
+            nesterov=nesterov,
+            lr_in_buffer=lr_in_buffer,
+            weight_decay=weight_decay,
+            maximize=maximize,
+        )
 
     def _check(self, group: dict[str, Any]) -> None:
         check_number("momentum", group["momentum"], 0.0)
@@ -48,6 +58,7 @@ class SGD(Optimizer):
             *update.arrays("momentum_buffer"),
             momentum=group["momentum"],
             nesterov=group["nesterov"],
+            lr_in_buffer=group["lr_in_buffer"],
             **update.common,
         )
 
@@ -188,8 +199,8 @@ class Adam(Optimizer):
     """Momentum with a rate for each parameter: p ← p − lr·(m/c1) / (√(v/c2) + eps).
 
     m and v are moving averages of g and g² with betas (beta1, beta2); c1 = 1 − beta1^t and c2 = 1 − beta2^t correct
-    for their start at zero. amsgrad: the largest v so far takes v's place. State: `m`, `v`, `step` (t, one a group),
-    and `v_max` with amsgrad.
+    for their start at zero. eps_hat: p ← p − lr·(√c2/c1)·m / (√v + eps) instead, as in scikit-learn and TensorFlow.
+    amsgrad: the largest v so far takes v's place. State: `m`, `v`, `step` (t, one a group), and `v_max` with amsgrad.
     """
 
     _decoupled = False
@@ -201,12 +212,20 @@ class Adam(Optimizer):
         *,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        eps_hat: bool = False,
         weight_decay: float = 0.0,
         amsgrad: bool = False,
         maximize: bool = False,
     ) -> None:
         super().__init__(
-            params, lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
+            params,
+            lr,
+            betas=betas,
+            eps=eps,
+            eps_hat=eps_hat,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            maximize=maximize,
         )
 
     def _check(self, group: dict[str, Any]) -> None:
@@ -229,6 +248,7 @@ class Adam(Optimizer):
             beta1=beta1,
             beta2=beta2,
             eps=update.group["eps"],
+            eps_hat=update.group["eps_hat"],
             decoupled=self._decoupled,
             **update.common,
         )
@@ -246,10 +266,18 @@ class AdamW(Adam):
         *,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        eps_hat: bool = False,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         maximize: bool = False,
     ) -> None:
         super().__init__(
-            params, lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
+            params,
+            lr,
+            betas=betas,
+            eps=eps,
+            eps_hat=eps_hat,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            maximize=maximize,
         )

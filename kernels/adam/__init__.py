@@ -4,12 +4,13 @@
     Adam:  g ← g + weight_decay·p        AdamW (decoupled):  p ← p − lr·weight_decay·p
     m ← beta1·m + (1 − beta1)·g          v ← beta2·v + (1 − beta2)·g²
     c1 = 1 − beta1^t, c2 = 1 − beta2^t   (amsgrad: v_max ← max(v_max, v) takes the place of v below)
-    p ← p − lr·(m/c1) / (√(v/c2) + eps)
+    p ← p − lr·(m/c1) / (√(v/c2) + eps)   or with eps_hat   p ← p − lr·(√c2/c1)·m / (√v + eps)
     step ← t
 
-c2 is computed as −expm1(t·ln beta2) with the logarithm taken in double precision: 1 − beta2^t in single precision is
-wrong by 3e-5 of its value in the first steps. Kingma & Ba, arXiv:1412.6980; decoupled decay: Loshchilov & Hutter,
-arXiv:1711.05101; amsgrad: Reddi et al., arXiv:1904.09237.
+eps_hat is the ε̂ at the end of section 2 of the paper, of scikit-learn and TensorFlow: in the first step it counts
+1/√(1 − beta2) times as much, 32 by default. c2 is computed as −expm1(t·ln beta2) with the logarithm taken in double
+precision: 1 − beta2^t in single precision is wrong by 3e-5 of its value in the first steps. Kingma & Ba,
+arXiv:1412.6980; decoupled decay: Loshchilov & Hutter, arXiv:1711.05101; amsgrad: Reddi et al., arXiv:1904.09237.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def adam_step(
     beta1=0.9,
     beta2=0.999,
     eps=1e-8,
+    eps_hat=False,
     weight_decay=0.0,
     decoupled=False,
     maximize=False,
@@ -60,6 +62,7 @@ def _(rng):
             "Adam with decay": {"weight_decay": 0.1, "eps": 1e-3},
             "AdamW": {"weight_decay": 0.1, "decoupled": True},
             "amsgrad, maximizing": {"maximize": True, "beta1": 0.5, "beta2": 0.9},
+            "eps_hat": {"eps": 0.1, "eps_hat": True},
         }.items():
             v = rng.uniform(0, 2, n).astype(np.float32)
             arrays = {

@@ -2,7 +2,7 @@
 // Adam:  g ← g + weight_decay·p        AdamW (decoupled):  p ← p − lr·weight_decay·p
 // m ← beta1·m + (1 − beta1)·g          v ← beta2·v + (1 − beta2)·g²
 // c1 = 1 − beta1^t, c2 = 1 − beta2^t   (amsgrad: v_max ← max(v_max, v) takes the place of v below)
-// p ← p − lr·(m/c1) / (√(v/c2) + eps)
+// p ← p − lr·(m/c1) / (√(v/c2) + eps)   or with eps_hat   p ← p − lr·(√c2/c1)·m / (√v + eps)
 // step ← t
 
 #include "gpugrad.cuh"
@@ -16,12 +16,12 @@ __global__ void __launch_bounds__(256, 3) adam_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     float* __restrict__ p, float* __restrict__ m, float* __restrict__ v, float* __restrict__ v_max, int* step,
     long long n, float beta1, float rest1, float log_beta1, float beta2, float rest2, float log_beta2, float eps,
-    float weight_decay, int decoupled, int maximize) {
+    int eps_hat, float weight_decay, int decoupled, int maximize) {
     const int t = step[0] + 1;
     const float scale = signed_scale(grad_scale, maximize);
     // √(v/c2) + eps = (√v + eps·√c2) / √c2: both corrections become factors that all elements share.
     const float c1 = -expm1f(t * log_beta1), root2 = sqrtf(-expm1f(t * log_beta2));
-    const float rate = lr[0] * root2 / c1, floor = eps * root2;
+    const float rate = lr[0] * root2 / c1, floor = eps_hat ? eps : eps * root2;
     const float decay = decoupled ? 0.0f : weight_decay, shrink = decoupled ? lr[0] * weight_decay : 0.0f;
 
     const auto update_moments = [=](float g, float p, float& m, float& v) {

@@ -23,12 +23,13 @@ def adam_step(
     beta1=0.9,
     beta2=0.999,
     eps=1e-8,
+    eps_hat=False,
     weight_decay=0.0,
     decoupled=False,
     maximize=False,
 ):
     log_beta1, log_beta2 = (math.log(beta) if beta > 0 else -math.inf for beta in (beta1, beta2))
-    numbers = beta1, 1 - beta1, log_beta1, beta2, 1 - beta2, log_beta2, eps, weight_decay
-    options = *map(np.float32, numbers), np.int32(decoupled), np.int32(maximize)
+    numbers = map(np.float32, (beta1, 1 - beta1, log_beta1, beta2, 1 - beta2, log_beta2, eps))
+    options = *numbers, np.int32(eps_hat), np.float32(weight_decay), np.int32(decoupled), np.int32(maximize)
     arrays = g, lr, grad_scale, p, m, v, v_max, step
     SOURCE.launch("adam_step", elementwise_blocks(p.size), THREADS, *arrays, np.int64(p.size), *options)

@@ -38,6 +38,7 @@ def adam_step(
     beta1=0.9,
     beta2=0.999,
     eps=1e-8,
+    eps_hat=False,
     weight_decay=0.0,
     decoupled=False,
     maximize=False,
@@ -50,6 +51,7 @@ def adam_step(
     scale = (1.0 if grad_scale is None else float(grad_scale[0])) * (-1 if maximize else 1)
     moments = (m, v) if v_max is None else (m, v, v_max)
     decay, keep = (0.0, 1 - rate * weight_decay) if decoupled else (weight_decay, 1.0)
-    scalars = (scale, beta1, 1 - beta1, beta2, 1 - beta2, rate * root2 / c1, eps * root2, decay, keep)
+    floor = eps if eps_hat else eps * root2
+    scalars = (scale, beta1, 1 - beta1, beta2, 1 - beta2, rate * root2 / c1, floor, decay, keep)
     number = p.dtype.type
     spread(_adam if v_max is None else _amsgrad, (g, p, *moments), *map(number, scalars))

@@ -10,12 +10,30 @@ from ..numba_launch import THREADS, blocks, cuda, launch
 
 @cuda.jit
 def adam_step_kernel(
-    g, lr, grad_scale, p, m, v, v_max, step, sign, beta1, rest1, log_beta1, beta2, rest2, log_beta2, eps, decay, shrink
+    g,
+    lr,
+    grad_scale,
+    p,
+    m,
+    v,
+    v_max,
+    step,
+    sign,
+    beta1,
+    rest1,
+    log_beta1,
+    beta2,
+    rest2,
+    log_beta2,
+    eps,
+    eps_hat,
+    decay,
+    shrink,
 ):
     scale, rate = signed_scale(grad_scale, sign), lr[0]
     t = np.float32(step[0] + 1)
     c1, c2 = -expm1(t * log_beta1), -expm1(t * log_beta2)
-    keep = ONE - rate * shrink
+    keep, floor = ONE - rate * shrink, eps / sqrt(c2) if eps_hat != 0 else eps
     for i in range(cuda.grid(1), p.size, cuda.gridsize(1)):
         gi = g[i] * scale + decay * p[i]
         mi = beta1 * m[i] + rest1 * gi
@@ -24,7 +42,7 @@ def adam_step_kernel(
         if v_max.size > 0:
             vi = v_max[i] if v_max[i] >= vi else vi  # this way round, NaN passes
             v_max[i] = vi
-        p[i] = keep * p[i] - rate * (mi / c1) / (sqrt(vi / c2) + eps)
+        p[i] = keep * p[i] - rate * (mi / c1) / (sqrt(vi / c2) + floor)
 
 
 def adam_step(
@@ -40,6 +58,7 @@ def adam_step(
     beta1=0.9,
     beta2=0.999,
     eps=1e-8,
+    eps_hat=False,
     weight_decay=0.0,
     decoupled=False,
     maximize=False,
@@ -47,7 +66,7 @@ def adam_step(
     # The logarithms in double precision, as the contract says; that of 0 makes the correction 1.
     log1, log2 = (math.log(beta) if beta > 0 else -math.inf for beta in (beta1, beta2))
     decay, shrink = (0.0, weight_decay) if decoupled else (weight_decay, 0.0)
-    scalars = (-1 if maximize else 1, beta1, 1 - beta1, log1, beta2, 1 - beta2, log2, eps, decay, shrink)
+    scalars = (-1 if maximize else 1, beta1, 1 - beta1, log1, beta2, 1 - beta2, log2, eps, eps_hat, decay, shrink)
     arrays = (g, lr, grad_scale, p, m, v, v_max, step)
     launch(adam_step_kernel, blocks(p.size), THREADS, *arrays, *map(np.float32, scalars))
     launch(advance_kernel, 1, 1, step, np.int32(1))

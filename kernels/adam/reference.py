@@ -16,6 +16,7 @@ def adam_step(
     beta1=0.9,
     beta2=0.999,
     eps=1e-8,
+    eps_hat=False,
     weight_decay=0.0,
     decoupled=False,
     maximize=False,
@@ -37,4 +38,5 @@ def adam_step(
     if v_max is not None:
         v_max[...] = np.maximum(v_max, v)
         second = v_max
-    p -= lr * (m / p.dtype.type(c1)) / (np.sqrt(second / p.dtype.type(c2)) + eps)
+    floor = eps / p.dtype.type(np.sqrt(c2)) if eps_hat else eps
+    p -= lr * (m / p.dtype.type(c1)) / (np.sqrt(second / p.dtype.type(c2)) + floor)

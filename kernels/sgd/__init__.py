@@ -4,10 +4,13 @@
     plain:     p ← p − lr·g
     momentum:  b ← momentum·b + g;  p ← p − lr·b
     Nesterov:  b ← momentum·b + g;  p ← p − lr·(g + momentum·b)
+    with lr_in_buffer
+    momentum:  b ← momentum·b + lr·g;  p ← p − b
+    Nesterov:  b ← momentum·b + lr·g;  p ← p − (lr·g + momentum·b)
 
-The buffer b starts at zero, so that the first step is the plain one. Momentum as in Sutskever et al., "On the
-importance of initialization and momentum in deep learning" (2013), but with the learning rate outside the buffer, as in
-PyTorch.
+The buffer b starts at zero, so that the first step is the plain one. With the learning rate in it, it is the velocity
+of Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013), of scikit-learn and
+Keras; PyTorch has it outside. The two differ when the learning rate changes: a velocity keeps what it had.
 """
 
 from __future__ import annotations
@@ -20,7 +23,19 @@ from ..optimizers import check_update, draw_measured_update, draw_update, update
 
 
 @contract("p", "momentum_buffer")
-def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum=0.0, nesterov=False, weight_decay=0.0, maximize=False):
+def sgd_step(
+    g,
+    lr,
+    grad_scale,
+    p,
+    momentum_buffer,
+    *,
+    momentum=0.0,
+    nesterov=False,
+    lr_in_buffer=False,
+    weight_decay=0.0,
+    maximize=False,
+):
     """One step of gradient descent.
 
     g, p (n,): gradient and parameters; float32 or float64, both the same.
@@ -46,6 +61,13 @@ def _(rng):
             "momentum with decay": {"momentum": 0.5, "weight_decay": 0.1},
             "Nesterov, maximizing": {"momentum": 0.9, "nesterov": True, "maximize": True},
             "Nesterov with decay": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+            "velocity with decay": {"momentum": 0.9, "lr_in_buffer": True, "weight_decay": 0.1},
+            "Nesterov's velocity, maximizing": {
+                "momentum": 0.5,
+                "nesterov": True,
+                "lr_in_buffer": True,
+                "maximize": True,
+            },
         }.items():
             buffer = rng.normal(size=update["p"].size).astype(np.float32) if "momentum" in scalars else None
             yield Example(f"{label}, {reason}", {**update, "momentum_buffer": buffer}, scalars)

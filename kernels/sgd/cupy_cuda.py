@@ -8,11 +8,23 @@ from ..cuda_grids import THREADS, elementwise_blocks
 SOURCE = Source(__file__, "sgd.cu")
 
 
-def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum=0.0, nesterov=False, weight_decay=0.0, maximize=False):
+def sgd_step(
+    g,
+    lr,
+    grad_scale,
+    p,
+    momentum_buffer,
+    *,
+    momentum=0.0,
+    nesterov=False,
+    lr_in_buffer=False,
+    weight_decay=0.0,
+    maximize=False,
+):
     n, decay, sign = np.int64(p.size), np.float32(weight_decay), np.int32(maximize)
     grid = elementwise_blocks(p.size), THREADS
     if momentum_buffer is None:
         SOURCE.launch("sgd_step", *grid, g, lr, grad_scale, p, n, decay, sign)
     else:
-        options = np.float32(momentum), np.int32(nesterov), decay, sign
+        options = np.float32(momentum), np.int32(nesterov), np.int32(lr_in_buffer), decay, sign
         SOURCE.launch("sgd_momentum_step", *grid, g, lr, grad_scale, p, momentum_buffer, n, *options)

@@ -12,25 +12,38 @@ def _descend(g, p, scale, rate, decay):
 
 
 @compile_cpu
-def _descend_with_momentum(g, p, b, scale, rate, momentum, decay):
+def _descend_with_momentum(g, p, b, scale, inner, outer, momentum, decay):
     for i in range(p.size):
-        b[i] = momentum * b[i] + (g[i] * scale + decay * p[i])
-        p[i] -= rate * b[i]
+        b[i] = momentum * b[i] + inner * (g[i] * scale + decay * p[i])
+        p[i] -= outer * b[i]
 
 
 @compile_cpu
-def _descend_nesterov(g, p, b, scale, rate, momentum, decay):
+def _descend_nesterov(g, p, b, scale, inner, outer, momentum, decay):
     for i in range(p.size):
-        gi = g[i] * scale + decay * p[i]
+        gi = inner * (g[i] * scale + decay * p[i])
         b[i] = momentum * b[i] + gi
-        p[i] -= rate * (gi + momentum * b[i])
+        p[i] -= outer * (gi + momentum * b[i])
 
 
-def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum=0.0, nesterov=False, weight_decay=0.0, maximize=False):
+def sgd_step(
+    g,
+    lr,
+    grad_scale,
+    p,
+    momentum_buffer,
+    *,
+    momentum=0.0,
+    nesterov=False,
+    lr_in_buffer=False,
+    weight_decay=0.0,
+    maximize=False,
+):
     number = p.dtype.type
     scale, decay = signed_scale(grad_scale, maximize, number), number(weight_decay)
     if momentum_buffer is None:
         spread(_descend, (g, p), scale, lr[0], decay, speed=LIGHT)
     else:
         descend = _descend_nesterov if nesterov else _descend_with_momentum
-        spread(descend, (g, p, momentum_buffer), scale, lr[0], number(momentum), decay, speed=LIGHT)
+        inner, outer = (lr[0], number(1)) if lr_in_buffer else (number(1), lr[0])
+        spread(descend, (g, p, momentum_buffer), scale, inner, outer, number(momentum), decay, speed=LIGHT)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
 from gpugrad import kernels
 from gpugrad.errors import ArgumentError
@@ -40,6 +41,21 @@ def test_200_steps_follow_pytorch(assert_follows_pytorch, toolchain, dtype, lr, 
 
     assert_follows_pytorch(launch, make_optimizer, dtype, lr)
     assert state["step"][0] == 200
+
+
+@each_toolchain
+@pytest.mark.parametrize("eps", [1e-8, 1e-3])
+def test_with_eps_hat_100_steps_follow_scikit_learn(toolchain, eps):
+    rng = np.random.default_rng(0)
+    theirs, ours = (rng.normal(size=50) for _ in range(2))
+    ours[...] = theirs
+    optimizer = AdamOptimizer([theirs], learning_rate_init=0.01, epsilon=eps)
+    m, v, step = np.zeros(50), np.zeros(50), np.zeros(1, np.int32)
+    for _ in range(100):
+        g = rng.normal(size=50) * 1e-4
+        optimizer.update_params([theirs], [g])
+        kernels.load(toolchain).adam_step(g, np.array([0.01]), None, ours, m, v, None, step, eps=eps, eps_hat=True)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-11)
 
 
 @each_toolchain

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
 
 from gpugrad import kernels
 from gpugrad.errors import ArgumentError
@@ -28,6 +29,40 @@ def test_200_steps_follow_pytorch(assert_follows_pytorch, toolchain, dtype, lr, 
         sgd_step(g, rate, grad_scale, p, state.get("buffer"), **options)
 
     assert_follows_pytorch(launch, lambda optim, p, lr: optim.SGD(p, lr=lr, **options), dtype, lr)
+
+
+@pytest.mark.parametrize("toolchain", ["reference", "numba_cpu"])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_with_the_rate_in_the_buffer_steps_follow_scikit_learn_while_the_rate_changes(toolchain, nesterov):
+    rng = np.random.default_rng(0)
+    theirs, buffer = rng.normal(size=50), np.zeros(50)
+    ours, outside, other = theirs.copy(), theirs.copy(), np.zeros(50)
+    optimizer = SGDOptimizer(
+        [theirs], learning_rate_init=0.1, lr_schedule="invscaling", momentum=0.9, nesterov=nesterov
+    )
+    options = {"momentum": 0.9, "nesterov": nesterov}
+    sgd_step = kernels.load(toolchain).sgd_step
+    for t in range(100):
+        g, rate = rng.normal(size=50), np.array([optimizer.learning_rate])
+        optimizer.update_params([theirs], [g])
+        sgd_step(g, rate, None, ours, buffer, lr_in_buffer=True, **options)
+        sgd_step(g, rate, None, outside, other, **options)
+        optimizer.iteration_ends(t)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert not np.allclose(outside, theirs, rtol=1e-3)  # it is another path
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_at_a_constant_rate_it_does_not_matter_where_the_rate_is(nesterov):
+    rng = np.random.default_rng(0)
+    p, other = np.zeros((2, 50))
+    buffers = np.zeros((2, 50))
+    options = {"momentum": 0.9, "nesterov": nesterov, "weight_decay": 0.1}
+    for _ in range(50):
+        g = rng.normal(size=50)
+        kernels.load("reference").sgd_step(g, np.array([0.1]), None, p, buffers[0], **options)
+        kernels.load("reference").sgd_step(g, np.array([0.1]), None, other, buffers[1], lr_in_buffer=True, **options)
+    np.testing.assert_allclose(other, p, rtol=1e-12, atol=1e-14)
 
 
 def test_nesterov_by_hand():
