@@ -1,5 +1,7 @@
 """gpugrad: train multilayer perceptrons with handwritten CUDA kernels, and the same program with no GPU."""
 
+from typing import TYPE_CHECKING, Any
+
 from . import data, functional, nn, optim
 from .arithmetic import (
     argmax,
@@ -30,6 +32,9 @@ from .tape import no_grad
 from .tensor import Tensor, tensor
 from .trainer import Trainer
 
+if TYPE_CHECKING:
+    from .estimators import MLPClassifier, MLPRegressor
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -37,6 +42,8 @@ __all__ = [
     "Device",
     "EarlyStopping",
     "Generator",
+    "MLPClassifier",
+    "MLPRegressor",
     "Profile",
     "Tensor",
     "Trainer",
@@ -71,3 +78,16 @@ __all__ = [
     "tensor",
     "where",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators, when they are first asked for: importing scikit-learn's takes longer than all the rest."""
+    if name in ("MLPClassifier", "MLPRegressor"):
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -75,8 +75,10 @@ class Minibatches:
         self._weight = weights[0] if weights else None
         self._cursor = device.empty(1, np.int32)
 
-    def begin_epoch(self, epoch: int) -> None:
-        order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows, dtype=np.int32)
+    def begin_epoch(self, epoch: int, order: np.ndarray | None = None) -> None:
+        """order: of the rows, int32; None for that of the epoch's number."""
+        if order is None:
+            order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows, dtype=np.int32)
         if self._stream is None:
             self.device.write(self._order, order)
             self.device.write(self._cursor, 0)

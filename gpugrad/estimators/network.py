@@ -1,0 +1,76 @@
+"""The network of an estimator: its outputs and its loss, from weights and intercepts as scikit-learn keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import functional
+from ..device import Device
+from ..evaluation import ROWS
+from ..precision import precision
+from ..tape import no_grad
+from ..tensor import Tensor
+
+ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+
+
+def forward(x: Tensor, weights: Sequence[Tensor], intercepts: Sequence[Tensor], activation: str) -> Tensor:
+    """What the last layer puts out, before its activation. activation: of the hidden layers, by scikit-learn's name."""
+    last = len(weights) - 1
+    for i, (w, b) in enumerate(zip(weights, intercepts, strict=True)):
+        x = functional.dense(x, w, b, activation="identity" if i == last else ACTIVATIONS[activation])
+    return x
+
+
+OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda z: z,
+    "softmax": lambda z: z.softmax(1),
+    "logistic": lambda z: z.sigmoid(),
+    "exp": lambda z: z.exp(),
+}
+
+
+def outputs(
+    x: Any,
+    weights: Sequence[np.ndarray],
+    intercepts: Sequence[np.ndarray],
+    *,
+    activation: str,
+    out_activation: str,
+    device: Device,
+    precision_name: str,
+) -> np.ndarray:
+    """The outputs (rows, n_outputs) for a checked array or sparse matrix x, in the wider dtype of x and the weights."""
+    dtype = np.result_type(x.dtype, weights[0].dtype)
+    on_device = dtype if device.kind == "cpu" else np.dtype(np.float32)
+
+    def there(array: np.ndarray) -> Tensor:
+        return Tensor(device.resident(np.ascontiguousarray(array, on_device)), device)
+
+    with no_grad(), precision(precision_name), np.errstate(all="ignore"):
+        network = [there(w) for w in weights], [there(b) for b in intercepts], activation
+        parts = [
+            OUTPUTS[out_activation](forward(there(dense(x[i : i + ROWS])), *network)).numpy()
+            for i in range(0, x.shape[0], ROWS)
+        ]
+    return np.concatenate(parts).astype(dtype, copy=False)
+
+
+def dense(x: Any) -> np.ndarray:
+    return x.toarray() if hasattr(x, "toarray") else x
+
+
+def summed_loss(kind: str, out: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    """The loss summed over rows and outputs, each row times its weight.
+
+    Its gradient is what scikit-learn descends, but for the squared error, which it halves.
+    """
+    options: dict[str, Any] = {"sample_weight": weight, "reduction": "sum"}
+    if kind == "softmax":
+        return functional.cross_entropy(out, y, **options)
+    if kind == "logistic":
+        return functional.binary_cross_entropy_with_logits(out, y, **options)
+    return functional.regression_loss(out, y, loss=kind, **options)
