@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from ..device import Device
 from ..device import device as get_device
+from ..errors import ArgumentError
 from ..kernels.dense import PRECISIONS
 from . import network
 from .session import Session
@@ -37,6 +39,24 @@ class _OnDevice(BaseMultilayerPerceptron):
     toolchain: str | None
     precision: str
     _no_improvement_count: int
+    _of_sklearn: ClassVar[Any]
+
+    @classmethod
+    def from_sklearn(cls, model: Any, **extras: Any) -> Any:
+        """scikit-learn's estimator, fitted or not, as one of these. extras: parameters that it does not have.
+
+        A later `partial_fit` starts the averages of the solver anew. Raises ArgumentError for another kind of model.
+        """
+        if not isinstance(model, cls._of_sklearn):
+            raise ArgumentError(f"model is a {type(model).__name__}, expected a {cls._of_sklearn.__name__}")
+        names = set(cls._get_param_names())
+        given = {name: value for name, value in model.get_params(deep=False).items() if name in names}
+        return _with_what_was_learned(model, cls(**{**given, **extras}))
+
+    def to_sklearn(self) -> Any:
+        """The same estimator of scikit-learn's, with copies of what was learned, and without what it does not have."""
+        names = self._of_sklearn._get_param_names()
+        return _with_what_was_learned(self, self._of_sklearn(**{name: getattr(self, name) for name in names}))
 
     def _device(self) -> Device:
         return get_device(self.device, self.toolchain)
@@ -194,6 +214,13 @@ class _OnDevice(BaseMultilayerPerceptron):
         return state
 
 
+def _with_what_was_learned(model: Any, other: Any) -> Any:
+    """`other` with copies of the attributes of a model that are neither parameters nor the state of its solver."""
+    left = {*model.get_params(deep=False), "_optimizer", "_session", "_solver_state"}
+    vars(other).update(copy.deepcopy({name: value for name, value in vars(model).items() if name not in left}))
+    return other
+
+
 def _loss_of_the_targets(y: np.ndarray, sample_weight: np.ndarray | None, order: np.ndarray, batch_size: int) -> float:
     """The part of the Poisson loss that no prediction changes, y·ln y − y, averaged as the losses of minibatches are.
 
@@ -216,6 +243,7 @@ class MLPClassifier(_OnDevice, neural_network.MLPClassifier):
     """
 
     _parameter_constraints: ClassVar[dict] = {**neural_network.MLPClassifier._parameter_constraints, **EXTRAS}
+    _of_sklearn = neural_network.MLPClassifier
 
     def __init__(
         self,
@@ -286,6 +314,7 @@ class MLPRegressor(_OnDevice, neural_network.MLPRegressor):
     """
 
     _parameter_constraints: ClassVar[dict] = {**neural_network.MLPRegressor._parameter_constraints, **EXTRAS}
+    _of_sklearn = neural_network.MLPRegressor
 
     def __init__(
         self,

@@ -1,0 +1,52 @@
+"""Run a program of scikit-learn's with gpugrad's MLPClassifier and MLPRegressor in the place of its own.
+
+python -m gpugrad.accel program.py its arguments
+python -m gpugrad.accel -m package.module its arguments
+%load_ext gpugrad.accel          in a notebook, before anything is imported from scikit-learn
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+USAGE = "usage: python -m gpugrad.accel [-m module | program.py] [arguments]"
+
+
+def install() -> None:
+    """From now on `from sklearn.neural_network import MLPClassifier` gives gpugrad's, and MLPRegressor too."""
+    from sklearn import neural_network
+
+    from . import estimators
+
+    for name in estimators.__all__:
+        setattr(neural_network, name, getattr(estimators, name))
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """What %load_ext calls."""
+    install()
+
+
+def main(arguments: list[str]) -> None:
+    """Run a program or a module, with what is left of the arguments as its own."""
+    as_module = arguments[:1] == ["-m"]
+    rest = arguments[as_module:]
+    if not rest or rest[0].startswith("-"):
+        sys.exit(USAGE)
+    install()
+    sys.argv = rest
+    if as_module:
+        sys.path.insert(0, "")
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    else:
+        if not Path(rest[0]).is_file():
+            sys.exit(f"there is no file {rest[0]}\n{USAGE}")
+        sys.path.insert(0, str(Path(rest[0]).resolve().parent))
+        runpy.run_path(rest[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
