@@ -23,11 +23,19 @@ _compile = functools.partial(numba.njit, nogil=True, error_model="numpy", fastma
 
 
 def compile_cpu(function: Callable[..., Any]) -> Any:
-    """The function, for others that are compiled, and kept as a part of them: Python cannot call it.
+    """The function, for others that are compiled, and kept as a part of them: from Python it raises TypeError.
 
     What would let Python call it takes a third of the time to compile.
     """
-    return _compile(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    compiled = _compile(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+    def refuse(*arguments: Any) -> None:
+        raise TypeError(f"{function.__name__} is for compiled code alone: run it with spread() or once()")
+
+    # Numba's dispatcher would jump to the way in that is not there, once it knows of a compiled version.
+    compiled.add_overload = lambda version: compiled.overloads.update({tuple(version.signature.args): version})
+    compiled._compile_for_args = refuse
+    return compiled
 
 
 def compile_and_keep(function: Callable[..., Any]) -> Any:

@@ -117,7 +117,8 @@ class _OnDevice(BaseMultilayerPerceptron):
                     )
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
-        session.release()
+        finally:
+            session.release()
         if self.early_stopping:
             self.coefs_, self.intercepts_ = self._best_coefs, self._best_intercepts
         else:

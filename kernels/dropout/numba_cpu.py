@@ -11,7 +11,7 @@ from . import MULTIPLIERS, ROUNDS, WEYL, threshold
 
 M0, M1 = (np.uint64(m) for m in MULTIPLIERS)
 W0, W1 = (np.uint64(w) for w in WEYL)
-CHUNK = 256  # elements, of which each eight cache lines of memory
+CHUNK = 256  # elements: in single precision sixteen cache lines of x, and of y
 LOW = np.uint64(0xFFFFFFFF)
 HIGH = np.uint64(32)
 

@@ -232,3 +232,19 @@ def test_machine_code_of_several_processes_is_told_apart(tmp_path):
 
 def test_a_process_may_end_while_members_watch(tmp_path):
     assert program("cpu_threads.spread(loops.plus, (piece,), 1.0); print('end')", tmp_path) == ["end"]
+
+
+@compile_cpu
+def doubled(x):
+    for i in range(x.size):
+        x[i] *= 2
+
+
+def test_a_loop_refuses_to_be_called_from_python():
+    """Before it is compiled and afterwards, when Numba would jump to where there is nothing."""
+    x = np.ones(3)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"doubled is for compiled code alone: run it with spread\(\) or once\(\)"):
+            doubled(x)
+        cpu_threads.once(doubled, x)
+    assert x.tolist() == [4, 4, 4]
