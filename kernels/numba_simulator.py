@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
 # The simulator's main thread polls for barriers and keeps the interpreter until its turn ends: with turns of 1 ms and
 # not of Python's 5, a barrier costs a third.
@@ -41,6 +42,20 @@ class CheckedArray:
         places = index if isinstance(index, tuple) else (index,)
         if len(places) != self.ndim or not all(0 <= i < n for i, n in zip(places, self.shape, strict=True)):
             raise IndexError(f"index {index} is outside an array of shape {self.shape}")
+
+
+def _shared_array(self: Any, shape: Any, dtype: Any) -> np.ndarray:
+    """cuda.shared.array: one array for each line that asks, with NaN or -1 in it at first.
+
+    Numba's own looks for the array and then stores one: a thread that lost its turn in between computed alone, on an
+    array that no other thread saw. Here that is one call of a dictionary.
+    """
+    caller = sys._getframe(1)
+    poison = np.nan if np.issubdtype(dtype, np.floating) else -1
+    return self._allocations.setdefault((caller.f_code, caller.f_lineno), np.full(shape, poison, dtype))
+
+
+FakeCUDAShared.array = _shared_array
 
 
 def simulate(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:

@@ -84,3 +84,23 @@ def test_the_simulator_and_a_gpu_cannot_share_a_process(child):
     result = child("-c", "import gpugrad as gg; gg.device('simulator').kernels; print(gg.device('cuda', 'numba'))")
     assert result.returncode == 1
     assert "cannot be used" in result.stderr
+
+
+def test_threads_of_a_block_share_their_memory_whenever_they_lose_their_turn(child):
+    """With Numba's own cuda.shared.array this product is NaN: each thread makes its array after it looked for one."""
+    code = """
+import time
+import numpy as np
+import gpugrad as gg
+
+a = np.arange(240, dtype=np.float32).reshape(6, 40)
+given = gg.tensor(a, device="simulator"), gg.tensor(a.T, device="simulator")
+for name in "empty", "full":
+    def late(*arguments, make=getattr(np, name)):
+        time.sleep(1e-3)
+        return make(*arguments)
+    setattr(np, name, late)
+assert np.array_equal((given[0] @ given[1]).numpy(), a @ a.T)
+"""
+    result = child("-c", code)
+    assert result.returncode == 0, result.stderr[-3000:]
