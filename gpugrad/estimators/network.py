@@ -11,17 +11,36 @@ from .. import functional
 from ..device import Device
 from ..evaluation import ROWS
 from ..precision import precision
+from ..random import Generator
 from ..tape import no_grad
 from ..tensor import Tensor
 
-ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+# Names of scikit-learn's and of PyTorch's, and of the kernel.
+ACTIVATIONS = {
+    "identity": "identity",
+    "logistic": "sigmoid",
+    "tanh": "tanh",
+    "relu": "relu",
+    "leaky_relu": "leaky_relu",
+    "gelu": "gelu",
+    "silu": "silu",
+}
 
 
-def forward(x: Tensor, weights: Sequence[Tensor], intercepts: Sequence[Tensor], activation: str) -> Tensor:
-    """What the last layer puts out, before its activation. activation: of the hidden layers, by scikit-learn's name."""
+def forward(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    intercepts: Sequence[Tensor],
+    activation: str,
+    dropout: float = 0.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """What the last layer puts out, before its activation. activation and dropout: of the hidden layers."""
     last = len(weights) - 1
     for i, (w, b) in enumerate(zip(weights, intercepts, strict=True)):
         x = functional.dense(x, w, b, activation="identity" if i == last else ACTIVATIONS[activation])
+        if dropout and i != last:
+            x = functional.dropout(x, dropout, generator=generator)
     return x
 
 
@@ -63,14 +82,18 @@ def dense(x: Any) -> np.ndarray:
     return x.toarray() if hasattr(x, "toarray") else x
 
 
-def summed_loss(kind: str, out: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+def summed_loss(
+    kind: str, out: Tensor, y: Tensor, weight: Tensor | None, label_smoothing: float = 0.0, delta: float = 1.0
+) -> Tensor:
     """The loss summed over rows and outputs, each row times its weight.
 
     Its gradient is what scikit-learn descends, but for the squared error, which it halves.
     """
     options: dict[str, Any] = {"sample_weight": weight, "reduction": "sum"}
     if kind == "softmax":
-        return functional.cross_entropy(out, y, **options)
+        return functional.cross_entropy(out, y, label_smoothing=label_smoothing, **options)
     if kind == "logistic":
+        if label_smoothing:
+            y = y * (1.0 - label_smoothing) + 0.5 * label_smoothing
         return functional.binary_cross_entropy_with_logits(out, y, **options)
-    return functional.regression_loss(out, y, loss=kind, **options)
+    return functional.regression_loss(out, y, loss=kind, delta=delta, **options)

@@ -1,39 +1,34 @@
-"""The training of an estimator on a device: parameters, optimizer and data, stepped through a whole epoch at a time."""
+"""The training of an estimator on a device: parameters, optimizer and data, a step through a minibatch at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import optim
 from ..device import Device
+from ..evaluation import ROWS
 from ..minibatches import Minibatches
 from ..parameter import Parameter
 from ..precision import precision
+from ..random import Generator
 from ..recording import record
+from ..tape import no_grad
+from ..tensor import Tensor
 from . import network
-
-SOLVERS = {
-    "sgd": lambda e: (
-        optim.SGD,
-        {
-            "momentum": e.momentum,
-            "nesterov": e.nesterovs_momentum and e.momentum > 0,
-            "lr_in_buffer": True,
-        },
-    ),
-    "adam": lambda e: (optim.Adam, {"betas": (e.beta_1, e.beta_2), "eps": e.epsilon, "eps_hat": True}),
-    "lbfgs": lambda e: (optim.SGD, {}),  # its steps are SciPy's
-}
+from .options import SOLVERS, decay, make_schedule
 
 
 class Session:
-    """The parameters of an estimator on a device, and the optimizer that its solver asks for.
+    """The parameters of an estimator on a device, and the optimizer and the schedule that it asks for.
 
     estimator: with `coefs_`, `intercepts_` and `out_activation_`. The penalty alpha is on the weights, divided by the
-    weight of a minibatch's rows, as in scikit-learn.
+    weight of a minibatch's rows, as in scikit-learn; decoupled decay is on the weights too.
+
+    Attributes: `device`, `optimizer`, `schedule` (or None), `generator` (of dropout, or None), `sizes` (of the
+    minibatches of an epoch).
     """
 
     def __init__(self, estimator: Any, device: Device) -> None:
@@ -46,38 +41,108 @@ class Session:
         rule, options = SOLVERS[estimator.solver](estimator)
         groups = [{"params": self._weights}, {"params": self._intercepts}]
         self.optimizer: optim.Optimizer = rule(groups, lr=estimator.learning_rate_init, **options)
+        self.schedule = make_schedule(estimator, self.optimizer)
+        self._decay = decay(estimator)
+        self._kept = device.zeros(1, self.dtype)  # of a weight by a step's decoupled decay: 1 − lr·decay
+        self._decayed_at: float | None = None
+        self.generator: Generator | None = None
+        if estimator.dropout:  # its numbers come from random_state, as all chance does
+            self.generator = Generator(int(estimator._random_state.randint(2**31 - 1)), device)
         self._sums = device.zeros(2, self.dtype)  # of an epoch: the losses, and the squares of the weights
 
     def load(self, x: Any, y: np.ndarray, weight: np.ndarray | None, batch_size: int) -> None:
         """Take the rows to train on: x and y as scikit-learn has checked them, y (rows, n_outputs)."""
         e = self._estimator
-        regression = e.loss != "log_loss"
-        self._kind = e.loss if regression else e.out_activation_
+        self._kind = e.loss if e.loss != "log_loss" else e.out_activation_
         # scikit-learn halves a squared error; what it reports is the mean over the outputs, what it descends their sum.
         self._factor = 0.5 if self._kind == "squared_error" else 1.0
-        self._reported = self._factor / (y.shape[1] if self._kind == "squared_error" else 1)
-        x = np.ascontiguousarray(network.dense(x), self.dtype)
-        y = y.argmax(1).astype(np.int32) if self._kind == "softmax" else np.ascontiguousarray(y, self.dtype)
+        over_outputs = self._kind in ("squared_error", "absolute_error", "huber")
+        self._reported = self._factor / (y.shape[1] if over_outputs else 1)
         self._weighted = weight is not None
         self._mean_weight = 1.0 if weight is None else float(np.mean(weight))
+        x, y = self._encode(x, y)
         self._data = Minibatches(self.device, x, y, weight, batch_size=batch_size, shuffle=False, dtype=self.dtype)
+        self.sizes = [size for (size,) in self._data.groups]
         self._step = record(self._run_step, self.device)
 
-    def epoch(self, order: np.ndarray, rate: float) -> float:
-        """Train on the rows in this order; returns the mean loss of the minibatches, each as it was before its step."""
-        device, alpha = self.device, self._estimator.alpha
+    def _encode(self, x: Any, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x = np.ascontiguousarray(network.dense(x), self.dtype)
+        y = y.argmax(1).astype(np.int32) if self._kind == "softmax" else np.ascontiguousarray(y, self.dtype)
+        return x, y
+
+    # ---- an epoch ----
+
+    @property
+    def rate(self) -> float:
+        return self.optimizer.param_groups[0]["lr"]
+
+    @rate.setter
+    def rate(self, value: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = value
+
+    def begin_epoch(self, order: np.ndarray) -> None:
+        """order: of the rows."""
         self._data.begin_epoch(0, order.astype(np.int32))
-        device.write(self._sums, 0)
-        weighted = self._weighted
+        self.device.write(self._sums, 0)
+
+    def step(self, size: int) -> None:
+        """Train on the next `size` rows of the epoch."""
+        if self._decay and self._decayed_at != self.rate:
+            self.device.write(self._kept, 1.0 - self.rate * self._decay)
+            self._decayed_at = self.rate
         with precision(self._estimator.precision), np.errstate(all="ignore"):
-            for (size,) in self._data.groups:
-                self._data.prepare(size)
-                self.optimizer.param_groups[0]["weight_decay"] = 0.0 if weighted else alpha / size
-                self._step(size)
-        losses, squares = device.download(self._sums)
-        return float(losses + (0.0 if weighted else 0.5 * alpha * squares)) / self._data.rows
+            self._data.prepare(size)
+            self.optimizer.param_groups[0]["weight_decay"] = 0.0 if self._weighted else self._estimator.alpha / size
+            self._step(size)
+
+    def epoch_loss(self) -> float:
+        """The mean loss of the epoch's minibatches, each as it was before its step."""
+        losses, squares = self.device.download(self._sums)
+        alpha = 0.0 if self._weighted else self._estimator.alpha
+        return float(losses + 0.5 * alpha * squares) / self._data.rows
+
+    def _run_step(self, size: int) -> None:
+        e, device, flat = self._estimator, self.device, self.optimizer.flat
+        weighted = self._weighted
+        objective, reported = self._objective(size, penalty=weighted)
+        self.optimizer.zero_grad()
+        objective.backward()
+        partials = device.partials(self.dtype)
+        arrays = reported.data.reshape(1), self._sums[:1], partials
+        device.run(device.kernels.sum_elements, *arrays, scale=size, accumulate=True)
+        weights = flat.values[flat.slices[0]]
+        if not weighted:
+            device.run(device.kernels.adagrad_norm_accumulate, weights, None, weights, self._sums[1:], partials)
+        if e.clip_value is not None:
+            self.optimizer.clip_grad_value(e.clip_value)
+        if e.clip_norm is not None:
+            self.optimizer.clip_grad_norm(e.clip_norm)
+        if self._decay:
+            device.run(device.xp.multiply, weights, self._kept, out=weights)
+        self.optimizer.step()
+
+    def _objective(self, size: int, penalty: bool) -> tuple[Any, Any]:
+        """(what is descended, what is reported) for the next rows; the penalty is in both if asked for."""
+        e = self._estimator
+        x, y, weight = self._data.next(size)
+        out = network.forward(x, self._weights, self._intercepts, e.activation, e.dropout, self.generator)
+        loss = self._loss(out, y, weight)
+        total: Any = size if weight is None else weight.sum() * self._mean_weight
+        objective = loss * (self._factor * self._mean_weight) / total
+        reported = loss.detach() * (self._reported * self._mean_weight) / total
+        if penalty and e.alpha:
+            squares = sum(((w * w).sum() for w in self._weights[1:]), (self._weights[0] * self._weights[0]).sum())
+            term = squares * (0.5 * e.alpha) / total
+            objective, reported = objective + term, reported + term.detach()
+        return objective, reported
+
+    def _loss(self, out: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+        e = self._estimator
+        smoothing, delta = getattr(e, "label_smoothing", 0.0), getattr(e, "delta", 1.0)
+        return network.summed_loss(self._kind, out, y, weight, smoothing, delta)
+
+    # ---- all rows at once ----
 
     def loss_and_gradient(self, packed: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss over all rows, in one minibatch, and its gradient, for parameters packed one after the other."""
@@ -93,33 +158,21 @@ class Session:
             objective.backward()
         return float(reported), flat.download(flat.gradients).astype(np.float64)
 
-    def _objective(self, size: int, penalty: bool) -> tuple[Any, Any]:
-        """(what is descended, what is reported) for the next rows; the penalty is in both if asked for."""
-        x, y, weight = self._data.next(size)
-        out = network.forward(x, self._weights, self._intercepts, self._estimator.activation)
-        loss = network.summed_loss(self._kind, out, y, weight)
-        total: Any = size if weight is None else weight.sum() * self._mean_weight
-        objective = loss * (self._factor * self._mean_weight) / total
-        reported = loss.detach() * (self._reported * self._mean_weight) / total
-        if penalty and self._estimator.alpha:
-            squares = sum(((w * w).sum() for w in self._weights[1:]), (self._weights[0] * self._weights[0]).sum())
-            term = squares * (0.5 * self._estimator.alpha) / total
-            objective, reported = objective + term, reported + term.detach()
-        return objective, reported
+    def loss_of(self, x: Any, y: np.ndarray, weight: np.ndarray | None) -> float:
+        """The weighted mean loss of other rows, as they are now, with neither dropout nor penalty."""
+        e, device = self._estimator, self.device
+        total = float(len(y) if weight is None else weight.sum())
+        x, y = self._encode(x, y)
+        summed = 0.0
+        with no_grad(), precision(e.precision), np.errstate(all="ignore"):
+            for part in (slice(i, i + ROWS) for i in range(0, len(y), ROWS)):
+                given = (x[part], y[part], None if weight is None else weight[part].astype(self.dtype))
+                xs, ys, ws = (None if a is None else Tensor(device.resident(a), device) for a in given)
+                out = network.forward(xs, self._weights, self._intercepts, e.activation)  # type: ignore[arg-type]
+                summed += float(self._loss(out, ys, ws))  # type: ignore[arg-type]
+        return summed * self._reported / total
 
-    def _run_step(self, size: int) -> None:
-        device, flat = self.device, self.optimizer.flat
-        weighted = self._weighted
-        objective, reported = self._objective(size, penalty=weighted)
-        self.optimizer.zero_grad()
-        objective.backward()
-        partials = device.partials(self.dtype)
-        arrays = reported.data.reshape(1), self._sums[:1], partials
-        device.run(device.kernels.sum_elements, *arrays, scale=size, accumulate=True)
-        if not weighted:
-            weights = flat.values[flat.slices[0]]
-            device.run(device.kernels.adagrad_norm_accumulate, weights, None, weights, self._sums[1:], partials)
-        self.optimizer.step()
+    # ---- state ----
 
     def release(self) -> None:
         """Let go of the data."""
@@ -135,3 +188,21 @@ class Session:
         kinds: Sequence[Any] = (self._weights, self._intercepts)
         weights, intercepts = ([p.numpy().astype(dtype) for p in kind] for kind in kinds)
         return weights, intercepts
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next steps depend on besides parameters and data: of the optimizer, the schedule and dropout."""
+        generator = self.generator
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "dropout": None if generator is None else [generator.seed, generator.get_calls()],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave. Raises CheckpointError where it is of another solver or schedule."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"] or {})
+        if self.generator is not None and state["dropout"] is not None:
+            self.generator.seed, calls = state["dropout"]
+            self.generator.set_calls(calls)

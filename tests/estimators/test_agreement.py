@@ -167,6 +167,7 @@ def test_it_warns_as_scikit_learn_does():
             warnings.simplefilter("always")
             model.fit(x, y)
         said.append([(w.category, str(w.message)) for w in caught])
+        assert model is not ours or [w.filename for w in caught] == [__file__] * 2  # the line that called fit
     assert said[0] == said[1]
     assert said[0][-1][0] is ConvergenceWarning
 

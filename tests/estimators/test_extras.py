@@ -1,0 +1,468 @@
+"""What scikit-learn's estimators do not have: each parameter against its formula, written out in NumPy."""
+
+import functools
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn import datasets
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.utils import compute_sample_weight
+
+import gpugrad as gg
+from gpugrad.errors import ArgumentError
+from gpugrad.optim import StepLR
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+STEPS = 6
+
+
+def labelled(rows=90, n_classes=3):
+    return datasets.make_classification(
+        rows, 8, n_informative=5, n_classes=n_classes, n_clusters_per_class=1, random_state=0
+    )
+
+
+def linear(name="MLPClassifier", **options):
+    """A network without a hidden layer, whose gradient is a line of NumPy; all rows in one minibatch."""
+    options = {
+        "alpha": 0.0,
+        "batch_size": 90,
+        "max_iter": STEPS,
+        "random_state": 0,
+        "learning_rate_init": 0.1,
+        **options,
+    }
+    return getattr(gg, name)(hidden_layer_sizes=(), shuffle=False, device="cpu", tol=0.0, **options)
+
+
+def descend(start, gradient, rule, rates=(0.1,) * STEPS, decay=0.0, clip_norm=np.inf, clip_value=np.inf):
+    """A literal loop over (w, b). rule: of a gradient and what it keeps; yields the step at the rate 1."""
+    parameters = [np.array(p) for p in start]
+    kept = [{} for _ in parameters]
+    for t, rate in enumerate(rates, 1):
+        gradients = [np.clip(g, -clip_value, clip_value) for g in gradient(*parameters)]
+        norm = np.sqrt(sum((g * g).sum() for g in gradients))
+        parameters[0] *= 1 - rate * decay
+        for p, g, state in zip(parameters, gradients, kept, strict=True):
+            p -= rate * rule(g * min(1.0, clip_norm / (norm + 1e-6)), state, t)
+    return parameters
+
+
+def adam(g, s, t):
+    s["m"] = 0.9 * s.get("m", 0) + 0.1 * g
+    s["v"] = 0.999 * s.get("v", 0) + 0.001 * g * g
+    return s["m"] / (1 - 0.9**t) / (np.sqrt(s["v"] / (1 - 0.999**t)) + 1e-8)
+
+
+def rmsprop(g, s, t):
+    s["v"] = 0.99 * s.get("v", 0) + 0.01 * g * g
+    return g / (np.sqrt(s["v"]) + 1e-8)
+
+
+def adagrad(g, s, t):
+    s["s"] = s.get("s", 0) + g * g
+    return g / (np.sqrt(s["s"]) + 1e-10)
+
+
+def adadelta(g, s, t):
+    s["v"] = 0.9 * s.get("v", 0) + 0.1 * g * g
+    delta = np.sqrt((s.get("u", 0) + 1e-6) / (s["v"] + 1e-6)) * g
+    s["u"] = 0.9 * s.get("u", 0) + 0.1 * delta * delta
+    return delta
+
+
+def plain(g, s, t):
+    return g
+
+
+SGD = {"solver": "sgd", "momentum": 0.0}
+
+
+def cross_entropy_gradient(x, y, smoothing=0.0, weight=None):
+    target = np.eye(y.max() + 1)[y] * (1 - smoothing) + smoothing / (y.max() + 1)
+    weight = np.ones(len(y)) if weight is None else weight
+
+    def gradient(w, b):
+        error = (softmax(x @ w + b, axis=1) - target) * (weight / weight.sum())[:, None]
+        return x.T @ error, error.sum(0)
+
+    return gradient
+
+
+def initial(model, x, y):
+    """The weights and intercepts that a model starts from."""
+    start = clone(model).set_params(
+        max_iter=1, solver="sgd", learning_rate_init=1e-300, weight_decay=None, schedule=None
+    )
+    start = start.fit(x, y)
+    return start.coefs_[0], start.intercepts_[0]
+
+
+def assert_learned(model, parameters):
+    np.testing.assert_allclose(model.coefs_[0], parameters[0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(model.intercepts_[0], parameters[1], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "rule", "limits"),
+    [
+        ({"solver": "adamw"}, adam, {"decay": 0.01}),
+        ({"solver": "adamw", "weight_decay": 0.5}, adam, {"decay": 0.5}),
+        ({"solver": "adamw", "weight_decay": 0.0}, adam, {}),
+        ({"solver": "rmsprop"}, rmsprop, {}),
+        ({"solver": "adagrad"}, adagrad, {}),
+        ({"solver": "adadelta"}, adadelta, {}),
+        ({**SGD, "weight_decay": 0.3}, plain, {"decay": 0.3}),
+        ({**SGD, "clip_norm": 0.05}, plain, {"clip_norm": 0.05}),
+        ({**SGD, "clip_value": 0.01}, plain, {"clip_value": 0.01}),
+        ({**SGD, "clip_norm": 0.05, "clip_value": 0.03}, plain, {"clip_norm": 0.05, "clip_value": 0.03}),
+        ({**SGD, "schedule": "exponential"}, plain, {"rates": [0.1 * 0.01 ** (t / STEPS) for t in range(STEPS)]}),
+        (
+            {**SGD, "schedule": functools.partial(StepLR, step_size=2, gamma=0.5), "weight_decay": 0.3},
+            plain,
+            {"rates": [0.1 * 0.5 ** (t // 2) for t in range(STEPS)], "decay": 0.3},
+        ),
+    ],
+    ids=lambda value: None if not isinstance(value, dict) else ",".join(map(str, value)) or "nothing",
+)
+def test_a_step_is_its_formula(options, rule, limits):
+    x, y = labelled()
+    model = linear(**options).fit(x, y)
+    assert_learned(model, descend(initial(linear(**options), x, y), cross_entropy_gradient(x, y), rule, **limits))
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.7])
+def test_smoothed_labels(smoothing):
+    x, y = labelled()
+    options = {**SGD, "label_smoothing": smoothing}
+    model = linear(**options).fit(x, y)
+    start = initial(linear(**options), x, y)
+    assert_learned(model, descend(start, cross_entropy_gradient(x, y, smoothing), plain))
+
+
+def test_smoothed_labels_of_two_classes_are_half_way():
+    x, y = labelled(n_classes=2)
+    model = linear(**SGD, label_smoothing=0.2).fit(x, y)
+
+    def gradient(w, b):
+        error = (1 / (1 + np.exp(-(x @ w + b))) - (0.8 * y + 0.1)[:, None]) / len(y)
+        return x.T @ error, error.sum(0)
+
+    assert_learned(model, descend(initial(linear(**SGD, label_smoothing=0.2), x, y), gradient, plain))
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 5.0, 2: 0.5}])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_class_weights_are_weights_of_rows(class_weight, solver):
+    x, y = labelled()
+    options = {"hidden_layer_sizes": (5,), "random_state": 0, "max_iter": 5, "solver": solver, "device": "cpu"}
+    model = gg.MLPClassifier(class_weight=class_weight, **options)
+    other = gg.MLPClassifier(**options)
+    own = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    model.fit(x, y, own), other.fit(x, y, own * compute_sample_weight(class_weight, y))
+    np.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
+    assert model.loss_ == other.loss_
+
+
+def test_class_weights_by_the_names_of_the_classes():
+    x, y = labelled(n_classes=2)
+    names = np.array(["no", "yes"])[y]
+    options = {"hidden_layer_sizes": (5,), "random_state": 0, "max_iter": 5, "device": "cpu"}
+    named = gg.MLPClassifier(class_weight={"yes": 3.0}, **options).fit(x, names)
+    numbered = gg.MLPClassifier(class_weight={1: 3.0}, **options).fit(x, y)
+    assert named.loss_curve_ == numbered.loss_curve_
+    with pytest.raises(ValueError, match="not supported for partial_fit"):
+        gg.MLPClassifier(class_weight="balanced").partial_fit(x, y, classes=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "slope", "loss"),
+    [
+        ({"loss": "absolute_error"}, np.sign, np.abs),
+        (
+            {"loss": "huber", "delta": 0.4},
+            lambda e: np.clip(e, -0.4, 0.4),
+            lambda e: np.where(np.abs(e) <= 0.4, e * e / 2, 0.4 * (np.abs(e) - 0.2)),
+        ),
+        (
+            {"loss": "huber"},
+            lambda e: np.clip(e, -1, 1),
+            lambda e: np.where(np.abs(e) <= 1, e * e / 2, np.abs(e) - 0.5),
+        ),
+    ],
+)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_losses_of_a_regression(options, slope, loss, n_outputs):
+    x, y = datasets.make_regression(90, 6, n_targets=n_outputs, random_state=0)
+    y = y / 60
+    wide = y.reshape(len(y), -1)
+    model = linear("MLPRegressor", **SGD, **options).fit(x, y)
+
+    def gradient(w, b):
+        error = slope(x @ w + b - wide) / len(x)
+        return x.T @ error, error.sum(0)
+
+    start = initial(linear("MLPRegressor", **SGD, **options), x, y)
+    assert_learned(model, descend(start, gradient, plain))
+    w, b = descend(start, gradient, plain, rates=[0.1] * (STEPS - 1))
+    assert model.loss_ == pytest.approx(loss(x @ w + b - wide).mean())
+
+
+@pytest.mark.parametrize("activation", ["leaky_relu", "gelu", "silu"])
+def test_more_activations(activation):
+    from scipy.special import erf, expit
+
+    functions = {
+        "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+        "gelu": lambda z: z * 0.5 * (1 + erf(z / np.sqrt(2))),
+        "silu": lambda z: z * expit(z),
+    }
+    x, y = labelled()
+    model = gg.MLPClassifier((9,), activation, random_state=0, max_iter=30, learning_rate_init=0.01, device="cpu").fit(
+        x, y
+    )
+    (w0, w1), (b0, b1) = model.coefs_, model.intercepts_
+    expected = softmax(functions[activation](x @ w0 + b0) @ w1 + b1, axis=1)
+    np.testing.assert_allclose(model.predict_proba(x), expected, rtol=1e-9)
+    # L-BFGS only gets there with the right gradient.
+    model.set_params(solver="lbfgs", max_iter=300).fit(x, y)
+    assert model.loss_ < 0.01
+    with pytest.raises(ArgumentError, match="does not have"):
+        model.to_sklearn()
+
+
+def test_what_scikit_learn_does_not_have_is_left_out_on_the_way_to_it():
+    x, y = datasets.make_regression(90, 6, random_state=0)
+    model = gg.MLPRegressor(solver="adamw", loss="huber", max_iter=3, dropout=0.1, device="cpu").fit(x, y)
+    theirs = model.to_sklearn()
+    assert (theirs.solver, theirs.loss) == ("adam", "squared_error")
+    np.testing.assert_allclose(theirs.predict(x), model.predict(x))
+    theirs.fit(x, y)
+
+
+# ---- dropout ----
+
+
+def test_dropout_is_drawn_from_random_state_and_is_for_training_alone():
+    x, y = labelled()
+    options = {"hidden_layer_sizes": (20,), "max_iter": 8, "batch_size": 30, "device": "cpu"}
+    curves = [
+        gg.MLPClassifier(dropout=dropout, random_state=seed, **options).fit(x, y).loss_curve_
+        for dropout, seed in [(0.4, 1), (0.4, 1), (0.4, 2), (0.0, 1)]
+    ]
+    assert curves[0] == curves[1]
+    assert curves[0] != curves[2]
+    assert curves[0][0] != curves[3][0]
+    model = gg.MLPClassifier(dropout=0.4, random_state=0, **options).fit(x, y)
+    (w0, w1), (b0, b1) = model.coefs_, model.intercepts_
+    np.testing.assert_allclose(model.predict_proba(x), softmax(np.maximum(x @ w0 + b0, 0) @ w1 + b1, axis=1), rtol=1e-9)
+
+
+def test_the_first_loss_with_dropout_is_of_the_network_without_some_outputs():
+    """With all but no outputs left the network is its last intercepts."""
+    x, y = labelled()
+    model = gg.MLPClassifier((4,), dropout=1 - 1e-12, random_state=0, max_iter=1, alpha=0.0, device="cpu").fit(x, y)
+    intercepts = clone(model).set_params(solver="sgd", learning_rate_init=1e-300).fit(x, y).intercepts_[1]
+    expected = -np.log(softmax(intercepts))[y].mean()
+    assert model.loss_ == pytest.approx(expected)
+
+
+def test_partial_fit_draws_new_dropout_each_time_and_so_does_a_pickle():
+    import pickle
+
+    x, y = labelled()
+    options = {
+        "hidden_layer_sizes": (20,),
+        "dropout": 0.5,
+        "random_state": 0,
+        "device": "cpu",
+        "learning_rate_init": 1e-9,
+    }
+    model = gg.MLPClassifier(**options)
+    for i in range(4):
+        model.partial_fit(x, y, classes=[0, 1, 2])
+        if i == 1:
+            model = pickle.loads(pickle.dumps(model))
+    assert len(set(np.round(model.loss_curve_, 5))) == 4
+
+
+def test_the_kernels_of_a_gpu_drop_the_same(tmp_path):
+    x, y = labelled()
+    options = {"hidden_layer_sizes": (12,), "max_iter": 3, "batch_size": 32, "random_state": 0, "clip_norm": 0.5}
+    options |= {"dropout": 0.3, "solver": "adamw", "schedule": "cosine", "label_smoothing": 0.1, "activation": "gelu"}
+    curves = [gg.MLPClassifier(device=d, **options).fit(x, y).loss_curve_ for d in ("cpu", "emulator")]
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-5)
+
+
+# ---- validation, callbacks, what is seen ----
+
+
+def split(x, y, rows=60):
+    return (x[:rows], y[:rows]), (x[rows:], y[rows:])
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_validation_data_of_a_classifier(solver):
+    (x, y), held = split(*labelled())
+    weight = np.linspace(0.5, 2, len(held[1]))
+    model = gg.MLPClassifier((7,), solver=solver, random_state=0, max_iter=5, alpha=0.5, device="cpu")
+    plain_curve = model.fit(x, y).loss_curve_
+    assert model.validation_scores_ is model.validation_loss_curve_ is None
+    model.fit(x, y, validation_data=(*held, weight))
+    assert model.loss_curve_ == plain_curve
+    assert len(model.validation_loss_curve_) == len(model.validation_scores_) == 5
+    assert model.validation_loss_curve_[-1] == pytest.approx(
+        log_loss(held[1], model.predict_proba(held[0]), sample_weight=weight)
+    )
+    assert model.validation_scores_[-1] == accuracy_score(held[1], model.predict(held[0]), sample_weight=weight)
+    assert model.history_["validation_accuracy"] == model.validation_scores_
+    assert model.history_["validation_loss"] == model.validation_loss_curve_
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "absolute_error"])
+def test_validation_data_of_a_regressor(loss):
+    x, _ = datasets.make_regression(90, 6, random_state=0)
+    (x, y), (xv, yv) = split(x, np.random.default_rng(0).poisson(3, 90).astype(float))
+    model = gg.MLPRegressor(loss, (7,), random_state=0, max_iter=4, device="cpu").fit(x, y, validation_data=(xv, yv))
+    from sklearn.metrics import mean_absolute_error, mean_poisson_deviance, mean_squared_error
+
+    expected = {
+        "squared_error": lambda y, p: mean_squared_error(y, p) / 2,
+        "absolute_error": mean_absolute_error,
+        "poisson": lambda y, p: mean_poisson_deviance(y, p) / 2,
+    }[loss](yv, model.predict(xv))
+    assert model.validation_loss_curve_[-1] == pytest.approx(expected)
+    assert model.history_["validation_r2"][-1] == pytest.approx(r2_score(yv, model.predict(xv)))
+
+
+def test_early_stopping_on_validation_data_holds_back_no_rows():
+    (x, y), held = split(*labelled())
+    model = gg.MLPClassifier((7,), early_stopping=True, random_state=0, n_iter_no_change=3, max_iter=100, device="cpu")
+    model.fit(x, y, validation_data=held)
+    assert model.n_iter_ < 100
+    assert model.t_ == model.n_iter_ * len(x)
+    assert model.score(*held) == model.best_validation_score_ == max(model.validation_scores_)
+    alone = clone(model).fit(x, y)
+    assert alone.t_ == alone.n_iter_ * (len(x) - 6)
+    assert len(alone.validation_loss_curve_) == alone.n_iter_
+
+
+def test_bad_validation_data_is_refused():
+    (x, y), (xv, yv) = split(*labelled())
+    model = gg.MLPClassifier((7,), max_iter=2, device="cpu")
+    for given, message in (
+        (xv, "expected a tuple"),
+        ((xv,), "expected a tuple"),
+        ((xv[:, :3], yv), "3 features"),
+        ((xv, yv[:-1]), "inconsistent numbers"),
+        ((xv, yv + 1), "has the classes"),
+        ((xv, yv, [1.0]), "sample_weight"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, y, validation_data=given)
+    with pytest.raises(ValueError, match="lbfgs"):
+        model.set_params(solver="lbfgs").fit(x, y, validation_data=(xv, yv))
+    regressor = gg.MLPRegressor(max_iter=2, device="cpu")
+    with pytest.raises(ValueError, match="2 outputs"):
+        regressor.fit(x, y, validation_data=(xv, np.c_[yv, yv]))
+
+
+class Witness(gg.Callback):
+    def __init__(self, stop_at=None):
+        self.stop_at, self.seen = stop_at, []
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_fit_begin(self, trainer):
+        self.seen.append("fit")
+
+    def on_epoch_begin(self, trainer, epoch):
+        self.seen.append(f"epoch {epoch}")
+
+    def on_step_end(self, trainer, step):
+        self.seen.append(step)
+
+    def on_epoch_end(self, trainer, record):
+        self.seen.append(record["train_loss"])
+        if trainer.epoch == self.stop_at:
+            trainer.stop("enough")
+
+    def on_fit_end(self, trainer):
+        self.seen.append("end")
+
+
+def test_callbacks_see_the_training_and_may_stop_it():
+    x, y = labelled()
+    witness = Witness(stop_at=2)
+    model = gg.MLPClassifier((7,), batch_size=45, callbacks=[witness], random_state=0, device="cpu").fit(x, y)
+    first, second = model.loss_curve_
+    assert witness.seen == ["fit", "epoch 0", 1, 2, first, "epoch 1", 3, 4, second, "end"]
+    assert model.history_.stopped == "enough"
+
+
+def test_early_stopping_as_a_callback():
+    (x, y), held = split(*labelled())
+    stopping = gg.EarlyStopping(3, monitor="validation_loss")
+    options = {"callbacks": [stopping], "random_state": 0, "learning_rate_init": 0.05, "device": "cpu"}
+    model = gg.MLPClassifier((30,), **options).fit(x, y, validation_data=held)
+    assert "has not improved" in model.history_.stopped
+    assert log_loss(held[1], model.predict_proba(held[0])) == pytest.approx(min(model.validation_loss_curve_))
+
+
+def test_an_error_in_a_callback_comes_through_and_the_estimator_can_be_fitted_again():
+    class Fault(gg.Callback):
+        def on_epoch_end(self, trainer, record):
+            raise KeyError("mine")
+
+    x, y = labelled()
+    model = gg.MLPClassifier((7,), callbacks=[Fault()], max_iter=3, device="cpu")
+    with pytest.raises(KeyError, match="mine"):
+        model.fit(x, y)
+    assert model.set_params(callbacks=None).fit(x, y).n_iter_ == 3
+
+
+def test_a_bar_in_place_of_lines(capsys):
+    x, y = labelled()
+    gg.MLPClassifier((7,), max_iter=3, verbose=2, early_stopping=True, device="cpu").fit(x, y)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_curves_are_drawn(tmp_path):
+    x, y = labelled()
+    model = gg.MLPClassifier((7,), max_iter=3, early_stopping=True, device="cpu").fit(x, y)
+    figure = model.plot_loss_curve(tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    drawn = figure.axes[0].lines
+    np.testing.assert_allclose(drawn[0].get_ydata(), model.loss_curve_)
+    np.testing.assert_allclose(drawn[1].get_ydata(), model.validation_loss_curve_)
+    with pytest.raises(gg.errors.GpugradError, match="without epochs"):
+        gg.MLPClassifier().plot_loss_curve()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dropout": 1.0}, "'dropout' parameter"),
+        ({"solver": "adamax"}, "'solver' parameter"),
+        ({"activation": "swish"}, "'activation' parameter"),
+        ({"class_weight": "even"}, "'class_weight' parameter"),
+        ({"label_smoothing": -0.1}, "'label_smoothing' parameter"),
+        ({"clip_norm": 0}, "'clip_norm' parameter"),
+        ({"weight_decay": -1}, "'weight_decay' parameter"),
+        ({"schedule": "linear"}, "'schedule' parameter"),
+        ({"schedule": lambda optimizer: 0.1}, "schedule made a float"),
+        ({"schedule": "cosine", "solver": "sgd", "learning_rate": "adaptive"}, "expected one of them"),
+        ({"solver": "lbfgs", "dropout": 0.5}, "dropout is 0.5 with solver 'lbfgs'"),
+        ({"solver": "lbfgs", "weight_decay": 0.5}, "weight_decay is 0.5 with solver 'lbfgs'"),
+        ({"solver": "lbfgs", "callbacks": [gg.Callback()]}, "callbacks is"),
+        ({"solver": "lbfgs", "checkpoint": "file"}, "checkpoint is 'file'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(options, message):
+    x, y = labelled()
+    with pytest.raises(ValueError, match=message):
+        gg.MLPClassifier((5,), device="cpu", **options).fit(x, y)
