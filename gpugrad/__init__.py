@@ -1,5 +1,6 @@
 """gpugrad: train multilayer perceptrons with handwritten CUDA kernels, and the same program with no GPU."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import data, functional, nn, optim
@@ -33,6 +34,8 @@ from .tensor import Tensor, tensor
 from .trainer import Trainer
 
 if TYPE_CHECKING:
+    from . import export
+    from .descent.minimize import minimize
     from .estimators import MLPClassifier, MLPRegressor
 
 __version__ = "0.1.0"
@@ -54,6 +57,7 @@ __all__ = [
     "data",
     "device",
     "exp",
+    "export",
     "from_dlpack",
     "functional",
     "gradcheck",
@@ -62,6 +66,7 @@ __all__ = [
     "log_softmax",
     "manual_seed",
     "maximum",
+    "minimize",
     "minimum",
     "nn",
     "no_grad",
@@ -81,11 +86,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The estimators, when they are first asked for: importing scikit-learn's takes longer than all the rest."""
+    """What is imported when it is first asked for; scikit-learn, for the estimators, takes longer than all the rest."""
     if name in ("MLPClassifier", "MLPRegressor"):
         from . import estimators
 
         return getattr(estimators, name)
+    if name == "minimize":
+        from . import descent
+
+        return descent.minimize
+    if name == "export":
+        return importlib.import_module(".export", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -11,7 +11,9 @@ import typer
 
 from .bench.commands import app as bench
 from .bench.options import layer_sizes
+from .descent.command import descend
 from .errors import ArgumentError, GpugradError
+from .export.command import export
 from .files import to_json, write_whole
 
 app = typer.Typer(
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 
 app.add_typer(bench, name="bench")
+app.command()(export)
+app.command()(descend)
 
 # Typer has no public name for it: older releases have the one of click, newer ones a copy of that.
 UsageError: Any = typer.BadParameter.__bases__[0]

@@ -15,12 +15,15 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from ..data.inputs import as_input
 from ..device import Device
 from ..device import device as get_device
 from ..errors import ArgumentError
+from ..export.mixin import Exports
 from ..history import History
 from . import network, saved
 from .loss_of_targets import loss_of_targets
+from .namespace import as_given
 from .options import check_together
 from .run import Rows, Run
 from .session import Session
@@ -36,7 +39,7 @@ OF_THE_TRAINING = {
 }
 
 
-class OnDevice(BaseMultilayerPerceptron):
+class OnDevice(Exports, BaseMultilayerPerceptron):
     """The part of an estimator that trains and predicts on a device; scikit-learn's class checks, draws and names."""
 
     device: Any
@@ -44,6 +47,8 @@ class OnDevice(BaseMultilayerPerceptron):
     precision: str
     checkpoint: Any
     history_: History
+    validation_loss_curve_: list[float] | None
+    validation_scores_: list[float] | None
     _no_improvement_count: int
     _of_sklearn: ClassVar[Any]
 
@@ -108,11 +113,12 @@ class OnDevice(BaseMultilayerPerceptron):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         check_together(self, incremental)
+        X, y, sample_weight = as_input(X), as_input(y, "y"), as_input(sample_weight, "sample_weight")
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
     def _initialize(self, y: np.ndarray, layer_units: Any, dtype: Any) -> None:
-        if getattr(self, "_resumed", None) is not None:
-            self._random_state = self._resumed.first_random_state()
+        if (resumed := getattr(self, "_resumed", None)) is not None:
+            self._random_state = resumed.first_random_state()
         if self.checkpoint is not None:
             self._first_random_state = self._random_state.get_state(legacy=False)
         super()._initialize(y, layer_units, dtype)
@@ -189,7 +195,8 @@ class OnDevice(BaseMultilayerPerceptron):
             )
         x, labels = validate_data(
             self,
-            *given[:2],
+            as_input(given[0], "X of validation_data"),
+            as_input(given[1], "y of validation_data"),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=not is_classifier(self),
@@ -198,7 +205,7 @@ class OnDevice(BaseMultilayerPerceptron):
         )
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
-        weight = None if len(given) == 2 or given[2] is None else _check_sample_weight(given[2], x)
+        weight = None if len(given) == 2 or given[2] is None else _check_sample_weight(as_input(given[2]), x)
         y = labels
         if is_classifier(self):
             unknown = np.setdiff1d(unique_labels(labels), self.classes_)
@@ -268,9 +275,13 @@ class OnDevice(BaseMultilayerPerceptron):
     def _device(self) -> Device:
         return get_device(self.device, self.toolchain)
 
+    def predict(self, X: Any) -> Any:
+        """Labels, or outputs, for X (rows, features): a NumPy array, or one of X's library under array API dispatch."""
+        return as_given(super().predict(X), X)
+
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
         if check_input:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+            X = validate_data(self, as_input(X), accept_sparse=["csr", "csc"], reset=False)
         return network.outputs(
             X,
             self.coefs_,

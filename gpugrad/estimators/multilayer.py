@@ -10,6 +10,7 @@ from sklearn.utils import compute_sample_weight
 
 from ..device import Device
 from .base import OnDevice
+from .namespace import as_given
 from .options import BOTH, OF_CLASSIFIER, OF_REGRESSOR
 
 
@@ -84,6 +85,14 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
         label_smoothing: float = 0.0,
     ) -> None:
         _set_parameters(self, {**locals(), "loss": "log_loss"})
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities (rows, n_classes), in the order of `classes_`; of each label (rows, n_labels) for several."""
+        return as_given(super().predict_proba(X), X)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Their logarithms."""
+        return as_given(np.log(super().predict_proba(X)), X)
 
     def _weight_of_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:

@@ -1,0 +1,109 @@
+"""Arrays and tables of other libraries as NumPy arrays, in the same memory where that can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..device import device, to_host
+from ..errors import DataError
+from ..interop import array_from_gpu, gpu_of
+from .table import missing_value
+
+
+def as_array(values: Any, name: str = "x") -> np.ndarray:
+    """Numbers as a NumPy array: of arrays in the memory of the host, memory maps too, it is their own memory.
+
+    values: an array of any library that has `__array__`, DLPack or `__cuda_array_interface__`; a table (rows, columns)
+    of pandas, polars or pyarrow, or a column of one; a nested list. name: what messages call it.
+
+    Raises DataError for a table with a column that is no number or boolean, or that lacks a value, by its name; and for
+    what is no array.
+    """
+    if isinstance(values, np.ndarray):
+        return np.asarray(values)
+    try:
+        if (frame := _frame(values)) is not None:
+            return _numbers(frame, name)
+        if (series := _series(values)) is not None:
+            return series.to_numpy()
+        if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+            index = gpu_of(values)
+            return np.from_dlpack(values) if index is None else array_from_gpu(values, index, device("cpu"))
+        array = to_host(values)
+    except DataError:
+        raise
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:  # each library has its own for a refusal
+        remedy = "make its rows equally long" if isinstance(values, list | tuple) else "convert it to one of NumPy's"
+        raise DataError(f"{name} is no array of numbers ({str(error).rstrip('.')}): {remedy}") from None
+    if array.dtype == object and array.ndim == 0:
+        remedy = "call its toarray()" if hasattr(values, "toarray") else "convert it"
+        raise DataError(f"{name} is a {type(values).__name__}, expected an array of numbers or a table: {remedy}")
+    return array
+
+
+def as_input(x: Any, name: str = "X") -> Any:
+    """x as scikit-learn's own validation takes it: arrays with DLPack as NumPy's, all else as it is.
+
+    A table of pandas, polars or pyarrow stays one, for the names of its columns. Raises DataError, a ValueError, for a
+    table of several columns of which one cannot be read as numbers, by its name (a single one may be labels), and for
+    an array that cannot be shared.
+    """
+    frame = None if isinstance(x, np.ndarray) else _frame(x)
+    if frame is not None:
+        for column, dtype in frame.schema.items():
+            if len(frame.columns) > 1 and not _is_number(dtype) and not _reads_as_numbers(frame[column]):
+                raise _no_number(column, dtype, name)
+        return x
+    return as_array(x, name) if hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray) else x
+
+
+def _frame(values: Any) -> Any:
+    """narwhals' view of a table, or None for what is none."""
+    import narwhals.stable.v2 as nw
+
+    return nw.from_native(values) if nw.dependencies.is_into_dataframe(values) else None
+
+
+def _series(values: Any) -> Any:
+    import narwhals.stable.v2 as nw
+
+    return nw.from_native(values, series_only=True) if nw.dependencies.is_into_series(values) else None
+
+
+def _numbers(frame: Any, name: str) -> np.ndarray:
+    import narwhals.stable.v2 as nw
+
+    as_other: dict[Any, list[str]] = {nw.Float64: [], nw.UInt8: []}  # what NumPy would only hold as objects
+    for column, dtype in frame.schema.items():
+        if not _is_number(dtype):
+            raise _no_number(column, dtype, name)
+        if frame[column].null_count():
+            raise missing_value(column, int(frame[column].is_null().arg_true()[0]))
+        if dtype.is_decimal() or dtype == nw.Boolean:
+            as_other[nw.Float64 if dtype.is_decimal() else nw.UInt8].append(column)
+    casts = [nw.col(columns).cast(dtype) for dtype, columns in as_other.items() if columns]
+    return frame.with_columns(*casts).to_numpy()
+
+
+def _is_number(dtype: Any) -> bool:
+    import narwhals.stable.v2 as nw
+
+    return dtype.is_numeric() or dtype == nw.Boolean
+
+
+def _reads_as_numbers(series: Any) -> bool:
+    if series.dtype.is_temporal():
+        return False
+    try:
+        np.asarray(series.to_numpy(), np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _no_number(column: str, dtype: Any, name: str) -> DataError:
+    return DataError(
+        f"column {column!r} of {name} is of type {dtype}, expected numbers: encode what it says, or drop it"
+    )

@@ -1,0 +1,23 @@
+"""Results in the library of the input, where scikit-learn's array API dispatch asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+
+
+def as_given(result: np.ndarray, x: Any) -> Any:
+    """A result as an array of x's library on x's device, such as a CUDA tensor, if dispatch is on and it is one.
+
+    Labels that are no numbers stay NumPy's, since no other library has them.
+    """
+    if not get_config()["array_api_dispatch"] or isinstance(x, np.ndarray) or not hasattr(x, "__dlpack__"):
+        return result
+    if result.dtype.kind not in "biuf":
+        return result
+    from sklearn.utils._array_api import device, get_namespace
+
+    xp, _ = get_namespace(x)
+    return xp.asarray(result, device=device(x))

@@ -1,0 +1,153 @@
+"""Graphs of ONNX, built node by node: a network, what its outputs mean, and the whole as a model.
+
+Only nodes that onnxruntime computes in float32 and float64 are used, erf apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import ArgumentError
+from .steps import Activation, Product, Step
+
+# What onnxruntime 1.20 reads, and older ones; the version of the file goes with the operators'.
+OPSET, ML_OPSET, IR_VERSION = 18, 3, 8
+ML = "ai.onnx.ml"
+LARGEST = 2**31 - 2**24  # bytes of weights: a protobuf message, with all else in it, ends at 2 GiB
+
+
+class Builder(Protocol):
+    """Where nodes go: a `Graph`, or what skl2onnx is building."""
+
+    def add(self, op: str, *inputs: str, out: str | None = None, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output; returns the output's name, `out` if given."""
+
+    def constant(self, array: np.ndarray) -> str:
+        """Add an array of numbers or texts; returns its name."""
+
+
+class Graph:
+    """A graph of its own, with named inputs and outputs, that becomes a model."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._names: set[str] = set()
+
+    def input(self, name: str, dtype: Any, columns: int) -> str:
+        """Declare an input (rows, columns); a dtype of object is text."""
+        self._inputs.append(_value_info(self._take(name), dtype, [None, columns]))
+        return name
+
+    def output(self, name: str, value: str, dtype: Any, shape: Sequence[int | None]) -> None:
+        """Declare that a value is an output; a name that an input has too gets an underscore."""
+        while name in self._names:
+            name += "_"
+        self._outputs.append(_value_info(self._take(name), dtype, shape))
+        self.add("Identity", value, out=name)
+
+    def add(self, op: str, *inputs: str, out: str | None = None, domain: str = "", **attributes: Any) -> str:
+        from onnx import helper
+
+        out = out or self._fresh(op)
+        self._nodes.append(helper.make_node(op, list(inputs), [out], domain=domain, **attributes))
+        return out
+
+    def constant(self, array: np.ndarray) -> str:
+        from onnx import numpy_helper
+
+        name = self._fresh("constant")
+        self._constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def model(self, properties: Mapping[str, Any]) -> Any:
+        """The onnx.ModelProto. properties: JSON-able values for its metadata; None is left out."""
+        from onnx import helper
+
+        from .. import __version__
+
+        graph = helper.make_graph(self._nodes, "gpugrad", self._inputs, self._outputs, self._constants)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        model.producer_name, model.producer_version = "gpugrad", __version__
+        helper.set_model_props(model, {k: json.dumps(v) for k, v in properties.items() if v is not None})
+        return model
+
+    def _fresh(self, what: str) -> str:
+        return self._take(f"{what}:{len(self._names)}")
+
+    def _take(self, name: str) -> str:
+        while name in self._names:
+            name += ":"
+        self._names.add(name)
+        return name
+
+
+def _value_info(name: str, dtype: Any, shape: Sequence[int | None]) -> Any:
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), list(shape))
+
+
+def cast(graph: Builder, x: str, dtype: Any) -> str:
+    from onnx import helper
+
+    return graph.add("Cast", x, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+def network(graph: Builder, x: str, steps: Sequence[Step], dtype: np.dtype) -> str:
+    """Add the steps for rows x of that dtype; returns the outputs of the last.
+
+    Raises ArgumentError for more weights than a file holds, and for an activation that ONNX does not have.
+    """
+    weights = sum(step.weight.size for step in steps if isinstance(step, Product)) * dtype.itemsize
+    if weights > LARGEST:
+        raise ArgumentError(
+            f"the weights take {weights / 2**30:.3g} GiB, and a file of ONNX holds 2 at most: keep them as safetensors"
+        )
+    for step in steps:
+        if isinstance(step, Product):
+            arrays = [step.weight] if step.bias is None else [step.weight, step.bias]
+            x = graph.add("Gemm", x, *(graph.constant(np.ascontiguousarray(array, dtype)) for array in arrays))
+        else:
+            x = _activation(graph, x, step, dtype)
+    return x
+
+
+def _activation(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
+    def number(value: float) -> str:
+        return graph.constant(np.array(value, dtype))
+
+    if step.name == "identity":
+        return z
+    if step.name == "gelu":
+        erf = graph.add("Mul", z, number(np.sqrt(0.5)))
+        if dtype == np.float64:  # onnxruntime has an erf of float32 alone
+            erf = cast(graph, graph.add("Erf", cast(graph, erf, np.float32)), dtype)
+        else:
+            erf = graph.add("Erf", erf)
+        return graph.add("Mul", graph.add("Mul", z, number(0.5)), graph.add("Add", erf, number(1)))
+    if step.name == "silu":  # not z·σ(z): some sigmoids of float32 are never 0, and z may be huge
+        return graph.add("Div", z, graph.add("Add", graph.add("Exp", graph.add("Neg", z)), number(1)))
+    if step.name == "leaky_relu":
+        return graph.add("PRelu", z, number(step.negative_slope))  # LeakyRelu has its slope in float32
+    simple = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
+    if step.name not in simple:
+        raise ArgumentError(f"the activation {step.name!r} has no counterpart in ONNX: train the model with another")
+    return graph.add(simple[step.name], z)
+
+
+def labels(graph: Builder, index: str, classes: np.ndarray) -> str:
+    """The class of each index."""
+    return graph.add("Gather", graph.constant(classes), index)
+
+
+def largest(graph: Builder, probabilities: str) -> str:
+    """The index of the largest probability of each row, the first of several."""
+    return graph.add("ArgMax", probabilities, axis=1, keepdims=0)

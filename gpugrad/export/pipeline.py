@@ -1,0 +1,153 @@
+"""Pipelines, searches and other models of scikit-learn's with estimators of gpugrad's in them, through skl2onnx."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from . import estimator
+from . import graph as graphs
+
+
+class _Conversion:
+    """Where nodes go while skl2onnx converts: its scope finds names, its container takes nodes."""
+
+    def __init__(self, scope: Any, container: Any) -> None:
+        self._scope, self._container = scope, container
+
+    def add(self, op: str, *inputs: str, out: str | None = None, domain: str = "", **attributes: Any) -> str:
+        out = out or self._scope.get_unique_variable_name(op)
+        name = self._scope.get_unique_operator_name(op)
+        self._container.add_node(op, list(inputs), [out], op_domain=domain, name=name, **attributes)
+        return out
+
+    def constant(self, array: np.ndarray) -> str:
+        from onnx import helper, numpy_helper
+
+        name = self._scope.get_unique_variable_name("constant")
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        texts = array.dtype == object  # which skl2onnx does not take as a tensor of onnx's
+        content = array.ravel().tolist() if texts else numpy_helper.from_array(array, name)
+        self._container.add_initializer(name, kind, array.shape, content)
+        return name
+
+
+def _shapes(operator: Any) -> None:
+    """Tell skl2onnx the dtype and shape of each output."""
+    from skl2onnx.common import data_types
+
+    model, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    numbers = data_types.DoubleTensorType if _is_double(operator) else data_types.FloatTensorType
+    if not hasattr(model, "classes_"):
+        operator.outputs[0].type = numbers([rows, model.n_outputs_])
+    elif estimator.is_multilabel(model):
+        operator.outputs[0].type = data_types.Int64TensorType([rows, model.n_outputs_])
+        operator.outputs[1].type = numbers([rows, model.n_outputs_])
+    else:
+        texts = estimator.classes_of(model).dtype == object
+        operator.outputs[0].type = (data_types.StringTensorType if texts else data_types.Int64TensorType)([rows])
+        operator.outputs[1].type = numbers([rows, max(2, model.n_outputs_)])
+
+
+def _is_double(operator: Any) -> bool:
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    return isinstance(operator.inputs[0].type, DoubleTensorType)
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    graph = _Conversion(scope, container)
+    dtype = np.dtype(np.float64 if _is_double(operator) else np.float32)
+    x = graphs.cast(graph, operator.inputs[0].full_name, dtype)
+    values = estimator.outputs(graph, operator.raw_operator, x, dtype).values()
+    for (value, _, _), variable in zip(values, operator.outputs, strict=True):
+        graph.add("Identity", value, out=variable.full_name)
+
+
+@functools.cache
+def register() -> None:
+    """Teach skl2onnx the estimators, for its own `to_onnx` and `convert_sklearn` too."""
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError:
+        raise ArgumentError(
+            'a pipeline is exported by skl2onnx, which is not installed: pip install "gpugrad[onnx]"'
+        ) from None
+    from ..estimators import MLPClassifier, MLPRegressor
+
+    classifier = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]}
+    update_registered_converter(MLPClassifier, "GpugradMLPClassifier", _shapes, _convert, options=classifier)
+    update_registered_converter(MLPRegressor, "GpugradMLPRegressor", _shapes, _convert)
+
+
+def model_of(model: Any, dtype: np.dtype, sample: Any) -> Any:
+    """A fitted model of scikit-learn's as an onnx.ModelProto; `to_onnx` says what its inputs are.
+
+    Raises ArgumentError for one whose inputs cannot be told without a sample, or that skl2onnx does not convert.
+    """
+    register()
+    from skl2onnx import convert_sklearn
+
+    inputs = _inputs(model, dtype, sample)
+    options = {"zipmap": False} if hasattr(model, "classes_") else None
+    opset = {"": graphs.OPSET, graphs.ML: graphs.ML_OPSET}
+    try:
+        proto = convert_sklearn(model, "gpugrad", inputs, target_opset=opset, options=options)
+    except ArgumentError:
+        raise
+    except Exception as error:  # it raises plain ones too
+        reason = " ".join(str(error).split())[:300]
+        raise ArgumentError(
+            f"skl2onnx cannot convert this {type(model).__name__} ({reason}): pass sample= with rows as it takes them, "
+            "or export the estimator at its end alone"
+        ) from error
+    used = {name for node in proto.graph.node for name in node.input}
+    for value in [value for value in proto.graph.input if value.name not in used]:  # columns that are dropped
+        proto.graph.input.remove(value)
+    return proto
+
+
+def _inputs(model: Any, dtype: np.dtype, sample: Any) -> list[tuple[str, Any]]:
+    """What skl2onnx calls initial types: one matrix X, or one column an input where the sample is a frame."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    if sample is None:
+        if not hasattr(model, "n_features_in_") or _by_column(model):
+            raise ArgumentError(
+                f"the inputs of this {type(model).__name__} cannot be told: pass sample= with some rows of what it "
+                "was fitted on"
+            )
+        numbers = DoubleTensorType if dtype == np.float64 else FloatTensorType
+        return [("X", numbers([None, model.n_features_in_]))]
+    if hasattr(sample, "toarray"):
+        raise ArgumentError("sample is sparse, and inputs of ONNX are dense: pass sample.toarray()")
+    if hasattr(sample, "columns"):
+        return [(str(name), _type(str(name), np.asarray(sample[name]), dtype, 1)) for name in sample.columns]
+    array = np.asarray(sample)
+    if array.ndim != 2:
+        raise ArgumentError(f"sample has {array.ndim} axes, expected a frame, or an array (rows, columns)")
+    return [("X", _type("X", array, dtype, array.shape[1]))]
+
+
+def _by_column(model: Any) -> bool:
+    """Whether some part takes columns of a frame by their names."""
+    from sklearn.compose import ColumnTransformer
+
+    parts = [model, *model.get_params(deep=True).values()]
+    return hasattr(model, "feature_names_in_") and any(isinstance(part, ColumnTransformer) for part in parts)
+
+
+def _type(name: str, values: np.ndarray, dtype: np.dtype, columns: int) -> Any:
+    from skl2onnx.common import data_types
+
+    kind = values.dtype.kind
+    if kind in "OUT":
+        if not all(isinstance(value, str) for value in values.ravel().tolist()):
+            raise ArgumentError(f"{name} in sample holds values that are no text, expected numbers, booleans or texts")
+        return data_types.StringTensorType([None, columns])
+    if kind in "fiub":  # of one dtype: what skl2onnx makes of mixed ones does not always load
+        return (data_types.DoubleTensorType if dtype == np.float64 else data_types.FloatTensorType)([None, columns])
+    raise ArgumentError(f"{name} in sample is of dtype {values.dtype}, expected numbers, booleans or texts: convert it")

@@ -1,0 +1,61 @@
+"""PyTorch: the weights as `torch.nn.Sequential(Linear, activation, Linear, …)` has them in its state_dict."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..errors import ArgumentError
+from ..files import write_whole
+from . import steps
+from .paths import check_suffix
+
+
+def to_pytorch(model: Any, path: str | Path | None = None) -> dict[str, np.ndarray]:
+    """The weights of a fitted estimator, or of an `nn.MLP` or `nn.Sequential`, written to `path` if given.
+
+    Names are those of `torch.nn.Sequential`, in which each layer and each activation takes a number, and dropout none:
+    "0.weight" (out_features, in_features), "0.bias", "2.weight" … The last layer puts out logits, or the logarithms of
+    counts: PyTorch keeps the activation of the output in its loss.
+    path: .pt or .pth, for `torch.load`, written with PyTorch; or .safetensors, without it.
+    Raises ArgumentError for a model that is no such sequence, scikit-learn's NotFittedError, and StorageError.
+    """
+    suffix = None if path is None else check_suffix(path, ".pt", ".pth", ".safetensors")
+    if isinstance(model, nn.Module):
+        network = steps.of_module(model)
+    else:
+        from .stored import check_estimator
+
+        check_estimator(model)
+        network = steps.of_estimator(model)
+    state = {}
+    for i, step in enumerate(network):
+        if isinstance(step, steps.Product):
+            state[f"{i}.weight"] = np.ascontiguousarray(step.weight.T)
+            if step.bias is not None:
+                state[f"{i}.bias"] = np.ascontiguousarray(step.bias)
+    if path is not None:
+        write_whole(path, _safetensors(state) if suffix == ".safetensors" else _torch(state))
+    return state
+
+
+def _safetensors(state: dict[str, np.ndarray]) -> bytes:
+    from safetensors.numpy import save
+
+    return save(state, {"format": "pt"})
+
+
+def _torch(state: dict[str, np.ndarray]) -> bytes:
+    try:
+        import torch
+    except ImportError:
+        raise ArgumentError(
+            "PyTorch is not installed, which writes these files: pip install torch, or write .safetensors"
+        ) from None
+    content = io.BytesIO()
+    torch.save({name: torch.tensor(array) for name, array in state.items()}, content)
+    return content.getvalue()

@@ -1,0 +1,98 @@
+"""A network as a list of steps, products and activations: what every format is written from.
+
+Dropout and Flatten do nothing to the rows of a table when they are predicted, and are no steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..errors import ArgumentError
+
+# scikit-learn's names of activations, where they are not PyTorch's.
+FROM_SKLEARN = {"logistic": "sigmoid"}
+
+
+@dataclass(frozen=True)
+class Product:
+    """x·weight + bias: weight (n_in, n_out), bias (n_out,) or None."""
+
+    weight: np.ndarray
+    bias: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation by its name in `gpugrad.kernels.activation`; the slope is that of leaky_relu."""
+
+    name: str
+    negative_slope: float = 0.01
+
+
+Step = Product | Activation
+
+
+def of_estimator(model: Any) -> list[Step]:
+    """The products of a fitted estimator and the activations between them; that of the output is not one of them."""
+    between = Activation(FROM_SKLEARN.get(model.activation, model.activation))
+    steps: list[Step] = []
+    for weight, bias in zip(model.coefs_, model.intercepts_, strict=True):
+        steps += [Product(weight, bias), between]
+    return steps[:-1]
+
+
+def of_module(model: nn.Module) -> list[Step]:
+    """The steps of an `nn.MLP` or `nn.Sequential`. Raises ArgumentError for a module that is no step, or no Dense."""
+    steps = list(_of_module(model))
+    if not any(isinstance(step, Product) for step in steps):
+        raise ArgumentError(f"{type(model).__name__} has no Dense layer, expected one at least: there are no weights")
+    return steps
+
+
+def _of_module(module: nn.Module) -> Iterator[Step]:
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        for child in module:
+            yield from _of_module(child)
+    elif type(module) is nn.Dense:
+        yield Product(module.weight.numpy(), None if module.bias is None else module.bias.numpy())
+        if module.activation != "identity":
+            yield Activation(module.activation, module.negative_slope)
+    elif type(module) is nn.LeakyReLU:
+        yield Activation("leaky_relu", module.negative_slope)
+    elif type(module) in ACTIVATIONS:
+        yield Activation(ACTIVATIONS[type(module)])
+    elif type(module) not in (nn.Dropout, nn.Flatten):
+        raise ArgumentError(
+            f"a {type(module).__name__} cannot be exported, expected a Sequential of Dense layers, activations, "
+            "Dropout and Flatten: build the model of these"
+        )
+
+
+ACTIVATIONS: dict[type, str] = {
+    nn.Identity: "identity",
+    nn.ReLU: "relu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.GELU: "gelu",
+    nn.SiLU: "silu",
+}
+
+
+def n_in(steps: list[Step]) -> int:
+    """Features that the first product takes."""
+    return next(step.weight.shape[0] for step in steps if isinstance(step, Product))
+
+
+def n_out(steps: list[Step]) -> int:
+    """Outputs of the last product."""
+    return next(step.weight.shape[1] for step in reversed(steps) if isinstance(step, Product))
+
+
+def dtype(steps: list[Step]) -> np.dtype:
+    """Of the weights."""
+    return next(step.weight.dtype for step in steps if isinstance(step, Product))
