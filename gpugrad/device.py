@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -47,7 +48,8 @@ class Device:
 
     Attributes: `name` ("cpu", "cuda:0"), `kind`, `toolchain`, `xp` (the array library), `kernels` (the launchers),
     `reason` (why this device was chosen, one line), `recorder` (the recording in progress, or None), `profiler` (what
-    times each launch, or None).
+    times each launch, or None), `lock` (reentrant: threads that share a device take turns under it; a Trainer and the
+    estimators hold it while they train and predict, other work holds it itself).
     """
 
     xp: Any = np
@@ -57,6 +59,7 @@ class Device:
         self.kind = self.name = kind
         self.toolchain = toolchain
         self.reason = "asked for"
+        self.lock = threading.RLock()
         self.recorder: Recorder | None = None
         self.profiler: Profile | None = None
         self._observers: list[Observer] = []
@@ -64,6 +67,10 @@ class Device:
 
     def __repr__(self) -> str:
         return f"device({self.name!r}, toolchain={self.toolchain!r})"
+
+    def __reduce__(self) -> tuple:
+        # A copy, and a pickle where it is read, is the device of that name.
+        return device, (self.name, self.toolchain)
 
     @cached_property
     def kernels(self) -> SimpleNamespace:
@@ -320,7 +327,7 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
         obstacle = unavailable(kind, toolchain, number)
         if obstacle:
             raise DeviceError(f"device {name!r} with toolchain {toolchain!r} cannot be used: {obstacle}")
-        _devices[key] = _make(kind, number, toolchain)
+        _devices.setdefault(key, _make(kind, number, toolchain))  # one object, though threads ask at once
     found = _devices[key]
     if reason is not None:
         found.reason = reason

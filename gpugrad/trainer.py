@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
@@ -31,6 +32,19 @@ from .tensor import Tensor
 from .training_data import check_features, check_labels, check_targets, check_weights, class_weights
 
 logger = logging.getLogger("gpugrad")
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _in_turn(method: Method) -> Method:
+    """A method of a trainer that holds its device: threads take turns."""
+
+    @functools.wraps(method)
+    def held(self: Any, *arguments: Any, **options: Any) -> Any:
+        with self.device.lock:
+            return method(self, *arguments, **options)
+
+    return cast(Method, held)
 
 
 class Trainer:
@@ -107,6 +121,7 @@ class Trainer:
 
     # ---- training ----
 
+    @_in_turn
     def fit(
         self,
         x: Any,
@@ -333,12 +348,14 @@ class Trainer:
 
     # ---- use ----
 
+    @_in_turn
     def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, scale: float = 1.0) -> dict[str, float]:
         """The loss and the score on data: "accuracy" for labels and yes/no outputs, "r2" for real-valued targets."""
         x, y, _ = self._pair(x, y, scale)
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
         return self._scores(x, y, scale, weight)
 
+    @_in_turn
     def predict(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
         """Class labels (rows,); for BCEWithLogitsLoss 0 or 1 (rows, n_out); else the outputs (rows, n_out)."""
         out = self._forward(check_features(x), scale)
@@ -348,6 +365,7 @@ class Trainer:
             return (out > 0).numpy().astype(np.int64)
         return out.numpy()
 
+    @_in_turn
     def predict_proba(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
         """Probabilities (rows, n_classes), or of each yes/no output; only for a loss on logits."""
         if not isinstance(self.loss, nn.CrossEntropyLoss | nn.BCEWithLogitsLoss):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -45,6 +46,19 @@ def test_learns_and_generalises():
     probabilities = trainer.predict_proba(x)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), trainer.predict(x))
+
+
+def test_trainers_in_threads_take_turns():
+    """Recorded steps and scratch memory belong to the device: each has the bits that it has alone."""
+
+    def train(seed, trainer):
+        trainer.fit(*blobs(seed=seed), epochs=3, batch_size=32, validation_data=blobs(seed=9))
+        return weights(trainer)
+
+    alone = [train(seed, make_trainer(dropout=0.2)) for seed in range(6)]
+    trainers = [make_trainer(dropout=0.2) for _ in range(6)]
+    with ThreadPoolExecutor(4) as threads:
+        np.testing.assert_array_equal(list(threads.map(train, range(6), trainers)), alone)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

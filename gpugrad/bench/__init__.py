@@ -9,6 +9,7 @@ training    whole steps and the time to an accuracy, by `engines` in processes o
 scaling     how a step's time grows with its network and batch
 startup     from the start of a process to the first step
 memory      the peak of a training beside what it must hold
+estimators  scores and times of the estimators beside scikit-learn's
 tune        which variant of each product of a model is the fastest
 networks    what training is measured on
 record      the file that keeps it all

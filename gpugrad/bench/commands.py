@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import report_commands, tables, tune_command
+from . import estimators_command, report_commands, tables, tune_command
 from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, names, printed
 
 app = typer.Typer(help="Measure kernels and training, compare and draw what was measured.", no_args_is_help=True)
@@ -118,6 +118,7 @@ def everything(
         sections["memory"] = _memory(target, quick)
 
 
+app.command()(estimators_command.estimators)
 app.command()(tune_command.tune)
 app.command()(report_commands.compare)
 app.command()(report_commands.report)

@@ -138,6 +138,10 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
     ) -> None:
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
+        with self._device().lock:
+            self._fit_in_epochs(X, y, sample_weight, incremental)
+
+    def _fit_in_epochs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, incremental: bool) -> None:
         train, validation = Rows(X, y, self._weight_of_classes(y, sample_weight)), None
         session = self._begin(incremental)
         if (given := getattr(self, "_validation_data", None)) is not None:
@@ -241,7 +245,7 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
             return min(200, n_samples)
         if self.batch_size > n_samples:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
             )
         return int(np.clip(self.batch_size, 1, n_samples))
 
@@ -250,11 +254,12 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
 
     def _fit_lbfgs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, *scratch: Any) -> None:
         sample_weight = self._weight_of_classes(y, sample_weight)
-        self._session = self._session_over_all(X, y, sample_weight)
-        try:
-            super()._fit_lbfgs(X, y, sample_weight, *scratch)
-        finally:
-            del self._session
+        with self._device().lock:
+            self._session = self._session_over_all(X, y, sample_weight)
+            try:
+                super()._fit_lbfgs(X, y, sample_weight, *scratch)
+            finally:
+                del self._session
 
     def _session_over_all(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Session:
         session = Session(self, self._device())
@@ -264,8 +269,9 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
     def _loss_grad_lbfgs(
         self, packed_coef_inter: np.ndarray, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, *scratch: Any
     ) -> tuple[float, np.ndarray]:
-        session = getattr(self, "_session", None) or self._session_over_all(X, y, sample_weight)
-        loss, gradient = session.loss_and_gradient(packed_coef_inter)
+        with self._device().lock:
+            session = getattr(self, "_session", None) or self._session_over_all(X, y, sample_weight)
+            loss, gradient = session.loss_and_gradient(packed_coef_inter)
         if self.loss == "poisson":
             loss += loss_of_targets(y, sample_weight, np.arange(len(y)), len(y))
         return loss, gradient
@@ -282,15 +288,17 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
         if check_input:
             X = validate_data(self, as_input(X), accept_sparse=["csr", "csc"], reset=False)
-        return network.outputs(
-            X,
-            self.coefs_,
-            self.intercepts_,
-            activation=self.activation,
-            out_activation=self.out_activation_,
-            device=self._device(),
-            precision_name=self.precision,
-        )
+        device = self._device()
+        with device.lock:
+            return network.outputs(
+                X,
+                self.coefs_,
+                self.intercepts_,
+                activation=self.activation,
+                out_activation=self.out_activation_,
+                device=device,
+                precision_name=self.precision,
+            )
 
     def plot_loss_curve(self, path: Any = None) -> Any:
         """Draw losses, validation score and learning rate against the epoch; returns the figure, saves it to `path`.

@@ -17,7 +17,7 @@ from ..progress import Progress
 from .loss_of_targets import loss_of_targets
 from .session import Session
 
-CALLER = 8  # stack levels from a warning here to the line that called fit
+CALLER = 9  # stack levels from a warning here to the line that called fit
 
 
 @dataclass

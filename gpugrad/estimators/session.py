@@ -64,6 +64,7 @@ class Session:
         self._data = Minibatches(self.device, x, y, weight, batch_size=batch_size, shuffle=False, dtype=self.dtype)
         self.sizes = [size for (size,) in self._data.groups]
         self._step = record(self._run_step, self.device)
+        self._evaluate = record(self._run_evaluation, self.device)
 
     def _encode(self, x: Any, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = np.ascontiguousarray(network.dense(x), self.dtype)
@@ -153,10 +154,14 @@ class Session:
         self._data.begin_epoch(0)
         self._data.prepare(rows)
         with precision(self._estimator.precision), np.errstate(all="ignore"):
-            objective, reported = self._objective(rows, penalty=True)
-            self.optimizer.zero_grad()
-            objective.backward()
+            reported = self._evaluate(rows)
         return float(reported), flat.download(flat.gradients).astype(np.float64)
+
+    def _run_evaluation(self, rows: int) -> Tensor:
+        objective, reported = self._objective(rows, penalty=True)
+        self.optimizer.zero_grad()
+        objective.backward()
+        return reported
 
     def loss_of(self, x: Any, y: np.ndarray, weight: np.ndarray | None) -> float:
         """The weighted mean loss of other rows, as they are now, with neither dropout nor penalty."""
@@ -176,7 +181,7 @@ class Session:
 
     def release(self) -> None:
         """Let go of the data."""
-        del self._data, self._step
+        del self._data, self._step, self._evaluate
 
     def write(self, weights: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]) -> None:
         flat = self.optimizer.flat
