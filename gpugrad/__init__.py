@@ -31,6 +31,7 @@ from .random import Generator, manual_seed
 from .recording import record
 from .tape import no_grad
 from .tensor import Tensor, tensor
+from .tracking import CSVLogger, TensorBoardLogger
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CSVLogger",
     "Callback",
     "Device",
     "EarlyStopping",
@@ -49,6 +51,7 @@ __all__ = [
     "MLPRegressor",
     "Profile",
     "Tensor",
+    "TensorBoardLogger",
     "Trainer",
     "argmax",
     "clip",

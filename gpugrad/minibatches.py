@@ -19,8 +19,9 @@ def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
 class Minibatches:
     """A checked data set on a device, in the dtype that it is stored in, gathered into minibatches by a kernel.
 
-    x (rows, features); y (rows,) int32 or (rows, n_out) floats; weight (rows,) or None. dtype: of the minibatches.
-    scale: what a stored feature is multiplied by. accumulation_steps: the minibatches of one optimizer step, a group.
+    x (rows, features); y (rows,) int32 or (rows, n_out) floats; weight (rows,) or None. rows: the indices of those to
+    train on; None: all. dtype: of the minibatches. scale: what a stored feature is multiplied by. accumulation_steps:
+    the minibatches of one optimizer step, a group.
     on_device: keep the data there, or bring them in parts; None: keep them if they fit. Either gives the same bits.
     The order of an epoch depends on seed and epoch alone.
 
@@ -35,6 +36,7 @@ class Minibatches:
         y: np.ndarray,
         weight: np.ndarray | None = None,
         *,
+        rows: np.ndarray | None = None,
         batch_size: int,
         accumulation_steps: int = 1,
         shuffle: bool = True,
@@ -44,7 +46,8 @@ class Minibatches:
         on_device: bool | None = None,
     ) -> None:
         self.device = device
-        self.rows = len(x)
+        self.rows = len(x if rows is None else rows)
+        self._chosen = None if rows is None else rows.astype(np.int32)
         full, rest = divmod(self.rows, batch_size)
         sizes = [batch_size] * full + [rest] * (rest > 0)
         self.groups = [sizes[i : i + accumulation_steps] for i in range(0, len(sizes), accumulation_steps)]
@@ -59,8 +62,9 @@ class Minibatches:
         self.scale = scale
         arrays = [x, y]
         if weight is not None:  # of mean 1; the largest is divided out first, so that the sum cannot overflow
-            weight = weight / weight.max()
-            arrays.append((weight / weight.mean()).astype(self._dtype))
+            chosen = weight if rows is None else weight[rows]
+            largest = chosen.max()
+            arrays.append((weight / largest / (chosen / largest).mean()).astype(self._dtype))
         self._stream: Stream | None = None
         self._left = self.rows  # of the rows that are on the device
         if on_device is None:
@@ -79,6 +83,8 @@ class Minibatches:
         """order: of the rows, int32; None for that of the epoch's number."""
         if order is None:
             order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows, dtype=np.int32)
+        if self._chosen is not None:
+            order = self._chosen[order]
         if self._stream is None:
             self.device.write(self._order, order)
             self.device.write(self._cursor, 0)

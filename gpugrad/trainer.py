@@ -28,6 +28,7 @@ from .precision import check_precision_for, precision
 from .progress import Progress
 from .random import Generator, check_seed
 from .recording import record
+from .streaming import is_mapped
 from .tensor import Tensor
 from .training_data import check_features, check_labels, check_targets, check_weights, class_weights
 
@@ -112,7 +113,8 @@ class Trainer:
             if name != "params"
         }
         self._dtype = self.optimizer.flat.dtype
-        self._epoch_loss = self.device.zeros(1, self._dtype)
+        self._epoch_loss = self.device.zeros(1, self._dtype)  # of the running epoch so far, a share of each row's loss
+        self._epoch_rows = self._rows_so_far = 0
         self._stop_reason: str | None = None
 
     @property
@@ -172,12 +174,12 @@ class Trainer:
             raise ArgumentError("the schedule is one of another optimizer: make it over the one of this trainer")
         if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
             early_stopping = EarlyStopping(early_stopping)
-        x, y, weight, validation = self._training_data(
+        x, y, weight, rows, validation = self._training_data(
             x, y, sample_weight, class_weight, validation_data, validation_split, scale
         )
-        if len(x) < batch_size:
+        if (n_rows := len(y if rows is None else rows)) < batch_size:
             raise ArgumentError(
-                f"there are {len(x)} rows to train on, fewer than the batch size {batch_size}: pass a smaller one"
+                f"there are {n_rows} rows to train on, fewer than the batch size {batch_size}: pass a smaller one"
             )
         if checkpoint is not None:
             check_writable(Path(checkpoint).parent)
@@ -186,6 +188,7 @@ class Trainer:
             x,
             y,
             weight,
+            rows=rows,
             batch_size=batch_size,
             accumulation_steps=accumulation_steps,
             shuffle=shuffle,
@@ -194,7 +197,7 @@ class Trainer:
             seed=self.seed,
             on_device=data_on_device,
         )
-        del x, y, weight  # what training needs of them is in data now
+        del x, y, weight, rows  # what training needs of them is in data now
         hooks = [*([early_stopping] if early_stopping else []), *callbacks]
         goal = epochs if resume else self.epoch + epochs
         self._stop_reason = self.history.stopped = None
@@ -222,6 +225,10 @@ class Trainer:
             hook.on_fit_end(self)
         self.history.stopped = self._stop_reason
         return self.history
+
+    def running_loss(self) -> tuple[float, int]:
+        """Of the running epoch so far: the sum of the losses of its rows, and their number; waits for the device."""
+        return float(self.device.download(self._epoch_loss)[0]) * self._epoch_rows, self._rows_so_far
 
     def stop(self, reason: str) -> None:
         """End the training after the running epoch; for callbacks."""
@@ -297,6 +304,7 @@ class Trainer:
         start = time.perf_counter()
         data.begin_epoch(self.epoch)
         self.device.write(self._epoch_loss, 0)
+        self._epoch_rows, self._rows_so_far = data.rows, 0
         for group in data.groups:
             rows = sum(group)
             for hook in hooks:
@@ -307,6 +315,7 @@ class Trainer:
                 if bar is not None:
                     bar.advance(size)
             self.steps += 1
+            self._rows_so_far += rows
             if self.schedule is not None and self.schedule.interval == "step":
                 self.schedule.step()
             for hook in hooks:
@@ -406,8 +415,9 @@ class Trainer:
         validation_data: Any,
         validation_split: float,
         scale: float,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        """Check what `fit` takes; returns x, y and weight to train on, and (x, y) to validate on or None."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
+        """Check what `fit` takes; returns x, y and weight, which of their rows to train on or None for all, and (x, y)
+        to validate on or None."""
         if not 0 <= validation_split < 1:
             raise ArgumentError(f"validation_split is {validation_split}, expected a share in [0, 1)")
         if validation_data is not None and validation_split:
@@ -420,7 +430,7 @@ class Trainer:
                 raise ArgumentError("class_weight needs CrossEntropyLoss: use sample_weight, or pos_weight of the loss")
             of_class = class_weights(class_weight, y, n_out)
             weight = of_class if weight is None else weight * of_class
-        validation = None
+        rows = validation = None
         if validation_data is not None:
             if len(validation_data) != 2:
                 raise ArgumentError(f"validation_data has {len(validation_data)} parts, expected two: (x, y)")
@@ -430,10 +440,13 @@ class Trainer:
             classes = tuple(map(str, range(n_out))) if labels else None
             kept, held = hold_out_rows(y, classes, share=validation_split, seed=self.seed)
             validation = x[held], y[held]
-            x, y, weight = x[kept], y[kept], None if weight is None else weight[kept]
-        if weight is not None and not weight.any():
+            if is_mapped(x):  # to take rows out would be to read it into memory
+                rows = kept
+            else:
+                x, y, weight = x[kept], y[kept], None if weight is None else weight[kept]
+        if weight is not None and not (weight if rows is None else weight[rows]).any():
             raise DataError("all rows to train on have the weight 0: give some of them a positive one")
-        return x, y, weight, validation
+        return x, y, weight, rows, validation
 
 
 class _Found(Exception):

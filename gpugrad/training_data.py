@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from .device import to_host
+from .data.inputs import as_array
 from .errors import ArgumentError, DataError
 
+CHECKED_BYTES = 8 * 1024**2  # at a time, so that a check of a memory map needs no memory of its size
 STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))
 
 
 def check_features(x: Any, name: str = "x") -> np.ndarray:
     """Features as a C-contiguous array (rows, features) in a dtype that `gather` reads; all finite.
 
-    uint8 and floats keep their dtype, other numbers become float32. Raises DataError.
+    x: whatever `as_array` takes. uint8 and floats keep their dtype, and their memory where they are C-contiguous: a
+    memory map stays one. Other numbers become float32. Raises DataError.
     """
-    x = _as_array(x, name)
+    x = as_array(x, name)
     if x.dtype not in STORED:
         if x.dtype.kind not in "biuf":
             raise DataError(f"{name} has dtype {x.dtype}, expected numbers: encode text and categories first")
@@ -32,7 +34,7 @@ def check_features(x: Any, name: str = "x") -> np.ndarray:
 
 def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarray:
     """Class labels (rows,) or (rows, 1) as int32 (rows,), each in 0 … n_classes − 1. Raises DataError."""
-    y = _as_array(y, name)
+    y = as_array(y, name)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     _check_shape(y, (rows,), name)
@@ -51,7 +53,7 @@ def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarr
 
 def check_targets(y: Any, rows: int, n_out: int, name: str = "y") -> np.ndarray:
     """Real-valued targets as floats (rows, n_out), all finite; (rows,) is one output. Raises DataError."""
-    y = _as_array(y, name)
+    y = as_array(y, name)
     if y.dtype.kind not in "biuf":
         raise DataError(f"{name} has dtype {y.dtype}, expected numbers: encode text and categories first")
     if y.ndim == 1:
@@ -64,7 +66,7 @@ def check_targets(y: Any, rows: int, n_out: int, name: str = "y") -> np.ndarray:
 
 def check_weights(weight: Any, rows: int, name: str = "sample_weight") -> np.ndarray:
     """Weights as float64 (rows,): finite, not negative, not all zero. Raises DataError."""
-    weight = _as_array(weight, name)
+    weight = as_array(weight, name)
     if weight.dtype.kind not in "biuf":
         raise DataError(f"{name} has dtype {weight.dtype}, expected numbers")
     if weight.shape != (rows,):
@@ -99,13 +101,6 @@ def class_weights(class_weight: Any, labels: np.ndarray, n_classes: int) -> np.n
     return check_weights(table, n_classes, "class_weight")[labels]
 
 
-def _as_array(values: Any, name: str) -> np.ndarray:
-    try:
-        return to_host(values)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} is no array of numbers ({error}): make its rows equally long") from None
-
-
 def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str) -> None:
     if array.shape != shape:
         raise DataError(
@@ -114,8 +109,14 @@ def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str) -> None:
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise DataError(
-            f"{name} holds {array[place]} at {place}, expected finite numbers: remove the row or fill the value in"
-        )
+    if array.dtype.kind != "f" or array.size == 0:
+        return
+    rows = max(1, CHECKED_BYTES * len(array) // array.nbytes)
+    for start in range(0, len(array), rows):
+        finite = np.isfinite(array[start : start + rows])
+        if not finite.all():
+            first, *rest = (int(i) for i in np.argwhere(~finite)[0])
+            place = (start + first, *rest)
+            raise DataError(
+                f"{name} holds {array[place]} at {place}, expected finite numbers: remove the row or fill the value in"
+            )

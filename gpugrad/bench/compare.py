@@ -21,6 +21,7 @@ IDENTITY = {
     "time_to_accuracy": ("network", "batch", "engine", "data", "target"),
     "scaling": ("axis", "value", "network", "batch"),
     "startup": ("what", "cache"),
+    "estimators": ("data", "estimator", "device"),
 }
 MAKERS = ("by", "engine")  # who made a row: gpugrad, where it does not say
 ONE_RUN = 0.1  # the noise of a row without a spread, as a share of its time

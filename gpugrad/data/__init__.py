@@ -11,6 +11,8 @@ from .dataset import Dataset
 from .download import fetch
 from .files import SUFFIXES, load_features, load_file, load_labelled
 from .idx import read_idx
+from .larger import open_parquet
+from .parquet import parquet_batches
 from .preprocessing import Preprocessing
 from .split import hold_out_rows
 from .table import read_table
@@ -25,6 +27,8 @@ __all__ = [
     "load",
     "load_features",
     "load_labelled",
+    "open_parquet",
+    "parquet_batches",
     "read_idx",
     "read_table",
 ]

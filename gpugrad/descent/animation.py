@@ -23,6 +23,7 @@ DURATION = 70  # milliseconds of a frame
 HOLD = 2500  # of the last one
 DPI = 80
 COLOURS = 128  # of the palette that all frames share
+CLEAR = 255  # a number that no colour of the palette has
 OCTREE = 2  # Pillow's number for the method that keeps white white
 
 PAGE = """<!doctype html>
@@ -114,18 +115,25 @@ def _gif(images: Sequence[Any]) -> bytes:
 
 def _page(images: Sequence[Any], steps: Sequence[int], title: str) -> bytes:
     """The first frame, and over it what differs in each: a tenth of the size of whole frames."""
-    colours = [np.array(image.convert("RGBA")) for image in images]
-    overlays = [_png(np.where((frame != colours[0]).any(axis=2, keepdims=True), frame, 0)) for frame in colours]
+    first = np.array(images[0])
+    overlays, colours = [], images[0].getpalette()
+    for image in images:
+        overlay = image.copy()
+        overlay.putdata(np.where(np.array(image) == first, CLEAR, np.array(image)).ravel().tolist())
+        overlay.putpalette([*colours, *[0] * (3 * 256 - len(colours))])
+        overlays.append(_png(overlay, transparency=CLEAR))
     page = PAGE.format(
-        title=html.escape(title), first=_png(colours[0]), frames=overlays, steps=list(steps), last=len(images) - 1,
+        title=html.escape(title),
+        first=_png(images[0]),
+        frames=overlays,
+        steps=list(steps),
+        last=len(images) - 1,
         duration=DURATION,
-    )  # fmt: skip
+    )
     return page.encode()
 
 
-def _png(pixels: np.ndarray) -> str:
-    from PIL import Image
-
+def _png(image: Any, **options: Any) -> str:
     content = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(content, "PNG")
+    image.save(content, "PNG", **options)
     return base64.b64encode(content.getvalue()).decode()

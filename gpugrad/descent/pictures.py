@@ -158,7 +158,7 @@ def plot_basins(
         axes.set(xlabel="$x_1$ of the start", ylabel="$x_2$ of the start", title=f"{view.name}, {optimizer}{at}")
         words = ["nowhere", *map(_place, found.ends, found.values)]
         shares = [float((found.labels == i).mean()) for i in range(-1, n)]
-        shown = [i for i, share in enumerate(shares) if share]
+        shown = [i for i, share in enumerate(shares) if share >= 0.005]
         if len(shown) <= IN_LEGEND:
             patches = [Patch(color=colours[i], alpha=0.65) for i in shown]
             place_legend(figure, patches, [f"{shares[i]:.0%} to {words[i]}" for i in shown], view.bounds)

@@ -49,11 +49,16 @@ class Run:
         self.hooks = list(estimator.callbacks or ())
         self.stopped: str | None = None
         self._train, self._validation = train, validation
+        self._rows_so_far = 0  # of the running epoch
         self._speaks = bool(estimator.verbose) and estimator.verbose != 2
 
     @property
     def epoch(self) -> int:
         return len(self.history)
+
+    def running_loss(self) -> tuple[float, int]:
+        """Of the running epoch so far: the sum of the losses of its rows, and their number; waits for the device."""
+        return self.session.running_loss(), self._rows_so_far
 
     def stop(self, reason: str) -> None:
         """End the training after the running epoch; for callbacks."""
@@ -94,11 +99,13 @@ class Run:
             session.rate = e._optimizer.learning_rate if e.solver == "sgd" else e.learning_rate_init
         rate, start = session.rate, time.perf_counter()
         session.begin_epoch(self.order)
+        self._rows_so_far = 0
         for size in session.sizes:
             for hook in self.hooks:
                 hook.on_step_begin(self, self.steps)
             session.step(size)
             self.steps += 1
+            self._rows_so_far += size
             if session.schedule is not None and session.schedule.interval == "step":
                 session.schedule.step()
             for hook in self.hooks:

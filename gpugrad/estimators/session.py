@@ -97,11 +97,15 @@ class Session:
             self.optimizer.param_groups[0]["weight_decay"] = 0.0 if self._weighted else self._estimator.alpha / size
             self._step(size)
 
-    def epoch_loss(self) -> float:
-        """The mean loss of the epoch's minibatches, each as it was before its step."""
+    def running_loss(self) -> float:
+        """The sum of the losses of the epoch's rows so far, each as it was before its step."""
         losses, squares = self.device.download(self._sums)
         alpha = 0.0 if self._weighted else self._estimator.alpha
-        return float(losses + 0.5 * alpha * squares) / self._data.rows
+        return float(losses + 0.5 * alpha * squares)
+
+    def epoch_loss(self) -> float:
+        """The mean loss of the epoch's rows."""
+        return self.running_loss() / self._data.rows
 
     def _run_step(self, size: int) -> None:
         e, device, flat = self._estimator, self.device, self.optimizer.flat

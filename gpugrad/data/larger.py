@@ -1,0 +1,270 @@
+"""Tables larger than memory: prepared once, from Parquet files to memory maps that a training streams from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError, StorageError, choose
+from ..files import PARTIAL, check_writable, storage_error, write_whole
+from .dataset import Dataset
+from .parquet import ParquetFiles, Paths, check_rows
+from .preprocessing import MAX_CATEGORIES, Column, Preprocessing, mean_and_scale
+from .split import check_split, keep_seen, split_rows
+from .table import MISSING_WORDS, _parse_numbers, check_finite, missing_value, unknown_column
+from .target import MAX_EXACT, TASKS, Target, encode_quantity, encode_target
+
+COLUMN_BYTES = 32 * 1024**2  # of the columns whose statistics are taken at once; one is always
+DESCRIPTION = "data.json"  # written last: where it is, the folder is whole
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def open_parquet(
+    paths: Paths,
+    *,
+    target: str,
+    task: str = "auto",
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    folder: str | os.PathLike[str] | None = None,
+    batch_rows: int | None = None,
+) -> Dataset:
+    """A data set of Parquet files that need not fit into memory: its arrays are memory maps of .npy files.
+
+    paths: of a file, of a folder of .parquet files, or several of these, all with the same columns. target, task,
+    test_fraction, seed: as for `data.load`, with the same preprocessing and the same rows in each part, bit for bit;
+    only their order is that of the files.
+    folder: where the .npy files are written, once, whole or not at all; if it holds the same files prepared in the same
+    way, they are taken as they are. None: a temporary folder, which goes with the data set. They take 4 bytes a
+    feature and row.
+    batch_rows: rows in memory at once, None for about 16 MiB; beside them about 60 bytes for each row of all.
+
+    Raises ArgumentError for options that do not apply and a folder with something else in it, DataError as `data.load`
+    does, StorageError where the disk has no room.
+    """
+    choose("task", task, TASKS)
+    check_split(test_fraction, seed)
+    files = ParquetFiles(paths)
+    batch_rows = check_rows("batch_rows", batch_rows, files)
+    if target not in files.names:
+        raise unknown_column("column", target, files.names, str(files.paths[0]))
+    if len(files.names) == 1:
+        raise DataError(
+            f"{files.paths[0]} has no column beside the target {target!r}: expected at least one to predict it from"
+        )
+    made_from = {
+        "files": [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in files.paths],
+        "options": {"target": target, "task": task, "test_fraction": float(test_fraction), "seed": int(seed)},
+    }
+    if folder is not None:
+        folder = Path(folder)
+        if (folder / DESCRIPTION).is_file():
+            return _reopen(folder, made_from)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ArgumentError(f"{folder} is not empty and no prepared data set: choose a new folder")
+    parent = Path(tempfile.gettempdir()) if folder is None else folder.parent
+    check_writable(parent)
+    around = Path(tempfile.mkdtemp(prefix=".gpugrad-", suffix=PARTIAL, dir=parent))
+    try:
+        made = around / "data"
+        made.mkdir()
+        _prepare(files, made, made_from, batch_rows)
+        if folder is not None:
+            if folder.exists():
+                folder.rmdir()
+            made = made.rename(folder)
+        dataset = _reopen(made, made_from)
+        if folder is None:
+            weakref.finalize(dataset, shutil.rmtree, around, ignore_errors=True)
+            return dataset
+    except BaseException as error:
+        shutil.rmtree(around, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            raise storage_error(folder or around, error) from error
+        raise
+    around.rmdir()
+    return dataset
+
+
+# ---- what a folder is made of ----
+
+
+def _prepare(files: ParquetFiles, folder: Path, made_from: dict[str, Any], batch_rows: int) -> None:
+    """Write the arrays and their description: statistics a few columns at a time, then the rows a batch at a time."""
+    options = made_from["options"]
+    name = options["target"]
+    target = _target(files, name, options["task"], batch_rows)
+    split = {key: options[key] for key in ("test_fraction", "seed")}
+    codes = None if target.classes is None else target.y
+    train, test = split_rows(files.rows, codes, target.classes, **split)
+    texts = [column for column in files.names if files.kinds[column] == "texts" and column != name]
+    of_texts = _Codes(files, texts, batch_rows, {} if codes is None else {name: codes})
+    train, test = keep_seen(train, test, of_texts)
+    numbers = [column for column in files.names if column not in (name, *texts)]
+    columns = of_texts.found | _numbers(files, numbers, train, batch_rows)
+    mean, scale = (0.0, 1.0) if codes is not None else mean_and_scale(name, target.y[train])
+    ordered = tuple(columns[column] for column in files.names if column != name)
+    preprocessing = Preprocessing(ordered, name, mean, scale)
+    in_train = np.zeros(files.rows, bool)
+    in_train[train] = True
+    del train, test
+    _check_room(folder, 4 * files.rows * (preprocessing.n_features + 1))
+    y = target.y if codes is not None else preprocessing.transform_target(target.y)
+    for part, chosen in (("train", in_train), ("test", ~in_train)):
+        np.save(folder / f"y_{part}.npy", y[chosen])
+    _write_features(files, folder, in_train, preprocessing, batch_rows)
+    description = {
+        "made_from": made_from,
+        "task": target.task,
+        "classes": target.classes,
+        "preprocessing": preprocessing.to_json(),
+    }
+    write_whole(folder / DESCRIPTION, json.dumps(description))
+
+
+def _target(files: ParquetFiles, name: str, task: str, batch_rows: int) -> Target:
+    """`encode_target` of the whole column, of which only numbers, or codes and one copy of each text, are kept."""
+    numbers = np.empty(files.rows)
+    for place, columns in files.columns([name], batch_rows, text=(name,)):
+        parsed = _parse_numbers(columns[name].tolist())
+        if parsed is None:
+            if task == "regression":
+                with place.named():
+                    encode_quantity(name, columns[name])
+            break
+        numbers[place.first : place.first + len(parsed)] = parsed
+    else:
+        check_finite(name, numbers)
+        # Whole numbers that float64 does not tell apart are labels as they are written.
+        if task != "classification" or np.abs(numbers).max() < MAX_EXACT:
+            distinct, which = np.unique(numbers, return_inverse=True)
+            found = encode_target(name, distinct, task)
+            return Target(found.task, numbers if found.classes is None else found.y[which], found.classes)
+    codes, texts = _codes(files, name, batch_rows, limit=None)
+    labels = np.empty(len(texts), object)
+    labels[:] = texts
+    found = encode_target(name, labels, task)
+    return Target(found.task, found.y[codes], found.classes)
+
+
+class _Codes(Mapping[str, np.ndarray]):
+    """The columns of texts as numbers that tell the texts of a column apart (rows,): each is read when asked for.
+
+    known: columns that are there already. found: the categories of each of the others that was asked for.
+    """
+
+    def __init__(self, files: ParquetFiles, names: list[str], batch_rows: int, known: dict[str, np.ndarray]) -> None:
+        self._files, self._names, self._batch_rows, self._known = files, names, batch_rows, known
+        self.found: dict[str, Column] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name in self._known:
+            return self._known[name]
+        codes, texts = _codes(self._files, name, self._batch_rows, limit=MAX_CATEGORIES)
+        self.found[name] = Column(name, categories=tuple(sorted(texts)))
+        return codes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._names, *self._known))
+
+    def __len__(self) -> int:
+        return len(self._names) + len(self._known)
+
+
+def _codes(files: ParquetFiles, name: str, batch_rows: int, limit: int | None) -> tuple[np.ndarray, list[str]]:
+    """Of a column of texts the number of each row's text (rows,) int32, and the texts in the order of these numbers."""
+    first_rows: dict[str, int] = {}
+    number: dict[str, int] = {}
+    codes = np.empty(files.rows, np.int32)
+    for place, columns in files.columns([name], batch_rows, text=(name,)):
+        cells = columns[name].tolist()
+        for row, text in enumerate(cells, place.first):
+            if text not in number:
+                number[text], first_rows[text] = len(number), row
+        if limit is not None and len(number) > limit:
+            raise DataError(
+                f"column {name!r} has more than {limit} different texts, such as {cells[-1]!r}: expected numbers or at "
+                f"most {limit} categories; drop it or write it as numbers"
+            )
+        codes[place.first : place.first + len(cells)] = [number[text] for text in cells]
+    words = [text for text in number if _parse_numbers([text]) is None]
+    if 0 < len(words) < len(number) and all(word.lower() in MISSING_WORDS for word in words):
+        raise missing_value(name, first_rows[words[0]])  # numbers, and words for none
+    return codes, list(number)
+
+
+def _numbers(files: ParquetFiles, names: list[str], train: np.ndarray, batch_rows: int) -> dict[str, Column]:
+    """The columns of numbers with the statistics of the rows `train`, in the order that they are summed in memory."""
+    at_once = max(1, COLUMN_BYTES // (8 * files.rows))
+    found: dict[str, Column] = {}
+    for start in range(0, len(names), at_once):
+        some = names[start : start + at_once]
+        whole = {name: np.empty(files.rows) for name in some}
+        for place, columns in files.columns(some, batch_rows):
+            for name, values in columns.items():
+                whole[name][place.first : place.first + len(values)] = values
+        for name in some:
+            found[name] = Column(name, *mean_and_scale(name, whole.pop(name)[train]))
+    return found
+
+
+def _write_features(
+    files: ParquetFiles, folder: Path, in_train: np.ndarray, preprocessing: Preprocessing, batch_rows: int
+) -> None:
+    """x_train.npy and x_test.npy, written in order: a full disk is then an error, which it is not in a memory map."""
+    rows = {"train": int(in_train.sum()), "test": int((~in_train).sum())}
+    names = [column.name for column in preprocessing.columns]
+    with open(folder / "x_train.npy", "wb") as train, open(folder / "x_test.npy", "wb") as test:
+        for file, part in ((train, "train"), (test, "test")):
+            shape = rows[part], preprocessing.n_features
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+        for place, columns in files.columns(names, batch_rows, text=preprocessing.categorical):
+            with place.named():
+                x = preprocessing.transform(columns).astype("<f4", copy=False)
+            chosen = in_train[place.first : place.first + len(x)]
+            train.write(x[chosen].data)
+            test.write(x[~chosen].data)
+        for file in (train, test):
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _check_room(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise StorageError(
+            f"the prepared data take {size / 1e9:.1f} GB, and {folder.parent} has {free / 1e9:.1f} GB free: free some "
+            "space or choose another folder"
+        )
+
+
+def _reopen(folder: Path, made_from: dict[str, Any]) -> Dataset:
+    """The data set in a folder; raises ArgumentError unless it was made from the same files in the same way."""
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text())
+        same = description["made_from"] == json.loads(json.dumps(made_from))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder / DESCRIPTION} is damaged ({error}): remove the folder") from error
+    if not same:
+        raise ArgumentError(
+            f"{folder} holds data of other files, or of these before they were changed, or prepared in another way: "
+            "choose another folder, or remove it"
+        )
+    preprocessing = Preprocessing.from_json(description["preprocessing"])
+    try:
+        x_train, y_train, x_test, y_test = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder} is damaged ({error}): remove it") from error
+    classes = description["classes"]
+    name = Path(made_from["files"][0][0]).name
+    classes = None if classes is None else tuple(classes)
+    return Dataset(name, description["task"], x_train, y_train, x_test, y_test, classes, 1.0, preprocessing)

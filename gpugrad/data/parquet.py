@@ -1,0 +1,215 @@
+"""Parquet files larger than memory: the same columns over one or more files, read a batch of rows at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError
+from .preprocessing import Preprocessing
+from .table import _check_names, _from_arrow, check_finite, listed, missing_value, unknown_column
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+BATCH_BYTES = 16 * 1024**2  # of the numbers in a batch of rows
+BUFFER_BYTES = 64 * 1024  # of a file, for each column that is read: without it, all of its row groups come into memory
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a batch of rows lies: its first row over all files, and in its own file of several (else None)."""
+
+    first: int
+    path: Path | None
+    first_in_file: int
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """An error that counts the rows of this batch says where it begins."""
+        try:
+            yield
+        except DataError as error:
+            if self.path is None and self.first == 0:
+                raise
+            where = f" of {self.path}" if self.path else ""
+            raise DataError(f"counted from data row {self.first_in_file + 1}{where}: {error}") from error
+
+
+class ParquetFiles:
+    """One or more Parquet files with the same columns, as one table.
+
+    paths: of a file, of a folder of .parquet files (in the order of their names), or several of these.
+    Raises DataError for files that are absent, damaged, without rows or of other columns than the first, and where
+    pyarrow is missing.
+
+    Attributes: `paths`; `names` of the columns; `kinds`, of each column "numbers", "texts" (booleans too) or its type;
+    `rows` of all files together.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = _find(paths)
+        self.rows = 0
+        for path in self.paths:
+            with _open(path) as file:
+                names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
+                _check_names(path, names)
+                kinds = {name: _kind(file.schema_arrow.field(name).type) for name in names}
+                self.rows += file.metadata.num_rows
+            if path == self.paths[0]:
+                self.names, self.kinds = names, kinds
+            elif kinds != self.kinds:
+                self._refuse(path, kinds)
+        if not self.rows:
+            raise DataError(f"{self.paths[0]} has columns and no rows: expected one row an example")
+
+    def batch_rows(self) -> int:
+        """Rows that a batch of all columns should have."""
+        return max(64, BATCH_BYTES // (8 * len(self.names)))
+
+    def tables(self, names: Sequence[str], rows: int) -> Iterator[tuple[Place, Any]]:
+        """The named columns as pyarrow's tables of at most so many rows, one after the other."""
+        import pyarrow as pa
+
+        first = 0
+        for path in self.paths:
+            with _open(path) as file:
+                of_several, in_file = path if len(self.paths) > 1 else None, 0
+                try:
+                    for batch in file.iter_batches(rows, columns=list(names)):
+                        if len(batch):
+                            table = pa.Table.from_batches([batch]).select(list(names))
+                            yield Place(first, of_several, in_file), table
+                            first, in_file = first + len(batch), in_file + len(batch)
+                except (pa.ArrowException, OSError) as error:
+                    raise _damaged(path, error) from error
+
+    def columns(
+        self, names: Sequence[str], rows: int, *, text: Collection[str] = ()
+    ) -> Iterator[tuple[Place, dict[str, np.ndarray]]]:
+        """The same as `read_table` gives them: finite float64, or stripped texts as objects; `text` stay text."""
+        for place, table in self.tables(names, rows):
+            with place.named():
+                columns = {name: _from_arrow(name, table.column(name), name in text) for name in names}
+                for name, values in columns.items():
+                    if values.dtype == np.float64:
+                        check_finite(name, values)
+                    elif "" in (cells := values.tolist()):
+                        raise missing_value(name, cells.index(""))
+            yield place, columns
+
+    def _refuse(self, path: Path, kinds: dict[str, str]) -> None:
+        first = self.paths[0]
+        if set(kinds) != set(self.kinds):
+            raise DataError(
+                f"{path} has the columns {listed(kinds)}, and {first} has {listed(self.kinds)}: expected the same in "
+                "every file; read files of one kind"
+            )
+        if other := next((name for name in kinds if kinds[name] != self.kinds[name]), None):
+            raise DataError(
+                f"column {other!r} holds {kinds[other]} in {path} and {self.kinds[other]} in {first}: expected the "
+                "same in every file; write one of them again"
+            )
+
+
+def parquet_batches(
+    paths: Paths, *, target: str, rows: int | None = None, preprocessing: Preprocessing | None = None
+) -> Iterator[tuple[Any, np.ndarray]]:
+    """The rows of Parquet files in their order, (X, y) after (X, y) of at most so many rows, for `partial_fit`.
+
+    rows: None for as many as make a batch of about 16 MiB.
+    X: a pyarrow table of the columns but the target, all of them numbers, in their dtypes; its names become an
+    estimator's feature names. preprocessing: standardises and encodes them first (that of a data set of `open_parquet`
+    or `data.load`); X is then its float32 features under their names. y: the values of the target as in the file.
+
+    Raises ArgumentError and DataError at the call for what is no table of that kind; DataError while reading for a cell
+    without a value, or what the preprocessing refuses.
+    """
+    files = ParquetFiles(paths)
+    rows = check_rows("rows", rows, files)
+    if target not in files.names:
+        raise unknown_column("column", target, files.names, str(files.paths[0]))
+    names = [name for name in files.names if name != target]
+    if preprocessing is None and (other := next((name for name in names if files.kinds[name] != "numbers"), None)):
+        raise DataError(
+            f"column {other!r} of {files.paths[0]} holds {files.kinds[other]}, expected numbers: pass the "
+            "preprocessing of a data set, or drop it"
+        )
+    return _batches(files, names, target, rows, preprocessing)
+
+
+def check_rows(name: str, rows: int | None, files: ParquetFiles) -> int:
+    """The rows of a batch; None is what the files suggest. Raises ArgumentError unless it is an integer from 1."""
+    if rows is None:
+        return files.batch_rows()
+    if isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 1:
+        raise ArgumentError(f"{name} is {rows!r}, expected an integer of at least 1, or None")
+    return int(rows)
+
+
+def _batches(
+    files: ParquetFiles, names: list[str], target: str, rows: int, preprocessing: Preprocessing | None
+) -> Iterator[tuple[Any, np.ndarray]]:
+    import pyarrow as pa
+
+    prepared = () if preprocessing is None else files.columns(names, rows, text=preprocessing.categorical)
+    features = iter(prepared)
+    for place, table in files.tables([*names, target], rows):
+        with place.named():
+            for name in table.column_names:
+                if table.column(name).null_count:
+                    raise missing_value(name, table.column(name).is_null().to_pylist().index(True))
+            y = table.column(target).to_numpy()
+            x = table.select(names)
+            if preprocessing is not None:
+                array = preprocessing.transform(next(features)[1])
+                x = pa.table(dict(zip(preprocessing.feature_names, array.T, strict=True)))
+        yield x, y
+
+
+def _find(paths: Paths) -> list[Path]:
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    found: list[Path] = []
+    for path in map(Path, given):
+        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not files:
+            raise DataError(f"the folder {path} holds no .parquet file: name another, or the files themselves")
+        if missing := next((file for file in files if not file.is_file()), None):
+            raise DataError(f"there is no file {missing}: give the path of an existing .parquet file")
+        found += files
+    if not found:
+        raise ArgumentError("no path was given, expected at least one: of a Parquet file or a folder of them")
+    return found
+
+
+def _open(path: Path) -> Any:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise DataError(f'cannot read {path} without pyarrow: pip install "gpugrad[parquet]"') from error
+    try:
+        return pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} is no valid Parquet file ({str(error).splitlines()[0]}): write it again")
+
+
+def _kind(dtype: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(dtype):
+        dtype = dtype.value_type
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
+        return "numbers"
+    if pa.types.is_boolean(dtype) or pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
+        return "texts"
+    return "texts" if pa.types.is_string_view(dtype) else str(dtype)
