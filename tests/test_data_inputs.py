@@ -163,6 +163,14 @@ def test_arrays_that_are_refused():
             check_features(x)
 
 
+def test_a_query_without_rows_is_refused():
+    polars = pytest.importorskip("polars")
+    query = polars.DataFrame({"a": [1.0]}).lazy()
+    for take in (check_features, as_input):
+        with pytest.raises(DataError, match=r"no rows yet, expected a DataFrame: call its collect\(\)"):
+            take(query)
+
+
 def test_the_first_value_that_is_not_finite_is_found_in_any_block(tmp_path, monkeypatch):
     monkeypatch.setattr("gpugrad.training_data.CHECKED_BYTES", 64)  # of 5 rows
     for row in (0, 4, 5, 59):

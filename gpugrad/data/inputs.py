@@ -60,9 +60,11 @@ def as_input(x: Any, name: str = "X") -> Any:
 
 
 def _frame(values: Any) -> Any:
-    """narwhals' view of a table, or None for what is none."""
+    """narwhals' view of a table, or None for what is none; DataError for a query that has no rows yet."""
     import narwhals.stable.v2 as nw
 
+    if nw.dependencies.is_polars_lazyframe(values):
+        raise DataError("a LazyFrame has no rows yet, expected a DataFrame: call its collect()")
     return nw.from_native(values) if nw.dependencies.is_into_dataframe(values) else None
 
 

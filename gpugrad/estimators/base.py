@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..device import Device
 from ..device import device as get_device
 from ..errors import ArgumentError
 from ..export.mixin import Exports
+from ..files import check_writable
 from ..history import History
 from . import network, saved
 from .loss_of_targets import loss_of_targets
@@ -113,6 +115,8 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         check_together(self, incremental)
+        if self.checkpoint is not None:
+            check_writable(Path(self.checkpoint).parent)
         X, y, sample_weight = as_input(X), as_input(y, "y"), as_input(sample_weight, "sample_weight")
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 

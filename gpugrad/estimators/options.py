@@ -11,6 +11,7 @@ from sklearn.neural_network import _multilayer_perceptron
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import optim
+from ..callbacks import Callback
 from ..device import Device
 from ..errors import ArgumentError
 from ..kernels.dense import PRECISIONS
@@ -68,6 +69,9 @@ def check_together(estimator: Any, incremental: bool) -> None:
             "class_weight 'balanced' is not supported for partial_fit, which does not see all rows: "
             "pass a dict, made by sklearn.utils.compute_class_weight for instance"
         )
+    for callback in e.callbacks or ():
+        if not isinstance(callback, Callback):
+            raise ArgumentError(f"callbacks holds {callback!r}, expected objects of gg.Callback: make it a subclass")
     if e.solver == "lbfgs":
         wrong = {name: getattr(e, name) for name, out in _OF_STEPS.items() if getattr(e, name) != out}
         if e.weight_decay:

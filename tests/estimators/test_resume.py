@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn import datasets
 
 import gpugrad as gg
-from gpugrad.errors import ArgumentError, CheckpointError
+from gpugrad.errors import ArgumentError, CheckpointError, StorageError
 from gpugrad.optim import StepLR
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -140,5 +140,7 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
     gg.save_model(path, gg.nn.MLP(2, [3], 2))
     with pytest.raises(CheckpointError, match="no checkpoint of an estimator"):
         model(path).fit(X, Y, resume=True)
+    with pytest.raises(StorageError, match="file"):  # before anything is trained
+        model(path / "below_a_file", callbacks=[Crash(1)]).fit(X, Y)
     with pytest.raises(ArgumentError, match="needs the parameter checkpoint"):
         model(None).fit(X, Y, resume=True)
