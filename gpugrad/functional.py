@@ -149,7 +149,11 @@ def cross_entropy(
     device = _loss_device(logits, labels=labels, weight=weight, sample_weight=sample_weight)
     if labels.dtype.kind not in "iu":
         raise ArgumentError(f"labels have dtype {labels.dtype}, expected integers: convert them with astype")
-    labels = labels if labels.dtype == np.int32 else arithmetic.astype(labels, np.int32)
+    if labels.dtype != np.int32:
+        if labels.dtype.itemsize >= np.dtype(np.int32).itemsize:  # so that one beyond int32 stays outside the classes
+            lowest = -1 if labels.dtype.kind == "i" else 0
+            labels = arithmetic.clip(labels, lowest, logits.shape[-1])
+        labels = arithmetic.astype(labels, np.int32)
     weighting = (labels.data, _data(weight), _data(sample_weight))
     dtype = logits.dtype
     if reduction != "mean" or (weight is None and sample_weight is None):

@@ -382,6 +382,16 @@ def test_a_label_outside_the_classes_gives_nan():
     assert np.isnan(losses.numpy()).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint32", "int64", "uint64"])
+def test_labels_of_any_integer_dtype(dtype):
+    """2³² does not become 0 on its way to int32."""
+    limits = np.iinfo(dtype)
+    fitting = [value for value in (-1, 2**31 - 1, 2**32, -(2**32), 2**63 - 1) if limits.min <= value <= limits.max]
+    labels = gg.tensor(np.array([2, *fitting], dtype))
+    losses = F.cross_entropy(gg.tensor(np.zeros((len(fitting) + 1, 3))), labels, reduction="none")
+    assert np.isnan(losses.numpy()).tolist() == [False] + [True] * len(fitting)
+
+
 def test_loss_errors():
     z, t, labels = gg.tensor(np.zeros((2, 3))), gg.tensor(np.zeros((2, 3))), gg.tensor([0, 1])
     with pytest.raises(ArgumentError, match=r"unknown reduction 'avg': .*choose one of mean, sum, none"):
