@@ -2,7 +2,8 @@
 
 Each function takes a surface, the name of one, or a function as `minimize` takes it; it returns Matplotlib's figure,
 and saves it as PNG where a file is named. bounds: ((low, high), (low, high)) of what is shown; None is the surface's
-own view, or what the paths need. They raise GpugradError where Matplotlib is not installed.
+own view, or what the paths need. They raise GpugradError where Matplotlib is not installed. The draw_… functions put
+the same into axes of yours.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..files import write_whole
-from .basins import basins
+from .basins import Basins, basins
 from .minimize import Path
 from .surfaces import surface
 from .view import (
@@ -31,6 +32,7 @@ from .view import (
     looks,
     place_legend,
     slide,
+    tidy,
     view_of,
 )
 
@@ -39,6 +41,7 @@ File = str | pathlib.Path | None
 DPI = 120
 FEW, SOME = 60, 250  # steps up to which each one gets a dot, a small dot
 NOWHERE = "#eeeeee"  # the starts that lead to no minimum
+SHADE = 0.65  # of the colours of basins
 
 
 def plot_paths(f: Any, paths: Path | Sequence[Path], file: File = None, *, bounds: Any = None) -> Any:
@@ -49,13 +52,13 @@ def plot_paths(f: Any, paths: Path | Sequence[Path], file: File = None, *, bound
     with slide(bounds=None if flat else view.bounds) as figure:
         axes = figure.subplots()
         if flat:
-            _draw_curve(axes, view, paths)
+            draw_curve(axes, view, paths)
         else:
             draw_contours(axes, view)
             draw_paths(axes, view.bounds, paths)
         axes.set_title(view.name)
         add_legend(figure, paths, None if flat else view.bounds)
-        return _saved(figure, file)
+        return saved(figure, file)
 
 
 def plot_values(paths: Path | Sequence[Path], file: File = None, *, least: float | None = None) -> Any:
@@ -74,10 +77,9 @@ def plot_values(paths: Path | Sequence[Path], file: File = None, *, least: float
             axes.set_yscale("symlog")
         axes.set(xlabel="step", ylabel="value" if least is None else f"value − {least:g}" if least else "value")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
+        tidy(axes)
         add_legend(figure, paths)
-        return _saved(figure, file)
+        return saved(figure, file)
 
 
 def plot_surface(
@@ -97,31 +99,11 @@ def plot_surface(
     view = view_of(f, paths, bounds)
     with slide(height=8) as figure:
         axes = figure.add_subplot(projection="3d", computed_zorder=False)
-        first, second, values = view.grid(90)
-        lowest, highest = view.levels[0], view.levels[-1]
-        logarithmic = lowest > 0 and highest > 100 * lowest
-        lowest = view.levels[1] if logarithmic else -np.inf  # a valley narrower than the grid would look like a comb
-
-        def heights(values: np.ndarray) -> np.ndarray:
-            shown = np.clip(values, lowest, highest)
-            return np.log10(shown) if logarithmic else shown
-
-        sheet = {"cmap": "bone", "alpha": 0.85, "linewidth": 0, "rstride": 1, "cstride": 1, "zorder": 1}
-        axes.plot_surface(*np.meshgrid(first, second), heights(values), **sheet)
-        low, high = np.transpose(view.bounds)
-        for path, (colour, dashes) in zip(paths, looks(paths), strict=True):
-            inside = ((path.points >= low) & (path.points <= high)).all(axis=1)
-            line = np.column_stack([path.points, heights(path.values)])
-            line[~inside] = np.nan
-            axes.plot(*line.T, dashes, color=colour, linewidth=2.5, zorder=3)
-            axes.plot(*line[:1].T, "o", color="white", markeredgecolor=colour, markeredgewidth=2, zorder=4)
-        axes.set(xlabel="$x_1$", ylabel="$x_2$", title=view.name)
-        axes.set_zlabel("$\\log_{10} f$" if logarithmic else "$f$")
-        axes.tick_params(labelsize=11)
-        axes.view_init(height, turn)
+        draw_surface(axes, view, paths, turn=turn, height=height)
+        axes.set_title(view.name)
         if paths:
             add_legend(figure, paths)
-        return _saved(figure, file)
+        return saved(figure, file)
 
 
 def plot_basins(
@@ -139,30 +121,21 @@ def plot_basins(
     view = view_of(f, (), bounds)
     rate = f.rate(optimizer) if lr is None and hasattr(f, "rate") else lr
     found = basins(view, optimizer, lr=rate, resolution=resolution, **options)
-    from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
     n = len(found.ends)
-    colours = [NOWHERE, *(COLOURS[1:][i % (len(COLOURS) - 1)] for i in range(n))]
     with slide(bounds=view.bounds) as figure:
         axes = figure.subplots()
-        sides = [np.linspace(*ends, len(found.labels)) for ends in view.bounds]
-        shades = {"cmap": ListedColormap(colours), "vmin": -1.5, "vmax": n - 0.5, "alpha": 0.65}
-        axes.pcolormesh(*sides, found.labels, rasterized=True, linewidth=0, **shades)
-        lines = {"colors": "#333333", "linewidths": 0.5, "linestyles": "solid", "alpha": 0.6}
-        axes.contour(*view.grid(), levels=view.levels, **lines)
-        for colour, end in zip(colours[1:], found.ends, strict=True):
-            axes.plot(*end, "*", color=colour, markeredgecolor="white", markersize=20)
-        axes.set(xlim=view.bounds[0], ylim=view.bounds[1], aspect="equal")
+        colours = draw_basins(axes, view, found)
         at = "" if rate is None else f", η = {rate:g}"
-        axes.set(xlabel="$x_1$ of the start", ylabel="$x_2$ of the start", title=f"{view.name}, {optimizer}{at}")
+        axes.set_title(f"{view.name}, {optimizer}{at}")
         words = ["nowhere", *map(_place, found.ends, found.values)]
         shares = [float((found.labels == i).mean()) for i in range(-1, n)]
         shown = [i for i, share in enumerate(shares) if share >= 0.005]
         if len(shown) <= IN_LEGEND:
-            patches = [Patch(color=colours[i], alpha=0.65) for i in shown]
+            patches = [Patch(color=colours[i], alpha=SHADE) for i in shown]
             place_legend(figure, patches, [f"{shares[i]:.0%} to {words[i]}" for i in shown], view.bounds)
-        return _saved(figure, file)
+        return saved(figure, file)
 
 
 def plot_grid(f: Any, paths: Sequence[Path], file: File = None, *, bounds: Any = None) -> Any:
@@ -182,15 +155,66 @@ def plot_grid(f: Any, paths: Sequence[Path], file: File = None, *, bounds: Any =
                 axes.set(xlabel="", ylabel=path.optimizer if path is ways[0] else "", aspect="auto")
                 axes.set_title(f"η = {path.lr:g}\n{path.verdict}, {path.steps} steps", fontsize=12)
         figure.suptitle(view.name)
-        return _saved(figure, file)
+        return saved(figure, file)
 
 
-def draw_paths(axes: Any, bounds: Any, paths: Sequence[Path]) -> list[tuple[Any, Any]]:
-    """Draw paths over a view of two numbers; returns the line and the disc at the end of each."""
+def draw_paths(
+    axes: Any, bounds: Any, paths: Sequence[Path], styles: Sequence[tuple[str, str]] | None = None
+) -> list[tuple[Any, Any]]:
+    """Draw paths over a view of two numbers; returns the line and the disc at the end of each.
+
+    styles: a colour and dashes for each path; None: those of `view.looks`.
+    """
     return [
         _draw_line(axes, in_view(path.points, bounds), path.steps, *look)
-        for path, look in zip(paths, looks(paths), strict=True)
+        for path, look in zip(paths, styles or looks(paths), strict=True)
     ]
+
+
+def draw_surface(
+    axes: Any, view: View, paths: Sequence[Path] = (), *, turn: float = -60.0, height: float = 40.0
+) -> None:
+    """Draw the surface and paths on it into axes in three dimensions, made with computed_zorder=False."""
+    first, second, values = view.grid(90)
+    lowest, highest = view.levels[0], view.levels[-1]
+    logarithmic = lowest > 0 and highest > 100 * lowest
+    lowest = view.levels[1] if logarithmic else -np.inf  # a valley narrower than the grid would look like a comb
+
+    def heights(values: np.ndarray) -> np.ndarray:
+        shown = np.clip(values, lowest, highest)
+        return np.log10(shown) if logarithmic else shown
+
+    sheet = {"cmap": "bone", "alpha": 0.85, "linewidth": 0, "rstride": 1, "cstride": 1, "zorder": 1}
+    axes.plot_surface(*np.meshgrid(first, second), heights(values), **sheet)
+    low, high = np.transpose(view.bounds)
+    for path, (colour, dashes) in zip(paths, looks(paths), strict=True):
+        inside = ((path.points >= low) & (path.points <= high)).all(axis=1)
+        line = np.column_stack([path.points, heights(path.values)])
+        line[~inside] = np.nan
+        axes.plot(*line.T, dashes, color=colour, linewidth=2.5, zorder=3)
+        axes.plot(*line[:1].T, "o", color="white", markeredgecolor=colour, markeredgewidth=2, zorder=4)
+    axes.set(xlabel="$x_1$", ylabel="$x_2$")
+    axes.set_zlabel("$\\log_{10} f$" if logarithmic else "$f$", labelpad=8)
+    axes.tick_params(labelsize=11)
+    axes.view_init(height, turn)
+
+
+def draw_basins(axes: Any, view: View, found: Basins) -> list[str]:
+    """Draw which end each start leads to, over contour lines; returns the colours, first that of nowhere."""
+    from matplotlib.colors import ListedColormap
+
+    n = len(found.ends)
+    colours = [NOWHERE, *(COLOURS[1:][i % (len(COLOURS) - 1)] for i in range(n))]
+    sides = [np.linspace(*ends, len(found.labels)) for ends in view.bounds]
+    shades = {"cmap": ListedColormap(colours), "vmin": -1.5, "vmax": n - 0.5, "alpha": SHADE}
+    axes.pcolormesh(*sides, found.labels, rasterized=True, linewidth=0, **shades)
+    lines = {"colors": "#333333", "linewidths": 0.5, "linestyles": "solid", "alpha": 0.6}
+    axes.contour(*view.grid(), levels=view.levels, **lines)
+    for colour, end in zip(colours[1:], found.ends, strict=True):
+        axes.plot(*end, "*", color=colour, markeredgecolor="white", markersize=20)
+    axes.set(xlim=view.bounds[0], ylim=view.bounds[1], aspect="equal")
+    axes.set(xlabel="$x_1$ of the start", ylabel="$x_2$ of the start")
+    return colours
 
 
 def _draw_line(axes: Any, points: np.ndarray, steps: int, colour: str, dashes: str) -> tuple[Any, Any]:
@@ -202,18 +226,18 @@ def _draw_line(axes: Any, points: np.ndarray, steps: int, colour: str, dashes: s
     return line, end
 
 
-def _draw_curve(axes: Any, view: View, paths: Sequence[Path]) -> None:
+def draw_curve(axes: Any, view: View, paths: Sequence[Path], styles: Sequence[tuple[str, str]] | None = None) -> None:
+    """Draw a function of one number and paths on its curve, styles as in `draw_paths`."""
     x = np.linspace(*view.bounds[0], 400)
     y = view.objective.values(x[:, None])
     margin = 0.06 * float(y.max() - y.min())
     bounds = (view.bounds[0], (float(y.min()) - margin, float(y.max()) + margin))
     axes.plot(x, y, color=LINES, linewidth=3)
-    for path, look in zip(paths, looks(paths), strict=True):
+    for path, look in zip(paths, styles or looks(paths), strict=True):
         line = np.column_stack([path.points, path.values])
         _draw_line(axes, in_view(line, bounds), path.steps, *look)
     axes.set(xlim=bounds[0], ylim=bounds[1], xlabel="$x$", ylabel="$f(x)$")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.3)
+    tidy(axes)
 
 
 def _of_one_number(f: Any, bounds: Any) -> Any:
@@ -237,7 +261,8 @@ def as_list(paths: Path | Sequence[Path]) -> list[Path]:
     return paths
 
 
-def _saved(figure: Any, file: File) -> Any:
+def saved(figure: Any, file: File) -> Any:
+    """Write a figure as PNG, where a file is named, in the style that it was drawn in; returns the figure."""
     if file is not None:
         import matplotlib
 

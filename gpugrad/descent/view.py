@@ -126,6 +126,12 @@ def slide(width: float = 10, height: float = 7.2, *, bounds: Bounds | None = Non
             yield figure_class(figsize=(width, height), layout="compressed")
 
 
+def tidy(axes: Any) -> None:
+    """The look of a plot of lines: a pale grid, and no frame at the top and on the right."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+
+
 def draw_contours(axes: Any, view: View, *, resolution: int = RESOLUTION, marks: bool = True) -> None:
     """Filled contours in pale grey-blue, the minima as stars and the saddles as crosses."""
     from matplotlib.colors import LinearSegmentedColormap

@@ -1,0 +1,57 @@
+"""4. Where gradient descent fails: local minima and saddle points.
+
+    python examples/lecture/point04_where_it_fails.py [FOLDER]
+
+Question: which minimum is reached from where, and does every descent end at one?
+
+Answer: the start decides. The double well's deeper minimum has the value 0.000, the other 0.667, and 53% of the view
+lead to the deeper one: from x₁ = 0.05 the descent goes to x₁ = −1, from 0.3 to x₁ = 1. Exactly on the line between, at
+x₁ = 0.125, it ends at the saddle, where one eigenvalue of the Hessian is negative. Himmelblau's function has four equal
+minima and 4 basins.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import gpugrad as gg
+from gpugrad.descent import surface
+from gpugrad.descent.basins import basins
+from gpugrad.descent.pictures import draw_basins, draw_paths, saved
+from gpugrad.descent.view import BLACK, slide, view_of
+
+STARTS = ((0.05, 1.2), (0.3, 1.2), (0.125, 1.2))
+
+
+def run(name):
+    """The view of a surface, and which minimum each point of it leads to."""
+    view = view_of(name)
+    return view, basins(view, lr=surface(name).lr, resolution=120)
+
+
+def draw(double_well, himmelblau, paths, file=None):
+    with slide(14, 6.2) as figure:
+        left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+        draw_basins(left, *double_well)
+        draw_paths(left, double_well[0].bounds, paths, [(BLACK, "-"), (BLACK, "-"), (BLACK, ":")])
+        left.set_title("Double well: the start decides, and on\nthe line between a descent ends at the saddle")
+        draw_basins(right, *himmelblau)
+        right.set_title("Himmelblau: four minima,\nfour basins of attraction")
+        return saved(figure, file)
+
+
+def main(folder="."):
+    double_well, himmelblau = run("double well"), run("himmelblau")
+    paths = gg.minimize("double well", STARTS, lr=0.05)
+    for path in paths:
+        print(f"from x₁ = {path.points[0, 0]:g} to x₁ = {path.x[0]:.3g}, value {path.value:.3f}: {path.verdict}")
+        print(f"    {path.reason}".replace("-", "−"))
+    for view, found in (double_well, himmelblau):
+        shares = ", ".join(f"{np.mean(found.labels == i):.0%} to {value:.3f}" for i, value in enumerate(found.values))
+        print(f"{view.name}: {len(found.ends)} basins; of the view {shares}")
+    draw(double_well, himmelblau, paths, Path(folder) / "04_where_it_fails.png")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
