@@ -6,6 +6,8 @@ network_loss    the loss of a real network on a plane through its parameters
 verdict         what became of a descent
 hessian         second derivatives, and the kind of a point
 pictures        paths, values, surfaces, basins, grids; animation beside it
+race            optimizers, rates and starts asked for in words
+page            the interactive page, as a document or a file with recorded paths; serve is its server
 command         gpugrad descend
 """
 

@@ -7,24 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from ..bench.options import names
 from ..errors import ArgumentError, choose
 from ..files import check_writable, to_json
+from .race import entrants, point, race
 
 PICTURES = ("paths", "values", "surface", "basins", "grid")
 ANIMATED = (".gif", ".html")
-WITH_MOMENTUM = ("momentum", "nesterov")
 
 
 def _option(panel: str, words: str, *flags: str) -> Any:
     return typer.Option(*flags, help=words, rich_help_panel=panel)
 
 
-DESCENT, OUTPUT = "Descent", "Output"
+DESCENT, OUTPUT, PAGE = "Descent", "Output", "Interactive page"
 
 
 def descend(
-    surface: Annotated[str, typer.Argument(help="rosenbrock, saddle, 'network loss' …; a wrong name lists them all.")],
+    surface: Annotated[
+        str | None, typer.Argument(help="rosenbrock, saddle, 'network loss' …; a wrong name lists them all.")
+    ] = None,
     optimizer: Annotated[
         str,
         _option(DESCENT, "Names with commas between, as in `train`; adam:0.1 gives one a learning rate of its own."),
@@ -43,66 +44,70 @@ def descend(
     perturb: Annotated[float, _option(DESCENT, "Radius of perturbed gradient descent.")] = 0.0,
     seed: Annotated[int, _option(DESCENT, "Seed of noise and perturbation.")] = 0,
     device: Annotated[str, _option(DESCENT, "auto, cpu, cuda, cuda:1, emulator or simulator.")] = "cpu",
-    out: Annotated[Path | None, _option(OUTPUT, "A .png of --picture, or a .gif or .html of the race.")] = None,
+    out: Annotated[
+        Path | None, _option(OUTPUT, "A .png of --picture, or a .gif or .html of the race; without SURFACE the page.")
+    ] = None,
     picture: Annotated[str, _option(OUTPUT, "What a .png shows: paths, values, surface, basins or grid.")] = "paths",
     as_json: Annotated[
         bool, _option(OUTPUT, "Make the last line of standard output one JSON object.", "--json")
     ] = False,
+    served: Annotated[
+        bool, _option(PAGE, "Serve the page on which races are set up and seen, until Ctrl-C.", "--serve")
+    ] = False,
+    port: Annotated[int, _option(PAGE, "Where to serve; 0 takes any that is free.")] = 8000,
+    host: Annotated[str, _option(PAGE, "The address to serve at; 0.0.0.0 lets others in, a phone for instance.")] = (
+        "127.0.0.1"
+    ),
 ) -> None:
-    """Let optimizers descend a surface, say what became of each and why, and draw the race."""
+    """Let optimizers descend a surface, say what became of each and why, and draw the race.
+
+    With --serve, or --out page.html and no SURFACE, it is a page to try it on.
+    """
     from . import surfaces
-    from .minimize import minimize
 
     choose("picture", picture, PICTURES)
+    if served:
+        _serve(surface, host, port, device)
+        return
+    if surface is None:
+        _write_page(out)
+        return
     f = surfaces.surface(surface)
-    entrants = _entrants(optimizer, lr, f)
-    starts = [_point(text) for text in start] if start else [list(f.starts[0])]
+    entered = entrants(optimizer, lr, f)
+    starts = [point(text) for text in start] if start else [list(f.starts[0])]
     if out is not None:
         _check_out(out)
-    paths = []
-    for name, rates in entrants:
-        options: dict[str, Any] = {"momentum": momentum} if momentum is not None and name in WITH_MOMENTUM else {}
-        options |= {"tol": tol, "max_steps": steps, "noise": noise, "perturb": perturb, "seed": seed, "device": device}
-        paths += minimize(f, starts, name, lr=rates, **options)
+    options: dict[str, Any] = {"tol": tol, "max_steps": steps, "noise": noise, "perturb": perturb, "seed": seed}
+    paths = race(f, starts, entered, momentum=momentum, device=device, **options)
     if not as_json:
         typer.echo(f"{f.name}: {f.about}")
         for path in paths:
             typer.echo(_line(path))
     if out is not None:
-        _draw(f, paths, out, picture, entrants, steps)
+        _draw(f, paths, out, picture, entered, steps)
         typer.echo(f"written {out}", err=as_json)
     if as_json:
         written = None if out is None else str(out)
         print(to_json({"surface": f.name, "paths": [path.as_dict() for path in paths], "written": written}))
 
 
-def _entrants(text: str, lr: str | None, f: Any) -> list[tuple[str, list[float]]]:
-    """(name, learning rates) of each optimizer."""
-    from .. import optim
+def _serve(surface: str | None, host: str, port: int, device: str) -> None:
+    from urllib.parse import urlencode
 
-    common = [_number("--lr", part) for part in names(lr) or []]
-    entrants = []
-    for part in names(text) or []:
-        name, colon, own = part.partition(":")
-        choose("optimizer", name, optim.NAMES)
-        entrants.append((name, [_number(f"the rate of {name}", own)] if colon else common or [f.rate(name)]))
-    if not entrants:
-        raise ArgumentError("--optimizer names none, expected at least one: adam,sgd for instance")
-    return entrants
+    from .serve import serve
+    from .surfaces import NAMES
+
+    link = "" if surface is None else urlencode({"surface": choose("surface", surface, NAMES)})
+    serve(host, port, device, link, tell=lambda url: typer.echo(f"serving {url} (Ctrl-C ends it)"))
 
 
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentError(f"{name} is {text!r}, expected a learning rate such as 0.1") from None
+def _write_page(out: Path | None) -> None:
+    from .page import write_page
 
-
-def _point(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ArgumentError(f"--start is {text!r}, expected numbers with commas between: -1.5,2 for instance") from None
+    if out is None:
+        raise ArgumentError("SURFACE is missing: name one, saddle for instance, or give --serve or --out page.html")
+    write_page(out, tell=lambda name: typer.echo(f"computing paths on {name}", err=True))
+    typer.echo(f"written {out}")
 
 
 def _check_out(out: Path) -> None:
@@ -116,7 +121,7 @@ def _check_out(out: Path) -> None:
 
 
 def _draw(
-    f: Any, paths: list[Any], out: Path, picture: str, entrants: list[tuple[str, list[float]]], steps: int
+    f: Any, paths: list[Any], out: Path, picture: str, entered: list[tuple[str, list[float]]], steps: int
 ) -> None:
     from . import pictures
     from .animation import animate
@@ -130,7 +135,7 @@ def _draw(
     elif picture == "surface":
         pictures.plot_surface(f, paths, out)
     elif picture == "basins":
-        name, rates = entrants[0]
+        name, rates = entered[0]
         pictures.plot_basins(f, name, out, lr=rates[0], max_steps=steps)
     else:
         pictures.plot_grid(f, paths, out)

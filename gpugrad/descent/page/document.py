@@ -1,0 +1,94 @@
+"""The page as one document, and what it is told of surfaces and paths."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from ... import optim
+from ..minimize import Path
+from ..surfaces import NAMES
+from ..view import LOOKS, View, view_of
+
+SCRIPTS = ("link.js", "canvas.js", "contours.js", "surface_plot.js", "value_plot.js", "source.js", "controls.js",
+           "table.js", "main.js")  # fmt: skip
+SIDE = 140  # points a side of the grid of heights
+COARSE = 15  # points a side from which the usual length of a gradient is taken
+HIGHEST = 65535  # of the whole numbers that heights are sent as
+# Nothing is loaded from anywhere: what the page needs is in it, and only a server's page asks its server.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src {}"
+
+
+def document(recorded: dict[str, str] | None = None, surfaces: Sequence[str] = NAMES) -> str:
+    """The page in HTML. recorded: the record of each surface, see `recorded`; None: the page asks its server."""
+    setup = {
+        "surfaces": list(surfaces),
+        "optimizers": [
+            {"name": name, "colour": LOOKS[name][0], "dashed": LOOKS[name][1] != "-"} for name in optim.NAMES
+        ],
+        "recorded": recorded,
+    }
+    folder = resources.files(__package__)
+    parts = {
+        "policy": POLICY.format("'none'" if recorded else "'self'"),
+        "style": (folder / "page.css").read_text("utf-8"),
+        "script": "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),
+        "setup": json.dumps(setup).replace("<", "\\u003c"),
+    }
+    page = (folder / "page.html").read_text("utf-8")
+    for name, content in parts.items():
+        page = page.replace("{{" + name + "}}", content)
+    return page
+
+
+def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
+    """What the page needs of a surface: words, view, marked points, rates that suit, and heights over a grid.
+
+    `heights` is base64 of (side, side) little-endian uint16, a row for each second number: a height of 0 to `bands`,
+    in contour lines, scaled to 0 … 65535. side: the most points a side. `slope` is the usual length of a gradient.
+    """
+    view = view_of(f)
+    heights = _heights(view, side)
+    points = np.stack(np.meshgrid(*(np.linspace(low, high, COARSE) for low, high in view.bounds)), axis=-1).reshape(
+        -1, 2
+    )
+    slope = float(np.median(np.linalg.norm(view.objective.gradients(points)[1], axis=1)))
+    return {
+        "name": f.name,
+        "about": f.about,
+        "bounds": view.bounds,
+        "starts": f.starts,
+        "minima": view.minima,
+        "saddles": view.saddles,
+        "rates": {name: f.rate(name) for name in optim.NAMES},
+        "slope": float(f"{slope:.2g}"),
+        "bands": len(view.levels) + 1,
+        "side": len(heights),
+        "heights": base64.b64encode(heights.astype("<u2").tobytes()).decode(),
+    }
+
+
+def _heights(view: View, side: int) -> np.ndarray:
+    """Heights in contour lines: the first level is 1, the second 2, and in between they are even.
+
+    Beyond the last level they go on as before it, so that a line interpolated between points of the grid has no steps.
+    """
+    values = view.grid(side)[2]
+    levels = np.array(view.levels)
+    edges = [2 * levels[0] - levels[1], *levels, 2 * levels[-1] - levels[-2]]
+    return np.round(np.interp(values, edges, np.arange(len(edges))) / (len(edges) - 1) * HIGHEST)
+
+
+def path_of(path: Path) -> dict[str, Any]:
+    """A path with all its points, as plain numbers and words."""
+    return {
+        **path.as_dict(),
+        "points": path.points.tolist(),
+        "values": path.values.tolist(),
+        "gradient_norms": path.gradient_norms.tolist(),
+    }
