@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation import quiet
 from ..optim import Optimizer
 from ..optim.optimizer import TOTAL
 from ..parameter import Parameter
@@ -55,15 +56,14 @@ class Rows:
 
     def step(self, gradients: np.ndarray) -> None:
         """One step of every row against its gradient (rows, dim)."""
-        with np.errstate(all="ignore"):
-            for optimizer in self.optimizers:
-                optimizer.zero_grad()
-            for p, part in zip(self._parameters, self._parts, strict=True):
-                self._device.write(p.gradient_buffer()[0], gradients[part])
-            for optimizer in self.optimizers:
-                if self._clip is not None:
-                    optimizer.clip_grad_norm(self._clip)
-                optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        for p, part in zip(self._parameters, self._parts, strict=True):
+            self._device.write(p.gradient_buffer()[0], gradients[part])
+        for optimizer in self.optimizers:
+            if self._clip is not None:
+                optimizer.clip_grad_norm(self._clip)
+            optimizer.step()
 
     def move(self, by: np.ndarray) -> None:
         """Displace the rows by (rows, dim), past the optimizers."""
@@ -132,6 +132,7 @@ class Run:
     ends: list[str]
 
 
+@quiet
 def run(
     objective: Objective,
     rows: Rows,
@@ -157,9 +158,8 @@ def run(
         points = np.where(active[:, None], here, points)  # those that have ended stay
         values, norms, gradients = values.copy(), norms.copy(), np.zeros(start.shape)
         values[active], gradients[active] = objective.gradients(points[active])
-        with np.errstate(all="ignore"):
-            norms[active] = np.sqrt(np.square(gradients[active]).sum(axis=1))
-            distances = np.linalg.norm(points - start, axis=1)
+        norms[active] = np.sqrt(np.square(gradients[active]).sum(axis=1))
+        distances = np.linalg.norm(points - start, axis=1)
         if keep or not k:
             history.append((points, values, norms))
         lost = active & ~(np.isfinite(values) & np.isfinite(norms) & (distances < far))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation import quiet
 from ..optim import SGD
 from .hessian import FLAT, MAXIMUM, SADDLE, Curvature, curvature
 from .objective import Objective
@@ -57,6 +58,7 @@ class Judgement:
     curvature: Curvature
 
 
+@quiet
 def judge(
     objective: Objective, points: np.ndarray, values: np.ndarray, norms: np.ndarray, end: str, tol: float, rule: Rule
 ) -> Judgement:

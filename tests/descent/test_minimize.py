@@ -299,3 +299,8 @@ def test_a_gradient_of_another_shape_is_refused():
 
     with pytest.raises(ArgumentError, match=r"grad returned the shape \(1,\) for points of shape \(1, 2\)"):
         gg.minimize(Wrong(), (1, 2))
+
+
+@pytest.mark.parametrize(("start", "noise"), [(1e300, 0.0), (1.0, 1e300)])
+def test_numbers_beyond_all_bounds_diverge_without_a_warning(start, noise):
+    assert gg.minimize("saddle", [start, 1.0], "sgd", noise=noise).verdict == "diverged"
