@@ -20,23 +20,24 @@ VECTOR, ROWS, VECTORS = (64, 8, 2) if _FEATURES.get("avx512f") else (32, 4, 3) i
 
 
 @intrinsic
-def multiply_tile(typing, like, k, a, b, c, c_stride, narrow, add):
-    """c = a·b, or with `add` c += a·b, where a is k columns of ROWS numbers and b is k rows of VECTORS vectors.
+def multiply_tile(typing, like, k, a, across, along, b, c, c_stride, narrow, add):
+    """c = a·b, or with `add` c += a·b, where a has ROWS rows and k columns and b is k rows of VECTORS vectors.
 
-    The sum over k starts from zero and is in order. narrow: only the first vector of each row is computed.
+    across, along: the strides of a, from row to row and from column to column. The sum over k starts from zero and is
+    in order. narrow: only the first vector of each row is computed.
     """
 
     def generate(context, builder, signature, arguments):
-        _, k, a, b, c, c_stride, narrow, add = arguments
+        _, *places, narrow, add = arguments
         code = _Vectors(builder, context.get_value_type(like))
         with builder.if_else(narrow) as (one, all_of_them):
             with one:
-                code.multiply_tile(1, k, a, b, c, c_stride, add)
+                code.multiply_tile(1, *places, add)
             with all_of_them:
-                code.multiply_tile(VECTORS, k, a, b, c, c_stride, add)
+                code.multiply_tile(VECTORS, *places, add)
         return context.get_dummy_value()
 
-    return types.void(like, *[types.int64] * 5, types.boolean, types.boolean), generate
+    return types.void(like, *[types.int64] * 7, types.boolean, types.boolean), generate
 
 
 @intrinsic
@@ -183,8 +184,9 @@ class _Vectors:
         self.vector, self.mask = ir.VectorType(number, self.lanes), ir.VectorType(ir.IntType(1), self.lanes)
         self.pointer = self.vector.as_pointer()
 
-    def multiply_tile(self, vectors, k, a, b, c, c_stride, add):
+    def multiply_tile(self, vectors, k, a, across, along, b, c, c_stride, add):
         builder = self.builder
+        to_row = self.places(ROWS, INT64(0), across)
         tile = [(i, j) for i in range(ROWS) for j in range(vectors)]
         before, loop, after = builder.block, builder.append_basic_block("k"), builder.append_basic_block("k.end")
         builder.branch(loop)
@@ -193,13 +195,13 @@ class _Vectors:
         left, column, row = (builder.phi(INT64) for _ in range(3))
         sums = {place: builder.phi(self.vector) for place in tile}
         parts = [self.load(builder.add(row, INT64(j * VECTOR))) for j in range(vectors)]
-        factors = [self.repeat(self.read(builder.add(column, INT64(i * self.bits // 8)))) for i in range(ROWS)]
+        factors = [self.repeat(self.read(builder.add(column, place))) for place in to_row]
         then = {(i, j): self.multiply_add(factors[i], parts[j], sums[i, j]) for i, j in tile}
         left_then = builder.sub(left, INT64(1))
         zero = ir.Constant(self.vector, [0.0] * self.lanes)
         for phi, at_first, afterwards in (
             (left, k, left_then),
-            (column, a, builder.add(column, INT64(ROWS * self.bits // 8))),
+            (column, a, builder.add(column, along)),
             (row, b, builder.add(row, INT64(VECTORS * VECTOR))),
             *((sums[place], zero, then[place]) for place in tile),
         ):

@@ -2,8 +2,9 @@
 
 As in a fast BLAS (Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008), blocks of the factors
 are copied into the order in which they are read, panel by panel: as many rows as a tile has of a, as many columns of b.
-A block of b stays in the second cache, a panel of a in the first. Each number of the result is a sum over k in blocks,
-in order, wherever it lies: the bits depend neither on the number of cores nor on how the work is shared out.
+A block of b stays in the second cache, a panel of a in the first. Where few blocks of b go by, rows of a are read where
+they lie, as to copy them takes longer. Each number of the result is a sum over k in blocks, in order, wherever it lies:
+the bits depend neither on the number of cores nor on how the work is shared out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ..numba_options import compile_cpu
 BLOCK_M, BLOCK_N = 512, 256  # rows of a and columns of b
 BLOCK_K = 2048  # bytes of k: a block of b has 512 KiB
 SMALL = 1 << 15  # numbers of a result up to which short blocks, one panel at a time, leave the cache to the network
+FEW = 4  # blocks of b beyond which a copy of a is worth it: each reads the rows of a once more
 TOGETHER = 4  # panels that are written side by side; more of them meet in the same few lines of the first cache
 assert BLOCK_K * (BLOCK_M + BLOCK_N) + ROWS * VECTORS * VECTOR + VECTOR <= SCRATCH
 SPEED = 64  # multiplications in the time of an element of an optimizer
@@ -94,19 +96,26 @@ def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, ad
         depth, add_to = min(block_k, k - k0), add or k0 > 0
         for m0 in range(0, m, block_m):
             m1 = min(m, m0 + block_m)
-            _copy_a(like, size, m1 - m0, depth, _from(factor_a, m0, k0, size), block_a, together)
+            in_place = 0 if transpose_a or n > FEW * block_n else (m1 - m0) // ROWS * ROWS  # rows of a
+            rows_a, copied = _from(factor_a, m0, k0, size), m0 + in_place
+            _copy_a(like, size, m1 - copied, depth, _from(factor_a, copied, k0, size), block_a, together)
             for n0 in range(0, n, block_n):
                 n1 = min(n, n0 + block_n)
                 if m0 == 0 or not one_block:
                     _copy_b(like, size, n1 - n0, depth, _from(factor_b, k0, n0, size), block_b, together)
                 for i in range(m0, m1, ROWS):
-                    rows, panel_a = min(ROWS, m1 - i), block_a + (i - m0) * depth * size
+                    rows = min(ROWS, m1 - i)
+                    if i < copied:
+                        panel_a, across, along = rows_a[0] + (i - m0) * rows_a[1], rows_a[1], size
+                    else:
+                        panel_a, across, along = block_a + (i - copied) * depth * size, size, ROWS * size
                     for j in range(n0, n1, width):
                         columns, panel_b = min(width, n1 - j), block_b + (j - n0) * depth * size
                         target, whole = result + i * stride + j * size, rows == ROWS and columns == width
                         tile, tile_stride = (target, stride) if whole else (edge, width * size)
                         narrow = columns * size <= VECTOR
-                        multiply_tile(like, depth, panel_a, panel_b, tile, tile_stride, narrow, add_to and whole)
+                        options = panel_b, tile, tile_stride, narrow, add_to and whole
+                        multiply_tile(like, depth, panel_a, across, along, *options)
                         if not whole:
                             _copy_edge(like, size, rows, columns, edge, width * size, target, stride, add_to)
                     if k0 + depth == k and (bias.size or relu):  # while these rows are in the cache
