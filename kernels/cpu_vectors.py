@@ -41,19 +41,6 @@ def multiply_tile(typing, like, k, a, across, along, b, c, c_stride, narrow, add
 
 
 @intrinsic
-def turn_rows(typing, like, source, stride, target):
-    """Write the first columns of ROWS rows, as many as a vector has numbers, one after the other."""
-
-    def generate(context, builder, signature, arguments):
-        code = _Vectors(builder, context.get_value_type(like))
-        _, source, stride, target = arguments
-        code.store_all(code.turned(code.load_all(ROWS, source, stride)), target, INT64(VECTOR))
-        return context.get_dummy_value()
-
-    return types.void(like, *[types.int64] * 3), generate
-
-
-@intrinsic
 def turn_square(typing, like, source, stride, target, target_stride):
     """Write a square, as wide as a vector, with its rows as columns."""
 

@@ -2,9 +2,9 @@
 
 As in a fast BLAS (Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008), blocks of the factors
 are copied into the order in which they are read, panel by panel: as many rows as a tile has of a, as many columns of b.
-A block of b stays in the second cache, a panel of a in the first. Where few blocks of b go by, rows of a are read where
-they lie, as to copy them takes longer. Each number of the result is a sum over k in blocks, in order, wherever it lies:
-the bits depend neither on the number of cores nor on how the work is shared out.
+A block of b stays in the second cache, a panel of a in the first. Rows of a that is not transposed are read where they
+lie: a copy is no faster to read. Each number of the result is a sum over k in blocks, in order, wherever it lies: the
+bits depend neither on the number of cores nor on how the work is shared out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from ..cpu_vectors import (
     copy_row,
     multiply_tile,
     read,
-    turn_rows,
     turn_square,
     write,
 )
@@ -31,7 +30,6 @@ from ..numba_options import compile_cpu
 BLOCK_M, BLOCK_N = 512, 256  # rows of a and columns of b
 BLOCK_K = 2048  # bytes of k: a block of b has 512 KiB
 SMALL = 1 << 15  # numbers of a result up to which short blocks, one panel at a time, leave the cache to the network
-FEW = 4  # blocks of b beyond which a copy of a is worth it: each reads the rows of a once more
 TOGETHER = 4  # panels that are written side by side; more of them meet in the same few lines of the first cache
 assert BLOCK_K * (BLOCK_M + BLOCK_N) + ROWS * VECTORS * VECTOR + VECTOR <= SCRATCH
 SPEED = 64  # multiplications in the time of an element of an optimizer
@@ -96,7 +94,7 @@ def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, ad
         depth, add_to = min(block_k, k - k0), add or k0 > 0
         for m0 in range(0, m, block_m):
             m1 = min(m, m0 + block_m)
-            in_place = 0 if transpose_a or n > FEW * block_n else (m1 - m0) // ROWS * ROWS  # rows of a
+            in_place = 0 if transpose_a else (m1 - m0) // ROWS * ROWS  # rows of a
             rows_a, copied = _from(factor_a, m0, k0, size), m0 + in_place
             _copy_a(like, size, m1 - copied, depth, _from(factor_a, copied, k0, size), block_a, together)
             for n0 in range(0, n, block_n):
@@ -144,20 +142,14 @@ def _from(matrix, row, column, size):
 
 @compile_cpu
 def _copy_a(like, size, rows, depth, a, block, together):
-    """Panels of ROWS rows, column by column; the last of the rows that there are, and zeros."""
+    """Panels of ROWS rows, if transposed, column by column; the last of the rows that there are, and zeros."""
     source, stride, transposed = a
     along, across = (stride, size) if transposed else (size, stride)
-    whole, lanes, column = rows // ROWS * ROWS, VECTOR // size, ROWS * size
-    done = depth if transposed else depth // lanes * lanes
-    for start in range(0, whole if transposed else 0, together * ROWS):
+    whole, column = rows // ROWS * ROWS, ROWS * size
+    for start in range(0, whole, together * ROWS):
         for p in range(depth):
             for i in range(start, min(whole, start + together * ROWS), ROWS):
                 copy_column(like, source + p * along + i * across, block + i * depth * size + p * column)
-    for i in range(0, whole, ROWS):
-        panel = block + i * depth * size
-        for p in range(0, 0 if transposed else done, lanes):
-            turn_rows(like, source + p * along + i * across, across, panel + p * column)
-        _copy_numbers(like, size, source + i * across, along, across, ROWS, done, depth, panel, ROWS, ROWS)
     if whole < rows:
         target = block + whole * depth * size
         _copy_numbers(like, size, source + whole * across, along, across, rows - whole, 0, depth, target, ROWS, ROWS)
