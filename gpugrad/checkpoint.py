@@ -75,6 +75,16 @@ def read_file(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, header
 
 
+def check_settings(path: str | Path, written: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise CheckpointError, which names the first that differs, unless a training goes on with the same settings."""
+    for name in (*now, *written):
+        if written.get(name) != now.get(name):
+            raise CheckpointError(
+                f"{path} was written with {name} {written.get(name)}, this training has {now.get(name)}: "
+                "resume with the same settings"
+            )
+
+
 def save_model(path: str | Path, model: Module, **header: Any) -> None:
     """Write a model's weights, and its configuration where it has one (`nn.MLP`), to a safetensors file.
 

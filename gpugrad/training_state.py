@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .callbacks import Callback
-from .checkpoint import as_json, describe_model, join, read_file, split, write_file
+from .checkpoint import as_json, check_settings, describe_model, join, read_file, split, write_file
 from .errors import CheckpointError
 from .minibatches import Minibatches
 
@@ -83,12 +83,7 @@ def resume(trainer: Trainer, path: str | Path, data: Minibatches, hooks: Sequenc
     try:
         # Older checkpoints do not name the precision.
         written, run = {"precision": "float32", **header["run"]}, as_json(_run(trainer, data, hooks))
-        for name in (*run, *written):
-            if written.get(name) != run.get(name):
-                raise CheckpointError(
-                    f"{path} was written with {name} {written.get(name)}, this training has {run.get(name)}: "
-                    "resume with the same settings"
-                )
+        check_settings(path, written, run)
         callbacks = [{**kept, "arrays": sets.get(f"callback{i}", {})} for i, kept in enumerate(header["callbacks"])]
         optimizer = {"state": sets.get("optimizer", {}), "param_groups": header["param_groups"]}
         state = {**header, "model": sets.get("model", {}), "optimizer": optimizer, "callbacks": callbacks}

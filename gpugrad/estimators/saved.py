@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checkpoint import as_json, join, read_file, split, write_file
+from ..checkpoint import as_json, check_settings, join, read_file, split, write_file
 from ..errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -88,13 +88,7 @@ class Saved:
         Raises CheckpointError where it is of another training.
         """
         e, header, arrays = estimator, self._header, self._arrays
-        now = as_json(_settings(e, len(run.order)))
-        for name in {**now, **header["settings"]}:
-            if now.get(name) != header["settings"].get(name):
-                raise CheckpointError(
-                    f"{self._path} was written with {name} {header['settings'].get(name)}, this training has "
-                    f"{now.get(name)}: resume with the same settings"
-                )
+        check_settings(self._path, header["settings"], as_json(_settings(e, len(run.order))))
         if len(header["callbacks"]) != len(run.hooks):
             raise CheckpointError(
                 f"{self._path} was written with {len(header['callbacks'])} callbacks, this training has "
