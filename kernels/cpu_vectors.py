@@ -4,9 +4,10 @@ Matrices are given by their addresses, strides are bytes, and `like` is a number
 """
 
 from llvmlite import binding, ir
-from numba import carray, njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from .cpu_atomics import INT32, INT64
 
@@ -104,18 +105,23 @@ def _copier(kinds):
     return generate
 
 
-@njit
-def array_at(address, shape, like):
-    """A contiguous array of this shape, of numbers like `like`, that lies at an address."""
-    return carray(_pointer(like, address), shape)
-
-
 @intrinsic
-def _pointer(typing, like, address):
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[1], context.get_value_type(like).as_pointer())
+def array_at(typing, address, shape, like):
+    """A contiguous array of this shape, a tuple, of numbers like `like`, that lies at an address."""
+    kind = types.Array(like, len(shape), "C")
 
-    return types.CPointer(like)(like, types.int64), generate
+    def generate(context, builder, signature, arguments):
+        number = context.get_data_type(like)
+        itemsize = INT64(context.get_abi_sizeof(number))
+        lengths, strides = cgutils.unpack_tuple(builder, arguments[1]), [itemsize]
+        for length in lengths[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], length))
+        array = context.make_array(kind)(context, builder)
+        data = builder.inttoptr(arguments[0], number.as_pointer())
+        populate_array(array, data, lengths, strides, itemsize, meminfo=None)
+        return array._getvalue()
+
+    return kind(types.int64, types.UniTuple(types.int64, len(shape)), like), generate
 
 
 @intrinsic

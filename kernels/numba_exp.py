@@ -10,8 +10,10 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from .cpu_linking import LINK_ONLY
+
 # Not "reassoc": the reduction below lives from the order of its subtractions.
-IN_ORDER: Any = {"nogil": True, "forceinline": True, "error_model": "numpy", "fastmath": {"contract"}}
+IN_ORDER: Any = LINK_ONLY | {"nogil": True, "forceinline": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 ZERO = np.float32(0)
 ONE = np.float32(1)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numba
 
+from .cpu_linking import LINK_ONLY
+
 HERE = Path(__file__).parent
 PATTERNS = ("cpu_*.py", "numba_exp.py", "numba_options.py", "*/numba_cpu.py", "*/cpu_*.py")
 
@@ -23,11 +25,8 @@ _compile = functools.partial(numba.njit, nogil=True, error_model="numpy", fastma
 
 
 def compile_cpu(function: Callable[..., Any]) -> Any:
-    """The function, for others that are compiled, and kept as a part of them: from Python it raises TypeError.
-
-    What would let Python call it takes a third of the time to compile.
-    """
-    compiled = _compile(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    """The function, for compiled ones to call, and kept with them (`cpu_linking`): from Python it raises TypeError."""
+    compiled = _compile(**LINK_ONLY)(function)
 
     def refuse(*arguments: Any) -> None:
         raise TypeError(f"{function.__name__} is for compiled code alone: run it with spread() or once()")

@@ -10,19 +10,21 @@ from ..numba_options import compile_cpu
 def _adam(g, p, m, v, scale, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        m[i] = beta1 * m[i] + rest1 * gi
-        v[i] = beta2 * v[i] + rest2 * gi * gi
-        p[i] = keep * p[i] - rate * m[i] / (math.sqrt(v[i]) + floor)
+        mi = beta1 * m[i] + rest1 * gi
+        vi = beta2 * v[i] + rest2 * gi * gi
+        m[i], v[i] = mi, vi
+        p[i] = keep * p[i] - rate * mi / (math.sqrt(vi) + floor)
 
 
 @compile_cpu
 def _amsgrad(g, p, m, v, v_max, scale, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        m[i] = beta1 * m[i] + rest1 * gi
-        v[i] = beta2 * v[i] + rest2 * gi * gi
-        v_max[i] = v_max[i] if v_max[i] >= v[i] else v[i]  # this way round, NaN passes
-        p[i] = keep * p[i] - rate * m[i] / (math.sqrt(v_max[i]) + floor)
+        mi = beta1 * m[i] + rest1 * gi
+        vi = beta2 * v[i] + rest2 * gi * gi
+        largest = v_max[i] if v_max[i] >= vi else vi  # this way round, NaN passes
+        m[i], v[i], v_max[i] = mi, vi, largest
+        p[i] = keep * p[i] - rate * mi / (math.sqrt(largest) + floor)
 
 
 def adam_step(

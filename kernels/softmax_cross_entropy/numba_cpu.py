@@ -72,7 +72,7 @@ def _losses_of_few(
     z = array_at(scratch, (FEW, BLOCK), number(0))
     more = array_at(scratch + FEW * BLOCK * size, (7, BLOCK), number(0))
     largest, total, picked, surprise, scale, target, factor = more
-    label = array_at(scratch + (FEW + 7) * BLOCK * size, BLOCK, np.int32(0))
+    label = array_at(scratch + (FEW + 7) * BLOCK * size, (BLOCK,), np.int32(0))
 
     for i0 in range(0, batch, BLOCK):
         n = min(BLOCK, batch - i0)
