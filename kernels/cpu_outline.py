@@ -21,7 +21,7 @@ MEMORY = 1024  # bytes that arguments take at most
 
 @intrinsic(prefer_literal=True)
 def outline(typing, loop, arrays, rest, told, memory):
-    """(address of a compiled function, address of its arguments); `loop` must be a global, `told` a constant.
+    """(address of a compiled function, address of its arguments); `loop` and `told` must be globals.
 
     With `told` 1 the number of the first row goes between the arrays and the rest, with 2 the address of scratch too.
     """

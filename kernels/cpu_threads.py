@@ -283,35 +283,22 @@ def _run_program(team, scratch, jobs):
 
 
 @functools.cache
-def _shared(loop: Any, tell: int) -> Callable[..., int]:
+def _shared(loop: Any, told: int) -> Callable[..., int]:
     """The compiled function that outlines a loop, and runs it, or with `memory` leaves its arguments there.
 
     It has the loop as a global, and the name and the file of the loop, by which Numba keeps what it compiled.
     """
-    template, origin = (_plain, _told_start, _told_start_and_scratch)[tell].__code__, loop.py_func.__code__
-    name = f"{origin.co_name}_shared_{tell}"
-    code = template.replace(co_filename=origin.co_filename, co_firstlineno=origin.co_firstlineno, co_name=name)
-    function = types.FunctionType(code, {**globals(), "loop": loop}, name)
+    origin = loop.py_func.__code__
+    name = f"{origin.co_name}_shared_{told}"
+    place = {"co_filename": origin.co_filename, "co_firstlineno": origin.co_firstlineno, "co_name": name}
+    code = _run_outlined.__code__.replace(**place)
+    function = types.FunctionType(code, globals() | {"loop": loop, "told": told}, name)
     function.__qualname__, function.__module__ = name, loop.py_func.__module__
     return compile_and_keep(function)
 
 
-def _plain(team, scratch, memory, arrays, scalars, rows, step):
-    function, arguments = outline(loop, arrays, scalars, 0, memory)  # noqa: F821
-    if memory == 0:
-        _post_and_work(team, scratch, function, arguments, rows, step)
-    return function
-
-
-def _told_start(team, scratch, memory, arrays, scalars, rows, step):
-    function, arguments = outline(loop, arrays, scalars, 1, memory)  # noqa: F821
-    if memory == 0:
-        _post_and_work(team, scratch, function, arguments, rows, step)
-    return function
-
-
-def _told_start_and_scratch(team, scratch, memory, arrays, scalars, rows, step):
-    function, arguments = outline(loop, arrays, scalars, 2, memory)  # noqa: F821
+def _run_outlined(team, scratch, memory, arrays, scalars, rows, step):
+    function, arguments = outline(loop, arrays, scalars, told, memory)  # noqa: F821
     if memory == 0:
         _post_and_work(team, scratch, function, arguments, rows, step)
     return function
