@@ -94,6 +94,34 @@ def copy_column(typing, like, source, target):
     return types.void(like, types.int64, types.int64), _copier(lambda code: [ir.VectorType(code.number, ROWS)])
 
 
+@intrinsic
+def copy_some(typing, like, source, count, target):
+    """Write a vector of the numbers that there are, and zeros after them."""
+
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(builder, context.get_value_type(like))
+        _, source, count, target = arguments
+        code.store(code.masked_load(source, code.first(count)), target)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 3), generate
+
+
+@intrinsic
+def put_some(typing, like, source, count, target, add):
+    """Write so many numbers of a vector, with `add` added to those that are there."""
+
+    def generate(context, builder, signature, arguments):
+        code = _Vectors(builder, context.get_value_type(like))
+        _, source, count, target, add = arguments
+        mask, vector = code.first(count), code.load(source)
+        sums = builder.fadd(code.masked_load(target, mask), vector)
+        code.masked_store(builder.select(add, sums, vector), target, mask)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 3, types.boolean), generate
+
+
 def _copier(kinds):
     def generate(context, builder, signature, arguments):
         code = _Vectors(builder, context.get_value_type(signature.args[0]))
@@ -147,24 +175,6 @@ def maximum(typing, like, address, count):
         return code.maximum(*arguments[1:])
 
     return like(like, types.int64, types.int64), generate
-
-
-@intrinsic
-def read(typing, like, address):
-    def generate(context, builder, signature, arguments):
-        return _Vectors(builder, context.get_value_type(like)).read(arguments[1])
-
-    return like(like, types.int64), generate
-
-
-@intrinsic
-def write(typing, number, address):
-    def generate(context, builder, signature, arguments):
-        value, address = arguments
-        builder.store(value, builder.inttoptr(address, value.type.as_pointer()))
-        return context.get_dummy_value()
-
-    return types.void(number, types.int64), generate
 
 
 class _Vectors:
@@ -264,16 +274,22 @@ class _Vectors:
 
     def load_some(self, source, stride, rows, columns):
         """As many vectors as one has lanes, with zeros for what is not read."""
-        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
-        kind = ir.FunctionType(self.vector, [self.pointer, INT32, self.mask, self.vector])
         masks, places = self.masks(rows, columns), self.places(self.lanes, source, stride)
-        return [self.masked("load", kind, place, mask, zeros) for place, mask in zip(places, masks, strict=True)]
+        return list(map(self.masked_load, places, masks))
 
     def store_some(self, vectors, target, stride, rows, columns):
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, self.pointer, INT32, self.mask])
         masks, places = self.masks(rows, columns), self.places(self.lanes, target, stride)
-        for vector, place, mask in zip(vectors, places, masks, strict=True):
-            self.masked("store", kind, place, mask, vector)
+        for each in zip(vectors, places, masks, strict=True):
+            self.masked_store(*each)
+
+    def masked_load(self, place, mask):
+        kind = ir.FunctionType(self.vector, [self.pointer, INT32, self.mask, self.vector])
+        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        return self.masked("load", kind, place, mask, zeros)
+
+    def masked_store(self, vector, place, mask):
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, self.pointer, INT32, self.mask])
+        self.masked("store", kind, place, mask, vector)
 
     def masked(self, what, kind, place, mask, vector):
         name = f"llvm.masked.{what}.v{self.lanes}f{self.bits}.p0"
@@ -281,13 +297,18 @@ class _Vectors:
         where = self.builder.inttoptr(place, self.pointer), INT32(self.bits // 8), mask
         return self.builder.call(function, (*where, vector) if what == "load" else (vector, *where))
 
+    def first(self, count):
+        """Which numbers of a vector are among the first so many."""
+        numbered = ir.Constant(ir.VectorType(INT64, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_signed("<", numbered, self.repeat(count))
+
     def masks(self, rows, columns):
         """Of each row of a square, which numbers are among the first rows and columns."""
-        builder = self.builder
-        numbered = ir.Constant(ir.VectorType(INT64, self.lanes), list(range(self.lanes)))
-        inside = builder.icmp_signed("<", numbered, self.repeat(columns))
-        outside = ir.Constant(self.mask, [0] * self.lanes)
-        return [builder.select(builder.icmp_signed("<", INT64(i), rows), inside, outside) for i in range(self.lanes)]
+        inside, outside = self.first(columns), ir.Constant(self.mask, [0] * self.lanes)
+        return [
+            self.builder.select(self.builder.icmp_signed("<", INT64(i), rows), inside, outside)
+            for i in range(self.lanes)
+        ]
 
     def places(self, count, start, stride):
         return [self.builder.add(start, self.builder.mul(stride, INT64(i))) for i in range(count)]

@@ -20,10 +20,11 @@ from ..cpu_vectors import (
     VECTORS,
     copy_column,
     copy_row,
+    copy_some,
     multiply_tile,
-    read,
+    put_some,
+    turn_in,
     turn_square,
-    write,
 )
 from ..numba_options import compile_cpu
 
@@ -96,11 +97,13 @@ def _part(places, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, ad
             m1 = min(m, m0 + block_m)
             in_place = 0 if transpose_a else (m1 - m0) // ROWS * ROWS  # rows of a
             rows_a, copied = _from(factor_a, m0, k0, size), m0 + in_place
-            _copy_a(like, size, m1 - copied, depth, _from(factor_a, copied, k0, size), block_a, together)
+            address, step, turned = _from(factor_a, copied, k0, size)
+            _pack(like, size, m1 - copied, depth, address, step, turned, ROWS, block_a, together)
             for n0 in range(0, n, block_n):
                 n1 = min(n, n0 + block_n)
                 if m0 == 0 or not one_block:
-                    _copy_b(like, size, n1 - n0, depth, _from(factor_b, k0, n0, size), block_b, together)
+                    address, step, turned = _from(factor_b, k0, n0, size)
+                    _pack(like, size, n1 - n0, depth, address, step, not turned, width, block_b, together)
                 for i in range(m0, m1, ROWS):
                     rows = min(ROWS, m1 - i)
                     if i < copied:
@@ -141,59 +144,56 @@ def _from(matrix, row, column, size):
 
 
 @compile_cpu
-def _copy_a(like, size, rows, depth, a, block, together):
-    """Panels of ROWS rows, if transposed, column by column; the last of the rows that there are, and zeros."""
-    source, stride, transposed = a
-    along, across = (stride, size) if transposed else (size, stride)
-    whole, column = rows // ROWS * ROWS, ROWS * size
-    for start in range(0, whole, together * ROWS):
-        for p in range(depth):
-            for i in range(start, min(whole, start + together * ROWS), ROWS):
-                copy_column(like, source + p * along + i * across, block + i * depth * size + p * column)
-    if whole < rows:
-        target = block + whole * depth * size
-        _copy_numbers(like, size, source + whole * across, along, across, rows - whole, 0, depth, target, ROWS, ROWS)
+def _pack(like, size, count, depth, address, stride, side_by_side, width, block, together):
+    """Copy rows of a, or columns of b, into panels of `width` of them, which have those numbers side by side.
+
+    So they lie in the factor, `side_by_side`, and `stride` is from one place along k to the next; or it is from one of
+    them to the next, and they are turned. The last panel has zeros after them up to a whole vector; nobody reads on.
+    """
+    lanes, row = VECTOR // size, width * size
+    whole = count // width * width
+    for start in range(0, whole if side_by_side else 0, together * width):
+        source, target = address + start * size, block + start * depth * size
+        panels = min(together, (whole - start) // width)
+        for p in range(depth if panels == TOGETHER else 0):
+            for panel in range(TOGETHER):
+                _copy(like, source + p * stride + panel * row, target + p * row + panel * depth * row, width)
+        for panel in range(panels if panels < TOGETHER else 0):
+            for p in range(depth):
+                _copy(like, source + p * stride + panel * row, target + p * row + panel * depth * row, width)
+    for start in range(whole if side_by_side else 0, count, width):
+        there, panel = min(width, count - start), block + start * depth * size
+        for i in range(0, there, lanes):
+            target = panel + i * size
+            if side_by_side:
+                for p in range(depth):
+                    copy_some(like, address + p * stride + (start + i) * size, there - i, target + p * row)
+            else:
+                _turn(like, size, there - i, depth, address + (start + i) * stride, stride, target, row)
 
 
 @compile_cpu
-def _copy_b(like, size, columns, depth, b, block, together):
-    """Panels of the columns of a tile, row by row; the last of the columns that there are, and zeros."""
-    source, stride, transposed = b
-    along, across = (size, stride) if transposed else (stride, size)
-    lanes, row = VECTOR // size, VECTORS * VECTOR
-    width = row // size
-    whole = columns // width * width
-    done = depth // lanes * lanes if transposed else depth
-    for start in range(0, 0 if transposed else whole, together * width):
-        for p in range(depth):
-            for j in range(start, min(whole, start + together * width), width):
-                copy_row(like, source + p * along + j * across, block + j * depth * size + p * row)
-    for j in range(0, whole, width):
-        panel = block + j * depth * size
-        for i in range(0, width if transposed else 0, lanes):
-            for p in range(0, done, lanes):
-                place = source + p * along + (j + i) * across
-                turn_square(like, place, across, panel + p * row + i * size, row)
-        _copy_numbers(like, size, source + j * across, along, across, width, done, depth, panel, width, width)
-    if whole < columns:
-        target, end = block + whole * depth * size, width if columns - whole > lanes else lanes
-        _copy_numbers(like, size, source + whole * across, along, across, columns - whole, 0, depth, target, width, end)
+def _copy(like, source, target, width):
+    if width == ROWS:
+        copy_column(like, source, target)
+    else:
+        copy_row(like, source, target)
 
 
 @compile_cpu
-def _copy_numbers(like, size, source, along, across, there, start, stop, panel, width, end):
-    """Of a panel that is `width` wide some rows or columns: the numbers that are there, and zeros up to `end`."""
-    for p in range(start, stop):
-        target = panel + p * width * size
-        for i in range(there):
-            write(read(like, source + p * along + i * across), target + i * size)
-        for i in range(there, end):
-            write(like, target + i * size)
+def _turn(like, size, there, depth, source, stride, target, target_stride):
+    """Write up to a vector of rows as columns; of the last square also what is too much, before what belongs there."""
+    lanes = VECTOR // size
+    for p in range(0, depth, lanes):
+        square, turned = source + p * size, target + p * target_stride
+        if there >= lanes and depth - p >= lanes:
+            turn_square(like, square, stride, turned, target_stride)
+        else:
+            turn_in(like, square, stride, there, depth - p, turned, target_stride)
 
 
 @compile_cpu
 def _copy_edge(like, size, rows, columns, edge, edge_stride, c, c_stride, add):
     for i in range(rows):
-        for j in range(columns):
-            number, target = read(like, edge + i * edge_stride + j * size), c + i * c_stride + j * size
-            write(read(like, target) + number if add else number, target)
+        for j in range(0, columns * size, VECTOR):
+            put_some(like, edge + i * edge_stride + j, columns - j // size, c + i * c_stride + j, add)
