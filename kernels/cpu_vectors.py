@@ -177,6 +177,23 @@ def maximum(typing, like, address, count):
     return like(like, types.int64, types.int64), generate
 
 
+@intrinsic
+def maxima(typing, like, address, count, stride, target):
+    """Write the largest number of each column of a matrix that is a vector wide; where some are NaN, any."""
+
+    def generate(context, builder, signature, arguments):
+        _, address, count, stride, target = arguments
+        code = _Vectors(builder, context.get_value_type(like))
+        largest = cgutils.alloca_once_value(builder, code.load(address))
+        with cgutils.for_range(builder, count, intp=INT64) as loop:
+            row = code.load(builder.add(address, builder.mul(loop.index, stride)))
+            builder.store(code.larger(row, builder.load(largest)), largest)
+        code.store(builder.load(largest), target)
+        return context.get_dummy_value()
+
+    return types.void(like, *[types.int64] * 4), generate
+
+
 class _Vectors:
     """Builds code over vectors of one type of numbers."""
 

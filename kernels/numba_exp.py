@@ -1,6 +1,6 @@
 """e^x for x ≤ 0 and ln x for x ≥ 1, for compiled CPU loops: in float32 polynomials that the compiler vectorises.
 
-`math.exp` in a loop is one library call an element; this takes 6 µs for 65,536 elements, np.exp 22.
+`math.exp` in a loop is one library call an element; this takes less than half the time of np.exp.
 """
 
 import math
@@ -15,31 +15,34 @@ from .cpu_linking import LINK_ONLY
 # Not "reassoc": the reduction below lives from the order of its subtractions.
 IN_ORDER: Any = LINK_ONLY | {"nogil": True, "forceinline": True, "error_model": "numpy", "fastmath": {"contract"}}
 
-ZERO = np.float32(0)
 ONE = np.float32(1)
-LOWEST = np.float32(-87)  # below, where results soon are subnormal, it is 0
+LOWEST = np.float32(-88)  # there 2^n below is 2^−127, which as the bits of an exponent is 0
 LOG2_E = np.float32(math.log2(math.e))
 # ln 2 in two parts: the first has so few bits that n times it is exact.
 LN2_HIGH = np.float32(0.693359375)
 LN2_LOW = np.float32(math.log(2) - 0.693359375)
-C2, C3, C4, C5, C6, C7 = (np.float32(1 / math.factorial(k)) for k in range(2, 8))
-EXPONENT_BIAS = np.int32(127)
+# (e^r − 1 − r) / r² for |r| ≤ ln(2)/2, fitted to a relative error of e^r of 3e-9.
+C2, C3, C4, C5, C6 = np.array([0.49999994, 0.16666521, 0.04166839, 0.008368745, 0.001381454], np.float32)
 MANTISSA_BITS = np.int32(23)
+EXPONENT_BIAS = np.int32(127)
+# A sum with it is rounded to an integer, which its lowest bits hold, biased as an exponent is.
+TO_INTEGER = np.float32(1.5 * 2**23 + 127)
 
 
 @njit(**IN_ORDER)
 def _exp_negative_float32(x):
-    # e^x = 2^n · e^r with |r| ≤ ln(2)/2, where seven terms of the series reach 1 ulp; 2^n is written as its bits.
-    bounded = x if x > LOWEST else LOWEST  # also for NaN, which has no integer part
-    n = np.rint(bounded * LOG2_E)
-    r = (x - n * LN2_HIGH) - n * LN2_LOW
-    series = ONE + r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))))
-    power = np.int32((np.int32(n) + EXPONENT_BIAS) << MANTISSA_BITS).view(np.float32)
-    return ZERO if x < LOWEST else series * power
+    # e^x = 2^n · e^r; 2^n is written as its bits.
+    bounded = LOWEST if x < LOWEST else x  # this way round, NaN stays NaN
+    rounded = bounded * LOG2_E + TO_INTEGER
+    n = rounded - TO_INTEGER
+    r = (bounded - n * LN2_HIGH) - n * LN2_LOW
+    series = ONE + r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * C6)))))
+    power = np.int32(np.float32(rounded).view(np.int32) << MANTISSA_BITS).view(np.float32)
+    return series * power
 
 
 def exp_negative(x):
-    """e^x for x ≤ 0: float32 to 1 ulp (0 below −87), float64 by math.exp; NaN stays NaN."""
+    """e^x for x ≤ 0: float32 to 1 ulp (0 below −87.7), float64 by math.exp; NaN stays NaN."""
     return math.exp(x)
 
 

@@ -1,6 +1,6 @@
 """Activations compiled for the CPU: one loop each, no temporaries.
 
-At 65,536 float32 elements relu takes 3 µs (np.maximum 20), sigmoid and silu 11, gelu 19 (NumPy 300 to 600).
+At 65,536 float32 elements relu takes a third of the time of np.maximum, sigmoid a twentieth of SciPy's.
 In float64 tanh is NumPy's, which is vectorised: a loop over math.tanh takes eighty times as long.
 """
 

@@ -12,7 +12,7 @@ from . import MULTIPLIERS, ROUNDS, WEYL, threshold
 
 M0, M1 = (np.uint64(m) for m in MULTIPLIERS)
 W0, W1 = (np.uint64(w) for w in WEYL)
-CHUNK = 256  # elements: in single precision sixteen cache lines of x, and of y
+CHUNK = 128  # elements: as many blocks as vector registers hold at once, in single precision eight cache lines of x
 LOW = np.uint64(0xFFFFFFFF)
 HIGH = np.uint64(32)
 
@@ -42,12 +42,11 @@ def _draw_four(mask, place, block, call, seed, keep_from):
 
 @compile_cpu
 def _draw_and_select(x, y, mask, start, call, seed, keep_from, scale):
-    """Chunk by chunk: while one is drawn, what is read and written with it is on its way from memory."""
+    """Chunk by chunk: while one is drawn, what is scaled by it is on its way from memory."""
     whole, zero = x.size // CHUNK * CHUNK, x.dtype.type(0)
     for i0 in range(0, whole, CHUNK):
         for i in range(i0, i0 + CHUNK, LINE // x.itemsize):
             prefetch(x.ctypes.data + i * x.itemsize)
-            prefetch(y.ctypes.data + i * x.itemsize)
         for i in range(CHUNK // 4):
             _draw_four(mask, i0 + 4 * i, (start + i0) // 4 + i, call, seed, keep_from)
         for i in range(i0, i0 + CHUNK):

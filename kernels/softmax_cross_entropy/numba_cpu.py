@@ -6,7 +6,7 @@ import numpy as np
 
 from ..cpu_program import loops_only
 from ..cpu_threads import spread
-from ..cpu_vectors import MAXIMA, VECTOR, array_at, maximum, turn_in, turn_out
+from ..cpu_vectors import MAXIMA, VECTOR, array_at, maxima, maximum, turn_in, turn_out
 from ..numba_exp import exp_negative, log_above_one
 from ..numba_options import compile_and_keep, compile_cpu
 
@@ -85,15 +85,13 @@ def _losses_of_few(
             label[i] = label[i] if inside else 0
             scale[i] = scale[i] / weights if inside else number(np.nan)
             target[i] = hard
-            largest[i] = -np.inf
             total[i] = picked[i] = surprise[i] = 0
         if class_weight is not None:
             for i in range(n):
                 target[i] = hard * class_weight[label[i]]
 
-        for j in range(n_classes):
-            for i in range(BLOCK):
-                largest[i] = z[j, i] if z[j, i] > largest[i] else largest[i]
+        for i in range(0, BLOCK * size, VECTOR):
+            maxima(number(0), z.ctypes.data + i, n_classes, BLOCK * size, largest.ctypes.data + i)
         for j in range(n_classes):
             weight = smooth if class_weight is None else smooth * class_weight[j]
             if weight != 0:

@@ -9,7 +9,17 @@ import pytest
 from numba import njit
 
 from gpugrad import kernels
-from gpugrad.kernels.cpu_vectors import MAXIMA, VECTOR, array_at, maximum, turn_in, turn_out
+from gpugrad.kernels.cpu_vectors import (
+    MAXIMA,
+    VECTOR,
+    array_at,
+    copy_some,
+    maxima,
+    maximum,
+    put_some,
+    turn_in,
+    turn_out,
+)
 from gpugrad.kernels.dense.cpu_product import product
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -18,6 +28,21 @@ each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @njit
 def largest_of(numbers):
     return maximum(numbers[0], numbers.ctypes.data, numbers.size)
+
+
+@njit
+def largest_of_columns(matrix, target):
+    maxima(matrix[0, 0], matrix.ctypes.data, matrix.shape[0], matrix.shape[1] * matrix.itemsize, target.ctypes.data)
+
+
+@njit
+def copied(source, count, target):
+    copy_some(source[0], source.ctypes.data, count, target.ctypes.data)
+
+
+@njit
+def put(source, count, target, add):
+    put_some(source[0], source.ctypes.data, count, target.ctypes.data, add)
 
 
 @njit
@@ -49,6 +74,31 @@ def test_maximum_finds_the_largest_wherever_it_is(dtype):
             assert largest_of(numbers) == -0.5, (size, place)
             numbers[place] = before
         assert largest_of(np.full(size, -np.inf, dtype)) == -np.inf
+
+
+@each_dtype
+def test_maxima_are_those_of_the_columns(dtype):
+    lanes = VECTOR // np.dtype(dtype).itemsize
+    rng = np.random.default_rng(0)
+    for rows in (1, 2, 7):
+        matrix, target = -rng.random((rows, lanes + 2)).astype(dtype), np.full(lanes + 1, 5, dtype)
+        largest_of_columns(matrix, target)
+        assert target.tolist() == [*matrix[:, :lanes].max(axis=0), 5]
+
+
+@each_dtype
+def test_a_part_of_a_vector_is_copied_and_nothing_else_touched(dtype):
+    lanes = VECTOR // np.dtype(dtype).itemsize
+    source = np.arange(1, lanes + 1).astype(dtype)
+    for count in range(-1, lanes + 2):
+        there = np.arange(lanes) < count
+        target = np.full(lanes + 1, 0.5, dtype)
+        put(source, count, target, False)
+        assert target.tolist() == [*np.where(there, source, 0.5), 0.5]
+        put(source, count, target, True)
+        assert target.tolist() == [*np.where(there, 2 * source, 0.5), 0.5]
+        copied(source, count, target)
+        assert target.tolist() == [*np.where(there, source, 0), 0.5]
 
 
 @each_dtype
