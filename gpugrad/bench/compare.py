@@ -183,6 +183,7 @@ def _facts(record: dict[str, Any]) -> dict[str, Any]:
         **{name: machine.get(name) for name in ("gpugrad", "revision", "processor", "cores", "platform", "python")},
         "gpu": gpu.get("name"),
         "driver": gpu.get("nvidia_smi", {}).get("driver_version"),
+        "tuned variants": machine.get("tuned_variants"),
         **machine.get("packages", {}),
         **({"device": own.get("device"), "toolchain": own.get("toolchain")} if own else {}),
         "quick run": "yes" if record.get("quick") else "no",

@@ -32,6 +32,8 @@ def describe(device: Device) -> dict[str, Any]:
         "blas": _blas(),
         "packages": {name: version for name in PACKAGES if (version := installed_version(name))},
     }
+    if device.choices:
+        facts["tuned_variants"] = len(device.choices)
     if device.kind == "cuda":
         facts["gpu"] = _gpu(device)
     return facts

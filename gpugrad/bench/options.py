@@ -72,4 +72,5 @@ def _described(device: Any) -> str:
     facts = describe(device)
     gpu = f"{facts['gpu']['name']}, " if "gpu" in facts else ""
     versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
-    return f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {facts['cores']} cores; {versions}"
+    tuned = f"; {facts['tuned_variants']} tuned variants are in use" if "tuned_variants" in facts else ""
+    return f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {facts['cores']} cores; {versions}{tuned}"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import gpugrad as gg
 from gpugrad import info, kernels, nn, tuning
-from gpugrad.bench import machine, record, tune
+from gpugrad.bench import machine, options, record, tune
 from gpugrad.bench.timing import Timing
 from gpugrad.cli import app
 from gpugrad.device import unavailable
@@ -218,6 +218,15 @@ def test_a_recorded_step_keeps_its_variants():
             step(x)
         grids.append([launch.grid for launch in seen])
     assert grids == [[(15, 1, 1)]] * 2
+
+
+def test_a_measurement_tells_that_variants_are_tuned():
+    device = new_device()
+    assert "tuned_variants" not in machine.describe(device)
+    assert "tuned" not in options._described(device)
+    tuning.keep(device, TUNED)
+    assert machine.describe(new_device())["tuned_variants"] == 3
+    assert options._described(new_device()).endswith("; 3 tuned variants are in use")
 
 
 def test_a_block_of_one_variant_comes_before_what_is_kept():
