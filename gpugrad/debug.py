@@ -1,15 +1,22 @@
-"""Find the first operation of a step that produces a NaN or an infinity."""
+"""Find the first operation of a training that produces a NaN or an infinity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from . import training_state
+from .callbacks import Callback
 from .device import Device
+from .errors import NonFiniteError
 from .kernels import Launcher
 from .kernels.contract import SCRATCH
+
+if TYPE_CHECKING:
+    from .minibatches import Minibatches
+    from .trainer import Trainer
 
 
 class NonFiniteWatch:
@@ -35,6 +42,49 @@ class NonFiniteWatch:
                     f"of {values.size} elements of {name} {tuple(array.shape)}"
                 )
                 return
+
+
+def explain_non_finite(
+    trainer: Trainer, good: dict[str, Any], data: Minibatches, hooks: Sequence[Callback]
+) -> NoReturn:
+    """Go back to the start of the epoch, run it again step by step, and raise with the first bad operation.
+
+    The second run gives the same bits as the first, so the fault is met again, unless a callback caused it.
+    good: the state at the start of the epoch, of `training_state.capture`. Raises NonFiniteError.
+    """
+    training_state.restore(trainer, good, hooks)
+    watch = NonFiniteWatch(trainer.device)
+    start = trainer.steps
+    try:
+        with trainer.device.observe(watch):
+            trainer._train_epoch(data, trainer._make_step(data, recorded=False), [_Halt(watch)])
+    except _Found:
+        pass  # the step that was looked for
+    finally:
+        bad_step = trainer.steps - start
+        training_state.restore(trainer, good, hooks)
+    where = f"in epoch {trainer.epoch + 1}, step {bad_step} of {len(data.groups)}: {watch.first}"
+    if watch.first is None:
+        where = f"in epoch {trainer.epoch + 1}, but not without its callbacks: one of them may have changed the model"
+    raise NonFiniteError(
+        f"the training is no longer finite {where}; the model is as it was before that epoch: "
+        "lower the learning rate, or clip the gradient"
+    )
+
+
+class _Found(Exception):
+    """The watched epoch has met its first fault."""
+
+
+class _Halt(Callback):
+    """Ends a run of an epoch at the end of the step that a watch found fault with."""
+
+    def __init__(self, watch: NonFiniteWatch) -> None:
+        self._watch = watch
+
+    def on_step_end(self, trainer: Trainer, step: int) -> None:
+        if self._watch.first is not None:
+            raise _Found
 
 
 def _written(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> Iterator[tuple[str, Any]]:

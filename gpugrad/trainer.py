@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from . import nn, optim, training_state
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import as_json, save_model
 from .data import hold_out_rows
-from .debug import NonFiniteWatch
+from .debug import explain_non_finite
 from .device import Device
 from .device import device as get_device
-from .errors import ArgumentError, DataError, NonFiniteError
+from .errors import ArgumentError, DataError
 from .evaluation import forward, mean_loss, scores
 from .files import check_writable
 from .history import History
@@ -253,7 +253,7 @@ class Trainer:
                 break
             entry = self._train_epoch(data, step, hooks, bar)
             if not (math.isfinite(entry["train_loss"]) and self.optimizer.is_finite()):
-                self._explain_non_finite(good, data, hooks)
+                explain_non_finite(self, good, data, hooks)
             if validation is not None:
                 xv, yv = validation
                 found = self._scores(xv, yv, data.scale)
@@ -330,30 +330,6 @@ class Trainer:
             "seconds": seconds,
             "samples_per_second": data.rows / seconds,
         }
-
-    def _explain_non_finite(self, good: dict[str, Any], data: Minibatches, hooks: Sequence[Callback]) -> NoReturn:
-        """Go back to the start of the epoch, run it again step by step, and raise with the first bad operation.
-
-        The second run gives the same bits as the first, so the fault is met again, unless a callback caused it.
-        """
-        training_state.restore(self, good, hooks)
-        watch = NonFiniteWatch(self.device)
-        start = self.steps
-        try:
-            with self.device.observe(watch):
-                self._train_epoch(data, self._make_step(data, recorded=False), [_Halt(watch)])
-        except _Found:
-            pass  # the step that was looked for
-        finally:
-            bad_step = self.steps - start
-            training_state.restore(self, good, hooks)
-        where = f"in epoch {self.epoch + 1}, step {bad_step} of {len(data.groups)}: {watch.first}"
-        if watch.first is None:
-            where = f"in epoch {self.epoch + 1}, but not without its callbacks: one of them may have changed the model"
-        raise NonFiniteError(
-            f"the training is no longer finite {where}; the model is as it was before that epoch: "
-            "lower the learning rate, or clip the gradient"
-        )
 
     # ---- use ----
 
@@ -447,18 +423,3 @@ class Trainer:
         if weight is not None and not (weight if rows is None else weight[rows]).any():
             raise DataError("all rows to train on have the weight 0: give some of them a positive one")
         return x, y, weight, rows, validation
-
-
-class _Found(Exception):
-    """The watched epoch has met its first fault."""
-
-
-class _Halt(Callback):
-    """Ends a run of an epoch at the end of the step that a watch found fault with."""
-
-    def __init__(self, watch: NonFiniteWatch) -> None:
-        self._watch = watch
-
-    def on_step_end(self, trainer: Trainer, step: int) -> None:
-        if self._watch.first is not None:
-            raise _Found
