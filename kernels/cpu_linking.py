@@ -14,7 +14,10 @@ from numba.core.typed_passes import NativeLowering
 
 
 class _LinkOnlyLibrary(JITCodeLibrary):
-    """Code as it was lowered, with that of the libraries that it links."""
+    """Code as it was lowered, with that of the libraries that it links.
+
+    Each function alone is still simplified, as Numba does when code is added: else the loop of dropout stays scalar.
+    """
 
     def finalize(self) -> None:
         for library in dict.fromkeys(self._linking_libraries):
