@@ -78,7 +78,8 @@ def measure(device: Device, *, rounds: int = 3, on_row: Callable[[Row], None] = 
 def start(device: Device, cache: str) -> list[float]:
     """Start a process that trains one step, with the compiled kernels in the folder `cache`: seconds of PARTS."""
     environment = os.environ | dict.fromkeys(CACHES, cache)
-    command = [sys.executable, "-c", SCRIPT, repr(time.time()), device.name, device.toolchain]
+    # -P: the gpugrad that is installed, not a folder of that name here, as a checkout has it.
+    command = [sys.executable, "-P", "-c", SCRIPT, repr(time.time()), device.name, device.toolchain]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

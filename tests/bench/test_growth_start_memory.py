@@ -70,6 +70,14 @@ def test_a_second_start_finds_the_kernels_of_the_first(monkeypatch):
     assert all(row["holds"] == (row["seconds"] <= row["target"]) for row in totals)
 
 
+def test_a_folder_of_the_same_name_is_not_what_starts(tmp_path, monkeypatch):
+    """A checkout has one, which lacks the kernels where the package was installed as a copy."""
+    (tmp_path / "gpugrad").mkdir()
+    (tmp_path / "gpugrad" / "__init__.py").write_text("raise ImportError('not this one')")
+    monkeypatch.chdir(tmp_path)
+    assert len(startup.start(gg.device("cpu", "numpy"), str(tmp_path))) == len(startup.PARTS)
+
+
 def test_a_start_that_fails_says_why(monkeypatch):
     monkeypatch.setattr(startup, "SCRIPT", "raise RuntimeError('no such kernel')")
     with pytest.raises(KernelError, match="no such kernel"):
