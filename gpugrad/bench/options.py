@@ -47,7 +47,10 @@ def printed(line: Callable[[Any], str]) -> Callable[[Any], None]:
 def measuring(
     device: str, toolchain: str | None, *, threads: int | None = None, quick: bool = False, record: Path | None = None
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The device, told of in a line, and the sections to fill, which are kept as a record at the end."""
+    """The device, told of in a line, and the sections to fill, which are kept as a record at the end.
+
+    Where one fails, those before it are kept: they took minutes to measure.
+    """
     from .. import device as get_device
     from ..files import check_writable
     from . import machine
@@ -59,11 +62,12 @@ def measuring(
     sections: dict[str, Any] = {}
     with machine.cores(threads):
         print(_described(target))
-        yield target, sections
-        made = records.make(target, sections, quick=quick)
-    if record is not None:
-        records.write(made, record)
-        print(f"record written to {record}")
+        try:
+            yield target, sections
+        finally:
+            if record is not None and sections:
+                records.write(records.make(target, sections, quick=quick), record)
+                print(f"record written to {record}, of {', '.join(sections)}")
 
 
 def _described(device: Any) -> str:

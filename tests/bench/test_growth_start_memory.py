@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import gpugrad as gg
 from gpugrad.bench import memory, networks, record, scaling, startup, workers
+from gpugrad.bench.options import measuring
 from gpugrad.bench.timing import Budget
 from gpugrad.cli import app
 from gpugrad.errors import ArgumentError, KernelError
@@ -138,3 +139,19 @@ def test_one_command_measures_everything_into_one_record(tmp_path, monkeypatch):
     assert np.isfinite([row["median"] for row in made["sections"]["scaling"]["rows"]]).all()
     for words in ("The limits of this machine", "slope", "target", "bound"):
         assert words in result.output
+
+
+def fail_after(sections, path):
+    with measuring("cpu", None, record=path) as (_, filled):
+        filled.update(sections)
+        raise KernelError("the next section fails")
+
+
+def test_what_was_measured_before_a_failure_is_kept(tmp_path):
+    one, none = {"startup": {"rows": []}}, tmp_path / "none.json"
+    with pytest.raises(KernelError, match="the next section fails"):
+        fail_after(one, tmp_path / "one.json")
+    assert record.read(tmp_path / "one.json")["sections"] == one
+    with pytest.raises(KernelError, match="the next section fails"):
+        fail_after({}, none)
+    assert not none.exists()
