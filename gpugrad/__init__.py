@@ -1,10 +1,18 @@
 """gpugrad: train multilayer perceptrons with handwritten CUDA kernels, and the same program with no GPU."""
 
 import importlib
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import data, functional, nn, optim
-from .arithmetic import (
+# In a checkout the folder kernels/ is next to this one, installed it is inside: either way it is gpugrad.kernels.
+if not (Path(__file__).parent / "kernels").is_dir():
+    __path__.append(str(Path(__file__).parents[1]))
+
+from . import data, nn, optim
+from . import emulator as _emulator  # noqa: F401  (it registers its kind of device)
+from .engine import functional
+from .engine.arithmetic import (
     argmax,
     clip,
     concatenate,
@@ -19,27 +27,27 @@ from .arithmetic import (
     sqrt,
     where,
 )
-from .callbacks import Callback, EarlyStopping
-from .checkpoint import load_model, save_model
-from .device import Device, device
-from .functional import relu, sigmoid, tanh
-from .gradcheck import gradcheck
-from .interop import from_dlpack
-from .precision import precision
-from .profiling import Profile
-from .random import Generator, manual_seed
-from .recording import record
-from .tape import no_grad
-from .tensor import Tensor, tensor
-from .tracking import CSVLogger, TensorBoardLogger
-from .trainer import Trainer
+from .engine.creation import tensor
+from .engine.device import Device, device
+from .engine.functional import relu, sigmoid, tanh
+from .engine.gradcheck import gradcheck
+from .engine.interop import from_dlpack
+from .engine.precision import precision
+from .engine.profiling import Profile
+from .engine.random import Generator, manual_seed
+from .engine.recording import record
+from .engine.tape import no_grad
+from .engine.tensor import Tensor
+from .engine.version import __version__
+from .training.callbacks import Callback, EarlyStopping
+from .training.checkpoint import load_model, save_model
+from .training.tracking import CSVLogger, TensorBoardLogger
+from .training.trainer import Trainer
 
 if TYPE_CHECKING:
     from . import export
-    from .descent.minimize import minimize
     from .estimators import MLPClassifier, MLPRegressor
-
-__version__ = "0.1.0"
+    from .lab.minimize import minimize
 
 __all__ = [
     "CSVLogger",
@@ -53,6 +61,7 @@ __all__ = [
     "Tensor",
     "TensorBoardLogger",
     "Trainer",
+    "__version__",
     "argmax",
     "clip",
     "concatenate",
@@ -88,6 +97,9 @@ __all__ = [
 ]
 
 
+sys.modules[f"{__name__}.functional"] = functional  # for `import gpugrad.functional as F`
+
+
 def __getattr__(name: str) -> Any:
     """What is imported when it is first asked for; scikit-learn, for the estimators, takes longer than all the rest."""
     if name in ("MLPClassifier", "MLPRegressor"):
@@ -95,11 +107,11 @@ def __getattr__(name: str) -> Any:
 
         return getattr(estimators, name)
     if name == "minimize":
-        from . import descent
+        from . import lab
 
-        return descent.minimize
-    if name == "export":
-        return importlib.import_module(".export", __name__)
+        return lab.minimize
+    if name in ("export", "descent"):
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,5 +1,5 @@
 """`python -m gpugrad` is the command gpugrad."""
 
-from .cli import main
+from .command.app import main
 
 main()

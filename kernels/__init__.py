@@ -1,8 +1,9 @@
 """The kernels, one folder an operation: its contract, a NumPy reference, and one file for each toolchain.
 
-`OPERATIONS` is the list of folders. A folder's `__init__.py` holds its contracts: for each launcher a function of the
-same name and signature whose docstring is the specification and whose body checks the arguments. `reference.py`,
-`numba_cpu.py`, `numba_cuda.py` and `cupy_cuda.py` hold the launchers, which trust what the contract has checked.
+Every folder with a `reference.py` is an operation. Its `__init__.py` holds its contracts: for each launcher a function
+of the same name and signature whose docstring is the specification and whose body checks the arguments.
+`reference.py`, `numba_cpu.py`, `numba_cuda.py` and `cupy_cuda.py` hold the launchers, which trust what the contract
+has checked. The other folders, `cpu`, `cuda` and `numba_cuda`, hold what the kernels of one toolchain share.
 """
 
 from __future__ import annotations
@@ -18,33 +19,19 @@ import numpy as np
 from ..errors import ArgumentError, DeviceError
 from .contract import Contract
 
-OPERATIONS = (
-    "activation",
-    "adadelta",
-    "adagrad",
-    "adagrad_norm",
-    "adam",
-    "binary_cross_entropy",
-    "clipping",
-    "dense",
-    "dropout",
-    "gather",
-    "reduction",
-    "regression",
-    "rmsprop",
-    "sgd",
-    "softmax_cross_entropy",
-)
+FOLDER = Path(__file__).parent
+
+# A folder with a reference is an operation; the others hold what the kernels of one toolchain share.
+OPERATIONS = tuple(sorted(file.parent.name for file in FOLDER.glob("*/reference.py")))
 
 # The files that may hold a toolchain's launchers, the first one that has it wins. Only the CPU has a second choice:
 # its reference is complete and says so; a GPU toolchain without a launcher is an error.
-TOOLCHAINS = {
+LAUNCHER_FILES = {
     "reference": ("reference",),
     "numba_cpu": ("numba_cpu", "reference"),
     "cupy_cuda": ("cupy_cuda",),
     "numba_cuda": ("numba_cuda",),
 }
-
 
 # They compute in single precision: what they write is float32 or an integer.
 SINGLE_PRECISION = ("cupy_cuda", "numba_cuda")
@@ -95,12 +82,11 @@ def contracts() -> Iterator[tuple[str, Contract]]:
 
 def missing(toolchain: str) -> list[str]:
     """Name the files, relative to the project, that a toolchain still lacks."""
-    folder = Path(__file__).parent
-    files = TOOLCHAINS[toolchain]
+    files = LAUNCHER_FILES[toolchain]
     return [
         f"kernels/{operation}/{files[0]}.py"
         for operation in OPERATIONS
-        if not any((folder / operation / f"{file}.py").exists() for file in files)
+        if not any((FOLDER / operation / f"{file}.py").exists() for file in files)
     ]
 
 
@@ -112,7 +98,7 @@ def load(toolchain: str) -> SimpleNamespace:
     launchers = {}
     modules: dict[tuple[str, str], ModuleType | None] = {}
     for operation, contract in contracts():
-        for file in TOOLCHAINS[toolchain]:
+        for file in LAUNCHER_FILES[toolchain]:
             if (operation, file) not in modules:
                 modules[operation, file] = _import(operation, file)
             launch = getattr(modules[operation, file], contract.name, None)
@@ -122,12 +108,12 @@ def load(toolchain: str) -> SimpleNamespace:
         else:
             raise DeviceError(
                 f"the toolchain {toolchain!r} has no {contract.name}: "
-                f"write it in kernels/{operation}/{TOOLCHAINS[toolchain][0]}.py"
+                f"write it in kernels/{operation}/{LAUNCHER_FILES[toolchain][0]}.py"
             )
     return SimpleNamespace(**launchers)
 
 
 def _import(operation: str, file: str) -> ModuleType | None:
-    if not (Path(__file__).parent / operation / f"{file}.py").exists():
+    if not (FOLDER / operation / f"{file}.py").exists():
         return None
     return importlib.import_module(f"{__name__}.{operation}.{file}")

@@ -2,14 +2,16 @@
 
 import os
 
+import numpy as np
 import pytest
 
 import gpugrad as gg
 from gpugrad import kernels
-from gpugrad.device import TOOLCHAINS, unavailable
+from gpugrad.engine.device import TOOLCHAINS, unavailable
 
 # Numba's simulator replaces numba.cuda for a whole process: tests/simulator starts one, where this is set.
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+CLOSE = 1e-5  # of a served model to the one that was exported
 EVERY_DEVICE = [f"{kind}-{toolchain}" for kind, toolchains in TOOLCHAINS.items() for toolchain in toolchains]
 
 
@@ -52,6 +54,49 @@ def every_device(request):
 def cuda(request):
     """A GPU in each of its toolchains."""
     return usable(request, "cuda", request.param)
+
+
+@pytest.fixture
+def serve():
+    """Run an ONNX model in onnxruntime on inputs by name: a dict of its outputs by name."""
+    onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+
+    def call(proto, **inputs):
+        onnx.checker.check_model(proto, full_check=True)
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 4
+        session = runtime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        outputs = session.run(None, inputs)
+        return {value.name: output for value, output in zip(session.get_outputs(), outputs, strict=True)}
+
+    return call
+
+
+@pytest.fixture
+def agree():
+    """Assert that what was served is what an estimator, or a pipeline, predicts of the rows x."""
+
+    def check(model, x, served):
+        if not hasattr(model, "classes_"):
+            expected = model.predict(x)
+            found = served["variable"]
+            assert found.ndim == 2
+            # Sums of huge terms leave errors of their size: 1e-5 is of the largest.
+            largest = np.abs(expected[np.isfinite(expected)]).max(initial=1)
+            np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=CLOSE, atol=CLOSE * largest)
+            return
+        expected, labels = model.predict_proba(x), model.predict(x)
+        np.testing.assert_allclose(served["probabilities"], expected, atol=CLOSE)
+        assert served["label"].shape == labels.shape
+        if labels.ndim == 2:
+            clear = np.abs(expected - 0.5) > CLOSE
+        else:
+            first, second = np.sort(expected, axis=1)[:, :-3:-1].T
+            clear = first - second > CLOSE
+        assert clear.mean() > 0.5
+        np.testing.assert_array_equal(served["label"][clear], labels[clear])
+
+    return check
 
 
 @pytest.fixture

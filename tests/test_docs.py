@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gpugrad.device import unavailable
+from gpugrad.engine.device import unavailable
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,7 +28,6 @@ def project(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "tests/conftest.py"):
         shutil.copy(ROOT / file, tmp_path / file)
-    (tmp_path / "gpugrad" / "kernels").symlink_to(tmp_path / "kernels", target_is_directory=True)
     return tmp_path
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent.pictures import draw_curve, saved
-from gpugrad.descent.view import looks, slide, tidy, view_of
+from gpugrad.lab.pictures import draw_curve, saved
+from gpugrad.lab.view import looks, slide, tidy, view_of
 
 RATE, EPSILON = 0.2, 1e-6
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent import surface
-from gpugrad.descent.pictures import draw_paths, draw_surface, saved
-from gpugrad.descent.view import draw_contours, slide, view_of
+from gpugrad.lab import surface
+from gpugrad.lab.pictures import draw_paths, draw_surface, saved
+from gpugrad.lab.view import draw_contours, slide, view_of
 
 HIMMELBLAU = surface("himmelblau")
 RATE = 0.01

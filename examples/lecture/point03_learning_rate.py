@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent.pictures import draw_curve, saved
-from gpugrad.descent.view import BLACK, BLUE, GREEN, ORANGE, RED, slide, tidy, view_of
+from gpugrad.lab.pictures import draw_curve, saved
+from gpugrad.lab.view import BLACK, BLUE, GREEN, ORANGE, RED, slide, tidy, view_of
 
 RATES = (0.1, 0.01, 1, 100, 1000)
 COLOURS = (BLUE, GREEN, ORANGE, RED, BLACK)

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent import surface
-from gpugrad.descent.basins import basins
-from gpugrad.descent.pictures import draw_basins, draw_paths, saved
-from gpugrad.descent.view import BLACK, slide, view_of
+from gpugrad.lab import surface
+from gpugrad.lab.basins import basins
+from gpugrad.lab.pictures import draw_basins, draw_paths, saved
+from gpugrad.lab.view import BLACK, slide, view_of
 
 STARTS = ((0.05, 1.2), (0.3, 1.2), (0.125, 1.2))
 

@@ -17,8 +17,8 @@ import numpy as np
 
 import gpugrad as gg
 from gpugrad import nn
-from gpugrad.descent.pictures import saved
-from gpugrad.descent.view import BLUE, GREEN, slide, tidy
+from gpugrad.lab.pictures import saved
+from gpugrad.lab.view import BLUE, GREEN, slide, tidy
 
 SIZES = (1024, 4096, 16384, 65536)
 PARTS = 8

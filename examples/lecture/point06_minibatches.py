@@ -19,8 +19,8 @@ import numpy as np
 
 import gpugrad as gg
 from gpugrad import data, nn, optim
-from gpugrad.descent.pictures import draw_paths, saved
-from gpugrad.descent.view import BLUE, GREEN, draw_contours, slide, tidy, view_of
+from gpugrad.lab.pictures import draw_paths, saved
+from gpugrad.lab.view import BLUE, GREEN, draw_contours, slide, tidy, view_of
 
 N, EPOCHS, RATE = 120, 5, 0.1
 WAYS = {"full": [N], "in order": [10] * 12, "random": [10] * 12, "unequal": [50, 50, 20]}

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent.pictures import draw_paths, saved
-from gpugrad.descent.view import BLACK, BLUE, GREEN, ORANGE, draw_contours, slide, tidy, view_of
+from gpugrad.lab.pictures import draw_paths, saved
+from gpugrad.lab.view import BLACK, BLUE, GREEN, ORANGE, draw_contours, slide, tidy, view_of
 
 RATE, RADIUS, SEEDS = 0.05, 0.01, 25
 NOISES = (1e-8, 1e-6, 1e-4, 1e-2)

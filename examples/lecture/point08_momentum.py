@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent.pictures import draw_paths, saved
-from gpugrad.descent.view import BLUE, GREEN, ORANGE, RED, draw_contours, slide, tidy, view_of
+from gpugrad.lab.pictures import draw_paths, saved
+from gpugrad.lab.view import BLUE, GREEN, ORANGE, RED, draw_contours, slide, tidy, view_of
 
 RATE, START = 0.048, (-5.0, 1.0)
 BETAS = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent import surface
-from gpugrad.descent.pictures import saved
-from gpugrad.descent.view import BLACK, GREEN, RED, slide, tidy
+from gpugrad.lab import surface
+from gpugrad.lab.pictures import saved
+from gpugrad.lab.view import BLACK, GREEN, RED, slide, tidy
 
 RATES = np.geomspace(1e-3, 1e3, 19)
 START = (-5.0, 1.0)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent import surface
-from gpugrad.descent.animation import animate
+from gpugrad.lab import surface
+from gpugrad.lab.animation import animate
 
 SADDLE = surface("saddle")
 START = (-1.0, 1e-3)

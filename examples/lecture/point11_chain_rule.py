@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 import gpugrad as gg
-from gpugrad.descent.pictures import saved
-from gpugrad.descent.view import BLACK, BLUE, ORANGE, RED, slide, tidy
+from gpugrad.lab.pictures import saved
+from gpugrad.lab.view import BLACK, BLUE, ORANGE, RED, slide, tidy
 
 generator = np.random.default_rng(0)
 X, Y = generator.normal(size=3), generator.normal(size=2)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..device import device, to_host
+from ..engine.device import device
+from ..engine.host import to_host
+from ..engine.interop import array_from_gpu, gpu_of
 from ..errors import DataError
-from ..interop import array_from_gpu, gpu_of
 from .table import missing_value
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.files import PARTIAL, check_writable, storage_error, write_whole
 from ..errors import ArgumentError, DataError, StorageError, choose
-from ..files import PARTIAL, check_writable, storage_error, write_whole
 from .dataset import Dataset
 from .parquet import ParquetFiles, Paths, check_rows
 from .preprocessing import MAX_CATEGORIES, Column, Preprocessing, mean_and_scale

@@ -1,6 +1,6 @@
 """The emulator: CUDA C++ kernels run on the host, each thread of a block for itself, with checks that a GPU lacks.
 
-`kernels.cuda.Source.launch` calls `launch` where the arrays are NumPy's; docs/emulator.md says what this can prove.
+`Source.launch` calls `launch` where the arrays are NumPy's; docs/emulator.md says what this can prove.
 Settings, in the environment:
 
 - GPUGRAD_EMULATOR_SEED: the order in which threads and blocks run is drawn from it (0).
@@ -23,7 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.device import Device, register
 from ..errors import KernelError
+from ..kernels.cuda.source import launch_on_host_with
 from . import compiler
 
 # The limits of a launch that a GPU has too.
@@ -113,3 +115,12 @@ def _setting(name: str, default: Any, convert: Callable[[str], Any]) -> Any:
         return convert(value) if value else default
     except ValueError:
         raise KernelError(f"GPUGRAD_EMULATOR_{name} is {value!r}, expected a number: correct or unset it") from None
+
+
+launch_on_host_with(launch)
+register(
+    "emulator",
+    {"cupy": "cupy_cuda"},
+    make=lambda toolchain, index: Device("emulator", toolchain),
+    obstacle=lambda toolchain, index: obstacle(),
+)

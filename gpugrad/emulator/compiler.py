@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..engine.files import cache_folder
 from ..errors import KernelError
-from ..files import cache_folder
 
 HERE = Path(__file__).parent
 RUNTIME = "runtime.cpp"

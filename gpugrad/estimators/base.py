@@ -17,13 +17,13 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..data.inputs import as_input
-from ..device import Device
-from ..device import device as get_device
+from ..engine.device import Device
+from ..engine.device import device as get_device
+from ..engine.files import check_writable
 from ..errors import ArgumentError
-from ..export.mixin import Exports
-from ..files import check_writable
-from ..history import History
+from ..training.history import History
 from . import network, saved
+from .exports import Exports
 from .loss_of_targets import loss_of_targets
 from .namespace import as_given
 from .options import check_together

@@ -8,12 +8,14 @@ import numpy as np
 from sklearn import neural_network
 from sklearn.utils import compute_sample_weight
 
-from ..device import Device
+from ..engine.device import Device
+from ..export.exportable import exportable
 from .base import OnDevice
 from .namespace import as_given
 from .options import BOTH, OF_CLASSIFIER, OF_REGRESSOR
 
 
+@exportable
 class MLPClassifier(OnDevice, neural_network.MLPClassifier):
     """scikit-learn's MLPClassifier, trained on a device: the same parameters, attributes and results, and more.
 
@@ -101,6 +103,7 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
         return weight if sample_weight is None else weight * sample_weight
 
 
+@exportable
 class MLPRegressor(OnDevice, neural_network.MLPRegressor):
     """scikit-learn's MLPRegressor, trained on a device: the same parameters, attributes and results, and more.
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import functional
-from ..device import Device
-from ..evaluation import ROWS
-from ..precision import precision
-from ..random import Generator
-from ..tape import no_grad
-from ..tensor import Tensor
+from ..engine import functional
+from ..engine.device import Device
+from ..engine.precision import precision
+from ..engine.random import Generator
+from ..engine.tape import no_grad
+from ..engine.tensor import Tensor
+from ..training.evaluation import ROWS
 
 # Names of scikit-learn's and of PyTorch's, and of the kernel.
 ACTIVATIONS = {

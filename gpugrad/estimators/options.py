@@ -11,10 +11,10 @@ from sklearn.neural_network import _multilayer_perceptron
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import optim
-from ..callbacks import Callback
-from ..device import Device
+from ..engine.device import Device
 from ..errors import ArgumentError
 from ..kernels.dense import PRECISIONS
+from ..training.callbacks import Callback
 from .network import ACTIVATIONS
 
 SOLVERS: dict[str, Callable[[Any], tuple[type[optim.Optimizer], dict[str, Any]]]] = {

@@ -12,8 +12,8 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import shuffle
 
-from ..history import History
-from ..progress import Progress
+from ..training.history import History
+from ..training.progress import Progress
 from .loss_of_targets import loss_of_targets
 from .session import Session
 

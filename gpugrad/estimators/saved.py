@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checkpoint import as_json, check_settings, join, read_file, split, write_file
 from ..errors import CheckpointError
+from ..training.checkpoint import as_json, check_settings, join, read_file, split, write_file
 
 if TYPE_CHECKING:
     from .run import Run

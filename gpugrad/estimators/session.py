@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from .. import optim
-from ..device import Device
-from ..evaluation import ROWS
-from ..minibatches import Minibatches
-from ..parameter import Parameter
-from ..precision import precision
-from ..random import Generator
-from ..recording import record
-from ..tape import no_grad
-from ..tensor import Tensor
+from ..engine.device import Device
+from ..engine.parameter import Parameter
+from ..engine.precision import precision
+from ..engine.random import Generator
+from ..engine.recording import record
+from ..engine.tape import no_grad
+from ..engine.tensor import Tensor
+from ..training.evaluation import ROWS
+from ..training.minibatches import Minibatches
 from . import network
 from .options import SOLVERS, decay, make_schedule
 

@@ -1,9 +1,29 @@
 """Ways out: models as ONNX, safetensors, a state_dict of PyTorch's, and NumPy arrays."""
 
-from .mixin import Exports
+from typing import TYPE_CHECKING, Any
+
+from . import pipeline
 from .onnx_file import to_onnx
-from .pipeline import register
 from .pytorch import to_pytorch
-from .stored import load_safetensors, to_numpy, to_safetensors
+
+if TYPE_CHECKING:
+    from ..estimators.exports import Exports
+    from ..estimators.stored import load_safetensors, to_numpy, to_safetensors
 
 __all__ = ["Exports", "load_safetensors", "register", "to_numpy", "to_onnx", "to_pytorch", "to_safetensors"]
+
+
+def register() -> None:
+    """Teach skl2onnx the estimators, for its own `to_onnx` and `convert_sklearn` too."""
+    from .. import estimators  # noqa: F401  (it says which classes they are)
+
+    pipeline.register()
+
+
+def __getattr__(name: str) -> Any:
+    """What the estimators offer here; late, since scikit-learn takes long to import."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ..estimators import exports, stored
+
+    return getattr(exports if name == "Exports" else stored, name)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..engine.version import __version__
 from ..errors import ArgumentError
 from .steps import Activation, Product, Step
 
@@ -69,8 +70,6 @@ class Graph:
     def model(self, properties: Mapping[str, Any]) -> Any:
         """The onnx.ModelProto. properties: JSON-able values for its metadata; None is left out."""
         from onnx import helper
-
-        from .. import __version__
 
         graph = helper.make_graph(self._nodes, "gpugrad", self._inputs, self._outputs, self._constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)]

@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import nn
 from ..data.preprocessing import Preprocessing
+from ..engine.files import write_whole
 from ..errors import ArgumentError
-from ..files import write_whole
 from . import estimator, pipeline, table
+from .exportable import is_estimator
 from .paths import check_suffix
 
 
@@ -68,14 +69,12 @@ def _of_sklearn(model: Any, dtype: np.dtype, sample: Any) -> Any:
     from sklearn.base import BaseEstimator
     from sklearn.utils.validation import check_is_fitted
 
-    from ..estimators import MLPClassifier, MLPRegressor
-
     if not isinstance(model, BaseEstimator):
         raise ArgumentError(
             f"model is a {type(model).__name__}, expected an estimator, a pipeline or an nn.MLP: load it first"
         )
     check_is_fitted(model)
-    if isinstance(model, MLPClassifier | MLPRegressor):
+    if is_estimator(model):
         if sample is not None:
             raise ArgumentError(f"sample= does not apply to a {type(model).__name__}, of numbers: leave it out")
         return estimator.model_of(model, dtype)

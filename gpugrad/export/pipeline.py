@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from . import estimator
 from . import graph as graphs
+from .exportable import ESTIMATORS
 
 
 class _Conversion:
@@ -67,7 +67,6 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         graph.add("Identity", value, out=variable.full_name)
 
 
-@functools.cache
 def register() -> None:
     """Teach skl2onnx the estimators, for its own `to_onnx` and `convert_sklearn` too."""
     try:
@@ -76,11 +75,15 @@ def register() -> None:
         raise ArgumentError(
             'a pipeline is exported by skl2onnx, which is not installed: pip install "gpugrad[onnx]"'
         ) from None
-    from ..estimators import MLPClassifier, MLPRegressor
+    for cls in ESTIMATORS:
+        if cls not in _taught:
+            of_classifier = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]}
+            options = of_classifier if hasattr(cls, "predict_proba") else None
+            update_registered_converter(cls, f"Gpugrad{cls.__name__}", _shapes, _convert, options=options)
+            _taught.add(cls)
 
-    classifier = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]}
-    update_registered_converter(MLPClassifier, "GpugradMLPClassifier", _shapes, _convert, options=classifier)
-    update_registered_converter(MLPRegressor, "GpugradMLPRegressor", _shapes, _convert)
+
+_taught: set[type] = set()
 
 
 def model_of(model: Any, dtype: np.dtype, sample: Any) -> Any:

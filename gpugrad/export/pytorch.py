@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..engine.files import write_whole
 from ..errors import ArgumentError
-from ..files import write_whole
 from . import steps
+from .exportable import check_estimator
 from .paths import check_suffix
 
 
@@ -28,8 +29,6 @@ def to_pytorch(model: Any, path: str | Path | None = None) -> dict[str, np.ndarr
     if isinstance(model, nn.Module):
         network = steps.of_module(model)
     else:
-        from .stored import check_estimator
-
         check_estimator(model)
         network = steps.of_estimator(model)
     state = {}

@@ -1,6 +1,6 @@
 """Building blocks: modules, layers, losses, initial weights, and PyTorch's weights in and out."""
 
-from ..parameter import Parameter
+from ..engine.parameter import Parameter
 from . import init, losses
 from .containers import MLP, Sequential
 from .layers import GELU, Dense, Dropout, Flatten, Identity, LeakyReLU, Linear, ReLU, Sigmoid, SiLU, Tanh

@@ -8,9 +8,9 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from ..device import Device
+from ..engine.device import Device
+from ..engine.random import host_generator
 from ..errors import ArgumentError
-from ..random import host_generator
 from .init import Initialiser
 from .layers import Dense, Dropout, check_dtype, check_rate, check_size
 from .module import Module

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import functional
-from ..device import Device
-from ..device import device as get_device
+from ..engine import functional
+from ..engine.device import Device
+from ..engine.device import device as get_device
+from ..engine.parameter import Parameter
+from ..engine.random import Generator, host_generator
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
 from ..kernels.activation import check_activation
-from ..parameter import Parameter
-from ..random import Generator, host_generator
-from ..tensor import Tensor
 from .init import Initialiser, draw_weight
 from .module import Module, check_tensor
 

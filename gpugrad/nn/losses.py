@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import functional
+from ..engine import functional
+from ..engine.parameter import Parameter
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
-from ..parameter import Parameter
-from ..tensor import Tensor
 from .module import Module, check_tensor
 
 

@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..device import Device
-from ..device import device as get_device
+from ..engine.device import Device
+from ..engine.device import device as get_device
+from ..engine.parameter import Parameter
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError
-from ..parameter import Parameter
-from ..tensor import Tensor
 
 # Called with (module, output) after each forward pass; how `summary` learns the shapes.
 watchers: list[Callable[[Module, Any], None]] = []

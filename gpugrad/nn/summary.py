@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..device import device as get_device
+from ..engine.device import device as get_device
+from ..engine.parameter import Parameter
+from ..engine.tape import no_grad
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError
-from ..parameter import Parameter
-from ..tape import no_grad
-from ..tensor import Tensor
 from .containers import Sequential
 from .layers import Dense, check_size
 from .module import Module, watchers

@@ -10,15 +10,7 @@ from ..errors import choose
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .rules import SGD, Adadelta, Adagrad, AdagradNorm, Adam, AdamW, RMSprop
-from .schedules import (
-    Constant,
-    CosineAnnealingLR,
-    ExponentialLR,
-    LinearWarmup,
-    OneCycleLR,
-    Schedule,
-    StepLR,
-)
+from .schedules import Constant, CosineAnnealingLR, ExponentialLR, LinearWarmup, OneCycleLR, Schedule, StepLR
 
 # The names of the command line: a class, and the options in which it differs from the class's defaults.
 _RULES: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from ..engine.parameter import Parameter
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError
-from ..parameter import Parameter
-from ..tensor import Tensor
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..device import Device
+from ..engine.device import Device
+from ..engine.parameter import FlatParameters, Parameter
+from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, choose
-from ..parameter import FlatParameters, Parameter
-from ..tensor import Tensor
 from .groups import check_number, learned, parse
 
 # The kinds of state that a rule keeps: one value an element; one count of steps a parameter group (int32); one value

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..device import Device
+from ..engine.device import Device
 from ..errors import ArgumentError
 from .groups import check_number
 from .optimizer import COUNT, ELEMENTS, TOTAL, Optimizer, Update

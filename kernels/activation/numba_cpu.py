@@ -10,10 +10,10 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..cpu_program import loops_only
-from ..cpu_threads import LIGHT, at_once, spread
-from ..numba_exp import IN_ORDER, exp_negative
-from ..numba_options import compile_cpu
+from ..cpu.exp import IN_ORDER, exp_negative
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.team import LIGHT, at_once, spread
 
 # Φ(−|z|) = e^(−z²/2) · t·P(t), t = 1/(1 + STRETCH·|z|): P fitted to a relative error of 3e-8 over all z.
 STRETCH = np.float32(0.252)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..numba_device import HALF, ONE, ZERO, device_function, erfc, exp, tanh
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import HALF, ONE, ZERO, device_function, erfc, exp, tanh
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 from . import ACTIVATIONS
 
 KIND = {name: np.int32(i) for i, name in enumerate(ACTIVATIONS)}

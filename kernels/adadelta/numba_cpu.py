@@ -2,9 +2,9 @@
 
 import math
 
-from ..cpu_threads import spread
-from ..numba_options import compile_cpu
-from ..optimizers import signed_scale
+from ..cpu.options import compile_cpu
+from ..cpu.team import spread
+from ..update_contract import signed_scale
 
 
 @compile_cpu

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..numba_device import signed_scale, sqrt
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import signed_scale, sqrt
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 
 
 @cuda.jit

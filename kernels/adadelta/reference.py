@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..optimizers import effective_gradient
+from ..update_contract import effective_gradient
 
 
 def adadelta_step(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import Cost, Example, check_range, contract
-from ..optimizers import check_update, draw_measured_update, draw_update, update_bytes
+from ..update_contract import check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("p", "square_sum")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..optimizers import effective_gradient
+from ..update_contract import effective_gradient
 
 
 def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import PARTIALS, Cost, Example, check_array, check_range, contract
-from ..optimizers import check_gradient, check_update, draw_measured_update, draw_update, update_bytes
+from ..update_contract import check_gradient, check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("square_sum", "partials")

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ..cpu_sums import part_of, sums_of_parts
-from ..cpu_threads import LIGHT, once, spread
-from ..numba_options import compile_cpu
-from ..optimizers import signed_scale
+from ..cpu.options import compile_cpu
+from ..cpu.sums import part_of, sums_of_parts
+from ..cpu.team import LIGHT, once, spread
+from ..update_contract import signed_scale
 
 
 @compile_cpu

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..optimizers import effective_gradient
+from ..update_contract import effective_gradient
 
 
 def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_decay=0.0, maximize=False):

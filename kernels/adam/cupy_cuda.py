@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..cuda import Source
-from ..cuda_grids import THREADS, elementwise_blocks
+from ..cuda.grids import THREADS, elementwise_blocks
+from ..cuda.source import Source
 
 SOURCE = Source(__file__, "adam.cu")
 

@@ -2,8 +2,8 @@
 
 import math
 
-from ..cpu_threads import spread
-from ..numba_options import compile_cpu
+from ..cpu.options import compile_cpu
+from ..cpu.team import spread
 
 
 @compile_cpu

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..numba_device import ONE, advance_kernel, expm1, signed_scale, sqrt
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import ONE, advance_kernel, expm1, signed_scale, sqrt
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 
 
 @cuda.jit

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import MEASURED_SHAPES, Cost, Example, check_array, contract, draw
-from ..losses import SIZES, check_loss, draw_weights, unwritten
+from ..loss_contract import SIZES, check_loss, draw_weights, unwritten
 
 
 @contract("losses", "dlogits")

@@ -6,10 +6,10 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..cpu_program import loops_only
-from ..cpu_threads import spread
-from ..numba_exp import exp_negative
-from ..numba_options import compile_cpu
+from ..cpu.exp import exp_negative
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.team import spread
 
 C1, C3, C5, C7, C9, C11, C13 = (np.float32(1 / k) for k in range(1, 14, 2))
 TWO = np.float32(2)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import FLOATS, PARTIALS, Cost, Example, check_array, check_range, contract
-from ..optimizers import draw_measured_update
+from ..update_contract import draw_measured_update
 
 # Keeps the quotient finite where the gradient is zero; PyTorch's value.
 NORM_EPS = 1e-6

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..cuda import Source
-from ..cuda_grids import THREADS, elementwise_blocks, reduction_blocks
+from ..cuda.grids import THREADS, elementwise_blocks, reduction_blocks
+from ..cuda.source import Source
 from . import NORM_EPS
 
 SOURCE = Source(__file__, "clipping.cu")

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ..cpu_program import loops_only
-from ..cpu_sums import part_of, sums_of_parts
-from ..cpu_threads import LIGHT, once, spread
-from ..numba_options import compile_cpu
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.sums import part_of, sums_of_parts
+from ..cpu.team import LIGHT, once, spread
 from . import NORM_EPS
 
 

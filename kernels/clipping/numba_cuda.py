@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..contract import PARTIALS
-from ..numba_device import ONE, ZERO, block_sum, sqrt, sum_of_partials
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import ONE, ZERO, block_sum, sqrt, sum_of_partials
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 from . import NORM_EPS
 
 EPS = np.float32(NORM_EPS)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..cpu_threads import SCRATCH, at_once, spread
-from ..cpu_vectors import (
+from ..cpu.options import compile_cpu
+from ..cpu.team import SCRATCH, at_once, spread
+from ..cpu.vectors import (
     ROWS,
     VECTOR,
     VECTORS,
@@ -26,7 +27,6 @@ from ..cpu_vectors import (
     turn_in,
     turn_square,
 )
-from ..numba_options import compile_cpu
 
 BLOCK_M, BLOCK_N = 512, 256  # rows of a and columns of b
 BLOCK_K = 2048  # bytes of k: a block of b has 512 KiB

@@ -5,8 +5,8 @@ import functools
 import numpy as np
 
 from ...errors import DeviceError
-from ..cuda import Source
-from ..cuda_grids import THREADS
+from ..cuda.grids import THREADS
+from ..cuda.source import Source
 from .variants import Product, choose_variant, tuned_choice
 
 SOURCE = Source(__file__, "dense.cu")

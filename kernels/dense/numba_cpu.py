@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..activation.numba_cpu import activate, scale_by_derivative
-from ..cpu_program import loops_only
-from ..cpu_threads import LIGHT, at_once, spread
-from ..numba_options import compile_cpu
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.team import LIGHT, at_once, spread
 from .cpu_product import product
 from .rounding import round_factor
 

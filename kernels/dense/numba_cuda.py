@@ -4,8 +4,8 @@ import numpy as np
 
 from ...errors import DeviceError
 from ..activation.numba_cuda import KIND, activate, activation_backward
-from ..numba_device import ZERO, device_function
-from ..numba_launch import cuda, launch
+from ..numba_cuda.device import ZERO, device_function
+from ..numba_cuda.launch import cuda, launch
 
 TILE = 16  # side of the tiles: a block is TILE × TILE threads, and goes TILE terms of the sum at a time
 LINE = TILE + 1  # of a tile in shared memory: with one more, a column of it lies in different banks

@@ -10,7 +10,7 @@ wants some 128 of them. Larger tiles read less: a tile of side T reads 2·T numb
   it saves. A last kernel adds them in fixed order.
 
 The rule reads shapes only, never the device, so that one program has one order of additions on every GPU. What was
-tuned on a device (`gpugrad.tuning`) comes before the rule, and a `variant` block before both.
+tuned on a device (`gpugrad.engine.tuning`) comes before the rule, and a `variant` block before both.
 """
 
 from __future__ import annotations

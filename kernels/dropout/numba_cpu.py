@@ -3,11 +3,11 @@
 import numba
 import numpy as np
 
-from ..cpu_linking import LINK_ONLY
-from ..cpu_program import loops_only
-from ..cpu_threads import LIGHT, spread
-from ..cpu_vectors import LINE, prefetch
-from ..numba_options import compile_cpu
+from ..cpu.linking import LINK_ONLY
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.team import LIGHT, spread
+from ..cpu.vectors import LINE, prefetch
 from . import MULTIPLIERS, ROUNDS, WEYL, threshold
 
 M0, M1 = (np.uint64(m) for m in MULTIPLIERS)

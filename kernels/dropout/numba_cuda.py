@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..numba_device import ZERO, advance_kernel, device_function
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import ZERO, advance_kernel, device_function
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 from . import MULTIPLIERS, ROUNDS, WEYL, threshold
 
 M0, M1 = (np.uint64(m) for m in MULTIPLIERS)

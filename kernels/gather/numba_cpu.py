@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ..cpu_program import loops_only
-from ..cpu_threads import once, spread
-from ..cpu_vectors import LINE, prefetch
-from ..numba_options import compile_cpu
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.team import once, spread
+from ..cpu.vectors import LINE, prefetch
 
 # Rows lie anywhere, so that no processor guesses where the next one begins; the rest of a long one it does.
 AHEAD = 1024  # bytes

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..numba_device import advance_kernel
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import advance_kernel
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 
 
 @cuda.jit

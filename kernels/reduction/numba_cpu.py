@@ -1,9 +1,9 @@
 """The sum of an array compiled for the CPU: at 200,000 elements 7 µs, where np.sum takes 26 and is less accurate."""
 
-from ..cpu_program import loops_only
-from ..cpu_sums import part_of, sums_of_parts
-from ..cpu_threads import once
-from ..numba_options import compile_cpu
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.sums import part_of, sums_of_parts
+from ..cpu.team import once
 
 
 @compile_cpu

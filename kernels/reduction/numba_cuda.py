@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..contract import PARTIALS
-from ..numba_device import ZERO, block_sum, sum_of_partials
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import ZERO, block_sum, sum_of_partials
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 
 
 @cuda.jit

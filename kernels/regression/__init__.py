@@ -20,7 +20,7 @@ import numpy as np
 
 from ...errors import choose
 from ..contract import MEASURED_SHAPES, Cost, Example, check_array, check_range, contract, draw
-from ..losses import SIZES, check_loss, draw_weights, unwritten
+from ..loss_contract import SIZES, check_loss, draw_weights, unwritten
 
 LOSSES = ("squared_error", "absolute_error", "huber", "poisson")
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..cuda import Source
-from ..cuda_grids import THREADS, elementwise_blocks
+from ..cuda.grids import THREADS, elementwise_blocks
+from ..cuda.source import Source
 
 SOURCE = Source(__file__, "regression.cu")
 

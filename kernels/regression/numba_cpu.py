@@ -1,9 +1,9 @@
 """Losses of regression compiled for the CPU: one flat loop a loss, which vectorises whatever the number of outputs."""
 
-from ..cpu_program import loops_only
-from ..cpu_threads import LIGHT, spread
-from ..numba_exp import exp_negative
-from ..numba_options import compile_cpu
+from ..cpu.exp import exp_negative
+from ..cpu.options import compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.team import LIGHT, spread
 
 
 @compile_cpu

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..numba_device import HALF, ONE, TWO, ZERO, device_function, exp, weight_at
-from ..numba_launch import THREADS, blocks, cuda, launch
+from ..numba_cuda.device import HALF, ONE, TWO, ZERO, device_function, exp, weight_at
+from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 from . import LOSSES
 
 KIND = {name: np.int32(i) for i, name in enumerate(LOSSES)}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..optimizers import effective_gradient
+from ..update_contract import effective_gradient
 
 
 def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):

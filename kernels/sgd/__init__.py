@@ -19,7 +19,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..contract import Cost, Example, check_range, contract
-from ..optimizers import check_update, draw_measured_update, draw_update, update_bytes
+from ..update_contract import check_update, draw_measured_update, draw_update, update_bytes
 
 
 @contract("p", "momentum_buffer")

@@ -1,8 +1,8 @@
 """Stochastic gradient descent compiled for the CPU: one pass over the buffers."""
 
-from ..cpu_threads import LIGHT, spread
-from ..numba_options import compile_cpu
-from ..optimizers import signed_scale
+from ..cpu.options import compile_cpu
+from ..cpu.team import LIGHT, spread
+from ..update_contract import signed_scale
 
 
 @compile_cpu

@@ -1,6 +1,6 @@
 """Stochastic gradient descent in NumPy."""
 
-from ..optimizers import effective_gradient
+from ..update_contract import effective_gradient
 
 
 def sgd_step(

@@ -20,7 +20,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..contract import FLOATS, INT32, Cost, Example, check_array, check_range, contract, draw
-from ..losses import SIZES, check_loss, draw_weights, unwritten
+from ..loss_contract import SIZES, check_loss, draw_weights, unwritten
 
 
 @contract("losses", "dlogits")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..cuda import Source
-from ..cuda_grids import THREADS, blocks_for
+from ..cuda.grids import THREADS, blocks_for
+from ..cuda.source import Source
 
 SOURCE = Source(__file__, "softmax_cross_entropy.cu")
 

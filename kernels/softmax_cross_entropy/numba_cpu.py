@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from ..cpu_program import loops_only
-from ..cpu_threads import spread
-from ..cpu_vectors import MAXIMA, VECTOR, array_at, maxima, maximum, turn_in, turn_out
-from ..numba_exp import exp_negative, log_above_one
-from ..numba_options import compile_and_keep, compile_cpu
+from ..cpu.exp import exp_negative, log_above_one
+from ..cpu.options import compile_and_keep, compile_cpu
+from ..cpu.program import loops_only
+from ..cpu.team import spread
+from ..cpu.vectors import MAXIMA, VECTOR, array_at, maxima, maximum, turn_in, turn_out
 
 FEW = 64  # classes up to which rows lie side by side: a row alone would leave much of the vector registers empty
 BLOCK = 64  # rows

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..numba_device import INFINITY, NAN, ZERO, block_max, block_sum, exp, log, weight_at
-from ..numba_launch import THREADS, cuda, launch
+from ..numba_cuda.device import INFINITY, NAN, ZERO, block_max, block_sum, exp, log, weight_at
+from ..numba_cuda.launch import THREADS, cuda, launch
 
 # Up to this many classes a row is worth one warp: more threads would mostly wait at barriers.
 CLASSES_OF_A_WARP = 1024

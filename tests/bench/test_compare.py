@@ -6,8 +6,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from gpugrad.bench.compare import FASTER, NOISE, SLOWER, compare, differences, lines
-from gpugrad.cli import app
+from gpugrad.bench.records.compare import FASTER, NOISE, SLOWER, compare, differences, lines
+from gpugrad.command.app import app
 from gpugrad.errors import ArgumentError, DataError
 
 

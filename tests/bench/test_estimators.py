@@ -6,8 +6,9 @@ from sklearn import neural_network
 from typer.testing import CliRunner
 
 import gpugrad as gg
-from gpugrad.bench import estimators, record, report, timing
-from gpugrad.cli import app
+from gpugrad.bench.measure import estimators, timing
+from gpugrad.bench.records import record, report
+from gpugrad.command.app import app
 from gpugrad.errors import ArgumentError, KernelError
 
 CPU = gg.device("cpu")

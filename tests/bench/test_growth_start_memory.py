@@ -7,10 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 import gpugrad as gg
-from gpugrad.bench import memory, networks, record, scaling, startup, workers
-from gpugrad.bench.options import measuring
-from gpugrad.bench.timing import Budget
-from gpugrad.cli import app
+from gpugrad.bench.measure import memory, networks, scaling, startup, workers
+from gpugrad.bench.measure.timing import Budget
+from gpugrad.bench.records import record
+from gpugrad.command.app import app
+from gpugrad.command.bench.options import measuring
 from gpugrad.errors import ArgumentError, KernelError
 
 CPU = gg.device("cpu")

@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 
 import gpugrad as gg
 from gpugrad import kernels
-from gpugrad.bench import kernels as measured
-from gpugrad.bench import libraries, machine, record, tables
-from gpugrad.bench.ceilings import Ceiling, Ceilings
-from gpugrad.bench.timing import QUICK, Budget, Timing, repeat, sampler
-from gpugrad.check import array_names
-from gpugrad.cli import app
+from gpugrad.bench.measure import kernels as measured
+from gpugrad.bench.measure import libraries, machine
+from gpugrad.bench.measure.ceilings import Ceiling, Ceilings
+from gpugrad.bench.measure.timing import QUICK, Budget, Timing, repeat, sampler
+from gpugrad.bench.records import record, tables
+from gpugrad.command.app import app
+from gpugrad.engine.check import array_names
 from gpugrad.errors import ArgumentError, DataError, DeviceError, KernelError
 from gpugrad.kernels import activation, binary_cross_entropy, dropout, regression
 from gpugrad.kernels.contract import Cost
@@ -262,7 +263,7 @@ def test_durations_have_three_digits(seconds, words):
 
 @pytest.mark.parametrize("size", [1, 1000, 1 << 18])
 def test_the_copy_that_tells_the_limit_copies(size):
-    from gpugrad.bench.copying import copy_by_the_team
+    from gpugrad.bench.measure.copying import copy_by_the_team
 
     source, target = np.arange(size, dtype=np.float32), np.full(size, np.nan, np.float32)
     copy_by_the_team(source, target)

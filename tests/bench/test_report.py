@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from gpugrad.bench import pictures, report
-from gpugrad.bench.rows import COLUMNS, largest
-from gpugrad.bench.summary import summary
-from gpugrad.cli import app
+from gpugrad.bench import pictures
+from gpugrad.bench.records import report
+from gpugrad.bench.records.rows import COLUMNS, largest
+from gpugrad.bench.records.summary import summary
+from gpugrad.command.app import app
 from gpugrad.errors import DataError, GpugradError
 
 KERNELS = [("adam_step", "101770", 0.9), ("sgd_step", "101770, plain", 0.6), ("dense_forward", "tf32, 64 × 784", 0.8)]

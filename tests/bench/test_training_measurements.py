@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gpugrad.bench import networks, record, training, workers
 from gpugrad.bench.engines import ENGINES, OWN, Entry
-from gpugrad.cli import app
+from gpugrad.bench.measure import networks, training, workers
+from gpugrad.bench.records import record
+from gpugrad.command.app import app
 from gpugrad.errors import ArgumentError, DeviceError, KernelError
-from gpugrad.minibatches import epoch_order
+from gpugrad.training.minibatches import epoch_order
 
 INSTALLED = [entry for entry in ENGINES if entry.installed and "cpu" in entry.kinds]
 OURS = next(entry for entry in ENGINES if entry.name == OWN)

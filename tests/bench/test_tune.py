@@ -15,13 +15,19 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import gpugrad as gg
-from gpugrad import info, kernels, nn, tuning
-from gpugrad.bench import machine, options, record, tune
-from gpugrad.bench.timing import Timing
-from gpugrad.cli import app
-from gpugrad.device import unavailable
+from gpugrad import kernels, nn
+from gpugrad.bench.measure import machine, tune
+from gpugrad.bench.measure.timing import Timing
+from gpugrad.bench.records import record
+from gpugrad.command import info
+from gpugrad.command.app import app
+from gpugrad.command.bench import options
+from gpugrad.engine import device as devices
+from gpugrad.engine import tuning
+from gpugrad.engine.device import unavailable
 from gpugrad.errors import ArgumentError, DeviceError, KernelError
-from gpugrad.kernels import cuda, dense
+from gpugrad.kernels import dense
+from gpugrad.kernels.cuda import source as cuda
 from gpugrad.kernels.dense import cupy_cuda, variants
 from gpugrad.kernels.dense.variants import Product
 
@@ -242,7 +248,7 @@ def test_a_device_reads_the_choices_of_its_own_gpu_version_and_kernels_alone(mon
     assert same.choices == TUNED
     assert other.choices == new_device().choices == {}
     with monkeypatch.context() as patch:
-        patch.setattr(gg, "__version__", "99.0")
+        patch.setattr(tuning, "__version__", "99.0")
         assert tuning.load(gpu) == {}
     with monkeypatch.context() as patch:
         patch.setattr(cupy_cuda.SOURCE, "digest", "of a changed kernel")
@@ -415,7 +421,7 @@ def test_the_command_in_the_emulator_shows_every_product_and_keeps_no_choice(tmp
 def test_the_command_keeps_what_it_chose_unless_it_is_quick(monkeypatch, gpus):
     new_device()
     gpu, _, _ = gpus
-    monkeypatch.setattr(gg, "device", lambda *_: gpu)
+    monkeypatch.setattr(devices, "device", lambda *_: gpu)
     monkeypatch.setattr(machine, "_gpu", lambda _: {"name": "NVIDIA H100"})
     monkeypatch.setattr(tune, "clock", lambda budget: clock({(32, 1): 0.5}))
     model = ("--inputs", 40, "--hidden", 0, "--outputs", 36, "--batch-size", 130)

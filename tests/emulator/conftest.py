@@ -3,7 +3,7 @@
 import pytest
 
 from gpugrad import emulator
-from gpugrad.kernels.cuda import Source
+from gpugrad.kernels.cuda.source import Source
 
 
 @pytest.fixture(autouse=True)

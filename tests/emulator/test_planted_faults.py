@@ -11,7 +11,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import kernels
-from gpugrad.check import check_kernel
+from gpugrad.engine.check import check_kernel
 
 KERNELS = Path(kernels.__file__).parent
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
@@ -24,7 +24,7 @@ def planted(tmp_path, monkeypatch):
     def check(launcher, file=None, right=None, wrong=None):
         contract = CONTRACTS[launcher]
         operation = contract.operation
-        for path in (*KERNELS.glob("*.cuh"), *(KERNELS / operation).iterdir()):
+        for path in (*(KERNELS / "cuda").glob("*.cuh"), *(KERNELS / operation).iterdir()):
             if path.is_file():
                 shutil.copy(path, tmp_path)
         if file:

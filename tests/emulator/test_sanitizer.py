@@ -15,7 +15,7 @@ BAD = """
 import sys
 from pathlib import Path
 import numpy as np
-from gpugrad.kernels.cuda import Source
+from gpugrad.kernels.cuda.source import Source
 Path(sys.argv[1], "bad.cu").write_text('''#include "gpugrad.cuh"
 __global__ void bad(float* x, int i) { volatile float on_stack[4] = {}; volatile float* p = on_stack; x[0] = p[i]; }
 ''')

@@ -61,7 +61,7 @@ def assert_same_search(mine, its):
 IN_PROCESSES = """
 import pickle, sys
 import joblib
-from gpugrad.kernels import cpu_threads
+from gpugrad.kernels.cpu import team as cpu_team
 sys.path.insert(0, sys.argv[1])
 import test_inside_scikit_learn as tests
 
@@ -69,7 +69,7 @@ if __name__ == "__main__":
     x, y = tests.load_wine(return_X_y=True)
     tests.ours().fit(x, y)  # a team of threads is at work in this process before the others start
     found = tests.search(tests.ours(), n_jobs=2).fit(x, y)
-    threads = joblib.Parallel(n_jobs=2)(joblib.delayed(cpu_threads.cores)() for _ in range(4))
+    threads = joblib.Parallel(n_jobs=2)(joblib.delayed(cpu_team.cores)() for _ in range(4))
     sys.stdout.buffer.write(pickle.dumps((found, threads)))
 """
 

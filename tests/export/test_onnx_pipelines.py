@@ -24,7 +24,6 @@ from sklearn.preprocessing import (
 import gpugrad as gg
 from gpugrad import export
 from gpugrad.errors import ArgumentError
-from gpugrad.export import pipeline
 
 pytest.importorskip("skl2onnx")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -187,7 +186,6 @@ def test_one_that_is_not_fitted():
 
 def test_without_skl2onnx(monkeypatch):
     model = scaled()
-    pipeline.register.cache_clear()
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ArgumentError, match=r'which is not installed: pip install "gpugrad\[onnx\]"'):
         export.to_onnx(model)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad import export, nn, runs
+from gpugrad import export, nn
+from gpugrad.command import runs
 from gpugrad.data.preprocessing import Column, Preprocessing
 from gpugrad.errors import ArgumentError
 from gpugrad.kernels.activation import ACTIVATIONS

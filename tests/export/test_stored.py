@@ -8,9 +8,10 @@ from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 
 import gpugrad as gg
-from gpugrad import checkpoint, export
+from gpugrad import export
 from gpugrad.errors import ArgumentError, CheckpointError
 from gpugrad.export import Exports
+from gpugrad.training import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -41,7 +41,7 @@ def no_way_to_the_host(monkeypatch, cupy, cuda):
 
     monkeypatch.setattr(cupy, "asnumpy", refuse)
     monkeypatch.setattr(cuda, "download", refuse)
-    monkeypatch.setattr(sys.modules["gpugrad.tensor"], "_host_array", refuse)
+    monkeypatch.setattr(sys.modules["gpugrad.engine.tensor"], "_host_array", refuse)
 
 
 class OnlyTheInterface:

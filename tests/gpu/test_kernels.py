@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpugrad import kernels
-from gpugrad.check import compare
+from gpugrad.engine.check import compare
 from gpugrad.kernels.contract import Example
 from gpugrad.kernels.dense import backward_workspace, forward_workspace, matmul_workspace
 

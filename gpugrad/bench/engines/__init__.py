@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ...info import installed_version
-from ..networks import Problem, Weights
+from ...engine.version import installed_version
+from ..measure.networks import Problem, Weights
 
 
 class Engine(Protocol):

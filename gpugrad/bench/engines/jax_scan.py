@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...errors import DeviceError
-from ..networks import Problem, Weights
+from ..measure.networks import Problem, Weights
 
 try:
     import optax

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...device import device as get_device
-from ...minibatches import Minibatches
+from ...engine.device import device as get_device
 from ...optim import Adam
-from ...trainer import Trainer
-from ..networks import Problem, Weights, weights_of
+from ...training.minibatches import Minibatches
+from ...training.trainer import Trainer
+from ..measure.networks import Problem, Weights, weights_of
 
 
 class Own:

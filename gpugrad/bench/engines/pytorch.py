@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..networks import Problem, Weights
+from ..measure.networks import Problem, Weights
 
 
 class PyTorch:

@@ -12,7 +12,7 @@ import numpy as np
 import sklearn
 from sklearn.neural_network import MLPClassifier
 
-from ..networks import CLASSES, Problem, Weights
+from ..measure.networks import CLASSES, Problem, Weights
 
 
 class _FromWeights(MLPClassifier):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..rows import COLUMNS, compared, limited, own, rows_of
+from ..records.rows import COLUMNS, compared, limited, own, rows_of
 from . import kernels, training
 from .drawing import Picture, styled
 

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from ...plots import figure_type
+from ...training.plots import figure_type
 
 # Okabe & Ito's colours, distinct for colour-blind readers; in a page each is a variable, lighter where it is dark.
 BLUE, ORANGE, GREEN, PURPLE, AMBER = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..rows import Row, largest, name
-from ..summary import GOOD_SHARE, peers_told, shares_told
+from ..records.rows import Row, largest, name
+from ..records.summary import GOOD_SHARE, peers_told, shares_told
 from .drawing import AMBER, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, Picture, new_figure
 
 LIMITS = {"memory": (BLUE, "o"), "arithmetic": (ORANGE, "D")}

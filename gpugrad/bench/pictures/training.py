@@ -7,9 +7,9 @@ from collections.abc import Callable
 from statistics import geometric_mean
 from typing import Any
 
-from ..kernels import OWN
-from ..rows import Row, network
-from ..tables import duration
+from ..measure.kernels import OWN
+from ..records.rows import Row, network
+from ..records.tables import duration
 from .drawing import BLUE, FAINT, INK, ORANGE, Picture, new_figure
 
 

@@ -1,0 +1,123 @@
+"""What was measured on: processor, GPU, threads, versions and revision, for a record that stands on its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...engine.device import Device
+from ...engine.version import __version__, installed_version
+from ...errors import ArgumentError
+
+PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "cupy", "numba-cuda", "torch", "jax")
+GPU_QUERIES = ("name", "driver_version", "clocks.sm", "clocks.mem", "clocks.max.sm", "power.limit", "temperature.gpu")
+
+
+def describe(device: Device) -> dict[str, Any]:
+    """A JSON-able description of this machine as the device sees it."""
+    facts: dict[str, Any] = {
+        "gpugrad": __version__,
+        "revision": revision(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "blas": _blas(),
+        "packages": {name: version for name in PACKAGES if (version := installed_version(name))},
+    }
+    if device.choices:
+        facts["tuned_variants"] = len(device.choices)
+    if device.kind == "cuda":
+        facts["gpu"] = _gpu(device)
+    return facts
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def cores(count: int | None) -> Iterator[None]:
+    """Within the block, this process and all thread pools that it starts have `count` cores; None: those it has.
+
+    Raises ArgumentError for more than there are, and where the system cannot bind a process to cores.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if count is None:
+        yield
+        return
+    if not 1 <= count <= usable_cores():
+        raise ArgumentError(f"--threads is {count}, expected 1 to {usable_cores()}, the cores that this process has")
+    if not hasattr(os, "sched_setaffinity"):
+        raise ArgumentError("--threads cannot be kept on this system: leave it out to measure with all cores")
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        with threadpool_limits(count):
+            yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def revision() -> str | None:
+    """The commit of a checkout, "-dirty" where it was changed; None for an installed package."""
+    root = Path(__file__).parents[2]
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return None
+    return _output(git, "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+
+
+def _output(*command: str) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _blas() -> list[dict[str, Any]]:
+    """The libraries of products that are loaded, and how many threads each uses."""
+    from threadpoolctl import threadpool_info
+
+    return [
+        {name: entry.get(name) for name in ("internal_api", "version", "architecture", "num_threads")}
+        for entry in threadpool_info()
+        if entry["user_api"] == "blas"
+    ]
+
+
+def _gpu(device: Any) -> dict[str, Any]:
+    runtime = device.xp.cuda.runtime
+    properties = runtime.getDeviceProperties(device.index)
+    facts = {
+        "name": properties["name"].decode(),
+        "compute_capability": f"{properties['major']}.{properties['minor']}",
+        "multiprocessors": properties["multiProcessorCount"],
+        "memory": properties["totalGlobalMem"],
+        "l2_cache": properties["l2CacheSize"],
+        "cuda_driver": runtime.driverGetVersion(),
+        "cuda_runtime": runtime.runtimeGetVersion(),
+    }
+    smi = shutil.which("nvidia-smi")
+    told = smi and _output(
+        smi, f"--id={device.index}", f"--query-gpu={','.join(GPU_QUERIES)}", "--format=csv,noheader,nounits"
+    )
+    if told:
+        facts["nvidia_smi"] = dict(zip(GPU_QUERIES, (part.strip() for part in told.split(",")), strict=False))
+    return facts

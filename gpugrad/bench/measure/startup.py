@@ -1,0 +1,106 @@
+"""From the start of a process to the first training step done, with and without compiled kernels in the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...engine.device import Device
+from ...errors import ArgumentError, KernelError
+from ..engines import OWN
+from .kernels import MEASURABLE
+
+NETWORK, BATCH = "64-128-10", 64  # on digits, which come with scikit-learn
+TARGETS = {"empty": 10.0, "warm": 2.0}  # seconds
+PARTS = ("import", "data", "kernels", "first step", "total")
+CACHES = ("NUMBA_CACHE_DIR", "CUPY_CACHE_DIR")  # folders of compiled kernels; no other file is kept
+Row = dict[str, Any]
+
+# What a user's script does. The second step tells how much of the first one was loading and compiling kernels.
+SCRIPT = """
+import json, sys, time
+begin, device, toolchain = float(sys.argv[1]), sys.argv[2], sys.argv[3]
+import gpugrad as gg
+from gpugrad import data, nn, optim
+imported = time.time()
+digits = data.load("digits")
+loaded = time.time()
+
+def step():
+    model = nn.MLP(64, [128], 10, activation="relu")
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    trainer = gg.Trainer(model, optimizer=optimizer, device=device, toolchain=toolchain)
+    trainer.fit(digits.x_train[:64], digits.y_train[:64], epochs=1, batch_size=64, scale=digits.scale, progress=False)
+    assert trainer.steps == 1
+    return time.time()
+
+first = step()
+again = step() - first
+parts = imported - begin, loaded - imported, first - loaded - again, again, first - begin
+print(json.dumps(parts))
+"""
+
+
+def measure(device: Device, *, rounds: int = 3, on_row: Callable[[Row], None] = print) -> list[Row]:
+    """Seconds of each part of a start, the median of `rounds` starts with an empty cache and as many with a warm one.
+
+    import: the interpreter and gpugrad. data: scikit-learn and its digits. kernels: importing Numba or CuPy, and
+    compiling or loading the kernels that the first step needs. first step: the step alone. total: all of these.
+    The files that Python reads are in the system's cache from the second start on.
+
+    Raises ArgumentError for a device that is not worth timing, KernelError where a start fails.
+    """
+    if device.kind not in MEASURABLE:
+        raise ArgumentError(f"the {device.kind} is here to find faults, its speed means nothing: measure cpu or cuda")
+    if rounds < 1:
+        raise ArgumentError(f"there are {rounds} rounds, expected at least 1")
+    found: dict[str, list[list[float]]] = {"empty": [], "warm": []}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="gpugrad-startup-") as folder:
+            for times in found.values():
+                times.append(start(device, folder))
+    rows = []
+    for cache, times in found.items():
+        for part, seconds in zip(PARTS, np.transpose(times), strict=True):
+            rows.append(_row(device, cache, part, seconds))
+            on_row(rows[-1])
+    return rows
+
+
+def start(device: Device, cache: str) -> list[float]:
+    """Start a process that trains one step, with the compiled kernels in the folder `cache`: seconds of PARTS."""
+    environment = os.environ | dict.fromkeys(CACHES, cache)
+    # -P: the gpugrad that is installed, not a folder of that name here, as a checkout has it.
+    command = [sys.executable, "-P", "-c", SCRIPT, repr(time.time()), device.name, device.toolchain]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise KernelError(f"a new process could not train a step ({last}): see that gpugrad train digits works")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _row(device: Device, cache: str, part: str, seconds: np.ndarray) -> Row:
+    low, median, high = (float(value) for value in np.percentile(seconds, (20, 50, 80)))
+    target = TARGETS[cache] if part == "total" else None
+    return {
+        "what": part,
+        "engine": OWN,
+        "cache": cache,
+        "device": device.name,
+        "network": NETWORK,
+        "batch": BATCH,
+        "seconds": median,
+        "low": low,
+        "high": high,
+        "runs": len(seconds),
+        "target": target,
+        "holds": None if target is None else median <= target,
+    }

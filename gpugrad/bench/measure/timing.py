@@ -1,0 +1,121 @@
+"""How a call is timed: again and again until the median is known well enough, or until the time is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...engine.device import Device
+
+SHORTEST_SAMPLE = 20e-6  # seconds: shorter calls are timed several at once, since a clock read takes 50 ns
+FLUSH_SIZE = 512 << 20  # bytes written between two cold runs: several times the L2 cache of any GPU so far
+QUIET = 0.05  # seconds: threads of a library that has just computed watch for more, on our cores, for up to 30 ms
+GRAPH_LAUNCHES = 20  # launches in a graph of a hot run: its own start, some 10 µs, is shared out over them
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop: `settled` if the 95 % interval of the median is within ± `precision` of it, or after `seconds`."""
+
+    seconds: float = 1.0
+    precision: float = 0.01
+    least_runs: int = 7
+
+
+QUICK = Budget(seconds=0.02, precision=0.05)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call: median, 20th and 80th percentile; how many runs, and whether the median settled."""
+
+    median: float
+    low: float
+    high: float
+    runs: int
+    settled: bool
+
+    @classmethod
+    def of(cls, seconds: list[float], settled: bool) -> Timing:
+        low, median, high = (float(value) for value in np.percentile(seconds, (20, 50, 80)))
+        return cls(median, low, high, len(seconds), settled)
+
+
+def repeat(sample: Callable[[], float], budget: Budget) -> Timing:
+    """Call `sample`, which returns the seconds of a run, until its median settles or the budget is spent."""
+    seconds: list[float] = []
+    end = time.perf_counter() + budget.seconds
+    next_look = budget.least_runs
+    while True:
+        seconds.append(sample())
+        if len(seconds) >= next_look:
+            if _half_interval(seconds) <= budget.precision:
+                return Timing.of(seconds, True)
+            next_look = len(seconds) * 5 // 4 + 1
+        if time.perf_counter() >= end and len(seconds) >= budget.least_runs:
+            return Timing.of(seconds, _half_interval(seconds) <= budget.precision)
+
+
+def _half_interval(seconds: list[float]) -> float:
+    """Half the 95 % interval of the median, as a share of it: order statistics, no distribution assumed."""
+    from scipy.stats import quantile_test
+
+    interval = quantile_test(seconds, q=float(np.median(seconds)), p=0.5).confidence_interval(0.95)
+    half = (interval.high - interval.low) / 2 / np.median(seconds)
+    return float(half) if np.isfinite(half) else np.inf
+
+
+def sampler(
+    device: Device, call: Callable[[], Any], *, cold: bool = False, captured: bool = True
+) -> Callable[[], float]:
+    """What times one run of `call` on a device.
+
+    cold: with the L2 cache of a GPU flushed before it. captured: the call makes launches and nothing else, and a GPU
+    replays it as a graph; False for what cannot be captured, such as cuBLAS through CuPy.
+    """
+    if device.kind != "cuda":
+        return _host(call)
+    repeated = [call] * (1 if cold else GRAPH_LAUNCHES)
+    replay = device.replayer(repeated) if captured else Device.replayer(device, repeated)
+    return _gpu_cold(device, replay) if cold else lambda: _between_events(device, replay) / GRAPH_LAUNCHES
+
+
+def _host(call: Callable[[], Any]) -> Callable[[], float]:
+    clock = time.perf_counter
+    time.sleep(QUIET)
+    call()
+    start = clock()
+    call()
+    count = max(1, int(SHORTEST_SAMPLE / max(clock() - start, 1e-9)))
+
+    def sample() -> float:
+        start = clock()
+        for _ in range(count):
+            call()
+        return (clock() - start) / count
+
+    return sample
+
+
+def _gpu_cold(device: Any, replay: Callable[[], Any]) -> Callable[[], float]:
+    # The flush takes the GPU longer than the launches after it take the host: no gap between them is timed.
+    waste = device.empty(FLUSH_SIZE, np.uint8)
+    replay()
+
+    def sample() -> float:
+        device.write(waste, 0)
+        return _between_events(device, replay)
+
+    return sample
+
+
+def _between_events(device: Any, call: Callable[[], Any]) -> float:
+    with device.current():
+        start = device.mark()
+        call()
+        end = device.mark()
+    return float(device.seconds_between(start, end))

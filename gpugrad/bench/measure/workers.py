@@ -1,0 +1,80 @@
+"""An engine in a process of its own: the thread pools of several engines in one process slow each other down."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ...errors import KernelError
+from ..engines import Entry
+from .networks import Problem, Weights
+
+PAUSE = 0.5  # seconds: threads of the engine before wait for more work, spinning, up to 0.2 s before they sleep
+
+
+class Worker:
+    """The other end of an engine's process. Times are taken there, so that the way there is in none of them."""
+
+    def __init__(self, entry: Entry, problem: Problem, device: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.name = entry.name
+        self._pipe, there = context.Pipe()
+        self._process = context.Process(target=_work, args=(there, entry, problem, device), daemon=True)
+        self._process.start()
+        there.close()
+
+    def train(self, epoch: int) -> float:
+        """Train an epoch; returns its seconds."""
+        time.sleep(PAUSE)
+        return self._ask("train", epoch)
+
+    def weights(self) -> Weights:
+        return self._ask("weights")
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._process.join()
+
+    def _ask(self, *question: Any) -> Any:
+        try:
+            self._pipe.send(question)
+            answer = self._pipe.recv()
+        except (EOFError, OSError):
+            raise KernelError(f"the process of {self.name} died: run gpugrad bench training without it") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@contextlib.contextmanager
+def workers(entries: Sequence[Entry], problem: Problem, device: str) -> Iterator[list[Worker]]:
+    """A worker for each engine, all ready; their processes end with the block."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for entry in entries:
+            made.append(Worker(entry, problem, device))
+            stack.callback(made[-1].close)
+        yield made
+
+
+def _work(pipe: Connection, entry: Entry, problem: Problem, device: str) -> None:
+    try:
+        engine = entry.make(problem, device)
+        while True:
+            question, *arguments = pipe.recv()
+            if question == "train":
+                start = time.perf_counter()
+                engine.train(*arguments)
+                pipe.send(time.perf_counter() - start)
+            else:
+                pipe.send(engine.weights())
+    except EOFError:  # closed at the other end
+        pass
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            pipe.recv()
+            pipe.send(KernelError(f"{entry.name} failed: {type(error).__name__}: {error}"))

@@ -1,0 +1,53 @@
+"""A record: one JSON file that stands on its own, with the machine, the command and every row of every section.
+
+    {"format": 1, "created": "2026-11-26T12:00:00+00:00", "command": "gpugrad bench kernels", "quick": false,
+     "machine": {…}, "sections": {"kernels": {"ceilings": […], "rows": […]}, "training": {"rows": […]}, …}}
+
+Times are seconds, sizes bytes, rates bytes/s and operations/s.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ...engine.device import Device
+from ...engine.files import to_json, write_whole
+from ...errors import DataError
+from ..measure.machine import describe
+
+FORMAT = 1
+
+
+def make(device: Device, sections: dict[str, dict[str, Any]], *, quick: bool = False) -> dict[str, Any]:
+    """A record of these sections, measured now on this machine."""
+    return {
+        "format": FORMAT,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["gpugrad", *sys.argv[1:]]),
+        "quick": quick,
+        "machine": describe(device),
+        "sections": sections,
+    }
+
+
+def write(record: dict[str, Any], path: str | Path) -> None:
+    """Write a record, whole or not at all. Raises StorageError where it cannot be written."""
+    write_whole(path, to_json(record, indent=1) + "\n")
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Read a record. Raises DataError for a file that is not there or is no record of this format."""
+    try:
+        record = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}: write one with gpugrad bench … --json {path}") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read ({error}): give a file that gpugrad bench … --json wrote") from None
+    found = record.get("format") if isinstance(record, dict) else None
+    if found != FORMAT or not isinstance(record.get("sections"), dict):
+        raise DataError(f"{path} is no record of format {FORMAT}: give a file that gpugrad bench … --json wrote")
+    return record

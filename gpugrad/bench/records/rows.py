@@ -1,0 +1,84 @@
+"""The rows of a record's sections, checked, and the ones that stand for a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...errors import DataError
+from ..measure.kernels import OWN
+
+LOWER_PRECISIONS = ("tf32", "bfloat16")
+Row = dict[str, Any]
+
+# What a report shows of each section, in this order.
+COLUMNS = {
+    "kernels": (
+        *("kernel", "size", "by", "toolchain", "cache", "median", "low", "high", "runs", "bytes", "operations"),
+        *("bandwidth", "speed", "intensity", "share", "limit", "compile", "times_ours"),
+    ),
+    "training": (
+        *("network", "batch", "engine", "data", "median", "low", "high", "runs", "accuracy", "first", "times_ours"),
+    ),
+    "time_to_accuracy": ("network", "batch", "engine", "data", "target", "seconds", "epochs", "accuracy"),
+    "scaling": (
+        *("axis", "value", "network", "batch", "median", "low", "high", "runs", "operations", "speed", "update_bytes"),
+    ),
+    "startup": ("cache", "what", "seconds", "low", "high", "runs", "target", "holds"),
+    "memory": (
+        *("network", "batch", "rows", "data", "parameters", "activations", "constant", "bound", "peak", "holds"),
+    ),
+}
+
+
+def rows_of(record: dict[str, Any], section: str, columns: Sequence[str] = ()) -> list[Row]:
+    """The rows of a section, none where the record does not have it.
+
+    Raises DataError where it is no list of rows, or one of them lacks one of the columns.
+    """
+    found = record["sections"].get(section, {"rows": []})
+    rows = found.get("rows") if isinstance(found, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"the section {section} of the record has no list of rows: measure it again")
+    for i, row in enumerate(rows):
+        if missing := [name for name in columns if name not in row]:
+            raise DataError(f"row {i} of the section {section} has no {', '.join(missing)}: measure it again")
+    return rows
+
+
+def name(row: Row) -> str:
+    """The kernel of a row, with its precision where that is not float32."""
+    precision = row["size"].partition(",")[0]
+    return f"{row['kernel']}, {precision}" if precision in LOWER_PRECISIONS else row["kernel"]
+
+
+def network(row: Row) -> str:
+    return f"{row['network']}, batch {row['batch']}"
+
+
+def largest(rows: Iterable[Row]) -> list[Row]:
+    """Of each kernel, precision and library the row of the most bytes; the cold one where there is one."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        key = name(row), row["by"]
+        if key not in found or _rank(row) > _rank(found[key]):
+            found[key] = row
+    return list(found.values())
+
+
+def _rank(row: Row) -> tuple[float, float, bool]:
+    return row["bytes"], row["operations"], row["cache"] == "cold"
+
+
+def own(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["by"] == OWN]
+
+
+def limited(rows: Iterable[Row]) -> list[Row]:
+    """gpugrad's largest rows whose share of their limit is known."""
+    return [row for row in largest(own(rows)) if row["share"] is not None]
+
+
+def compared(rows: Iterable[Row]) -> list[Row]:
+    """The libraries' largest rows that have gpugrad's time beside them."""
+    return [row for row in largest(rows) if row["by"] != OWN and row["times_ours"]]

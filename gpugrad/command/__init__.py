@@ -1,0 +1,1 @@
+"""The command gpugrad, a file per subcommand; `app` puts them together."""

@@ -1,0 +1,58 @@
+"""The command `gpugrad bench tune`: what it measures, keeps and forgets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import DeviceName, Quick, RecordFile, Seconds, layer_sizes, measuring, printed
+
+Hidden = Annotated[str, typer.Option(help="Sizes of the hidden layers; 0 for none.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows of a minibatch.")]
+Inputs = Annotated[int, typer.Option(min=1, help="Features of a row.")]
+Outputs = Annotated[int, typer.Option(min=1, help="Classes, or values to predict.")]
+Precision = Annotated[str, typer.Option(help="Of the products: float32, tf32 or bfloat16.")]
+Forget = Annotated[bool, typer.Option("--forget", help="Delete what is kept for this device instead.")]
+
+
+def tune(
+    hidden: Hidden = "256,128",
+    batch_size: BatchSize = 64,
+    inputs: Inputs = 784,
+    outputs: Outputs = 10,
+    precision: Precision = "float32",
+    device: DeviceName = "auto",
+    seconds: Seconds = 0.5,
+    quick: Quick = False,
+    record: RecordFile = None,
+    forget: Forget = False,
+) -> None:
+    """Time the variants of each matrix product of a model on a GPU, and keep the fastest for later processes."""
+    from ...bench.measure import tune as measured
+    from ...bench.measure.timing import QUICK, Budget
+    from ...bench.records import tables
+    from ...engine import tuning
+    from ...engine.device import device as get_device
+    from ...engine.precision import check_precision_for
+
+    target = get_device(device)
+    tuning.check_variants(target)
+    if forget:
+        there = tuning.forget(target)
+        print(f"{tuning.path(target)} {'is deleted' if there else 'is not there: nothing to forget'}")
+        return
+    check_precision_for(precision, target)
+    products = measured.products_of((inputs, *layer_sizes(hidden), outputs), batch_size, precision)
+    with measuring(device, None, quick=quick, record=record) as (_, sections):
+        print(f"\n{tables.TUNE_HEADER}")
+        clock = measured.clock(QUICK if quick else Budget(seconds=seconds))
+        rows = measured.measure(target, products, clock, printed(tables.tune_line))
+        sections["tune"] = {"rows": [row.record() for row in rows]}
+    if target.kind == "emulator":
+        print("times in the emulator mean nothing: no choice is kept")
+    elif quick:
+        print("times of a quick run mean nothing: no choice is kept")
+    else:
+        file = tuning.keep(target, measured.choices(rows))
+        print(f"kept in {file}, for processes that start from now on; GPUGRAD_TUNING=0 turns it off")

@@ -1,0 +1,149 @@
+"""The command `gpugrad descend`: its options, what it prints and what it draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..engine.files import check_writable, to_json
+from ..errors import ArgumentError, choose
+from ..lab.race import entrants, point, race
+
+PICTURES = ("paths", "values", "surface", "basins", "grid")
+ANIMATED = (".gif", ".html")
+
+
+def _option(panel: str, words: str, *flags: str) -> Any:
+    return typer.Option(*flags, help=words, rich_help_panel=panel)
+
+
+DESCENT, OUTPUT, PAGE = "Descent", "Output", "Interactive page"
+
+
+def descend(
+    surface: Annotated[
+        str | None, typer.Argument(help="rosenbrock, saddle, 'network loss' …; a wrong name lists them all.")
+    ] = None,
+    optimizer: Annotated[
+        str,
+        _option(DESCENT, "Names with commas between, as in `train`; adam:0.1 gives one a learning rate of its own."),
+    ] = "sgd,momentum,adam",
+    lr: Annotated[
+        str | None,
+        _option(DESCENT, "Learning rates with commas between, each for every optimizer; if not given, ones that suit."),
+    ] = None,
+    start: Annotated[
+        list[str] | None, _option(DESCENT, "A point such as -1,2; may be given several times.", "--start")
+    ] = None,
+    steps: Annotated[int, _option(DESCENT, "The most steps.")] = 300,
+    tol: Annotated[float, _option(DESCENT, "The norm of the gradient at which a descent ends.")] = 1e-6,
+    momentum: Annotated[float | None, _option(DESCENT, "Of momentum and nesterov; 0.9 if not given.")] = None,
+    noise: Annotated[float, _option(DESCENT, "Standard deviation of noise on each number of a gradient.")] = 0.0,
+    perturb: Annotated[float, _option(DESCENT, "Radius of perturbed gradient descent.")] = 0.0,
+    seed: Annotated[int, _option(DESCENT, "Seed of noise and perturbation.")] = 0,
+    device: Annotated[str, _option(DESCENT, "auto, cpu, cuda, cuda:1, emulator or simulator.")] = "cpu",
+    out: Annotated[
+        Path | None, _option(OUTPUT, "A .png of --picture, or a .gif or .html of the race; without SURFACE the page.")
+    ] = None,
+    picture: Annotated[str, _option(OUTPUT, "What a .png shows: paths, values, surface, basins or grid.")] = "paths",
+    as_json: Annotated[
+        bool, _option(OUTPUT, "Make the last line of standard output one JSON object.", "--json")
+    ] = False,
+    served: Annotated[
+        bool, _option(PAGE, "Serve the page on which races are set up and seen, until Ctrl-C.", "--serve")
+    ] = False,
+    port: Annotated[int, _option(PAGE, "Where to serve; 0 takes any that is free.")] = 8000,
+    host: Annotated[str, _option(PAGE, "The address to serve at; 0.0.0.0 lets others in, a phone for instance.")] = (
+        "127.0.0.1"
+    ),
+) -> None:
+    """Let optimizers descend a surface, say what became of each and why, and draw the race.
+
+    With --serve, or --out page.html and no SURFACE, it is a page to try it on.
+    """
+    from ..lab import surfaces
+
+    choose("picture", picture, PICTURES)
+    if served:
+        _serve(surface, host, port, device)
+        return
+    if surface is None:
+        _write_page(out)
+        return
+    f = surfaces.surface(surface)
+    entered = entrants(optimizer, lr, f)
+    starts = [point(text) for text in start] if start else [list(f.starts[0])]
+    if out is not None:
+        _check_out(out)
+    options: dict[str, Any] = {"tol": tol, "max_steps": steps, "noise": noise, "perturb": perturb, "seed": seed}
+    paths = race(f, starts, entered, momentum=momentum, device=device, **options)
+    if not as_json:
+        typer.echo(f"{f.name}: {f.about}")
+        for path in paths:
+            typer.echo(_line(path))
+    if out is not None:
+        _draw(f, paths, out, picture, entered, steps)
+        typer.echo(f"written {out}", err=as_json)
+    if as_json:
+        written = None if out is None else str(out)
+        print(to_json({"surface": f.name, "paths": [path.as_dict() for path in paths], "written": written}))
+
+
+def _serve(surface: str | None, host: str, port: int, device: str) -> None:
+    from urllib.parse import urlencode
+
+    from ..lab.serve import serve
+    from ..lab.surfaces import NAMES
+
+    link = "" if surface is None else urlencode({"surface": choose("surface", surface, NAMES)})
+    serve(host, port, device, link, tell=lambda url: typer.echo(f"serving {url} (Ctrl-C ends it)"))
+
+
+def _write_page(out: Path | None) -> None:
+    from ..lab.page import write_page
+
+    if out is None:
+        raise ArgumentError("SURFACE is missing: name one, saddle for instance, or give --serve or --out page.html")
+    write_page(out, tell=lambda name: typer.echo(f"computing paths on {name}", err=True))
+    typer.echo(f"written {out}")
+
+
+def _check_out(out: Path) -> None:
+    """Refuse what could not be drawn or written, before the descent."""
+    from ..training.plots import figure_type
+
+    if out.suffix not in (".png", *ANIMATED):
+        raise ArgumentError(f"--out is {out}, expected a name that ends in .png, .gif or .html")
+    figure_type()
+    check_writable(out.parent)
+
+
+def _draw(
+    f: Any, paths: list[Any], out: Path, picture: str, entered: list[tuple[str, list[float]]], steps: int
+) -> None:
+    from ..lab import pictures
+    from ..lab.animation import animate
+
+    if out.suffix in ANIMATED:
+        animate(f, paths, out)
+    elif picture == "paths":
+        pictures.plot_paths(f, paths, out)
+    elif picture == "values":
+        pictures.plot_values(paths, out)
+    elif picture == "surface":
+        pictures.plot_surface(f, paths, out)
+    elif picture == "basins":
+        name, rates = entered[0]
+        pictures.plot_basins(f, name, out, lr=rates[0], max_steps=steps)
+    else:
+        pictures.plot_grid(f, paths, out)
+
+
+def _line(path: Any) -> str:
+    where = ", ".join(f"{number:.4g}" for number in path.x)
+    return (
+        f"{path.optimizer:<13}lr {path.lr:<8g}{path.steps:>5} steps to ({where}), value {path.value:.4g}\n"
+        f"{'':13}{path.verdict}: {path.reason}"
+    )

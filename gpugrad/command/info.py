@@ -1,0 +1,78 @@
+"""What this machine has: devices, toolchains, versions, and what would add the missing ones."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+from ..engine.device import TOOLCHAINS, Device, unavailable
+from ..engine.version import __version__, installed_version
+
+PACKAGES = {
+    "numpy": "",
+    "numba": "",
+    "scikit-learn": "",
+    "safetensors": "",
+    "cupy": 'pip install "gpugrad[cuda12]" or "gpugrad[cuda13]"',
+    "numba-cuda": 'pip install "gpugrad[cuda12]" or "gpugrad[cuda13]"',
+    "matplotlib": 'pip install "gpugrad[plot]"',
+    "pyarrow": 'pip install "gpugrad[parquet]"',
+}
+
+
+def collect() -> dict[str, Any]:
+    """A JSON-able report: `gpugrad`, `python`, `platform`, `cores`, `devices`, `packages`."""
+    devices = [
+        {
+            "device": kind,
+            "toolchain": toolchain,
+            "available": reason is None,
+            "reason": reason,
+            # Of a plain Device: to say what a GPU has takes none of its memory.
+            "tuned": len(Device(kind, toolchain).choices) if kind == "cuda" and reason is None else 0,
+        }
+        for kind, toolchains in TOOLCHAINS.items()
+        for toolchain in toolchains
+        for reason in [unavailable(kind, toolchain)]
+    ]
+    packages = [
+        {"package": name, "version": version, "add_with": None if version else remedy}
+        for name, remedy in PACKAGES.items()
+        for version in [installed_version(name)]
+    ]
+    return {
+        "gpugrad": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "devices": devices,
+        "packages": packages,
+    }
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print a report for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False)
+    console.print(
+        f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}, {report['cores']} cores",
+        soft_wrap=True,
+    )
+    devices = Table(
+        "device", "toolchain", "available", "why not, and what would change that", title="Devices", title_justify="left"
+    )
+    for entry in report["devices"]:
+        devices.add_row(
+            entry["device"], entry["toolchain"], "yes" if entry["available"] else "no", entry["reason"] or ""
+        )
+    packages = Table("package", "version", "add with", title="Packages", title_justify="left")
+    for entry in report["packages"]:
+        packages.add_row(entry["package"], entry["version"] or "missing", entry["add_with"] or "")
+    console.print(devices)
+    for entry in report["devices"]:
+        if entry["tuned"]:
+            console.print(f"{entry['device']} ({entry['toolchain']}): {entry['tuned']} tuned variants are in use\n")
+    console.print(packages)

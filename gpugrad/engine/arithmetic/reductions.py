@@ -1,0 +1,129 @@
+"""Sums, extremes and softmax along axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError
+from ..device import Device
+from ..operations import operation
+from ..tensor import Tensor, on_tape
+from .elementwise import multiply
+from .operands import ArrayMath, Axis, as_operand, check_axes, keepdims_shape
+
+
+def _result(x: Tensor, out: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    return out if keepdims else out.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+def _stretch(device: Device, dy: Any, x: Tensor, axes: tuple[int, ...]) -> Any:
+    out = device.empty(x.shape, dy.dtype)
+    device.run(device.xp.copyto, out, dy.reshape(keepdims_shape(x.shape, axes)))
+    return out
+
+
+@operation
+def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The sum over some axes, or over all."""
+    device, x = as_operand(x)
+    axes = check_axes(x.ndim, axis)
+    out = _result(x, ArrayMath(device).sum(x.data, axes), axes, keepdims)
+    return on_tape("sum", out, (x,), lambda dy: (_stretch(device, dy, x, axes),))
+
+
+@operation
+def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The mean over some axes, or over all."""
+    _, x = as_operand(x)
+    count = math.prod(x.shape[i] for i in check_axes(x.ndim, axis))
+    if count == 0:
+        raise ArgumentError(f"mean over no elements: the tensor has shape {x.shape}, expected at least one element")
+    return multiply(sum(x, axis, keepdims), 1.0 / count)
+
+
+def _extreme(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
+    device, x = as_operand(x)
+    axes = check_axes(x.ndim, axis)
+    m = ArrayMath(device)
+    kept = _kept_extreme(device, name, x, axes)
+
+    def backward(dy):
+        ties = m.equal(x.data, kept)
+        share = m.true_divide(dy.reshape(kept.shape), m.sum(m.multiply(ties, dy.dtype.type(1)), axes))
+        return (m.multiply(share, ties),)
+
+    out = _result(x, kept, axes, keepdims)
+    return on_tape(name, out, (x,), backward, saved=(x,), saves_output=True)
+
+
+def _kept_extreme(device: Device, name: str, x: Tensor, axes: tuple[int, ...]) -> Any:
+    if math.prod(x.shape[i] for i in axes) == 0:
+        raise ArgumentError(f"{name} over no elements: the tensor has shape {x.shape}, expected at least one element")
+    kept = device.empty(keepdims_shape(x.shape, axes), x.dtype)
+    device.run(_reduce_into, getattr(device.xp, name), x.data, axis=axes, out=kept)
+    return kept
+
+
+def _reduce_into(reduce: Any, array: Any, *, axis: tuple[int, ...], out: Any) -> None:
+    """Copied to `out`, since CuPy 14 takes an `out=` for a dtype where it reduces over all axes."""
+    out[...] = reduce(array, axis=axis, keepdims=True)
+
+
+@operation
+def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest element over some axes, or over all; elements that tie share the gradient evenly."""
+    return _extreme("max", x, axis, keepdims)
+
+
+@operation
+def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest element over some axes, or over all; elements that tie share the gradient evenly."""
+    return _extreme("min", x, axis, keepdims)
+
+
+@operation
+def argmax(x: Tensor, axis: int = -1) -> Tensor:
+    """The index of the largest element along an axis, the first one of equals; off the tape."""
+    device, x = as_operand(x)
+    (axis,) = check_axes(x.ndim, axis)
+    if x.shape[axis] == 0:
+        raise ArgumentError(f"argmax over no elements: the tensor has shape {x.shape}, expected at least one element")
+    out = device.empty((*x.shape[:axis], *x.shape[axis + 1 :]), np.int64)
+    device.run(device.xp.argmax, x.data, axis=axis, out=out)
+    return Tensor(out, device)
+
+
+def _shifted(device: Device, x: Tensor, axis: int) -> tuple[ArrayMath, Any]:
+    """x less its maximum along an axis, so that exp does not overflow."""
+    m = ArrayMath(device)
+    return m, m.subtract(x.data, _kept_extreme(device, "max", x, check_axes(x.ndim, axis)))
+
+
+@operation
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """e^x divided by its sum along an axis."""
+    device, x = as_operand(x)
+    m, shifted = _shifted(device, x, axis)
+    powers = m.exp(shifted)
+    out = m.true_divide(powers, m.sum(powers, axis))
+
+    def backward(dy):
+        return (m.multiply(out, m.subtract(dy, m.sum(m.multiply(dy, out), axis))),)
+
+    return on_tape("softmax", out, (x,), backward, saves_output=True)
+
+
+@operation
+def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """The logarithm of softmax, accurate where softmax underflows."""
+    device, x = as_operand(x)
+    m, shifted = _shifted(device, x, axis)
+    out = m.subtract(shifted, m.log(m.sum(m.exp(shifted), axis)))
+
+    def backward(dy):
+        return (m.subtract(dy, m.multiply(m.exp(out), m.sum(dy, axis))),)
+
+    return on_tape("log_softmax", out, (x,), backward, saves_output=True)

@@ -1,0 +1,161 @@
+"""The same elements in other shapes, orders and dtypes; parts of a tensor, and tensors joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError, GraphError, RecordingError
+from ..creation import tensor
+from ..operations import operation
+from ..tape import ReadOnlyVersion, grad_enabled
+from ..tensor import Tensor, common_device, on_tape
+from .operands import as_operands, broadcast_shapes, check_axes, sum_to, value_of
+
+
+@operation
+def reshape(x: Tensor, *shape: Any) -> Tensor:
+    """The same memory in another shape; one size may be −1."""
+    new = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    old = x.shape
+    try:
+        out = x.data.reshape(new)
+    except ValueError:
+        raise ArgumentError(
+            f"cannot reshape a tensor of shape {old} to {new}: expected sizes whose product is {x.size}, "
+            "one of them may be -1"
+        ) from None
+    return on_tape("reshape", out, (x,), lambda dy: (dy.reshape(old),), version=x.version)
+
+
+@operation
+def transpose(x: Tensor, *axes: Any) -> Tensor:
+    """The axes in another order, reversed if none is given; the result is contiguous."""
+    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    order = check_axes(x.ndim, tuple(order)) if order else tuple(reversed(range(x.ndim)))
+    if sorted(order) != list(range(x.ndim)):
+        raise ArgumentError(f"transpose got the axes {order}, expected each of {tuple(range(x.ndim))} once")
+    back = tuple(np.argsort(order))
+    out = x.device.copy(x.data.transpose(order))
+    return on_tape("transpose", out, (x,), lambda dy: (x.device.copy(dy.transpose(back)),))
+
+
+def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join tensors along an axis that exists; their other sizes and dtypes are the same."""
+    if not tensors:
+        raise ArgumentError("concatenate got no tensors, expected at least one")
+    device = as_operands(*tensors)[0]
+    tensors = [t if isinstance(t, Tensor) else tensor(t, device=device) for t in tensors]
+    arrays = [t.data for t in tensors]
+    dtype = np.result_type(*(a.dtype for a in arrays))
+    (axis,) = check_axes(arrays[0].ndim, axis)
+    sizes = [a.shape[axis] for a in arrays]
+    shape = (*arrays[0].shape[:axis], int(np.sum(sizes)), *arrays[0].shape[axis + 1 :])
+    for array in arrays:
+        if (*array.shape[:axis], *array.shape[axis + 1 :]) != (*shape[:axis], *shape[axis + 1 :]):
+            raise ArgumentError(
+                f"cannot concatenate shapes {[a.shape for a in arrays]} along axis {axis}: "
+                "their other sizes must be equal"
+            )
+    out = device.empty(shape, dtype)
+    device.run(device.xp.concatenate, arrays, axis=axis, out=out)
+    ends = np.cumsum(sizes)
+
+    def backward(dy):
+        lead = (slice(None),) * axis
+        return [device.copy(dy[(*lead, slice(end - size, end))]) for end, size in zip(ends, sizes, strict=True)]
+
+    return on_tape("concatenate", out, tuple(tensors), backward)
+
+
+def _assign(out: Any, array: Any, index: Any) -> None:
+    out[...] = array[index]
+
+
+def _scatter(xp: Any, out: Any, index: Any, array: Any) -> None:
+    """Put the elements of an array where they came from in `out`, which is 0; those picked twice are added up."""
+    entries = index if isinstance(index, tuple) else (index,)
+    if all(entry is None or entry is ... or isinstance(entry, slice | int | np.integer) for entry in entries):
+        out[index] = array  # none is picked twice
+    else:
+        xp.add.at(out, index, array)
+
+
+def plain_index(index: Any) -> tuple[Any, tuple[Tensor, ...]]:
+    """An index with arrays in place of its tensors, and those tensors."""
+    entries = index if isinstance(index, tuple) else (index,)
+    arrays = tuple(map(value_of, entries))
+    return arrays if isinstance(index, tuple) else arrays[0], tuple(e for e in entries if isinstance(e, Tensor))
+
+
+@operation
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """The elements at an index of NumPy's kinds, as a copy. Elements picked twice get both gradients.
+
+    On a GPU the gradients of elements that an integer array picks more than twice are added in no fixed order.
+    """
+    index, indices = plain_index(index)
+    device = common_device(x, *indices)
+    for entry in index if isinstance(index, tuple) else (index,):
+        if device.recorder is not None and getattr(entry, "dtype", None) == np.bool_:
+            raise RecordingError(
+                "an index of booleans gives a result whose shape depends on values, "
+                "which a replay could not follow: use where()"
+            )
+    out = device.empty(x.data[index].shape, x.dtype)
+    device.run(_assign, out, x.data, index)
+
+    def backward(dy):
+        dx = device.zeros(x.shape, dy.dtype)
+        device.run(_scatter, device.xp, dx, index, dy)
+        return (dx,)
+
+    return on_tape("getitem", out, (x,), backward, saved=indices)
+
+
+@operation
+def setitem(x: Tensor, index: Any, value: Any) -> None:
+    """Change the elements at an index in place."""
+    if x.requires_grad and grad_enabled():
+        raise GraphError("a tensor that requires a gradient cannot be changed in place: do it under no_grad()")
+    if isinstance(x.version, ReadOnlyVersion):
+        raise ArgumentError("this tensor is in read-only memory of another library: copy it with gg.tensor(t)")
+    index, indices = plain_index(index)
+    if not isinstance(value, Tensor | bool | int | float):
+        value = tensor(value, device=x.device)
+    if isinstance(value, Tensor):
+        if value.requires_grad and grad_enabled():
+            raise GraphError("a value written in place would lose the gradient that it requires: detach() it first")
+        indices = (*indices, value)
+    common_device(x, *indices)
+    x.device.run(x.data.__setitem__, index, value_of(value))
+    x.changed_in_place()
+
+
+@operation
+def astype(x: Tensor, dtype: Any) -> Tensor:
+    """A copy in another dtype; between float dtypes the gradient passes."""
+    device = x.device
+    out = device.empty(x.shape, dtype)
+    device.run(device.xp.copyto, out, x.data, casting="unsafe")
+
+    def backward(dy):
+        dx = device.empty(x.shape, x.dtype)
+        device.run(device.xp.copyto, dx, dy, casting="unsafe")
+        return (dx,)
+
+    return on_tape("astype", out, (x,), backward) if out.dtype.kind == "f" else Tensor(out, device)
+
+
+def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A copy of x stretched to a shape."""
+    if x.shape == tuple(shape):
+        return x
+    if broadcast_shapes(x.shape, tuple(shape)) != tuple(shape):
+        raise ArgumentError(f"shape {x.shape} cannot be stretched to {tuple(shape)}: only axes of size 1 can be")
+    device = x.device
+    out = device.empty(shape, x.dtype)
+    device.run(device.xp.copyto, out, x.data)
+    return on_tape("broadcast_to", out, (x,), lambda dy: (sum_to(device, dy, x.shape),))

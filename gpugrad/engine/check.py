@@ -1,0 +1,198 @@
+"""Every kernel of this machine against its reference, over the examples of its contract: `gpugrad check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..errors import DeviceError, GpugradError
+from ..kernels.contract import SCRATCH, Contract, Example, tolerance
+from .device import TOOLCHAINS, Device, device, unavailable
+
+# The most work of an example, in arithmetic operations and bytes, that is checked where kernels run slowly: all of it
+# on a CPU or GPU; in the emulator and the simulator what keeps the whole check within minutes.
+MOST_WORK = {"emulator": 3e8, "simulator": 1.5e4}
+QUICK_WORK = 1e6  # of an example of a quick check: for tools that make a GPU slow
+
+
+@dataclass
+class Finding:
+    """What the check of one kernel found: its largest error as a share of the tolerance, and what was wrong."""
+
+    operation: str
+    kernel: str
+    device: str
+    toolchain: str
+    examples: int = 0
+    left_out: int = 0  # examples that are too much work for a slow device, or that it refuses
+    error: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems and self.examples > 0
+
+
+def check(
+    devices: list[Device], on_finding: Callable[[Finding], None] = lambda _: None, *, most_work: float = np.inf
+) -> list[Finding]:
+    """Check every kernel of these devices; `on_finding` is told of each one as it is done.
+
+    most_work: examples that are more, in arithmetic operations and bytes, are left out.
+    """
+    findings = []
+    for target in devices:
+        for operation, contract in kernels.contracts():
+            findings.append(check_kernel(target, operation, contract, most_work))
+            on_finding(findings[-1])
+    return findings
+
+
+def available_devices(kind: str | None = None, toolchain: str | None = None) -> list[Device]:
+    """A device for each toolchain that this machine can run, or those of one kind and toolchain.
+
+    The simulator, which takes minutes, is one of them only if it is asked for.
+
+    Raises DeviceError for a kind that is asked for and cannot be used.
+    """
+    if kind is not None:
+        names = [toolchain] if toolchain else TOOLCHAINS.get(kind.partition(":")[0], {None: None})
+        return [device(kind, name) for name in names]
+    return [
+        device(kind, name)
+        for kind, toolchains in TOOLCHAINS.items()
+        for name in toolchains
+        if kind != "simulator" and toolchain in (None, name) and unavailable(kind, name) is None
+    ]
+
+
+def check_kernel(target: Device, operation: str, contract: Contract, most_work: float = np.inf) -> Finding:
+    """Run one kernel over the examples of its contract, twice each, and compare."""
+    finding = Finding(operation, contract.name, target.name, target.toolchain)
+    most_work = min(most_work, MOST_WORK.get(target.kind, np.inf))
+    for example in contract.draw_examples():
+        if _work(contract, example) > most_work:
+            finding.left_out += 1
+            continue
+        try:
+            for name, error, problem in compare(target, contract, example):
+                finding.error = max(finding.error, error)
+                if problem:
+                    finding.problems.append(f"{example.reason}: {name} {problem}")
+            finding.examples += 1
+        except DeviceError:  # such as a precision that the toolchain does not have
+            finding.left_out += 1
+        except GpugradError as error:
+            finding.problems.append(f"{example.reason}: {error}")
+    return finding
+
+
+def reference_of(contract: Contract, example: Example) -> list[np.ndarray | None]:
+    """The arrays of an example as the reference, in double precision, leaves them."""
+    arrays = arrays_of(contract, example, np.float64)
+    getattr(kernels.load("reference"), contract.name)(*arrays, **example.scalars)
+    return arrays
+
+
+def compare(
+    target: Device,
+    contract: Contract,
+    example: Example,
+    dtype: Any = np.float32,
+    *,
+    expected: list[np.ndarray | None] | None = None,
+) -> Iterator[tuple]:
+    """Yield (array, largest error in units of the tolerance, what is wrong or None) for each array of an example.
+
+    The reference computes in double precision. An output has to be the same, to the bit, in two runs; an input has to
+    be left as it was. expected: what `reference_of` said of an example with the same arrays.
+    """
+    launcher = getattr(target.kernels, contract.name)
+    expected, before = expected or reference_of(contract, example), arrays_of(contract, example, dtype)
+    runs = []
+    for _ in range(2):
+        arrays = [None if array is None else target.upload(array) for array in before]
+        target.run(launcher, *arrays, **example.scalars)
+        runs.append([None if array is None else target.download(array) for array in arrays])
+    for name, old, new, again, right in zip(array_names(contract), before, *runs, expected, strict=True):
+        if old is not None and name not in SCRATCH:
+            yield name, *_judge(name in contract.outputs, old, new, again, right, example.terms)
+
+
+def _judge(is_output: bool, old: Any, new: Any, again: Any, right: Any, terms: int) -> tuple[float, str | None]:
+    if new.tobytes() != again.tobytes():
+        return np.inf, "differs between two runs"
+    if not is_output:
+        return 0.0, None if new.tobytes() == old.tobytes() else "is an input and was changed"
+    if new.dtype.kind != "f":
+        wrong = int((new != right).sum())
+        return (np.inf, f"has {wrong} wrong elements of {new.size}") if wrong else (0.0, None)
+    finite = np.isfinite(right)
+    if not np.array_equal(new[~finite], right[~finite].astype(new.dtype), equal_nan=True):
+        return np.inf, "is finite where the reference is not, or another infinity"
+    if not np.isfinite(new[finite]).all():
+        return np.inf, f"is not finite in {int((~np.isfinite(new[finite])).sum())} elements of {new.size}"
+    unit = tolerance(new.dtype, terms) * np.abs(right[finite]).max(initial=0)
+    largest = np.abs(new[finite] - right[finite]).max(initial=0)
+    error = float(largest / unit) if unit else float(np.inf if largest else 0)
+    return error, None if error <= 1 else f"is wrong by {error:.3g} times the tolerance"
+
+
+def array_names(contract: Contract) -> list[str]:
+    """The names of a contract's arrays, in order: its positional parameters."""
+    return [name for name, p in contract.signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def arrays_of(contract: Contract, example: Example, dtype: Any) -> list[np.ndarray | None]:
+    """Copies of an example's arrays in the order of the signature, float32 ones in `dtype`."""
+    arrays = [example.arrays[name] for name in array_names(contract)]
+    return [None if a is None else a.astype(dtype) if a.dtype == np.float32 else a.copy() for a in arrays]
+
+
+def _work(contract: Contract, example: Example) -> float:
+    cost = contract.cost_of(*arrays_of(contract, example, np.float32), **example.scalars)
+    return cost.operations + cost.bytes
+
+
+# ---- what the command shows ----
+
+
+def summary(findings: list[Finding]) -> dict[str, Any]:
+    """A JSON-able report."""
+    return {
+        "kernels": len({finding.kernel for finding in findings}),
+        "toolchains": sorted({f"{f.device}/{f.toolchain}" for f in findings}),
+        "checks": len(findings),
+        "examples": sum(finding.examples for finding in findings),
+        "failed": [finding.kernel for finding in findings if not finding.passed],
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def show(findings: list[Finding]) -> None:
+    """Print a table, what was wrong, and the count."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False)
+    table = Table("kernel", "device", "toolchain", "examples", "error", "verdict", box=SIMPLE_HEAD, pad_edge=False)
+    console.print("The largest error of each kernel, as a share of the tolerance")
+    for f in findings:
+        examples = f"{f.examples} of {f.examples + f.left_out}" if f.left_out else str(f.examples)
+        row = (f.kernel, f.device, f.toolchain, examples, f"{f.error:.2g}")
+        table.add_row(*row, "right" if f.passed else "WRONG")
+    console.print(table)
+    for f in findings:
+        for problem in f.problems or ([] if f.examples else ["no example is small enough for this device"]):
+            console.print(f"{f.kernel} ({f.device}, {f.toolchain}): {problem}", soft_wrap=True)
+    report = summary(findings)
+    console.print(
+        f"{report['kernels']} kernels × {len(report['toolchains'])} toolchains = {report['checks']} checks over "
+        f"{report['examples']} examples, {len(report['failed'])} failed",
+        soft_wrap=True,
+    )

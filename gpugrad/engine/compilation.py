@@ -1,0 +1,181 @@
+"""Every CUDA kernel compiled for every architecture, with no GPU.
+
+Of the CUDA C++ kernels: what they take and how full they can run a GPU. Of Numba's: that they stay in float32.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import kernels
+from ..errors import DeviceError
+from ..kernels.contract import FLOATS
+from ..kernels.cuda import nvrtc
+from ..kernels.cuda import source as cuda
+from ..kernels.cuda.nvrtc import ARCHITECTURES, Resources
+from .check import arrays_of
+
+if TYPE_CHECKING:
+    from ..kernels.numba_cuda.ptx import Assembly
+
+WIDTH = 170  # columns that the table takes
+REGISTERS = 65536  # of a multiprocessor, on every architecture here; given out 256 at a time to a warp
+WARP = 32
+RESERVED = 1024  # bytes of shared memory that the system takes for each block, from sm_80 on
+
+
+@dataclass(frozen=True)
+class Multiprocessor:
+    """Limits of one multiprocessor (CUDA C++ Programming Guide, technical specifications per compute capability)."""
+
+    threads: int
+    blocks: int
+    shared: int  # bytes
+    shared_of_block: int  # bytes that one block may have at most
+
+
+MULTIPROCESSORS = {
+    "sm_75": Multiprocessor(1024, 16, 64 * 1024, 64 * 1024),
+    "sm_80": Multiprocessor(2048, 32, 164 * 1024, 163 * 1024),
+    "sm_86": Multiprocessor(1536, 16, 100 * 1024, 99 * 1024),
+    "sm_89": Multiprocessor(1536, 24, 100 * 1024, 99 * 1024),
+    "sm_90": Multiprocessor(2048, 32, 228 * 1024, 227 * 1024),
+    "sm_100": Multiprocessor(2048, 32, 228 * 1024, 227 * 1024),
+    "sm_120": Multiprocessor(1536, 24, 100 * 1024, 99 * 1024),
+}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel as its launcher launches it, compiled for one architecture."""
+
+    file: str
+    kernel: str
+    architecture: str
+    threads: int  # of a block
+    dynamic_shared: int  # bytes, the most that any example asks for
+    resources: Resources
+
+    @property
+    def shared(self) -> int:
+        return self.resources.shared + self.dynamic_shared
+
+    @property
+    def occupancy(self) -> float:
+        """The share of a multiprocessor's threads that can be resident at once; 0 if not even one block can."""
+        limits = MULTIPROCESSORS[self.architecture]
+        warps = -(-self.threads // WARP)
+        registers = -(-self.resources.registers * WARP // 256) * 256 * warps
+        shared = self.shared + (RESERVED if self.architecture != "sm_75" else 0)
+        if self.shared > limits.shared_of_block:
+            return 0.0
+        blocks = min(
+            limits.threads // (warps * WARP), limits.blocks, REGISTERS // registers, limits.shared // max(1, shared)
+        )
+        return blocks * warps * WARP / limits.threads
+
+    @property
+    def problem(self) -> str | None:
+        if self.resources.spilled:
+            return f"spills {self.resources.spilled} bytes: it needs more registers than a thread may have"
+        if self.occupancy == 0:
+            return f"cannot run: a block takes {self.shared} bytes of shared memory"
+        return None
+
+
+def instances() -> dict[tuple[cuda.Source, str], tuple[int, int]]:
+    """{(file, kernel or template instance): (threads of a block, bytes of dynamic shared memory)} of every launch that
+    the examples of the contracts lead to; nothing runs.
+    """
+    found: dict[tuple[cuda.Source, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for launch in _launches("cupy_cuda", cuda.dry_run):
+        threads, shared = found[launch.source, launch.kernel]
+        size = launch.block[0] * launch.block[1] * launch.block[2]
+        found[launch.source, launch.kernel] = max(threads, size), max(shared, launch.shared)
+    return dict(found)
+
+
+def _launches(toolchain: str, dry_run: Callable[[], Any]) -> Iterator[Any]:
+    """Every launch that the examples of the contracts lead to in a toolchain; nothing runs."""
+    launchers = kernels.load(toolchain)
+    for _, contract in kernels.contracts():
+        for example in contract.draw_examples():
+            with dry_run() as seen, contextlib.suppress(DeviceError):  # a precision that the toolchain refuses
+                getattr(launchers, contract.name)(*arrays_of(contract, example, FLOATS[0]), **example.scalars)
+            yield from seen
+
+
+def compile_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Compiled]:
+    """Every kernel of the CUDA C++ files for these architectures. Raises KernelError if one does not compile."""
+    of_source: dict[cuda.Source, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for (source, kernel), launch in instances().items():
+        of_source[source][kernel] = launch
+    return [
+        Compiled(source.path.name, kernel, architecture, *wanted[kernel], taken)
+        for source, wanted in of_source.items()
+        for architecture in architectures
+        for kernel, taken in nvrtc.compile_kernels(source, list(wanted), architecture).items()
+    ]
+
+
+def assemble_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Assembly]:
+    """Every Numba CUDA kernel as PTX for these architectures.
+
+    Raises DeviceError if numba-cuda or libNVVM is missing, KernelError if a kernel does not compile.
+    """
+    from ..kernels.numba_cuda import ptx as numba_ptx
+
+    problem = numba_ptx.obstacle()
+    if problem:
+        raise DeviceError(f"the Numba CUDA kernels cannot be compiled: {problem}")
+    from ..kernels.numba_cuda import launch as numba_launch
+
+    launches = {(l.kernel.__name__, l.signature): l for l in _launches("numba_cuda", numba_launch.dry_run)}
+    return [numba_ptx.compile_kernel(launch, a) for launch in launches.values() for a in architectures]
+
+
+# ---- what the command shows ----
+
+
+def as_records(compiled: list[Compiled], assembled: list[Assembly]) -> dict[str, list[dict[str, Any]]]:
+    """JSON-able rows of both toolchains."""
+    return {
+        "cupy": [{**asdict(c), "shared": c.shared, "occupancy": c.occupancy, "problem": c.problem} for c in compiled],
+        "numba": [asdict(assembly) for assembly in assembled],
+    }
+
+
+def show(compiled: list[Compiled], assembled: list[Assembly]) -> None:
+    """Print a row for each CUDA C++ kernel, and what is wrong with any kernel."""
+    from rich.console import Console
+    from rich.table import Table
+
+    rows: dict[tuple[str, str], dict[str, Compiled]] = defaultdict(dict)
+    for entry in compiled:
+        rows[entry.file, entry.kernel][entry.architecture] = entry
+    architectures = list(dict.fromkeys(entry.architecture for entry in compiled))
+    table = Table("kernel", "threads", *architectures, "shared", "stack", "spilled")
+    for (_, kernel), cells in rows.items():
+        words = [
+            f"{cells[a].resources.registers}, {cells[a].occupancy:.0%}" if a in cells else "-" for a in architectures
+        ]
+        most = {name: max(getattr(c.resources, name) for c in cells.values()) for name in ("stack", "spilled")}
+        shared = max(c.shared for c in cells.values())
+        threads = next(iter(cells.values())).threads
+        table.add_row(kernel, str(threads), *words, *map(str, (shared, most["stack"], most["spilled"])))
+    console = Console(highlight=False, markup=False)
+    console.width = max(console.width, WIDTH)
+    console.print("Registers of a thread and occupancy; bytes of shared memory a block, of stack and spills a thread")
+    console.print(table)
+    for entry in (*compiled, *assembled):
+        if entry.problem:
+            console.print(f"{entry.kernel} for {entry.architecture} {entry.problem}", soft_wrap=True)
+    failed = sum(entry.problem is not None for entry in compiled)
+    console.print(f"CUDA C++: {len(rows)} kernels × {len(architectures)} architectures, {failed} failed")
+    failed = sum(assembly.problem is not None for assembly in assembled)
+    signatures = len({(assembly.kernel, assembly.signature) for assembly in assembled})
+    console.print(f"Numba CUDA, to PTX: {signatures} kernels × {len(architectures)} architectures, {failed} failed")

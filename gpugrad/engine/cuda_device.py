@@ -1,0 +1,326 @@
+"""CudaDevice: arrays in the memory of a GPU, owned by CuPy; all work in order on one stream of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import DeviceMemoryError, KernelError
+from .device import Call, Device, register
+from .host import Staging
+
+RECENT = 8  # launches that an error which surfaces late is reported with
+LONGEST_HOLD = 0.02  # seconds that queued work is held back, if the block that queues it takes longer
+RESIDENT_SHARE = 0.5  # of the free memory that a data set may take and still stay on the GPU
+
+
+class CudaDevice(Device):
+    """A GPU. CuPy owns the memory; both toolchains launch on `stream`.
+
+    The stream is the device's own, since the legacy default stream cannot be captured into a graph. Launches return
+    before the work is done, so a fault inside a kernel surfaces at the next wait: it is then reported with the last
+    launches. With GPUGRAD_SYNCHRONOUS=1 in the environment each launch is waited for, and the fault names its kernel.
+
+    Attributes, beside those of Device: `index` (of the GPU, as CUDA_VISIBLE_DEVICES numbers them), `stream`.
+    """
+
+    def __init__(self, index: int, toolchain: str) -> None:
+        super().__init__("cuda", toolchain)
+        import cupy
+
+        self.xp = cupy
+        self.index = index
+        self.name = f"cuda:{index}"
+        self._gpu = cupy.cuda.Device(index)
+        with self._gpu:
+            self.stream = cupy.cuda.Stream(non_blocking=True)
+            self._memory = self._gpu.mem_info[1]  # bytes that the GPU has
+        self._synchronous = os.environ.get("GPUGRAD_SYNCHRONOUS", "") not in ("", "0")
+        self._recent: deque[str] = deque(maxlen=RECENT)
+        self._failures = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
+
+    # ---- work ----
+
+    def run(self, launch: Any, *arrays: Any, **scalars: Any) -> None:
+        with self._gpu, self.stream:
+            self._recent.append(getattr(launch, "__name__", repr(launch)))
+            try:
+                super().run(launch, *arrays, **scalars)
+                if self._synchronous:
+                    self.stream.synchronize()
+            except self._failures as error:
+                raise KernelError(f"{_call(launch, arrays, scalars)} failed on {self.name}: {error}") from error
+
+    def replayer(self, calls: Sequence[Call]) -> Call:
+        """The calls as one CUDA graph, captured at the first replay."""
+        graph: Any = None
+        # What the array library allocates for itself during the capture must not be handed out again while the graph
+        # lives: it comes from a pool of the graph's own.
+        pool = self.xp.cuda.MemoryPool()
+
+        def replay() -> None:
+            nonlocal graph
+            with self._gpu, self.stream:
+                self._recent.append("a recorded step")
+                try:
+                    if graph is None:
+                        graph = self._capture(calls, pool)
+                    graph.launch(self.stream)
+                    if self._synchronous:
+                        self.stream.synchronize()
+                except self._failures as error:
+                    raise KernelError(
+                        f"a recorded step of {len(calls)} launches failed on {self.name}: {error}"
+                    ) from error
+
+        return replay
+
+    def _capture(self, calls: Sequence[Call], pool: Any) -> Any:
+        self.stream.begin_capture()
+        try:
+            with self.xp.cuda.using_allocator(pool.malloc):
+                for call in calls:
+                    call()
+        except BaseException:
+            with contextlib.suppress(*self._failures):
+                self.stream.end_capture()
+            raise
+        return self.stream.end_capture()
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        with self._gpu, self.stream:
+            yield
+
+    def wait_for_caller(self) -> None:
+        """Let the stream wait for the work of the stream that is current for the caller.
+
+        An array of CuPy does not know the stream that computes it: it is taken to be that one, as CuPy itself does.
+        """
+        with self._gpu:
+            self.stream.wait_event(self.xp.cuda.get_current_stream().record())
+
+    def synchronize(self) -> None:
+        with self._gpu, self._late_failures():
+            self.stream.synchronize()
+        self._recent.clear()
+
+    @contextlib.contextmanager
+    def _late_failures(self) -> Iterator[None]:
+        """What fails here was launched earlier."""
+        try:
+            yield
+        except self._failures as error:
+            raise KernelError(
+                f"work on {self.name} failed: {error}; the last launches were {', '.join(self._recent)}: start the "
+                "program anew with GPUGRAD_SYNCHRONOUS=1 to learn which one and with what arguments"
+            ) from error
+
+    # ---- time ----
+
+    def mark(self) -> Any:
+        with self._gpu:
+            event = self.xp.cuda.Event()
+            event.record(self.stream)
+            return event
+
+    def seconds_between(self, start: Any, end: Any) -> float:
+        with self._late_failures():
+            end.synchronize()
+        return float(self.xp.cuda.get_elapsed_time(start, end)) / 1e3
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        queued = threading.Event()
+        with self._gpu:
+            self.stream.launch_host_func(lambda _: queued.wait(LONGEST_HOLD), None)
+        try:
+            yield
+        finally:
+            queued.set()
+
+    def named(self, name: str) -> contextlib.AbstractContextManager:
+        from cupyx.profiler import time_range
+
+        return time_range(name)
+
+    # ---- memory ----
+
+    def empty(self, shape: tuple[int, ...] | int, dtype: Any = np.float32) -> Any:
+        size = int(np.prod(shape, dtype=np.float64)) * np.dtype(dtype).itemsize
+        with self._gpu, self.stream:
+            if size <= self._memory:  # a driver may not survive being asked for more than there is
+                with contextlib.suppress(self.xp.cuda.memory.OutOfMemoryError):
+                    return self.xp.empty(shape, dtype)
+            free = self._gpu.mem_info[0] + self.xp.get_default_memory_pool().free_bytes()
+        raise DeviceMemoryError(
+            f"{self.name} has no room for an array of shape {shape} and dtype {np.dtype(dtype)}: it takes "
+            f"{_size(size)}, and {_size(free)} of {_size(self._memory)} are free; choose a smaller batch or model"
+        )
+
+    def upload(self, array: Any, dtype: Any = None) -> Any:
+        self._refuse_upload()
+        if hasattr(array, "__cuda_array_interface__"):
+            self.wait_for_caller()
+            with self._gpu, self.stream:
+                source = self.xp.from_dlpack(array) if hasattr(array, "__dlpack__") else self.xp.asarray(array)
+                out = self.empty(source.shape, source.dtype if dtype is None else dtype)
+                self.run(self.xp.copyto, out, source, casting="unsafe")
+                return out
+        with self._gpu, self.stream, self._late_failures():
+            host = np.ascontiguousarray(np.asarray(array, dtype))
+            out = self.empty(host.shape, host.dtype)
+            out.set(host, self.stream)
+            # The copy reads host memory that the caller may change or free.
+            self.stream.synchronize()
+            return out
+
+    def resident(self, array: np.ndarray) -> Any:
+        return self.upload(array)
+
+    def download(self, array: Any) -> np.ndarray:
+        self._refuse_download()
+        with self._gpu, self.stream, self._late_failures():
+            return self.xp.asnumpy(array, stream=self.stream)
+
+    def write(self, array: Any, value: Any) -> None:
+        with self._gpu, self.stream, self._late_failures():
+            if np.ndim(value) == 0 and not hasattr(value, "__cuda_array_interface__"):
+                array.fill(value)
+            elif isinstance(value, self.xp.ndarray):
+                self.xp.copyto(array, value)
+            else:
+                host = np.ascontiguousarray(np.broadcast_to(np.asarray(value, array.dtype), array.shape))
+                self.xp.copyto(array, self.xp.asarray(host))  # through pinned memory, without a wait
+
+    def staging(self, buffers: Sequence[Any]) -> Staging:
+        return CudaStaging(self, buffers)
+
+    def fits(self, size: int) -> bool:
+        free, _ = self._gpu.mem_info
+        with self._gpu:
+            pool = self.xp.get_default_memory_pool()
+            return size <= RESIDENT_SHARE * (free + pool.free_bytes())
+
+    def peak_memory(self) -> int:
+        """The most bytes that arrays have had: what CuPy's pool took from the driver, which it keeps."""
+        with self._gpu:
+            return self.xp.get_default_memory_pool().total_bytes()
+
+
+class CudaStaging(Staging):
+    """Pinned memory on the host and as much on the GPU, with a stream of its own for the way between them."""
+
+    def __init__(self, device: CudaDevice, buffers: Sequence[Any]) -> None:
+        self._device = device
+        self._buffers = buffers
+        self._xp = device.xp
+        self.host = [_pinned(device.xp, buffer.shape, buffer.dtype) for buffer in buffers]
+        self._arrived = [device.empty(buffer.shape, buffer.dtype) for buffer in buffers]
+        with device.current():
+            self._copies = device.xp.cuda.Stream(non_blocking=True)
+            self._sent, self._received = device.xp.cuda.Event(), device.xp.cuda.Event()
+
+    def wait(self) -> None:
+        self._copies.synchronize()
+
+    def send(self, rows: int) -> None:
+        with self._xp.cuda.Device(self._device.index):  # this runs in another thread, with a current device of its own
+            self._copies.wait_event(self._received)
+            for arrived, host in zip(self._arrived, self.host, strict=True):
+                arrived[:rows].set(host[:rows], self._copies)
+            self._sent.record(self._copies)
+
+    def receive(self, rows: int) -> None:
+        self._device.stream.wait_event(self._sent)
+        for buffer, arrived in zip(self._buffers, self._arrived, strict=True):
+            self._device.run(self._xp.copyto, buffer[:rows], arrived[:rows])
+        self._received.record(self._device.stream)
+
+
+def _pinned(xp: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array in memory of the host that the GPU can read on its own."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    return np.frombuffer(xp.cuda.alloc_pinned_memory(size), np.uint8, size).view(dtype).reshape(shape)
+
+
+def _call(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> str:
+    """A launch in words: `adam_step(float32 (235146,), …, beta1=0.9)`."""
+    words = [f"{a.dtype} {tuple(a.shape)}" if hasattr(a, "shape") else repr(a) for a in arrays]
+    words += [f"{name}={value}" for name, value in scalars.items() if name != "out"]
+    return f"{getattr(launch, '__name__', launch)}({', '.join(words)})"
+
+
+def _size(count: float) -> str:
+    """Bytes in words, such as "1.5 GiB"."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.4g} GiB"
+
+
+# ---- what makes one ----
+
+
+def _obstacle(toolchain: str, index: int) -> str | None:
+    if toolchain not in TOOLCHAINS:
+        return f"the toolchain {toolchain} is one of the CPU"
+    # CuPy is asked, never Numba: under its simulator numba.cuda.is_available() is True.
+    if importlib.util.find_spec("cupy") is None:
+        return (
+            'CuPy is not installed: pip install "gpugrad[cuda12]" or "gpugrad[cuda13]", whichever the driver supports'
+        )
+    import cupy
+
+    if not cupy.cuda.is_available():
+        return "CuPy finds no GPU: check with nvidia-smi that a driver answers, and CUDA_VISIBLE_DEVICES"
+    count = cupy.cuda.runtime.getDeviceCount()
+    if index >= count:
+        return f"this machine has {count} GPU{'s' * (count > 1)}, numbered from 0: check CUDA_VISIBLE_DEVICES"
+    return _numba_obstacle(simulator=False) if toolchain == "numba" else None
+
+
+def _numba_obstacle(simulator: bool) -> str | None:
+    """Why Numba's CUDA kernels cannot run in its simulator, or on a GPU, in this process; None if they can."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        extra = "compile" if simulator else "cuda12"
+        return f'numba-cuda is not installed: pip install "gpugrad[{extra}]"'
+    from ..kernels.numba_cuda import target  # late: Numba is slow to import
+
+    return target.obstacle(simulator)
+
+
+def _make(toolchain: str, index: int) -> Device:
+    if toolchain == "numba":
+        _choose_numba_target(simulator=False)
+    return CudaDevice(index, toolchain)
+
+
+def _make_simulator(toolchain: str, index: int) -> Device:
+    _choose_numba_target(simulator=True)
+    return Device("simulator", toolchain)
+
+
+def _choose_numba_target(simulator: bool) -> None:
+    from ..kernels.numba_cuda import target
+
+    target.choose(simulator)
+
+
+TOOLCHAINS = {"cupy": "cupy_cuda", "numba": "numba_cuda"}
+register("cuda", TOOLCHAINS, make=_make, obstacle=_obstacle)
+# Numba's simulator stands in for a GPU, with arrays of the host.
+register(
+    "simulator",
+    {"numba": "numba_cuda"},
+    make=_make_simulator,
+    obstacle=lambda toolchain, index: _numba_obstacle(simulator=True),
+)

@@ -1,0 +1,272 @@
+"""The differentiable operations of networks: each pairs a forward kernel with its backward kernel."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DeviceError, GraphError, choose
+from ..kernels.activation import SAVES_INPUT
+from ..kernels.dense import backward_workspace, forward_workspace
+from . import arithmetic
+from .device import Device
+from .operations import operation
+from .precision import product_precision
+from .random import Generator, default_generator
+from .tape import grad_enabled
+from .tensor import Tensor, common_device, on_tape
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def dense(
+    x: Tensor, w: Tensor, b: Tensor | None = None, *, activation: str = "identity", negative_slope: float = 0.01
+) -> Tensor:
+    """act(x·w + b). x (…, n_in), w (n_in, n_out), b (n_out,) or None; returns (…, n_out)."""
+    if x.ndim == 0 or w.ndim != 2:
+        raise ArgumentError(f"dense takes x (…, n_in) and w (n_in, n_out), got the shapes {x.shape} and {w.shape}")
+    if x.ndim != 2:
+        rows = arithmetic.reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
+        out = dense(rows, w, b, activation=activation, negative_slope=negative_slope)
+        return arithmetic.reshape(out, *x.shape[:-1], w.shape[-1])
+    parents = (x, w) if b is None else (x, w, b)
+    device = common_device(*parents)
+    options = {
+        "activation": activation,
+        "negative_slope": negative_slope,
+        "precision": product_precision(x.dtype),  # the backward's too, whatever is set by then
+    }
+    sizes = (x.shape[0], *w.shape)
+    y = device.empty((x.shape[0], w.shape[-1]), x.dtype)
+    differentiable = grad_enabled() and any(p.requires_grad for p in parents)
+    z = device.empty(y.shape, y.dtype) if activation in SAVES_INPUT and differentiable else None
+    workspace = device.workspace(forward_workspace(*sizes), x.dtype)
+    device.run(device.kernels.dense_forward, x.data, w.data, _data(b), y, z, workspace, **options)
+
+    def backward(dy):
+        learned = [p for p in (w, b) if p is not None and p.requires_grad]
+        # The kernel writes the gradients of leaves where they live, adding to what is there; others are returned.
+        in_place = all(p.is_leaf for p in learned) and len({p.has_grad for p in learned}) == 1
+
+        def target(p):
+            if p is None or not p.requires_grad:
+                return None, False
+            return p.gradient_buffer() if in_place else (device.empty(p.shape, p.dtype), False)
+
+        dx = device.empty(x.shape, x.dtype) if x.requires_grad else None
+        (dw, add_w), (db, add_b) = target(w), target(b)
+        workspace = device.workspace(backward_workspace(*sizes, activation), dy.dtype)
+        saved = y if z is None else z
+        arrays = (dy, x.data, w.data, saved, dx, dw, db, workspace)
+        device.run(device.kernels.dense_backward, *arrays, accumulate=add_w or add_b, **options)
+        return (dx, None, None) if in_place else (dx, dw, db)
+
+    saves_output = z is None and activation != "identity"
+    return on_tape(
+        "dense", y, parents, lambda dy: backward(dy)[: len(parents)], saved=(x, w), saves_output=saves_output
+    )
+
+
+@operation
+def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
+    """An activation by name, elementwise: identity, relu, leaky_relu, tanh, sigmoid, gelu or silu."""
+    device = x.device
+    options = {"activation": name, "negative_slope": negative_slope}
+    y = device.empty(x.shape, x.dtype)
+    device.run(device.kernels.activation_forward, x.data, y, **options)
+    saves_input = name in SAVES_INPUT
+
+    def backward(dy):
+        dx = device.empty(x.shape, x.dtype)
+        device.run(device.kernels.activation_backward, dy, x.data if saves_input else y, dx, **options)
+        return (dx,)
+
+    return on_tape(name, y, (x,), backward, saved=(x,) if saves_input else (), saves_output=not saves_input)
+
+
+def relu(x: Tensor) -> Tensor:
+    return activation(x, "relu")
+
+
+def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    return activation(x, "leaky_relu", negative_slope)
+
+
+def tanh(x: Tensor) -> Tensor:
+    return activation(x, "tanh")
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    return activation(x, "sigmoid")
+
+
+def gelu(x: Tensor) -> Tensor:
+    return activation(x, "gelu")
+
+
+def silu(x: Tensor) -> Tensor:
+    return activation(x, "silu")
+
+
+def dropout(x: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """x with each element set to 0 with probability p, and the others divided by 1 − p."""
+    device = x.device
+    generator = generator or default_generator(device)
+    if generator.device is not device:
+        raise DeviceError(f"the generator lives on {generator.device}, the tensor on {device}: move it with to()")
+    if device.recorder is not None:
+        device.recorder.read_attribute(generator, "seed")
+    y = device.empty(x.shape, x.dtype)
+    mask = device.empty(x.shape, np.uint8)
+    device.run(device.kernels.dropout_forward, x.data, generator.calls, y, mask, p=p, seed=generator.seed)
+
+    def backward(dy):
+        dx = device.empty(x.shape, x.dtype)
+        device.run(device.kernels.dropout_backward, dy, mask, dx, p=p)
+        return (dx,)
+
+    return on_tape("dropout", y, (x,), backward)
+
+
+# ---- losses: each kernel writes the losses and the gradient of the predictions in one pass ----
+
+
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    weight: Tensor | None = None,
+    sample_weight: Tensor | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Softmax and cross-entropy of logits (batch, n_classes) and integer labels (batch,), as PyTorch defines it.
+
+    weight (n_classes,): a weight for each class; sample_weight (batch,): one for each row. The mean is weighted: it
+    divides by the sum of the weights, or by 1 if that is 0. A label outside 0 … n_classes − 1 gives NaN. reduction
+    "none" returns (batch,).
+    """
+    device = _loss_device(logits, labels=labels, weight=weight, sample_weight=sample_weight)
+    if labels.dtype.kind not in "iu":
+        raise ArgumentError(f"labels have dtype {labels.dtype}, expected integers: convert them with astype")
+    if labels.dtype != np.int32:
+        if labels.dtype.itemsize >= np.dtype(np.int32).itemsize:  # so that one beyond int32 stays outside the classes
+            lowest = -1 if labels.dtype.kind == "i" else 0
+            labels = arithmetic.clip(labels, lowest, logits.shape[-1])
+        labels = arithmetic.astype(labels, np.int32)
+    weighting = (labels.data, _data(weight), _data(sample_weight))
+    dtype = logits.dtype
+    if reduction != "mean" or (weight is None and sample_weight is None):
+        norm = device.constant(labels.size if reduction == "mean" else 1.0, dtype)
+    else:
+        norm = device.empty(1, dtype)
+        device.run(device.kernels.softmax_cross_entropy_norm, *weighting, norm)
+        norm = _not_zero(device, norm)
+
+    def launch(losses, dlogits):
+        kernel = device.kernels.softmax_cross_entropy
+        device.run(kernel, logits.data, *weighting, norm, losses, dlogits, label_smoothing=label_smoothing)
+
+    return _loss("cross_entropy", logits, (logits.shape[0],), reduction, launch)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    pos_weight: Tensor | None = None,
+    sample_weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross-entropy of independent yes/no outputs (multi-label): logits and targets in [0, 1], both (batch, n_out).
+
+    pos_weight (n_out,): weight of the targets that are 1; sample_weight (batch,): one for each row.
+    """
+    device = _loss_device(logits, targets=targets, pos_weight=pos_weight, sample_weight=sample_weight)
+    norm = _row_norm(device, logits, sample_weight, reduction)
+
+    def launch(losses, dlogits):
+        weights = (_data(pos_weight), _data(sample_weight))
+        device.run(device.kernels.binary_cross_entropy, logits.data, targets.data, *weights, norm, losses, dlogits)
+
+    return _loss("binary_cross_entropy", logits, logits.shape, reduction, launch)
+
+
+def regression_loss(
+    predictions: Tensor,
+    targets: Tensor,
+    *,
+    loss: str,
+    delta: float = 1.0,
+    sample_weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """A loss of predictions and targets, both (batch, n_out): squared_error, absolute_error, huber or poisson.
+
+    delta: where huber turns from square to straight; sample_weight (batch,): one for each row. poisson takes the
+    logarithm of the expected count as prediction.
+    """
+    device = _loss_device(predictions, targets=targets, sample_weight=sample_weight)
+    norm = _row_norm(device, predictions, sample_weight, reduction)
+
+    def launch(losses, dpredictions):
+        arrays = (predictions.data, targets.data, _data(sample_weight), norm, losses, dpredictions)
+        device.run(device.kernels.regression_loss, *arrays, loss=loss, delta=delta)
+
+    return _loss(loss, predictions, predictions.shape, reduction, launch)
+
+
+def _loss_device(predictions: Tensor, **constants: Tensor | None) -> Device:
+    """The common device; what a loss is not differentiated by must not wait for a gradient."""
+    given = {name: t for name, t in constants.items() if t is not None}
+    for name, t in given.items():
+        if t.requires_grad and grad_enabled():
+            raise GraphError(f"{name} of a loss requires a gradient, which losses do not compute: pass detach()")
+    return common_device(predictions, *given.values())
+
+
+def _data(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.data
+
+
+def _row_norm(device: Device, predictions: Tensor, sample_weight: Tensor | None, reduction: str) -> Any:
+    """What the losses of (batch, n_out) predictions are divided by: 1, their number, or n_out · Σ sample_weight."""
+    if reduction != "mean" or sample_weight is None:
+        return device.constant(float(predictions.size) if reduction == "mean" else 1.0, predictions.dtype)
+    norm = device.empty(1, predictions.dtype)
+    scale = float(predictions.size // max(predictions.shape[0], 1))
+    device.run(device.kernels.sum_elements, sample_weight.data, norm, device.partials(norm.dtype), scale=scale)
+    return _not_zero(device, norm)
+
+
+def _not_zero(device: Device, norm: Any) -> Any:
+    """1 in place of a sum of weights that is 0: a minibatch of rows that do not count has the loss 0, not 0/0."""
+    return device.call(device.xp.add, norm, device.call(device.xp.equal, norm, 0.0))
+
+
+def _loss(name: str, predictions: Tensor, shape: tuple[int, ...], reduction: str, launch: Any) -> Tensor:
+    """Launch a loss kernel and reduce its losses; the gradient that it wrote is the backward, but for a factor."""
+    choose("reduction", reduction, REDUCTIONS)
+    if predictions.size == 0:
+        raise ArgumentError(f"{name} of no predictions: their shape is {predictions.shape}, expected at least one row")
+    device = predictions.device
+    losses = device.empty(shape, predictions.dtype)
+    wanted = grad_enabled() and predictions.requires_grad
+    gradient = device.empty(predictions.shape, predictions.dtype) if wanted else None
+    launch(losses, gradient)
+    out = losses
+    if reduction != "none":
+        total = device.empty(1, losses.dtype)
+        device.run(device.kernels.sum_elements, losses, total, device.partials(losses.dtype))
+        out = total.reshape(())
+
+    def backward(dy):
+        assert gradient is not None
+        if dy is device.constant(1.0, dy.dtype, ()):  # where loss.backward() starts: no factor
+            return (gradient,)
+        factor = dy if dy.ndim in (0, gradient.ndim) else dy.reshape(-1, 1)
+        return (device.call(device.xp.multiply, gradient, factor),)
+
+    return on_tape(name, out, (predictions,), backward)

@@ -1,0 +1,97 @@
+"""A tensor's memory for the host and for other libraries: copies as NumPy arrays, views through DLPack and CUDA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, GraphError, RecordingError
+from .device import Device
+from .tape import ReadOnlyVersion, Version
+
+
+class Lending:
+    """The part of Tensor that gives its values away."""
+
+    __slots__ = ()
+
+    data: Any
+    device: Device
+    version: Version
+    shape: Any
+    size: Any
+    requires_grad: Any
+
+    def numpy(self) -> np.ndarray:
+        """A copy on the host."""
+        return self.device.download(self.data)
+
+    def item(self) -> float | int | bool:
+        """The value of a tensor with one element, as a Python number."""
+        if self.size != 1:
+            raise ArgumentError(f"item() takes a tensor with one element, this one has shape {self.shape}: use numpy()")
+        return self.numpy().item()
+
+    def tolist(self) -> Any:
+        return self.numpy().tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad:
+            raise GraphError("this tensor requires a gradient and NumPy would lose it: call detach() or numpy() first")
+        if copy is False:
+            raise ArgumentError(
+                "an array with copy=False was asked of a tensor, which makes a copy: use np.from_dlpack on a CPU"
+            )
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory itself, for `from_dlpack` of another library: what one side writes, the other one reads.
+
+        The tape does not see what the other library writes. On a GPU the stream that the caller names waits for the
+        work launched so far; for what is launched later, synchronize first.
+
+        Raises GraphError for a tensor that requires a gradient, RecordingError in a recorded step.
+        """
+        self._check_lending()
+        if self.device.kind == "cuda" and isinstance(self.version, ReadOnlyVersion):
+            raise ArgumentError("this tensor is read-only, which CuPy cannot pass on: copy it with gg.tensor(t)")
+        with self.device.current():
+            return self.data.__dlpack__(**options)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The memory itself, for Numba, CuPy and others; a tensor that is not on a GPU does not have this attribute.
+
+        It names the device's stream, which Numba and CuPy wait for; synchronize before a library that does not.
+
+        Raises GraphError for a tensor that requires a gradient, RecordingError in a recorded step.
+        """
+        if self.device.kind != "cuda":
+            raise AttributeError(f"a tensor on {self.device.name} has no __cuda_array_interface__")
+        self._check_lending()
+        with self.device.current():
+            interface = dict(self.data.__cuda_array_interface__)
+        interface["data"] = interface["data"][0], isinstance(self.version, ReadOnlyVersion)
+        return interface
+
+    def _check_lending(self) -> None:
+        if self.requires_grad:
+            raise GraphError("this tensor requires a gradient, which another library would lose: call detach() first")
+        if self.device.recorder is not None:
+            raise RecordingError(
+                "a recorded step lent a tensor to another library, whose work a replay would not repeat: "
+                "return the tensor from the step and lend it outside"
+            )

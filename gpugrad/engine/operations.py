@@ -1,0 +1,21 @@
+"""The operations of the tape by name: what the operators and methods of a tensor call.
+
+Tensor is below the functions that compute with tensors, so these register themselves: `@operation` in `arithmetic` and
+`functional` puts a function here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+operations = SimpleNamespace()
+
+
+def operation(function: Function) -> Function:
+    """Register a function under its name, for the methods of Tensor."""
+    setattr(operations, function.__name__, function)
+    return function

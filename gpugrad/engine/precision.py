@@ -1,0 +1,80 @@
+"""The precision of matrix products: how their factors are rounded before they are multiplied."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DeviceError
+from ..kernels.dense import check_precision, variants
+from .device import TOOLCHAINS, Device
+
+TENSOR_CORES = 80  # the compute capability, as in sm_80, from which on they multiply TF32 and bfloat16
+
+_precision = contextvars.ContextVar("precision", default="float32")
+
+
+@contextlib.contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Within the block, dense layers and `@` multiply in this precision: "float32", "tf32" or "bfloat16".
+
+    The factors are rounded, to 10 bits of mantissa in "tf32" and to 7 in "bfloat16"; the products are added up and
+    stored in float32. On a GPU the lower two run on its tensor cores, which those since Ampere have; the CPU rounds as
+    they do, and is not faster for it. A backward pass has the precision that its forward pass had.
+
+    Raises ArgumentError for another name; the products raise it for float64 tensors in a precision below float32.
+    """
+    check_precision(name)
+    token = _precision.set(name)
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+def check_precision_for(name: str, device: Device, dtype: np.dtype | type = np.float32) -> None:
+    """Refuse a precision in which products of this dtype cannot be computed on this device, before there are any.
+
+    Raises ArgumentError for an unknown name and for float64 below float32, DeviceError where the kernels of the
+    toolchain multiply in float32 only, and on a GPU whose tensor cores do not have the precision.
+    """
+    check_precision(name)
+    if name == "float32":
+        return
+    _check_dtype(name, dtype)
+    if TOOLCHAINS[device.kind][device.toolchain] == "numba_cuda":
+        raise DeviceError(
+            f"the precision is {name}, and the Numba CUDA kernels of {device} multiply in float32 only: "
+            "use float32, or the toolchain 'cupy'"
+        )
+    if device.kind == "cuda" and _capability(device) < TENSOR_CORES:
+        raise DeviceError(
+            f"the precision is {name}, which tensor cores have from sm_{TENSOR_CORES} on, and {device.name} is an "
+            f"sm_{_capability(device)}: use float32"
+        )
+
+
+def product_precision(dtype: np.dtype) -> str:
+    """The precision of a product of this dtype that is launched now."""
+    name = _precision.get()
+    if name != "float32":
+        _check_dtype(name, dtype)
+    return name
+
+
+def _check_dtype(name: str, dtype: np.dtype | type) -> None:
+    if dtype == np.float64:
+        raise ArgumentError(f"the precision is {name} and the tensors are float64: convert them, or use float32")
+
+
+def _capability(device: Any) -> int:
+    return int(device.xp.cuda.Device(device.index).compute_capability)
+
+
+def product_settings() -> Hashable:
+    """All that a product depends on beside its arguments: a step is recorded once for each."""
+    return _precision.get(), variants.forced()

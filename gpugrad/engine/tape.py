@@ -1,0 +1,149 @@
+"""The tape: how each tensor was computed from others. Walked in reverse, it is the chain rule."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import GraphError
+from .device import Device
+
+_grad_enabled = contextvars.ContextVar("grad_enabled", default=True)
+
+Gradients = Sequence[Any]  # one array or None for each parent
+
+
+@contextlib.contextmanager
+def no_grad() -> Iterator[None]:
+    """Within the block (or the function decorated with it), operations are not put on the tape."""
+    token = _grad_enabled.set(False)
+    try:
+        yield
+    finally:
+        _grad_enabled.reset(token)
+
+
+def grad_enabled() -> bool:
+    """Whether operations are put on the tape here."""
+    return _grad_enabled.get()
+
+
+class Version:
+    """Counts in-place changes of one piece of memory; shared by every tensor that views it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def bump(self) -> None:
+        self.count += 1
+
+
+class ReadOnlyVersion(Version):
+    """The version of memory that another library lent for reading only; shared by every tensor that views it."""
+
+    __slots__ = ()
+
+
+class OnTape(Protocol):
+    """What the tape asks of a tensor."""
+
+    device: Device
+    version: Version
+    node: Node | None
+    retains_grad: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def requires_grad(self) -> bool: ...
+    def add_gradient(self, gradient: Any) -> None: ...
+    def in_own_dtype(self, gradient: Any) -> Any: ...
+
+
+class Node:
+    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads."""
+
+    __slots__ = ("backward", "name", "parents", "saved")
+
+    def __init__(
+        self, name: str, parents: tuple[OnTape, ...], backward: Callable[[Any], Gradients], saved: tuple[OnTape, ...]
+    ):
+        self.name = name
+        self.parents = parents
+        self.backward: Callable[[Any], Gradients] | None = backward
+        self.saved = tuple((tensor.version, tensor.version.count, tensor.shape) for tensor in saved)
+
+    def check(self) -> None:
+        if self.backward is None:
+            raise GraphError(
+                f"the graph behind {self.name} was freed by an earlier backward(): "
+                "run the forward pass again, or call backward(retain_graph=True) the first time"
+            )
+        for version, count, shape in self.saved:
+            if version.count != count:
+                raise GraphError(
+                    f"an array of shape {shape} that {self.name} needs for its gradient was changed in place "
+                    "after the forward pass: change it after backward(), or run the forward pass again"
+                )
+
+    def free(self) -> None:
+        self.backward = None
+        self.saved = ()
+        self.parents = ()
+
+
+def walk_back(root: OnTape, start: Any, retain_graph: bool) -> None:
+    """Add to every leaf that `root` was computed from its gradient, when that of `root` is the array `start`.
+
+    Raises GraphError if the graph was freed by an earlier walk, or an array that it needs was changed in place.
+    """
+    order = _reverse_topological(root)
+    for tensor in order:
+        if tensor.node is not None:
+            tensor.node.check()
+    device = root.device
+    gradients = {id(root): start}
+    for tensor in order:
+        gradient = gradients.pop(id(tensor), None)
+        if gradient is None:
+            continue
+        node = tensor.node
+        if node is None or tensor.retains_grad:
+            tensor.add_gradient(gradient)
+        if node is None:
+            continue
+        assert node.backward is not None
+        for parent, term in zip(node.parents, node.backward(gradient), strict=True):
+            if term is not None and parent.requires_grad:
+                term = parent.in_own_dtype(term)
+                # Out of place: a term may be the gradient of several tensors.
+                known = gradients.get(id(parent))
+                gradients[id(parent)] = term if known is None else device.call(device.xp.add, known, term)
+        if not retain_graph:
+            node.free()
+
+
+def _reverse_topological(root: OnTape) -> list[OnTape]:
+    """Every tensor that requires a gradient, each one after all that were computed from it."""
+    order: list[OnTape] = []
+    seen: set[int] = set()
+    stack: list[tuple[OnTape, bool]] = [(root, False)]
+    while stack:
+        tensor, parents_done = stack.pop()
+        if parents_done:
+            order.append(tensor)
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            stack.append((tensor, True))
+            if tensor.node is not None:
+                stack.extend((parent, False) for parent in tensor.node.parents if parent.requires_grad)
+    order.reverse()
+    return order

@@ -1,0 +1,129 @@
+"""The variants of products that were measured to be the fastest on a device, kept from one process to the next.
+
+`gpugrad bench tune` measures and keeps them. The number of parts of a sum decides the order of additions, and so the
+bits: a device reads its file once. With GPUGRAD_TUNING=0 in the environment no file is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import ArgumentError
+from ..kernels.dense.variants import Choices, Product, candidates
+from .files import cache_folder, to_json, write_whole
+from .version import __version__
+
+
+class Place(Protocol):
+    """What tuning asks of a device."""
+
+    name: str
+    kind: str
+    toolchain: str
+    index: int | None
+
+    @property
+    def has_variants(self) -> bool: ...
+
+
+FORMAT = 1
+BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError)  # what reading a file of any content may raise
+
+
+def check_variants(device: Place) -> None:
+    """Raise ArgumentError for a device whose kernels have no variants."""
+    if not device.has_variants:
+        raise ArgumentError(
+            f"the kernels of {device.name} ({device.toolchain}) have no variants to choose from: "
+            "tune on a GPU with the toolchain cupy"
+        )
+
+
+def load(device: Place) -> Choices:
+    """What was tuned on a device with variants; nothing with GPUGRAD_TUNING=0. Warns of a file that it ignores."""
+    if os.environ.get("GPUGRAD_TUNING") == "0":
+        return {}
+    try:
+        return _read(device)
+    except FileNotFoundError:
+        return {}
+    except BROKEN as error:
+        warnings.warn(
+            f"{path(device)} is ignored ({error}), expected what gpugrad bench tune keeps for {device.name}: "
+            "tune again, or delete it with gpugrad bench tune --forget",
+            stacklevel=2,
+        )
+        return {}
+
+
+def keep(device: Place, choices: Choices) -> Path:
+    """Add choices to those that are kept for a device, for processes that start from now on; return the file.
+
+    Raises StorageError where it cannot be written.
+    """
+    try:
+        before = _read(device)
+    except BROKEN:
+        before = {}
+    kept = [
+        {**product._asdict(), "tile": tile, "splits": splits}
+        for product, (tile, splits) in sorted({**before, **choices}.items())
+    ]
+    write_whole(path(device), to_json({**_identity(device), "choices": kept}, indent=1) + "\n")
+    return path(device)
+
+
+def forget(device: Place) -> bool:
+    """Delete the choices that are kept for a device; whether there were any."""
+    there = path(device).exists()
+    path(device).unlink(missing_ok=True)
+    return there
+
+
+def path(device: Place) -> Path:
+    """The file of a device with variants."""
+    identity = _identity(device)
+    name = re.sub(r"\W+", "-", identity["device"]).strip("-")
+    digest = hashlib.sha256(to_json(identity).encode()).hexdigest()[:16]
+    return cache_folder() / "tuning" / f"{name}-{digest}.json"
+
+
+def _identity(device: Place) -> dict[str, Any]:
+    """What choices hold for: GPUs of one name, with this version's kernels."""
+    from ..kernels.dense.cupy_cuda import SOURCE
+
+    return {
+        "format": FORMAT,
+        "device": _gpu_name(device.index or 0) if device.kind == "cuda" else device.kind,
+        "toolchain": device.toolchain,
+        "gpugrad": __version__,
+        "sources": SOURCE.digest,
+    }
+
+
+def _gpu_name(index: int) -> str:
+    import cupy
+
+    return str(cupy.cuda.runtime.getDeviceProperties(index)["name"].decode())
+
+
+def _read(device: Place) -> Choices:
+    """The choices in a device's file. Raises FileNotFoundError, or one of BROKEN where it is not one."""
+    content = json.loads(path(device).read_text())
+    for name, value in _identity(device).items():
+        if content.get(name) != value:
+            raise ValueError(f"its {name} is {content.get(name)!r}, not {value!r}")
+    choices: dict[Product, tuple[int, int]] = {}
+    for entry in content["choices"]:
+        choice = entry.pop("tile"), entry.pop("splits")
+        product = Product(**entry)
+        if choice not in [variant[:2] for variant in candidates(product)]:
+            raise ValueError(f"tile and splits {choice} are no variant of {product}")
+        choices[product] = choice
+    return choices

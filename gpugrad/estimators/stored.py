@@ -1,0 +1,159 @@
+"""Fitted estimators as safetensors, in and out, and as NumPy arrays. Nothing of it is a pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from ..engine.device import Device
+from ..engine.files import write_whole
+from ..errors import ArgumentError, CheckpointError
+from ..export.exportable import ESTIMATORS, check_estimator
+from ..export.paths import check_suffix
+from ..training.checkpoint import as_json, read_file, write_file
+from ..training.history import History
+from .network import OUTPUTS
+from .saved import KEPT
+
+KIND = "estimator"
+
+
+def to_safetensors(model: Any, path: str | Path) -> None:
+    """Write a fitted estimator to a .safetensors file, for `load_safetensors`.
+
+    Arrays `coefs_0` (n_in, n_out), `intercepts_0` (n_out,), …; all else in the JSON header. Not kept are parameters
+    that are objects (callbacks, the function of a schedule, a generator for random_state) and `checkpoint`, which are
+    the defaults again, and the averages of the solver. Raises ArgumentError, scikit-learn's
+    NotFittedError, and StorageError for a file that cannot be written.
+    """
+    check_suffix(path, ".safetensors")
+    arrays, header = _described(model)
+    write_file(path, arrays, header)
+
+
+def load_safetensors(path: str | Path, *, device: str | Device | None = None) -> Any:
+    """The MLPClassifier or MLPRegressor that `to_safetensors` wrote, to predict with or to train on.
+
+    device: in the place of the one in the file. Raises CheckpointError for a file that cannot be read.
+    """
+    arrays, header = read_file(path)
+    if header.get("kind") != KIND:
+        raise CheckpointError(f"{path} holds no estimator, expected one of to_safetensors: read it with gg.load_model")
+    try:
+        model = _restored(arrays, header)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} does not describe an estimator of this gpugrad ({error!r}): it is damaged, or of a newer version"
+        ) from error
+    if device is not None:
+        model.device = device
+    return model
+
+
+def to_numpy(model: Any, path: str | Path) -> None:
+    """Write a fitted estimator to a .npz file that `numpy.load` reads without pickles.
+
+    Arrays `coefs_0` (n_in, n_out), `intercepts_0` (n_out,), …, `classes` of a classifier, and `metadata`, a text of
+    JSON: the parameters, the activations, the names of the features. Raises as `to_safetensors` does.
+    """
+    check_suffix(path, ".npz")
+    arrays, header = _described(model)
+    if hasattr(model, "classes_"):
+        classes = model.classes_
+        arrays["classes"] = classes.astype(np.str_) if classes.dtype.kind in "OT" else classes
+    arrays["metadata"] = np.array(json.dumps(as_json(header)))
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    write_whole(path, content.getvalue())
+
+
+def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    check_estimator(model)
+    arrays: dict[str, np.ndarray] = {}
+    for i, (weight, bias) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+        arrays |= {f"coefs_{i}": weight, f"intercepts_{i}": bias}
+    names = getattr(model, "feature_names_in_", None)
+    header = {
+        "kind": KIND,
+        "class": "MLPClassifier" if hasattr(model, "classes_") else "MLPRegressor",
+        "params": _kept_params(model),
+        "layers": len(model.coefs_),
+        "out_activation": model.out_activation_,
+        "feature_names": None if names is None else names.tolist(),
+        "progress": {name: getattr(model, name) for name in KEPT if hasattr(model, name)},
+        "history": model.history_.records if hasattr(model, "history_") else None,
+    }
+    if hasattr(model, "classes_"):
+        header["classes"] = model.classes_.tolist()
+        header["classes_dtype"] = model.classes_.dtype.str
+        header["multilabel"] = model._label_binarizer.y_type_.startswith("multilabel")
+    return arrays, header
+
+
+def _kept_params(model: Any) -> dict[str, Any]:
+    """The parameters that JSON can hold, as it holds them."""
+    params = {}
+    for name, value in model.get_params(deep=False).items():
+        if isinstance(value, Device):
+            value = value.name
+        elif isinstance(value, dict):  # class_weight: keys of JSON are texts, labels need not be
+            value = {"items": list(value.items())}
+        with contextlib.suppress(ArgumentError):
+            params[name] = as_json(value)
+    params.pop("checkpoint", None)  # a place on the machine of the training
+    return params
+
+
+def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Any:
+    params = dict(header["params"])
+    if isinstance(params["hidden_layer_sizes"], list):
+        params["hidden_layer_sizes"] = tuple(params["hidden_layer_sizes"])
+    if isinstance(params.get("class_weight"), dict):
+        params["class_weight"] = dict(params["class_weight"]["items"])
+    model = {cls.__name__: cls for cls in ESTIMATORS}[header["class"]](**params)
+    model._validate_params()
+    layers = range(header["layers"])
+    if not layers or len(arrays) != 2 * len(layers):
+        raise ValueError(f"{len(arrays)} arrays do not go with {len(layers)} layers")
+    model.coefs_ = [arrays[f"coefs_{i}"] for i in layers]
+    model.intercepts_ = [arrays[f"intercepts_{i}"] for i in layers]
+    _check_shapes(model.coefs_, model.intercepts_)
+    model.n_features_in_, model.n_outputs_ = model.coefs_[0].shape[0], model.coefs_[-1].shape[1]
+    model.n_layers_, model.out_activation_ = len(layers) + 1, header["out_activation"]
+    if model.out_activation_ not in OUTPUTS:
+        raise ValueError(f"there is no activation {model.out_activation_!r} of outputs")
+    if header["feature_names"] is not None:
+        model.feature_names_in_ = np.array(header["feature_names"], object)
+    if is_classifier(model):
+        _restore_classes(model, header)
+    for name in KEPT:
+        if name in header["progress"]:
+            setattr(model, name, header["progress"][name])
+    model.history_ = History(header["history"])
+    return model
+
+
+def _check_shapes(weights: list[np.ndarray], intercepts: list[np.ndarray]) -> None:
+    sizes = [weights[0].shape[0], *(b.shape[0] for b in intercepts)]
+    expected = list(itertools.pairwise(sizes))
+    if [w.shape for w in weights] != expected or any(w.dtype.kind != "f" for w in (*weights, *intercepts)):
+        raise ValueError(f"the weights have the shapes {[w.shape for w in weights]}, expected floats of {expected}")
+
+
+def _restore_classes(model: Any, header: dict[str, Any]) -> None:
+    from sklearn.preprocessing import LabelBinarizer
+
+    classes = np.array(header["classes"], header["classes_dtype"])
+    rows = np.eye(len(classes), dtype=int) if header["multilabel"] else classes
+    model._label_binarizer = LabelBinarizer().fit(rows)
+    model._label_binarizer.classes_ = model.classes_ = classes
+    expected = 1 if len(classes) <= 2 and not header["multilabel"] else len(classes)
+    if model.n_outputs_ != expected:
+        raise ValueError(f"{len(classes)} classes do not go with {model.n_outputs_} outputs")

@@ -1,0 +1,139 @@
+"""Races: paths that grow step by step over contour lines, as a GIF or a page of HTML."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine.files import check_writable, write_whole
+from ..errors import ArgumentError
+from .minimize import Path
+from .pictures import as_list, draw_paths
+from .view import add_legend, draw_contours, in_view, slide, view_of
+
+SUFFIXES = (".gif", ".html")
+FRAMES = 100
+DURATION = 70  # milliseconds of a frame
+HOLD = 2500  # of the last one
+DPI = 80
+COLOURS = 128  # of the palette that all frames share
+CLEAR = 255  # a number that no colour of the palette has
+OCTREE = 2  # Pillow's number for the method that keeps white white
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>:root {{ color-scheme: light dark; font-family: system-ui, sans-serif }}
+body {{ max-width: 800px; margin: 1rem auto; padding: 0 1rem }} img, input {{ width: 100% }}
+figure {{ display: grid; margin: 0 }} figure img {{ grid-area: 1 / 1 }}</style>
+<h1>{title}</h1><figure><img src="data:image/png;base64,{first}" alt="{title}: the paths over contour lines">
+<img id="frame" alt=""></figure><label>step <output id="step"></output>
+<input id="place" type="range" min="0" max="{last}" value="0"></label><button id="play">pause</button>
+<script>
+const frames = {frames}, steps = {steps}, [frame, step, place, play] =
+  ["frame", "step", "place", "play"].map(name => document.getElementById(name));
+let timer = null;
+function show() {{ frame.src = "data:image/png;base64," + frames[place.value]; step.value = steps[place.value]; }}
+function pause() {{ clearInterval(timer); timer = null; play.textContent = "play"; }}
+function advance() {{ if (+place.value === frames.length - 1) return pause(); place.value++; show(); }}
+function run() {{
+  if (+place.value === frames.length - 1) place.value = 0;
+  timer = setInterval(advance, {duration}); play.textContent = "pause";
+}}
+play.onclick = () => timer ? pause() : run();
+place.oninput = () => {{ pause(); show(); }};
+show(); run();
+</script></html>
+"""
+
+
+def animate(
+    f: Any, paths: Path | Sequence[Path], file: str | pathlib.Path, *, bounds: Any = None, frames: int = FRAMES
+) -> None:
+    """Write a race of paths: .gif, or .html with its frames inside, to pause and to step through.
+
+    f, bounds: as in `pictures`. frames: the most there are; of long paths each shows several steps.
+
+    Raises ArgumentError for another ending, GpugradError where Matplotlib is not installed.
+    """
+    file = pathlib.Path(file)
+    if file.suffix not in SUFFIXES:
+        raise ArgumentError(f"an animation was to be written to {file.name}, expected .gif or .html: rename it")
+    paths = as_list(paths)
+    last = max(path.steps for path in paths)
+    steps = np.unique(np.linspace(0, last, min(max(frames, 1), last + 1)).round().astype(int)).tolist()
+    view = view_of(f, paths, bounds)
+    check_writable(file.parent)
+    drawn = list(_frames(view, paths, steps))
+    palette = drawn[-1].quantize(COLOURS, method=OCTREE)  # the last frame has all the colours
+    images = [frame.quantize(palette=palette, dither=0) for frame in drawn]
+    title = f"{view.name or 'race'}: {', '.join(path.optimizer for path in paths)}"
+    write_whole(file, _gif(images) if file.suffix == ".gif" else _page(images, steps, title))
+
+
+def _frames(view: Any, paths: Sequence[Path], steps: Sequence[int]) -> Iterator[Any]:
+    """Images of Pillow; what does not move is drawn once."""
+    with slide(bounds=view.bounds) as figure:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
+
+        figure.dpi = DPI
+        axes = figure.subplots()
+        draw_contours(axes, view)
+        moving = draw_paths(axes, view.bounds, paths)
+        title = axes.set_title(f"{view.name}, step {steps[-1]}")
+        add_legend(figure, paths, view.bounds)
+        points = [in_view(path.points, view.bounds) for path in paths]
+        artists = [title, *(artist for pair in moving for artist in pair)]
+        for artist in artists:
+            artist.set_animated(True)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        still = canvas.copy_from_bbox(figure.bbox)
+        for step in steps:
+            title.set_text(f"{view.name}, step {step}".removeprefix(", "))
+            for (line, end), way in zip(moving, points, strict=True):
+                line.set_data(*way[: step + 1].T)
+                end.set_data(*way[min(step, len(way) - 1)][:, None])
+            canvas.restore_region(still)
+            for artist in artists:
+                axes.draw_artist(artist)
+            yield Image.fromarray(np.array(canvas.buffer_rgba())[..., :3])
+
+
+def _gif(images: Sequence[Any]) -> bytes:
+    content = io.BytesIO()
+    durations = [DURATION] * (len(images) - 1) + [HOLD]
+    images[0].save(content, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return content.getvalue()
+
+
+def _page(images: Sequence[Any], steps: Sequence[int], title: str) -> bytes:
+    """The first frame, and over it what differs in each: a tenth of the size of whole frames."""
+    first = np.array(images[0])
+    overlays, colours = [], images[0].getpalette()
+    for image in images:
+        overlay = image.copy()
+        overlay.putdata(np.where(np.array(image) == first, CLEAR, np.array(image)).ravel().tolist())
+        overlay.putpalette([*colours, *[0] * (3 * 256 - len(colours))])
+        overlays.append(_png(overlay, transparency=CLEAR))
+    page = PAGE.format(
+        title=html.escape(title),
+        first=_png(images[0]),
+        frames=overlays,
+        steps=list(steps),
+        last=len(images) - 1,
+        duration=DURATION,
+    )
+    return page.encode()
+
+
+def _png(image: Any, **options: Any) -> str:
+    content = io.BytesIO()
+    image.save(content, "PNG", **options)
+    return base64.b64encode(content.getvalue()).decode()

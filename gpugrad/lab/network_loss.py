@@ -1,0 +1,156 @@
+"""The loss of a network on a plane through its parameters, as Li et al. draw it."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any
+
+import numpy as np
+
+from .. import nn, optim
+from ..engine.creation import tensor
+from ..engine.recording import record
+from ..engine.tape import no_grad
+from ..engine.tensor import Tensor
+from ..errors import ArgumentError, GpugradError
+
+SPAN = 1.5  # the view goes so far in units of the directions, each as long as the parameters themselves
+GRID = 15  # points a side from which the levels of the contour lines are taken
+LEVELS = 14
+
+
+class NetworkLoss:
+    """The loss of a network at θ + a·d₁ + b·d₂, a function of the points (a, b); it has a gradient of its own.
+
+    Called with an array (n, 2) it gives the losses (n,), `grad` their gradients (n, 2): those of the tape, projected
+    on the directions. Made by `network_loss`.
+
+    Attributes: `directions` (two lists of arrays like the parameters), and those of a `Surface` that pictures need.
+    """
+
+    name = "network loss"
+    about = "A small network's real loss, on a plane through its parameters; the origin is where training led."
+    dim = 2
+    resolution = 60  # points along a side of a picture: each is a pass of the network over its data
+    lr = 0.1
+    bounds = ((-SPAN, SPAN), (-SPAN, SPAN))
+    starts = ((-1.2, 1.2), (1.2, 1.1), (-1.0, -1.3))
+    minima = saddles = maxima = ()
+
+    def __init__(self, model: nn.Module, x: Tensor, y: Tensor, loss: Any, seed: int) -> None:
+        self._model, self._x, self._y, self._loss = model, x, y, loss
+        self._parameters = list(model.parameters())
+        self._centre = [p.numpy() for p in self._parameters]
+        generator = np.random.default_rng(seed)
+        self.directions = [[filter_normalised(w, generator) for w in self._centre] for _ in range(2)]
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        with no_grad():
+            return np.array([self._at(point).item() for point in points], float)
+
+    def grad(self, points: np.ndarray) -> np.ndarray:
+        return np.array([self._slope(point) for point in points])
+
+    def rate(self, optimizer: str) -> float:
+        """A learning rate that suits an optimizer, by its name in `optim.NAMES`, on this plane."""
+        return {"adadelta": 20.0, "adagrad-norm": 0.5, "adagrad": 0.5, "rmsprop": 0.03, "adam": 0.1, "adamw": 0.1}.get(
+            optimizer, self.lr
+        )
+
+    @functools.cached_property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of contour lines, as many of them below a value as there are points of the view."""
+        side = np.linspace(-SPAN, SPAN, GRID)
+        values = self(np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2))
+        return tuple(np.unique(np.quantile(values, np.linspace(0.01, 0.99, LEVELS))).tolist())
+
+    def _at(self, point: np.ndarray) -> Tensor:
+        for p, centre, first, second in zip(self._parameters, self._centre, *self.directions, strict=True):
+            p.device.write(p.data, centre + point[0] * first + point[1] * second)
+            p.changed_in_place()
+        return self._loss(self._model(self._x), self._y)
+
+    def _slope(self, point: np.ndarray) -> list[float]:
+        self._model.zero_grad()
+        self._at(point).backward()
+        gradients = [0.0 if p.grad is None else p.grad.numpy() for p in self._parameters]
+        return [sum(float(np.sum(g * d)) for g, d in zip(gradients, way, strict=True)) for way in self.directions]
+
+
+def filter_normalised(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """A random direction like the weights (in, out), each unit's part of it as long as the unit's own weights.
+
+    So that the picture does not depend on how weights are scaled between layers; biases stay. Li et al., "Visualizing
+    the loss landscape of neural nets", arXiv:1712.09913.
+    """
+    direction = generator.normal(size=weights.shape)
+    if weights.ndim < 2:
+        return np.zeros(weights.shape)
+    return direction * np.linalg.norm(weights, axis=0) / np.linalg.norm(direction, axis=0)
+
+
+def network_loss(
+    model: nn.Module | None = None, x: Any = None, y: Any = None, *, loss: Any = None, seed: int = 0
+) -> NetworkLoss:
+    """The loss of a model over all of x and y, as a function of the plane through its parameters.
+
+    model, x, y: a network and the data it was trained on; the network is copied, and computes in float64 on the CPU.
+        None: a network of 2-8-8-2 units, trained here to tell two moons apart. loss: None is the cross-entropy.
+    seed: of the directions.
+
+    Raises ArgumentError for a model without data or without parameters, and for data that it cannot take.
+    """
+    if model is None:
+        return _moons(seed)
+    if x is None or y is None:
+        raise ArgumentError("network_loss got a model without its data: pass x and y too")
+    model = copy.deepcopy(model).to("cpu").eval()
+    for p in model.parameters():
+        p.data = p.device.upload(p.numpy().astype(np.float64))
+    if model.device is None:
+        raise ArgumentError(f"{type(model).__name__} has no parameters, expected a network with some")
+    y = y.numpy() if isinstance(y, Tensor) else np.asarray(y)
+    targets = tensor(y.astype(np.int32 if y.dtype.kind in "iu" else np.float64))
+    inputs = tensor(np.asarray(x.numpy() if isinstance(x, Tensor) else x, np.float64))
+    made = NetworkLoss(model, inputs, targets, loss or nn.CrossEntropyLoss(), seed)
+    try:
+        value = made(np.zeros((1, 2)))
+    except GpugradError as error:
+        raise ArgumentError(f"the model's loss cannot be computed on this x and y: {error}") from error
+    if not np.isfinite(value[0]):
+        raise ArgumentError(f"the model's loss is {value[0]} on this x and y, expected a finite one: train it first")
+    return made
+
+
+N_MOONS, HIDDEN, TRAINING_STEPS = 200, (8, 8), 400
+
+
+@functools.cache
+def _moons(seed: int) -> NetworkLoss:
+    x, y = moons()
+    model = nn.MLP(2, HIDDEN, 2, activation="tanh", seed=0, dtype=np.float64)
+    criterion, optimizer = nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=0.02)
+    rows, labels = tensor(x), tensor(y)
+
+    def step() -> Tensor:
+        loss = criterion(model(rows), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    recorded = record(step)
+    for _ in range(TRAINING_STEPS):
+        recorded()
+    return network_loss(model, x, y, seed=seed)
+
+
+def moons() -> tuple[np.ndarray, np.ndarray]:
+    """Two half moons that hold each other, and which one each point is of: (200, 2) float64 and (200,) int32."""
+    generator = np.random.default_rng(0)
+    y = np.arange(N_MOONS, dtype=np.int32) % 2
+    angle = generator.uniform(0, np.pi, N_MOONS)
+    upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
+    return np.where(y[:, None] == 0, upper, lower) + generator.normal(scale=0.15, size=(N_MOONS, 2)), y

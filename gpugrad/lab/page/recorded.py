@@ -1,0 +1,111 @@
+"""The page as a file: paths that gpugrad computed beforehand, packed small."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import pathlib
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...engine.files import check_writable, write_whole
+from ...errors import ArgumentError
+from ..minimize import Path
+from ..race import WITH_MOMENTUM, race
+from ..surfaces import NAMES, NETWORK_LOSS, surface
+from .document import describe, document
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam")
+RATES = (0.3, 1.0, 3.0)  # times the one that suits
+MOMENTA = (0.9, 0.99)
+NOISES = (0.0, 0.1)  # times the usual length of a gradient
+STEPS = 150
+EVERY, STRIDE = 30, 11  # all steps up to the first number are kept; then an odd stride still shows a jump to and fro
+SIDE = 5  # starts along each side of a view, besides the surface's own
+SIDE_OF_NETWORK = 0  # whose steps are passes over its data
+SIDE_OF_HEIGHTS = 80
+UNITS = 1024  # in which points are kept, across the view
+TINY, DIGITS = 1e-12, 150  # values are kept as arsinh(value / TINY) · DIGITS, to a third of a percent
+
+
+def write_page(
+    file: str | pathlib.Path, surfaces: Sequence[str] = NAMES, *, tell: Callable[[str], Any] = lambda name: None
+) -> None:
+    """Write the page with paths inside, for any browser and no server: .html, about 3 MB with all surfaces.
+
+    tell: is told the name of each surface before its paths are computed, which takes some seconds.
+
+    Raises ArgumentError for another ending or an unknown surface, StorageError where the file cannot be written.
+    """
+    file = pathlib.Path(file)
+    if file.suffix != ".html":
+        raise ArgumentError(f"the page was to be written to {file.name}, expected a name that ends in .html: rename it")
+    functions = [surface(name) for name in surfaces]
+    check_writable(file.parent)
+    records = {}
+    for f in functions:
+        tell(f.name)
+        records[f.name] = record(f)
+    write_whole(file, document(records, [f.name for f in functions]))
+
+
+def record(f: Any) -> str:
+    """The paths of a surface from a grid of starts, packed: base64 of gzip.
+
+    Inside: the length of a JSON object (uint32, little-endian), the object in UTF-8, and the numbers of all paths one
+    after the other, x, then y, values and gradient norms, as int16 differences from frame to frame: first the low bytes
+    of all, then the high ones. The object has `surface` (see `describe`), `starts`, `choices` (of each control),
+    `with_momentum` (the optimizers that have one), `frames` (steps that are kept besides the last one), `scale`, and
+    `paths`: the last step, verdict and reason of each. Noise is outermost, then optimizers, momenta, rates and starts.
+    """
+    told = describe(f, SIDE_OF_HEIGHTS)
+    starts = _starts(f)
+    rates = {name: [float(f"{f.rate(name) * share:.2g}") for share in RATES] for name in OPTIMIZERS}
+    noises = [float(f"{told['slope'] * share:.2g}") for share in NOISES]
+    frames = [*range(EVERY), *range(EVERY, STEPS, STRIDE)]
+    paths: list[Path] = []
+    for noise in noises:
+        for name in OPTIMIZERS:
+            for momentum in MOMENTA if name in WITH_MOMENTUM else MOMENTA[:1]:
+                entered = [(name, rates[name])]
+                paths += race(f, starts, entered, momentum=momentum, noise=noise, max_steps=STEPS)
+    head = {
+        "surface": told,
+        "starts": starts,
+        "choices": {"rates": rates, "momentum": MOMENTA, "noise": noises, "seed": [0], "steps": [STEPS]},
+        "with_momentum": WITH_MOMENTUM,
+        "frames": frames,
+        "scale": {"units": UNITS, "tiny": TINY, "digits": DIGITS},
+        "paths": [(path.steps, path.verdict, path.reason) for path in paths],
+    }
+    numbers = np.concatenate([_differences(path, frames, f.bounds) for path in paths], axis=1)
+    content = json.dumps(head).encode()
+    planes = numbers.ravel().astype("<i2").view(np.uint8).reshape(-1, 2).T
+    packed = struct.pack("<I", len(content)) + content + planes.tobytes()
+    return base64.b64encode(gzip.compress(packed, 9, mtime=0)).decode()
+
+
+def _starts(f: Any) -> list[list[float]]:
+    """The surface's own starts and a grid that keeps off the edges."""
+    side = SIDE_OF_NETWORK if f.name == NETWORK_LOSS else SIDE
+    first, second = (
+        [float(f"{x:.3g}") for x in np.linspace(low, high, side + 2)[1:-1].tolist()] for low, high in f.bounds
+    )
+    grid = [[a, b] for b in second for a in first]
+    return [list(start) for start in f.starts] + [start for start in grid if tuple(start) not in f.starts]
+
+
+def _differences(path: Path, frames: Sequence[int], bounds: Any) -> np.ndarray:
+    """(4, kept) whole numbers; what is too far or not finite is kept as the farthest that can be."""
+    low, high = np.transpose(bounds)
+    kept = [*(k for k in frames if k < path.steps), path.steps]
+    with np.errstate(all="ignore"):
+        points = (path.points[kept] - low) / (high - low) * UNITS
+        heights = np.arcsinh(np.stack([path.values[kept], path.gradient_norms[kept]]) / TINY) * DIGITS
+        numbers = np.nan_to_num(np.concatenate([points.T, heights]), nan=np.inf)
+    whole = np.clip(np.round(numbers), -32767, 32767).astype(np.int16)
+    return np.diff(whole, axis=1, prepend=np.int16(0))  # wraps around, and back again in the page

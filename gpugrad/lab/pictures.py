@@ -1,0 +1,273 @@
+"""Pictures of descents: paths over contours or a curve, values against steps, surfaces in 3-D, basins, grids.
+
+Each function takes a surface, the name of one, or a function as `minimize` takes it; it returns Matplotlib's figure,
+and saves it as PNG where a file is named. bounds: ((low, high), (low, high)) of what is shown; None is the surface's
+own view, or what the paths need. They raise GpugradError where Matplotlib is not installed. The draw_… functions put
+the same into axes of yours.
+"""
+
+from __future__ import annotations
+
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine.files import write_whole
+from ..errors import ArgumentError
+from .basins import Basins, basins
+from .minimize import Path
+from .surfaces import surface
+from .view import (
+    COLOURS,
+    IN_LEGEND,
+    LINES,
+    STYLE,
+    View,
+    add_legend,
+    draw_contours,
+    in_view,
+    looks,
+    place_legend,
+    slide,
+    tidy,
+    view_of,
+)
+
+File = str | pathlib.Path | None
+
+DPI = 120
+FEW, SOME = 60, 250  # steps up to which each one gets a dot, a small dot
+NOWHERE = "#eeeeee"  # the starts that lead to no minimum
+SHADE = 0.65  # of the colours of basins
+
+
+def plot_paths(f: Any, paths: Path | Sequence[Path], file: File = None, *, bounds: Any = None) -> Any:
+    """Paths over contour lines, or over the curve of a function of one number. A ring is a start, a disc an end."""
+    paths = as_list(paths)
+    flat = paths[0].points.shape[1] == 1
+    view = view_of(f, paths, _of_one_number(f, bounds) if flat else bounds, dim=1 if flat else 2)
+    with slide(bounds=None if flat else view.bounds) as figure:
+        axes = figure.subplots()
+        if flat:
+            draw_curve(axes, view, paths)
+        else:
+            draw_contours(axes, view)
+            draw_paths(axes, view.bounds, paths)
+        axes.set_title(view.name)
+        add_legend(figure, paths, None if flat else view.bounds)
+        return saved(figure, file)
+
+
+def plot_values(paths: Path | Sequence[Path], file: File = None, *, least: float | None = None) -> Any:
+    """Value against step. least: the lowest value there is, from which heights are measured on a logarithmic axis."""
+    paths = as_list(paths)
+    with slide() as figure:
+        axes = figure.subplots()
+        for path, (colour, dashes) in zip(paths, looks(paths), strict=True):
+            values = path.values if least is None else np.maximum(path.values - least, 1e-16)
+            values = np.where(np.isfinite(values), values, np.nan)
+            axes.plot(values, dashes, color=colour, linewidth=2, marker="o" * (path.steps <= FEW), markersize=4)
+        values = np.concatenate([path.values[np.isfinite(path.values)] for path in paths])
+        if least is not None or (values.min() > 0 and values.max() > 100 * values.min()):
+            axes.set_yscale("log")
+        elif np.abs(values).max() > 1e6:
+            axes.set_yscale("symlog")
+        axes.set(xlabel="step", ylabel="value" if least is None else f"value − {least:g}" if least else "value")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        tidy(axes)
+        add_legend(figure, paths)
+        return saved(figure, file)
+
+
+def plot_surface(
+    f: Any,
+    paths: Path | Sequence[Path] = (),
+    file: File = None,
+    *,
+    bounds: Any = None,
+    turn: float = -60.0,
+    height: float = 40.0,
+) -> Any:
+    """The surface in three dimensions with paths on it; heights are logarithmic where they span powers of ten.
+
+    turn, height: from where it is looked at, in degrees around and above.
+    """
+    paths = as_list(paths) if paths else []
+    view = view_of(f, paths, bounds)
+    with slide(height=8) as figure:
+        axes = figure.add_subplot(projection="3d", computed_zorder=False)
+        draw_surface(axes, view, paths, turn=turn, height=height)
+        axes.set_title(view.name)
+        if paths:
+            add_legend(figure, paths)
+        return saved(figure, file)
+
+
+def plot_basins(
+    f: Any,
+    optimizer: str = "sgd",
+    file: File = None,
+    *,
+    lr: float | None = None,
+    bounds: Any = None,
+    resolution: int = 150,
+    **options: Any,
+) -> Any:
+    """The minimum that each start leads to, as colours. lr: None suits the surface; options: as in `basins.basins`."""
+    f = surface(f) if isinstance(f, str) else f
+    view = view_of(f, (), bounds)
+    rate = f.rate(optimizer) if lr is None and hasattr(f, "rate") else lr
+    found = basins(view, optimizer, lr=rate, resolution=resolution, **options)
+    from matplotlib.patches import Patch
+
+    n = len(found.ends)
+    with slide(bounds=view.bounds) as figure:
+        axes = figure.subplots()
+        colours = draw_basins(axes, view, found)
+        at = "" if rate is None else f", η = {rate:g}"
+        axes.set_title(f"{view.name}, {optimizer}{at}")
+        words = ["nowhere", *map(_place, found.ends, found.values)]
+        shares = [float((found.labels == i).mean()) for i in range(-1, n)]
+        shown = [i for i, share in enumerate(shares) if share >= 0.005]
+        if len(shown) <= IN_LEGEND:
+            patches = [Patch(color=colours[i], alpha=SHADE) for i in shown]
+            place_legend(figure, patches, [f"{shares[i]:.0%} to {words[i]}" for i in shown], view.bounds)
+        return saved(figure, file)
+
+
+def plot_grid(f: Any, paths: Sequence[Path], file: File = None, *, bounds: Any = None) -> Any:
+    """A small picture for each path: a row for each optimizer, its learning rates and starts across."""
+    paths = as_list(paths)
+    view = view_of(f, paths, bounds)
+    rows = [[path for path in paths if path.optimizer == name] for name in dict.fromkeys(p.optimizer for p in paths)]
+    columns = max(map(len, rows))
+    with slide(1 + 3.2 * columns, 1 + 2.8 * len(rows)) as figure:
+        panels = figure.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
+        for row, ways in zip(panels, rows, strict=True):
+            for axes in row[len(ways) :]:
+                axes.set_axis_off()
+            for axes, path in zip(row, ways, strict=False):
+                draw_contours(axes, view, resolution=80)
+                draw_paths(axes, view.bounds, [path])
+                axes.set(xlabel="", ylabel=path.optimizer if path is ways[0] else "", aspect="auto")
+                axes.set_title(f"η = {path.lr:g}\n{path.verdict}, {path.steps} steps", fontsize=12)
+        figure.suptitle(view.name)
+        return saved(figure, file)
+
+
+def draw_paths(
+    axes: Any, bounds: Any, paths: Sequence[Path], styles: Sequence[tuple[str, str]] | None = None
+) -> list[tuple[Any, Any]]:
+    """Draw paths over a view of two numbers; returns the line and the disc at the end of each.
+
+    styles: a colour and dashes for each path; None: those of `view.looks`.
+    """
+    return [
+        _draw_line(axes, in_view(path.points, bounds), path.steps, *look)
+        for path, look in zip(paths, styles or looks(paths), strict=True)
+    ]
+
+
+def draw_surface(
+    axes: Any, view: View, paths: Sequence[Path] = (), *, turn: float = -60.0, height: float = 40.0
+) -> None:
+    """Draw the surface and paths on it into axes in three dimensions, made with computed_zorder=False."""
+    first, second, values = view.grid(90)
+    lowest, highest = view.levels[0], view.levels[-1]
+    logarithmic = lowest > 0 and highest > 100 * lowest
+    lowest = view.levels[1] if logarithmic else -np.inf  # a valley narrower than the grid would look like a comb
+
+    def heights(values: np.ndarray) -> np.ndarray:
+        shown = np.clip(values, lowest, highest)
+        return np.log10(shown) if logarithmic else shown
+
+    sheet = {"cmap": "bone", "alpha": 0.85, "linewidth": 0, "rstride": 1, "cstride": 1, "zorder": 1}
+    axes.plot_surface(*np.meshgrid(first, second), heights(values), **sheet)
+    low, high = np.transpose(view.bounds)
+    for path, (colour, dashes) in zip(paths, looks(paths), strict=True):
+        inside = ((path.points >= low) & (path.points <= high)).all(axis=1)
+        line = np.column_stack([path.points, heights(path.values)])
+        line[~inside] = np.nan
+        axes.plot(*line.T, dashes, color=colour, linewidth=2.5, zorder=3)
+        axes.plot(*line[:1].T, "o", color="white", markeredgecolor=colour, markeredgewidth=2, zorder=4)
+    axes.set(xlabel="$x_1$", ylabel="$x_2$")
+    axes.set_zlabel("$\\log_{10} f$" if logarithmic else "$f$", labelpad=8)
+    axes.tick_params(labelsize=11)
+    axes.view_init(height, turn)
+
+
+def draw_basins(axes: Any, view: View, found: Basins) -> list[str]:
+    """Draw which end each start leads to, over contour lines; returns the colours, first that of nowhere."""
+    from matplotlib.colors import ListedColormap
+
+    n = len(found.ends)
+    colours = [NOWHERE, *(COLOURS[1:][i % (len(COLOURS) - 1)] for i in range(n))]
+    sides = [np.linspace(*ends, len(found.labels)) for ends in view.bounds]
+    shades = {"cmap": ListedColormap(colours), "vmin": -1.5, "vmax": n - 0.5, "alpha": SHADE}
+    axes.pcolormesh(*sides, found.labels, rasterized=True, linewidth=0, **shades)
+    lines = {"colors": "#333333", "linewidths": 0.5, "linestyles": "solid", "alpha": 0.6}
+    axes.contour(*view.grid(), levels=view.levels, **lines)
+    for colour, end in zip(colours[1:], found.ends, strict=True):
+        axes.plot(*end, "*", color=colour, markeredgecolor="white", markersize=20)
+    axes.set(xlim=view.bounds[0], ylim=view.bounds[1], aspect="equal")
+    axes.set(xlabel="$x_1$ of the start", ylabel="$x_2$ of the start")
+    return colours
+
+
+def _draw_line(axes: Any, points: np.ndarray, steps: int, colour: str, dashes: str) -> tuple[Any, Any]:
+    size = 5 if steps <= FEW else 3 if steps <= SOME else 0
+    (line,) = axes.plot(*points.T, dashes, color=colour, linewidth=1.8, marker="o", markersize=size, zorder=5)
+    ring = {"color": "white", "markeredgecolor": colour, "markeredgewidth": 2}
+    axes.plot(*points[:1].T, "o", markersize=10, zorder=6, **ring)
+    (end,) = axes.plot(*points[-1:].T, "o", color=colour, markeredgecolor="white", markersize=10, zorder=7)
+    return line, end
+
+
+def draw_curve(axes: Any, view: View, paths: Sequence[Path], styles: Sequence[tuple[str, str]] | None = None) -> None:
+    """Draw a function of one number and paths on its curve, styles as in `draw_paths`."""
+    x = np.linspace(*view.bounds[0], 400)
+    y = view.objective.values(x[:, None])
+    margin = 0.06 * float(y.max() - y.min())
+    bounds = (view.bounds[0], (float(y.min()) - margin, float(y.max()) + margin))
+    axes.plot(x, y, color=LINES, linewidth=3)
+    for path, look in zip(paths, styles or looks(paths), strict=True):
+        line = np.column_stack([path.points, path.values])
+        _draw_line(axes, in_view(line, bounds), path.steps, *look)
+    axes.set(xlim=bounds[0], ylim=bounds[1], xlabel="$x$", ylabel="$f(x)$")
+    tidy(axes)
+
+
+def _of_one_number(f: Any, bounds: Any) -> Any:
+    """The bounds of a function of one number, ((low, high),), if there are any."""
+    if bounds is not None:
+        return bounds if np.ndim(bounds) == 2 else (bounds,)
+    own = getattr(surface(f) if isinstance(f, str) else f, "bounds", None)
+    return own and own[:1]
+
+
+def _place(end: np.ndarray, value: float) -> str:
+    first, second, value = (round(float(number), 3) + 0.0 for number in (*end, value))
+    return f"({first:.3g}, {second:.3g}); value {value:.3g}".replace("-", "−")
+
+
+def as_list(paths: Path | Sequence[Path]) -> list[Path]:
+    """The paths as a list; raises ArgumentError for none."""
+    paths = [paths] if isinstance(paths, Path) else list(paths)
+    if not paths:
+        raise ArgumentError("there are no paths, expected at least one: pass what minimize returned")
+    return paths
+
+
+def saved(figure: Any, file: File) -> Any:
+    """Write a figure as PNG, where a file is named, in the style that it was drawn in; returns the figure."""
+    if file is not None:
+        import matplotlib
+
+        content = io.BytesIO()
+        with matplotlib.rc_context(STYLE):
+            figure.savefig(content, format="png", dpi=DPI)
+        write_whole(file, content.getvalue())
+    return figure

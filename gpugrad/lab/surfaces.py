@@ -1,0 +1,309 @@
+"""The catalogue of surfaces: functions one can see, with their gradients, minima and saddles, and a sensible view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..engine import arithmetic
+from ..engine.tensor import Tensor
+from ..errors import choose
+
+Point = tuple[float, ...]
+Bounds = tuple[tuple[float, float], tuple[float, float]]
+
+REACH = 1 / 20  # of the view's width: what rules whose steps have the size of lr go in their first step
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A function of points, to be called with a tensor (…, dim): (…).
+
+    Attributes: `name`, `about` (one sentence), `function` (in operations of the tape), `gradient` (the closed form,
+    from an array (…, dim) to the same), `dim` (numbers of a point; None: any), `minima`, `saddles` and `maxima` (of
+    the plane, where they are known), `bounds` (of the view: of the first number, of the second), `starts` (points
+    from which something is to be seen; the first is the usual one), `levels` (of contour lines), `lr` (a learning rate
+    that suits gradient descent).
+    """
+
+    name: str
+    about: str
+    function: Callable[[Tensor], Tensor] = field(repr=False)
+    gradient: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    bounds: Bounds
+    starts: tuple[Point, ...]
+    levels: tuple[float, ...] = field(repr=False)
+    lr: float
+    minima: tuple[Point, ...] = ()
+    saddles: tuple[Point, ...] = ()
+    maxima: tuple[Point, ...] = ()
+    dim: int | None = 2
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+    def rate(self, optimizer: str) -> float:
+        """A learning rate that suits an optimizer, by its name in `optim.NAMES`, in this view."""
+        if optimizer in ("sgd", "momentum", "nesterov"):
+            return self.lr / 2 if optimizer == "nesterov" else self.lr  # which is stable up to two thirds of the rate
+        if optimizer == "adadelta":
+            return 20.0  # its first steps are √eps = 1e-3 times this, whatever the function
+        width = self.bounds[0][1] - self.bounds[0][0]
+        share = {"adagrad-norm": 4.0, "adagrad": 4.0, "rmsprop": 0.25}.get(optimizer, 1.0)
+        return float(f"{share * REACH * width:.2g}")
+
+
+def surface(name: str) -> Any:
+    """A Surface of the catalogue by its name in NAMES; raises ArgumentError for an unknown one.
+
+    "network loss" is a `NetworkLoss`, which is called with arrays and has what pictures need of a Surface.
+    """
+    if choose("surface", name, NAMES) == NETWORK_LOSS:
+        from .network_loss import network_loss
+
+        return network_loss()
+    return SURFACES[name]
+
+
+def _powers(low: float, high: float, n: int) -> tuple[float, ...]:
+    """Levels that are close together near the minimum."""
+    return tuple(float(level) for level in np.geomspace(low, high, n))
+
+
+def _even(low: float, high: float, n: int) -> tuple[float, ...]:
+    return tuple(float(level) for level in np.linspace(low, high, n))
+
+
+def _pair(x: Any) -> tuple[Any, Any]:
+    return x[..., 0], x[..., 1]
+
+
+def _stack(*parts: np.ndarray) -> np.ndarray:
+    return np.stack(parts, axis=-1)
+
+
+# ---- quadratic ----
+
+
+def _parabola(x: Tensor) -> Tensor:
+    return (x**2).sum(axis=-1)
+
+
+def _ravine(x: Tensor) -> Tensor:
+    a, b = _pair(x)
+    return a**2 / 2 + 20 * b**2
+
+
+def _ravine_gradient(x: np.ndarray) -> np.ndarray:
+    return x * np.array([1.0, 40.0])
+
+
+def _saddle(x: Tensor) -> Tensor:
+    return (x**2).sum(axis=-1) - 2 * x[..., -1] ** 2
+
+
+def _saddle_gradient(x: np.ndarray) -> np.ndarray:
+    return 2 * x * np.where(np.arange(x.shape[-1]) == x.shape[-1] - 1, -1.0, 1.0)
+
+
+# ---- polynomials ----
+
+TILT = 0.125  # where between the wells the saddle is; the right one is higher by 16/3 of it
+
+
+def _double_well(x: Tensor) -> Tensor:
+    """Its derivative along the first number is 4·(a² − 1)·(a − TILT)."""
+    a = x[..., 0]
+    well = a**4 - (4 * TILT / 3) * a**3 - 2 * a**2 + 4 * TILT * a + (1 + 8 * TILT / 3)
+    return well + (x**2).sum(axis=-1) - a**2
+
+
+def _double_well_gradient(x: np.ndarray) -> np.ndarray:
+    gradient = 2 * x
+    a = x[..., 0]
+    gradient[..., 0] = 4 * (a**2 - 1) * (a - TILT)
+    return gradient
+
+
+def _monkey(x: Tensor) -> Tensor:
+    a, b = _pair(x)
+    return a**3 - 3 * a * b**2
+
+
+def _monkey_gradient(x: np.ndarray) -> np.ndarray:
+    a, b = _pair(x)
+    return _stack(3 * a**2 - 3 * b**2, -6 * a * b)
+
+
+def _rosenbrock(x: Tensor) -> Tensor:
+    a, b = _pair(x)
+    return (1 - a) ** 2 + 100 * (b - a**2) ** 2
+
+
+def _rosenbrock_gradient(x: np.ndarray) -> np.ndarray:
+    a, b = _pair(x)
+    return _stack(-2 * (1 - a) - 400 * a * (b - a**2), 200 * (b - a**2))
+
+
+BEALE = ((1, 1.5), (2, 2.25), (3, 2.625))
+
+
+def _beale(x: Tensor) -> Tensor:
+    a, b = _pair(x)
+    first, second, third = ((c - a + a * b**i) ** 2 for i, c in BEALE)
+    return first + second + third
+
+
+def _beale_gradient(x: np.ndarray) -> np.ndarray:
+    a, b = _pair(x)
+    terms = [(c - a + a * b**i, i) for i, c in BEALE]
+    return _stack(sum(2 * t * (b**i - 1) for t, i in terms), sum(2 * t * a * i * b ** (i - 1) for t, i in terms))
+
+
+def _himmelblau(x: Tensor) -> Tensor:
+    a, b = _pair(x)
+    return (a**2 + b - 11) ** 2 + (a + b**2 - 7) ** 2
+
+
+def _himmelblau_gradient(x: np.ndarray) -> np.ndarray:
+    a, b = _pair(x)
+    p, q = a**2 + b - 11, a + b**2 - 7
+    return _stack(4 * a * p + 2 * q, 2 * p + 4 * b * q)
+
+
+# ---- many minima ----
+
+
+def _rastrigin(x: Tensor) -> Tensor:
+    return (x**2 - 10 * (2 * np.pi * x).cos() + 10).sum(axis=-1)
+
+
+def _rastrigin_gradient(x: np.ndarray) -> np.ndarray:
+    return 2 * x + 20 * np.pi * np.sin(2 * np.pi * x)
+
+
+NOWHERE = 1e-24  # the square of a distance below which Ackley's tip counts as reached: the root has no slope at 0
+
+
+def _ackley(x: Tensor) -> Tensor:
+    distance = arithmetic.clip((x**2).mean(axis=-1), NOWHERE).sqrt()
+    waves = (2 * np.pi * x).cos().mean(axis=-1)
+    return 20 - 20 * (-0.2 * distance).exp() + np.e - waves.exp()
+
+
+def _ackley_gradient(x: np.ndarray) -> np.ndarray:
+    square = (x**2).mean(axis=-1, keepdims=True)
+    distance = np.sqrt(np.maximum(square, NOWHERE))
+    tip = np.where(square >= NOWHERE, 4 * np.exp(-0.2 * distance) * x / distance, 0.0)
+    waves = np.exp(np.cos(2 * np.pi * x).mean(axis=-1, keepdims=True))
+    return (tip + 2 * np.pi * np.sin(2 * np.pi * x) * waves) / x.shape[-1]
+
+
+def _plateau(x: Tensor) -> Tensor:
+    return 1 - ((x**2).sum(axis=-1) / -2).exp()
+
+
+def _plateau_gradient(x: np.ndarray) -> np.ndarray:
+    return x * np.exp(-(x**2).sum(axis=-1, keepdims=True) / 2)
+
+
+_HILL, _PIT = 0.5025460365546747, 0.9949586376523348  # the first zeros of Rastrigin's derivative
+_TIP_SADDLE, _TIP_PIT = 0.6257806168564638, 0.9684776587077244  # of Ackley's, on an axis and on a diagonal
+
+SURFACES: dict[str, Surface] = {
+    made.name: made
+    for made in (
+        Surface(
+            "parabola", "The simplest of all: x², in any dimension the sum of squares.",
+            _parabola, lambda x: 2 * x,
+            bounds=((-2.5, 2.5), (-2.5, 2.5)), starts=((2.0, 1.5), (-1.8, 2.0), (-2.0, -1.0)),
+            levels=_powers(0.05, 12, 12), lr=0.1, minima=((0.0, 0.0),), dim=None,
+        ),
+        Surface(
+            "double well", "Two minima of different depth: the start decides which one is reached.",
+            _double_well, _double_well_gradient,
+            bounds=((-1.8, 1.8), (-1.4, 1.4)), starts=((0.3, 1.2), (0.05, 1.2), (1.6, -1.0), (-1.6, -1.0)),
+            levels=_powers(0.05, 6, 14), lr=0.05, minima=((-1.0, 0.0), (1.0, 0.0)), saddles=((TILT, 0.0),), dim=None,
+        ),
+        Surface(
+            "ravine", "Forty times steeper across than along: gradient descent zigzags or creeps.",
+            _ravine, _ravine_gradient,
+            bounds=((-6.0, 2.0), (-1.5, 1.5)), starts=((-5.0, 1.0), (-5.0, -0.5)),
+            levels=_powers(0.1, 60, 12), lr=0.045, minima=((0.0, 0.0),),
+        ),
+        Surface(
+            "saddle", "Up in one direction, down in the other, without end: x² − y².",
+            _saddle, _saddle_gradient,
+            bounds=((-1.2, 1.2), (-1.2, 1.2)), starts=((-1.0, 1e-3), (-1.0, 0.0), (-1.0, 0.1)),
+            levels=_even(-1.4, 1.4, 15), lr=0.05, saddles=((0.0, 0.0),), dim=None,
+        ),
+        Surface(
+            "monkey saddle", "Three ways down and three up; the Hessian at the middle is zero.",
+            _monkey, _monkey_gradient,
+            bounds=((-1.2, 1.2), (-1.2, 1.2)), starts=((1.0, 1e-2), (1.0, 0.0), (0.6, -0.2)),
+            levels=_even(-2.0, 2.0, 17), lr=0.02, saddles=((0.0, 0.0),),
+        ),
+        Surface(
+            "rosenbrock", "A curved valley that is easy to find and slow to follow.",
+            _rosenbrock, _rosenbrock_gradient,
+            bounds=((-2.0, 2.0), (-1.0, 3.0)), starts=((-1.5, 2.0), (-0.5, -0.5), (1.5, 2.8)),
+            levels=_powers(0.5, 2500, 13), lr=1e-3, minima=((1.0, 1.0),),
+        ),
+        Surface(
+            "beale", "A flat basin between steep walls, and a saddle on the way.",
+            _beale, _beale_gradient,
+            bounds=((-1.0, 4.5), (-1.0, 1.5)), starts=((1.0, 1.3), (0.3, 1.4), (4.0, -0.8)),
+            levels=_powers(0.1, 1500, 16), lr=3e-3, minima=((3.0, 0.5),), saddles=((0.0, 1.0),),
+        ),
+        Surface(
+            "himmelblau", "Four equal minima, four saddles and a hill between them.",
+            _himmelblau, _himmelblau_gradient,
+            bounds=((-5.0, 5.0), (-5.0, 5.0)), starts=((0.0, -0.5), (-0.5, -1.2), (0.5, 3.5), (-4.5, 4.5)),
+            levels=_powers(2, 800, 14), lr=5e-3,
+            minima=(
+                (3.0, 2.0),
+                (-2.805118086952745, 3.131312518250573),
+                (-3.779310253377747, -3.2831859912861696),
+                (3.5844283403304917, -1.8481265269644036),
+            ),
+            saddles=(
+                (-3.0730257507643897, -0.08135304428796751),
+                (0.08667750455539634, 2.884254701174776),
+                (3.385154183607021, 0.0738518798377493),
+                (-0.12796134673068005, -1.9537149802445766),
+            ),
+            maxima=((-0.2708445906673476, -0.9230385564799815),),
+        ),
+        Surface(
+            "rastrigin", "A local minimum near every pair of whole numbers.",
+            _rastrigin, _rastrigin_gradient,
+            bounds=((-2.6, 2.6), (-2.6, 2.6)), starts=((0.4, 0.3), (2.2, 1.7), (-1.4, 1.9)),
+            levels=_even(2, 46, 12), lr=2e-3,
+            minima=((0.0, 0.0), *((a * _PIT, b * _PIT) for a in (-1, 0, 1) for b in (-1, 0, 1) if a or b)),
+            saddles=tuple(point for a in (-_HILL, _HILL) for point in ((a, 0.0), (0.0, a))),
+            maxima=tuple((a, b) for a in (-_HILL, _HILL) for b in (-_HILL, _HILL)),
+            dim=None,
+        ),
+        Surface(
+            "ackley", "Shallow waves around a sharp tip, where the slope does not fade.",
+            _ackley, _ackley_gradient,
+            bounds=((-3.0, 3.0), (-3.0, 3.0)), starts=((0.4, 0.45), (2.2, 1.6), (-2.5, 0.8)),
+            levels=_even(0.5, 11, 14), lr=0.02,
+            minima=((0.0, 0.0), *((a * _TIP_PIT, b * _TIP_PIT) for a in (-1, 1) for b in (-1, 1))),
+            saddles=tuple(point for a in (-_TIP_SADDLE, _TIP_SADDLE) for point in ((a, 0.0), (0.0, a))),
+            dim=None,
+        ),
+        Surface(
+            "plateau", "A pit in a plain: far from it there is next to no slope, as on a saturated unit.",
+            _plateau, _plateau_gradient,
+            bounds=((-4.5, 4.5), (-4.5, 4.5)), starts=((3.0, 2.0), (1.5, -1.0), (-3.0, 3.0)),
+            levels=(0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995, 0.9999), lr=0.5, minima=((0.0, 0.0),),
+            dim=None,
+        ),
+    )
+}  # fmt: skip
+NETWORK_LOSS = "network loss"  # which is trained when it is asked for
+NAMES = (*SURFACES, NETWORK_LOSS)

@@ -1,0 +1,209 @@
+"""What pictures of a function share: its values over a grid, contour lines, colours, the labels of paths."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine.device import device as get_device
+from ..errors import ArgumentError
+from ..training.plots import figure_type
+from .minimize import Path
+from .objective import Objective
+from .surfaces import Bounds, surface
+
+# Okabe & Ito's colours, distinct for colour-blind readers; their yellow is too pale for a line.
+BLACK, RED, BLUE, GREEN = "#000000", "#D55E00", "#0072B2", "#009E73"
+PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
+COLOURS = (BLACK, RED, BLUE, GREEN, PURPLE, ORANGE, SKY)
+DASHES = ("-", "--", ":")
+LOOKS = {
+    "sgd": (BLACK, "-"),
+    "momentum": (ORANGE, "-"),
+    "nesterov": (SKY, "-"),
+    "adagrad-norm": (GREEN, "--"),
+    "adagrad": (GREEN, "-"),
+    "rmsprop": (PURPLE, "-"),
+    "adadelta": (BLUE, "-"),
+    "adam": (RED, "-"),
+    "adamw": (RED, "--"),
+}
+STYLE: dict[Any, Any] = {
+    "font.size": 15,  # read from the back of a room, on a picture that fills a slide
+    "font.family": "DejaVu Sans",  # comes with Matplotlib
+    "axes.titlesize": 16,
+    "legend.fontsize": 13,
+    "legend.frameon": False,
+    "axes.linewidth": 0.8,
+}
+RESOLUTION = 200  # points of the grid along each side
+MARGIN = 0.15  # around the paths of a function that brings no view of its own
+QUANTILES = 14
+FAR = 1000.0  # widths of the view to which lines are drawn: coordinates beyond cannot be
+IN_LEGEND = 10  # paths that a legend has room for
+BESIDE = 1.35  # width to height of a view below which the legend stands beside it
+DEEP, HIGH, LINES = "#a9bfd8", "#f7f9fc", "#8396ab"
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """A function as pictures see it: `objective`, `name`, `bounds`, `levels`, its known `minima` and `saddles`.
+
+    resolution: the most points along a side that it is computed at.
+    """
+
+    objective: Objective
+    name: str
+    bounds: Bounds
+    levels: tuple[float, ...]
+    minima: tuple[tuple[float, ...], ...]
+    saddles: tuple[tuple[float, ...], ...]
+    resolution: int
+
+    def grid(self, resolution: int = RESOLUTION) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The first number (n,), the second (n,), and the values (n, n) with a row for each second number."""
+        n = min(resolution, self.resolution)
+        first, second = (np.linspace(*ends, n) for ends in self.bounds)
+        points = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
+        return first, second, self.objective.values(points).reshape(n, n)
+
+
+def view_of(f: Any, paths: Sequence[Path] = (), bounds: Any = None, dim: int = 2) -> View:
+    """The view of a surface, its name, or a function as `minimize` takes it.
+
+    bounds: ((low, high), (low, high)), of the one or two numbers of a point; None is the surface's own, or what the
+        paths need.
+    Raises ArgumentError where there is nothing to take bounds from, or for paths of another dimension.
+    """
+    f = surface(f) if isinstance(f, str) else f
+    for path in paths:
+        if path.points.shape[1] != dim:
+            raise ArgumentError(
+                f"a path has {path.points.shape[1]} numbers a point, the picture shows {dim}: "
+                "take paths of one or two numbers"
+            )
+    if bounds is None:
+        bounds = getattr(f, "bounds", None) or _around(paths)
+    bounds = tuple((float(low), float(high)) for low, high in bounds)
+    if not all(low < high and np.isfinite([low, high]).all() for low, high in bounds):
+        raise ArgumentError(f"bounds are {bounds}, expected (low, high) for each number with low < high")
+    objective = Objective(f, dim, get_device("cpu"), np.float64)
+    levels = getattr(f, "levels", None)
+    known = (getattr(f, "minima", ()), getattr(f, "saddles", ()), getattr(f, "resolution", RESOLUTION))
+    made = View(objective, getattr(f, "name", ""), bounds, levels or (), *known)
+    if levels is None and dim == 2:
+        values = made.grid(40)[2]
+        found = np.unique(np.quantile(values[np.isfinite(values)], np.linspace(0.01, 0.97, QUANTILES)))
+        made = dataclasses.replace(made, levels=tuple(found.tolist()))
+    return made
+
+
+def _around(paths: Sequence[Path]) -> Any:
+    if not paths:
+        raise ArgumentError("a function without a view was drawn without paths: give bounds=((−2, 2), (−2, 2))")
+    points = np.concatenate([path.points for path in paths])
+    points = points[np.isfinite(points).all(axis=1)]
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = MARGIN * np.where(high > low, high - low, 1.0)
+    return tuple(zip(low - margin, high + margin, strict=True))
+
+
+@contextlib.contextmanager
+def slide(width: float = 10, height: float = 7.2, *, bounds: Bounds | None = None) -> Iterator[Any]:
+    """A figure in the style of this package, which holds within the block; bounds: what it shows, to scale."""
+    figure_class = figure_type()
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        if bounds is None:
+            yield figure_class(figsize=(width, height), layout="constrained")
+        else:
+            height = height if _ratio(bounds) < BESIDE else max(width / _ratio(bounds) + 2, 5)
+            yield figure_class(figsize=(width, height), layout="compressed")
+
+
+def tidy(axes: Any) -> None:
+    """The look of a plot of lines: a pale grid, and no frame at the top and on the right."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+
+
+def draw_contours(axes: Any, view: View, *, resolution: int = RESOLUTION, marks: bool = True) -> None:
+    """Filled contours in pale grey-blue, the minima as stars and the saddles as crosses."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    first, second, values = view.grid(resolution)
+    if len(view.levels) > 1:
+        depth = LinearSegmentedColormap.from_list("depth", [DEEP, HIGH])
+        shades = depth(np.linspace(0, 1, len(view.levels) + 1))
+        axes.contourf(first, second, values, levels=view.levels, colors=shades, extend="both")
+        axes.contour(first, second, values, levels=view.levels, colors=LINES, linewidths=0.6, linestyles="solid")
+    if marks:
+        for points, marker in ((view.minima, "*"), (view.saddles, "X")):
+            inside = [p for p in points if all(low <= x <= high for x, (low, high) in zip(p, view.bounds, strict=True))]
+            if inside:
+                axes.plot(
+                    *np.transpose(inside), marker, color="white", markeredgecolor="#333333", markersize=13, zorder=4
+                )
+    axes.set(xlim=view.bounds[0], ylim=view.bounds[1], xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+
+
+def looks(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Colour and dashes of each path: the optimizer's own where no two have the same, else one after the other."""
+    names = [path.optimizer for path in paths]
+    if len(set(names)) == len(names) and set(names) <= set(LOOKS):
+        return [LOOKS[name] for name in names]
+    return [(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]) for i in range(len(names))]
+
+
+def label(path: Path, verdict: bool = True) -> str:
+    """The optimizer, its learning rate and what became of it; a semicolon is where the line may be broken."""
+    options = "".join(f", {name} {value}" for name, value in path.options.items())
+    return f"{path.optimizer}; η = {path.lr:g}{options}" + (f": {path.verdict}" if verdict else "")
+
+
+def in_view(points: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """The points that can be drawn; of a path that leaves for very far, the last line is cut and the rest is NaN."""
+    low, high = np.transpose(bounds)
+    with np.errstate(all="ignore"):
+        distances = (np.abs(points - (low + high) / 2) / (high - low)).max(axis=1)
+    gone = np.flatnonzero(~(distances < FAR))
+    points = points.copy()
+    if len(gone):
+        first = gone[0]
+        points[first + 1 :] = np.nan
+        if first and np.isfinite(distances[first]):
+            points[first] = points[first - 1] + (points[first] - points[first - 1]) * (FAR / 2 / distances[first])
+        else:
+            points[first] = np.nan
+    return points
+
+
+def add_legend(figure: Any, paths: Sequence[Path], bounds: Bounds | None = None) -> None:
+    """Name the paths, up to ten: below the picture, or beside one that is no wider than high."""
+    from matplotlib.lines import Line2D
+
+    if len(paths) > IN_LEGEND:
+        return
+    styles: list[dict[str, Any]] = [
+        {"color": colour, "linestyle": dashes, "linewidth": 3} for colour, dashes in looks(paths)
+    ]
+    lines = [Line2D([], [], **style) for style in styles]
+    place_legend(figure, lines, [label(path) for path in paths], bounds)
+
+
+def place_legend(figure: Any, handles: Sequence[Any], labels: Sequence[str], bounds: Bounds | None) -> None:
+    """Put a legend below the picture, or beside one to scale that is no wider than high."""
+    beside = bounds is not None and _ratio(bounds) < BESIDE
+    labels = [text.replace("; ", "\n" if beside else ", ") for text in labels]  # what is beside it takes width from it
+    where = "outside right upper" if beside else "outside lower center"
+    figure.legend(handles, labels, loc=where, ncols=1 if beside or len(labels) == 1 else 2)
+
+
+def _ratio(bounds: Bounds) -> float:
+    (left, right), (low, high) = bounds
+    return (right - left) / (high - low)

@@ -1,0 +1,122 @@
+"""What can be trained on: features, targets and weights, checked on the host before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..data.inputs import as_array
+from ..errors import ArgumentError, DataError
+
+CHECKED_BYTES = 8 * 1024**2  # at a time, so that a check of a memory map needs no memory of its size
+STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))
+
+
+def check_features(x: Any, name: str = "x") -> np.ndarray:
+    """Features as a C-contiguous array (rows, features) in a dtype that `gather` reads; all finite.
+
+    x: whatever `as_array` takes. uint8 and floats keep their dtype, and their memory where they are C-contiguous: a
+    memory map stays one. Other numbers become float32. Raises DataError.
+    """
+    x = as_array(x, name)
+    if x.dtype not in STORED:
+        if x.dtype.kind not in "biuf":
+            raise DataError(f"{name} has dtype {x.dtype}, expected numbers: encode text and categories first")
+        x = x.astype(np.float32 if x.dtype.kind != "f" else np.float64)
+    if x.ndim != 2:
+        raise DataError(f"{name} has shape {x.shape}, expected (rows, features): flatten or reshape it")
+    if x.size == 0:
+        raise DataError(f"{name} has shape {x.shape}, expected at least one row and one feature")
+    _check_finite(x, name)
+    return np.ascontiguousarray(x)
+
+
+def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarray:
+    """Class labels (rows,) or (rows, 1) as int32 (rows,), each in 0 … n_classes − 1. Raises DataError."""
+    y = as_array(y, name)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    _check_shape(y, (rows,), name)
+    if y.dtype.kind not in "biu":
+        raise DataError(
+            f"{name} has dtype {y.dtype}, expected integer class labels: encode them as 0 … {n_classes - 1}"
+        )
+    outside = np.flatnonzero((y < 0) | (y >= n_classes))
+    if outside.size:
+        raise DataError(
+            f"{name} holds the label {y[outside[0]]} in row {outside[0]}, expected 0 … {n_classes - 1}: "
+            "the model has one output for each class"
+        )
+    return np.ascontiguousarray(y, np.int32)
+
+
+def check_targets(y: Any, rows: int, n_out: int, name: str = "y") -> np.ndarray:
+    """Real-valued targets as floats (rows, n_out), all finite; (rows,) is one output. Raises DataError."""
+    y = as_array(y, name)
+    if y.dtype.kind not in "biuf":
+        raise DataError(f"{name} has dtype {y.dtype}, expected numbers: encode text and categories first")
+    if y.ndim == 1:
+        y = y[:, None]
+    _check_shape(y, (rows, n_out), name)
+    y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float32)
+    _check_finite(y, name)
+    return np.ascontiguousarray(y)
+
+
+def check_weights(weight: Any, rows: int, name: str = "sample_weight") -> np.ndarray:
+    """Weights as float64 (rows,): finite, not negative, not all zero. Raises DataError."""
+    weight = as_array(weight, name)
+    if weight.dtype.kind not in "biuf":
+        raise DataError(f"{name} has dtype {weight.dtype}, expected numbers")
+    if weight.shape != (rows,):
+        raise DataError(f"{name} has shape {weight.shape}, expected {(rows,)}: one weight for each")
+    weight = weight.astype(np.float64)
+    _check_finite(weight, name)
+    if (weight < 0).any() or not weight.any():
+        raise DataError(f"{name} must hold no negative weight and at least one positive one: its sum is {weight.sum()}")
+    return weight
+
+
+def class_weights(class_weight: Any, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """The weight of each row (rows,) from "balanced", a dict {label: weight} or a sequence with one for each class.
+
+    "balanced": rows / (n_classes · rows of the class), as in scikit-learn. A label that the dict leaves out has the
+    weight 1. Raises ArgumentError for an unknown word or label, DataError for weights that cannot be.
+    """
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ArgumentError(
+                f"class_weight is {class_weight!r}, expected 'balanced', a dict or a sequence of weights"
+            )
+        counts = np.bincount(labels, minlength=n_classes)
+        table: Any = len(labels) / (n_classes * np.maximum(counts, 1))
+    elif isinstance(class_weight, dict):
+        for label in class_weight:
+            if label not in range(n_classes):
+                raise ArgumentError(f"class_weight names the class {label!r}, expected 0 … {n_classes - 1}")
+        table = [class_weight.get(label, 1.0) for label in range(n_classes)]
+    else:
+        table = class_weight
+    return check_weights(table, n_classes, "class_weight")[labels]
+
+
+def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    if array.shape != shape:
+        raise DataError(
+            f"{name} has shape {array.shape}, expected {shape}: as many rows as x, and what the model puts out"
+        )
+
+
+def _check_finite(array: np.ndarray, name: str) -> None:
+    if array.dtype.kind != "f" or array.size == 0:
+        return
+    rows = max(1, CHECKED_BYTES * len(array) // array.nbytes)
+    for start in range(0, len(array), rows):
+        finite = np.isfinite(array[start : start + rows])
+        if not finite.all():
+            first, *rest = (int(i) for i in np.argwhere(~finite)[0])
+            place = (start + first, *rest)
+            raise DataError(
+                f"{name} holds {array[place]} at {place}, expected finite numbers: remove the row or fill the value in"
+            )

@@ -1,0 +1,48 @@
+"""ProfileTraining: a profile of some steps of a training."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ..engine.profiling import Profile
+from .callbacks import Callback, Training
+
+WARM_STEPS = 3  # of a training, left out: they compile, record and capture
+STEPS = 20  # of a training that are profiled, and as many that are timed whole between them
+
+
+class ProfileTraining(Callback):
+    """Profiles the steps of a training: after the first three of a fit, one whole and one launch by launch in turn.
+
+    Attribute: `profile`, after `fit` has begun.
+
+    Example:
+        with ProfileTraining() as profiling:
+            trainer.fit(x, y, callbacks=[profiling])
+        print(profiling.profile.table())
+    """
+
+    def __init__(self, steps: int = STEPS) -> None:
+        self.steps = steps
+        self.profile: Profile | None = None
+        self._seen = 0
+        self._open = contextlib.ExitStack()
+
+    def on_fit_begin(self, trainer: Training) -> None:
+        self.profile = Profile(trainer.device)
+        self._seen = 0
+
+    def on_step_begin(self, trainer: Training, step: int) -> None:
+        self._seen += 1
+        turn = self._seen - WARM_STEPS
+        if self.profile is not None and 0 < turn <= 2 * self.steps:
+            self._open.enter_context(self.profile.step() if turn % 2 == 0 else self.profile.whole_step())
+
+    def on_step_end(self, trainer: Training, step: int) -> None:
+        self._open.close()
+
+    def __enter__(self) -> ProfileTraining:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()  # after an interrupt or an error within a step

@@ -1,0 +1,111 @@
+"""How a Numba CUDA kernel is launched: on CuPy's current stream, or in Numba's simulator on NumPy arrays.
+
+    from ..numba_launch import THREADS, blocks, cuda, launch
+
+    @cuda.jit
+    def double_kernel(x, y):
+        for i in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+            y[i] = TWO * x[i]
+
+    def double(x, y):
+        launch(double_kernel, blocks(x.size), THREADS, x, y)
+
+Take `cuda` from here and not from numba, so that it is imported with its settings. An argument None, an optional array
+that is not given, reaches the kernel as an empty array: a launch cannot pass None (numba-cuda 0.30), and one compiled
+kernel then serves both. The kernel asks for its size.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError
+from ..launch_log import LaunchLog
+from . import target as numba_target
+
+cuda: Any = numba_target.load()
+SIMULATED = bool(cuda.config.ENABLE_CUDASIM)
+
+if SIMULATED:
+    from .simulator import simulate
+
+THREADS = 256  # in a block of a grid-stride kernel or a reduction; a power of two
+PER_THREAD = 4  # elements of a grid-stride loop: loads in flight, and fewer threads to start
+MOST_BLOCKS = 4096  # enough to fill any GPU; longer arrays take more turns of the loop
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch that took place: the kernel's Python function, and its argument types in Numba's notation."""
+
+    kernel: Callable[..., None]
+    signature: str  # "void(float32[::1], int32)"
+    grid: Any
+    block: Any
+
+
+_log: LaunchLog[Launch] = LaunchLog()
+launches, dry_run = _log.launches, _log.dry_run
+
+
+def blocks(n: int, most: int = MOST_BLOCKS) -> int:
+    """Blocks of a grid-stride loop over n elements; at least one, since a reduction of nothing writes a zero."""
+    return min(max(1, -(-n // (THREADS * PER_THREAD))), most)
+
+
+def launch(kernel: Any, grid: int | tuple[int, ...], block: int | tuple[int, ...], *arguments: Any) -> None:
+    """Launch a kernel on arrays, None for an array that is not given, and NumPy scalars. An empty grid does nothing.
+
+    Raises ArgumentError for a Python number: Numba would compile a float as a double.
+    """
+    given = [_absent() if argument is None else argument for argument in arguments]
+    for place, argument in enumerate(given):
+        if not hasattr(argument, "dtype"):
+            raise ArgumentError(
+                f"argument {place} of {kernel.py_func.__name__} is {argument!r}, expected an array, None or a NumPy "
+                "scalar: write np.float32(…) or np.int32(…)"
+            )
+    if _log.listening:
+        _log.note(Launch(kernel.py_func, f"void({', '.join(map(_type, given))})", grid, block))
+    if _log.dry or 0 in (grid if isinstance(grid, tuple) else (grid,)):
+        return
+    if SIMULATED:
+        simulate(kernel, grid, block, given)
+    else:
+        kernel[grid, block, _stream()](*given)
+
+
+def _type(argument: Any) -> str:
+    axes = getattr(argument, "ndim", 0)
+    return f"{argument.dtype}[{':,' * (axes - 1)}::1]" if axes else str(argument.dtype)
+
+
+def _absent() -> Any:
+    if SIMULATED or _log.dry:
+        return np.empty(0, np.float32)
+    import cupy
+
+    return _empty_on(cupy.cuda.get_device_id())
+
+
+@functools.cache
+def _empty_on(index: int) -> Any:
+    import cupy
+
+    return cupy.empty(1, np.float32)[:0]  # a view: its pointer is a real one
+
+
+def _stream() -> Any:
+    import cupy
+
+    return _stream_at(cupy.cuda.get_current_stream().ptr)
+
+
+@functools.lru_cache
+def _stream_at(pointer: int) -> Any:
+    return cuda.external_stream(pointer) if pointer else 0

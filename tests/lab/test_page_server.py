@@ -1,0 +1,261 @@
+"""The server of the page: its answers are minimize's, and what it cannot answer gets one sentence."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad.command import app as cli
+from gpugrad.lab import NAMES
+from gpugrad.lab.serve import MOST_STEPS, PageServer
+
+
+@pytest.fixture(scope="module")
+def server():
+    with PageServer(port=0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ask(server):
+    """Send a request as it is written: (status, headers, text)."""
+
+    def call(address, method="GET"):
+        connection = http.client.HTTPConnection(*server.server_address, timeout=30)
+        try:
+            connection.putrequest(method, address)
+            connection.endheaders()
+            response = connection.getresponse()
+            return response.status, response.headers, response.read().decode()
+        finally:
+            connection.close()
+
+    return call
+
+
+def same_bits(told, wanted):
+    """Whether JSON holds exactly these numbers, with null for those that are not finite."""
+    wanted = wanted.ravel().tolist()
+    told = np.array(told, dtype=object).ravel().tolist()
+    return [None if not np.isfinite(x) else x for x in wanted] == told
+
+
+def test_it_serves_this_machine_alone_unless_told(server):
+    assert server.server_address[0] == "127.0.0.1"
+    assert server.url == f"http://127.0.0.1:{server.server_address[1]}/"
+
+
+def test_the_page_is_whole_and_asks_nobody_else(ask):
+    status, headers, page = ask("/")
+    assert status == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert int(headers["Content-Length"]) == len(page.encode())
+    assert "{{" not in page
+    assert "default-src 'none'" in page
+    assert "connect-src 'self'" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_a_race_is_minimize_bit_for_bit(ask):
+    query = (
+        "surface=rosenbrock&start=-1.3,1.7&optimizer=sgd:0.002,momentum,adam:0.1&momentum=0.8&noise=0.5&seed=3&steps=60"
+    )
+    status, headers, text = ask(f"/race?{query}")
+    assert status == 200
+    assert headers["Content-Type"] == "application/json"
+    told = json.loads(text)["paths"]
+    assert [(path["optimizer"], path["lr"]) for path in told] == [("sgd", 0.002), ("momentum", 0.001), ("adam", 0.1)]
+    for path in told:
+        own = {"momentum": 0.8} if path["optimizer"] == "momentum" else {}
+        wanted = gg.minimize(
+            "rosenbrock", [-1.3, 1.7], path["optimizer"], lr=path["lr"], noise=0.5, seed=3, max_steps=60, **own
+        )
+        assert same_bits(path["points"], wanted.points)
+        assert same_bits(path["values"], wanted.values)
+        assert same_bits(path["gradient_norms"], wanted.gradient_norms)
+        assert (path["steps"], path["verdict"], path["reason"]) == (60, wanted.verdict, wanted.reason)
+
+
+def test_what_is_not_finite_becomes_null(ask):
+    told = json.loads(ask("/race?surface=rosenbrock&optimizer=sgd:1e100")[2])["paths"][0]
+    assert told["verdict"] == "diverged"
+    wanted = gg.minimize("rosenbrock", [-1.5, 2.0], "sgd", lr=1e100)
+    assert same_bits(told["values"], wanted.values)
+    assert None in told["values"]
+
+
+def test_without_a_query_it_is_the_usual_race(ask):
+    told = json.loads(ask("/race")[2])
+    assert told["surface"] == "saddle"
+    assert [path["optimizer"] for path in told["paths"]] == ["sgd", "momentum", "adam"]
+    assert told["paths"][0]["start"] == [-1.0, 1e-3]
+
+
+@pytest.mark.parametrize("name", ["saddle", "rosenbrock", "network loss"])
+def test_heights_are_the_values_in_contour_lines(ask, name):
+    import base64
+
+    from gpugrad.lab.view import view_of
+
+    told = json.loads(ask("/surface?name=" + name.replace(" ", "+"))[2])
+    side, view = told["side"], view_of(name)
+    first, second, values = view.grid(side)
+    heights = np.frombuffer(base64.b64decode(told["heights"]), "<u2").reshape(side, side) / 65535 * told["bands"]
+    assert told["name"] == name
+    assert len(first) == len(second) == side >= 60
+    above = (values[..., None] > np.array(view.levels)).sum(axis=-1)  # levels below each value
+    clear = np.abs(heights - np.round(heights)) > 1e-3  # the others lie on a line
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(np.floor(heights)[clear], above[clear])
+
+
+def test_races_at_once_are_those_alone(ask):
+    queries = [f"/race?surface=beale&optimizer=adam,sgd&noise=0.1&seed={seed}&steps=40" for seed in range(6)]
+    alone = [ask(query)[2] for query in queries]
+    with ThreadPoolExecutor(6) as pool:
+        assert [text for _, _, text in pool.map(ask, queries)] == alone
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/race?surface=sadle", "unknown surface 'sadle': did you mean 'saddle'?"),
+        ("/race?optimizer=adm", "unknown optimizer 'adm': did you mean 'adam'?"),
+        ("/race?optimizer=sgd:fast", "the rate of sgd is 'fast', expected a learning rate such as 0.1"),
+        ("/race?optimizer=sgd:-1", "lr is -1.0, expected a finite number of at least 0"),
+        ("/race?optimizer=sgd:nan", "lr is nan, expected a finite number of at least 0"),
+        ("/race?optimizer=", "optimizer names none, expected at least one"),
+        ("/race?optimizer=" + "sgd," * 21, "optimizer names 21, expected at most 20"),
+        ("/race?start=1;2", "start is '1;2', expected numbers with commas between"),
+        ("/race?start=1,2,3&surface=beale", "start has 3 numbers, the page shows a plane: give 2"),
+        ("/race?start=1,2,3", "start has 3 numbers"),
+        ("/race?start=inf,0", "x0 holds NaN or infinity"),
+        ("/race?momentum=much", "momentum is 'much', expected a number such as 0.9"),
+        ("/race?momentum=-1", "momentum"),
+        ("/race?momentum=nan", "momentum"),
+        ("/race?noise=-1", "noise is -1.0, expected a finite number of at least 0"),
+        ("/race?noise=loud", "noise is 'loud', expected a number such as 0.1"),
+        ("/race?seed=-1", "seed is '-1', expected a whole number from 0"),
+        ("/race?steps=0", f"steps is '0', expected a whole number from 1 to {MOST_STEPS}"),
+        ("/race?steps=1e3", "steps is '1e3', expected a whole number"),
+        ("/race?steps=99999", "steps is '99999', expected a whole number"),
+        ("/race?steps=²", "steps is"),
+        ("/race?step=5", "unknown field 'step': did you mean 'steps'?"),
+        ("/race?seed=1&seed=2", "the query has a field twice"),
+        ("/race?" + "&".join(["seed=1"] * 30), "the query has more than 20 fields"),
+        ("/surface?name=beal", "unknown surface 'beal': did you mean 'beale'?"),
+    ],
+)
+def test_a_bad_request_is_one_sentence(ask, address, message):
+    status, headers, text = ask(address.replace("²", "%C2%B2"))
+    assert (status, headers["Content-Type"]) == (400, "application/json")
+    told = json.loads(text)
+    assert list(told) == ["error"]
+    assert message in told["error"]
+    assert "\n" not in told["error"]
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/page.css",
+        "/main.js",
+        "//etc/passwd",
+        "/surface/",
+        "*",
+        "/ ",
+    ],
+)
+def test_there_are_no_files_to_be_had(ask, address):
+    status, _, text = ask(address.replace(" ", "%20"))
+    assert status == 404
+    assert json.loads(text)["error"].startswith("there is nothing at ")
+    assert "root:" not in text
+
+
+def test_other_methods_are_refused(ask):
+    assert ask("/", "POST")[0] == ask("/race", "PUT")[0] == 501
+
+
+def test_a_failure_is_not_told_to_the_browser(ask, monkeypatch, server):
+    def fail(query):
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(server, "_race", fail)
+    monkeypatch.setattr(server, "handle_error", lambda *request: None)
+    status, _, text = ask("/race")
+    assert status == 500
+    assert "secret" not in text
+    assert ask("/surface?name=parabola")[0] == 200
+
+
+def test_a_port_in_use_is_one_sentence(server, capsys, monkeypatch):
+    port = server.server_address[1]
+    monkeypatch.setattr(sys, "argv", ["gpugrad", "descend", "--serve", "--port", str(port)])
+    with pytest.raises(SystemExit) as exit:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (exit.value.code, out) == (1, "")
+    assert err == f"gpugrad: cannot serve at 127.0.0.1:{port}: it is in use, try --port 0, which takes any\n"
+
+
+def test_a_host_that_is_not_here_is_one_sentence():
+    with pytest.raises(gg.errors.ArgumentError, match=r"^cannot serve at 192\.0\.2\.1:0: .*, try"):
+        PageServer("192.0.2.1", 0)
+    with pytest.raises(gg.errors.ArgumentError, match=r"^cannot serve at 127\.0\.0\.1:70000: "):
+        PageServer(port=70000)
+
+
+def test_the_command_serves_until_it_is_interrupted():
+    command = [sys.executable, "-m", "gpugrad", "descend", "network loss", "--serve", "--port", "0"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        line = process.stdout.readline()
+        url = line.split()[1]
+        assert line == f"serving {url} (Ctrl-C ends it)\n"
+        assert url.startswith("http://127.0.0.1:")
+        assert url.endswith("/#surface=network+loss")
+        connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
+        connection.request("GET", "/")
+        assert b"Optimization lab" in connection.getresponse().read()
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_an_unknown_surface_is_refused_before_serving(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["gpugrad", "descend", "beal", "--serve"])
+    with pytest.raises(SystemExit) as exit:
+        cli.main()
+    assert exit.value.code == 1
+    assert "unknown surface 'beal': did you mean 'beale'?" in capsys.readouterr().err
+
+
+def test_the_page_offers_every_surface(ask):
+    page = ask("/")[2]
+    setup = json.loads(page.partition('id="setup">')[2].partition("</script>")[0])
+    assert setup["surfaces"] == list(NAMES)
+    assert [entry["name"] for entry in setup["optimizers"]] == list(gg.optim.NAMES)
+    assert setup["recorded"] is None

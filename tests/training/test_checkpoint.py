@@ -1,0 +1,179 @@
+"""Files of weights and checkpoints, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import gpugrad as gg
+from gpugrad import nn
+from gpugrad.engine import files
+from gpugrad.errors import ArgumentError, CheckpointError, StorageError
+from gpugrad.training import checkpoint
+from gpugrad.training import state as training_state
+
+
+@pytest.fixture
+def model():
+    return nn.MLP(5, [4, 3], 2, activation="tanh", dropout=0.1, seed=0)
+
+
+def test_a_model_comes_back_with_its_configuration_and_header(tmp_path, model):
+    path = tmp_path / "deep" / "model.safetensors"
+    gg.save_model(path, model, classes=["no", "yes"])
+    loaded, header = gg.load_model(path)
+    assert header["classes"] == ["no", "yes"]
+    assert loaded.config == model.config
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(loaded.state_dict()[name], array)
+
+
+def test_weights_go_into_a_model_that_is_given(tmp_path):
+    source, target = (nn.Sequential(nn.Dense(3, 2, seed=seed), nn.Tanh()) for seed in (0, 1))
+    gg.save_model(tmp_path / "m", source)
+    gg.load_model(tmp_path / "m", target)
+    np.testing.assert_array_equal(source.state_dict()["0.weight"], target.state_dict()["0.weight"])
+    with pytest.raises(CheckpointError, match="pass the model to load into"):
+        gg.load_model(tmp_path / "m")
+
+
+def test_another_shape_is_named(tmp_path, model):
+    gg.save_model(tmp_path / "m", model)
+    other = nn.MLP(5, [4, 2], 2, dropout=0.1, seed=0)
+    with pytest.raises(CheckpointError, match=r"does not fit the model.*shape \(4, 3\), expected \(4, 2\)"):
+        gg.load_model(tmp_path / "m", other)
+
+
+def test_every_truncation_is_refused(tmp_path, model):
+    path = tmp_path / "m"
+    gg.save_model(path, model)
+    content = path.read_bytes()
+    for length in (0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            gg.load_model(path)
+
+
+def test_other_files_are_refused(tmp_path, model):
+    with pytest.raises(CheckpointError, match="there is no file"):
+        gg.load_model(tmp_path / "absent")
+    save_file({"weight": np.zeros(2, np.float32)}, tmp_path / "torch.safetensors")
+    with pytest.raises(CheckpointError, match=r"no gpugrad header.*nn\.load_pytorch"):
+        gg.load_model(tmp_path / "torch.safetensors")
+    newer = {"gpugrad": json.dumps({"version": checkpoint.VERSION + 1})}
+    save_file(model.state_dict(), tmp_path / "newer", metadata=newer)
+    with pytest.raises(CheckpointError, match=f"version {checkpoint.VERSION + 1}.*upgrade gpugrad"):
+        gg.load_model(tmp_path / "newer")
+    damaged = {"gpugrad": json.dumps({"version": 1, "model": {"class": "MLP", "config": {"in_features": 5}}})}
+    save_file(model.state_dict(), tmp_path / "damaged", metadata=damaged)
+    with pytest.raises(CheckpointError, match="damaged"):
+        gg.load_model(tmp_path / "damaged")
+
+
+def test_arrays_of_any_shape_and_numbers_of_any_kind_come_back(tmp_path):
+    arrays = {"scalar": np.array(2.5), "empty": np.zeros((0, 3)), "turned": np.arange(6).reshape(2, 3).T}
+    header = {"share": np.float32(0.5), "count": np.int64(3), "on": np.bool_(True), "list": np.arange(2), "nan": np.nan}
+    checkpoint.write_file(tmp_path / "f", arrays, header)
+    back, found = checkpoint.read_file(tmp_path / "f")
+    assert {name: (a.shape, a.dtype, a.tolist()) for name, a in back.items()} == {
+        name: (a.shape, a.dtype, a.tolist()) for name, a in arrays.items()
+    }
+    assert np.isnan(found.pop("nan"))
+    assert found == {"version": 1, "share": 0.5, "count": 3, "on": True, "list": [0, 1]}
+    with pytest.raises(ArgumentError, match=r"cannot hold .* of type set"):
+        checkpoint.write_file(tmp_path / "g", arrays, {"set": {1}})
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_sets_of_arrays_side_by_side():
+    sets = {"model": {"0.weight": np.ones(2), "a/b": np.zeros(1)}, "optimizer": {"m": np.ones(3)}}
+    joined = checkpoint.join(sets)
+    assert set(joined) == {"model/0.weight", "model/a/b", "optimizer/m"}
+    assert checkpoint.split(joined) == sets
+
+
+def test_a_model_of_ones_own_is_described_by_its_name(tmp_path):
+    class Own(nn.Module):
+        def __init__(self):
+            self.config = object()  # not for the header
+            self.scale = nn.Parameter(np.float32(3.0))
+
+    gg.save_model(tmp_path / "m", Own())
+    own = Own()
+    own.scale.data[...] = 0
+    assert gg.load_model(tmp_path / "m", own)[1]["model"] == {"class": "Own", "config": None}
+    assert own.scale.item() == 3
+
+
+def test_the_model_of_a_checkpoint_can_be_read(tmp_path, model):
+    trainer = gg.Trainer(model, device="cpu")
+    x, y = np.ones((4, 5), np.float32), [0, 1, 0, 1]
+    trainer.fit(x, y, epochs=1, batch_size=4, checkpoint=tmp_path / "c", checkpoint_header={"names": ["a", "b"]})
+    loaded, header = gg.load_model(tmp_path / "c")
+    assert header["names"] == ["a", "b"]
+    for name, array in trainer.model.state_dict().items():
+        np.testing.assert_array_equal(loaded.state_dict()[name], array)
+
+
+def test_a_damaged_checkpoint(tmp_path, model):
+    trainer = gg.Trainer(model, device="cpu")
+    x, y = np.ones((4, 5), np.float32), [0, 1, 0, 1]
+    trainer.fit(x, y, epochs=1, batch_size=4, checkpoint=tmp_path / "c")
+    arrays, header = checkpoint.read_file(tmp_path / "c")
+    for name in ("run", "param_groups", "history", "steps", "dropout_calls", "callbacks"):
+        checkpoint.write_file(tmp_path / "d", arrays, {key: value for key, value in header.items() if key != name})
+        other = gg.Trainer(nn.MLP.from_config(model.config), device="cpu")
+        before = training_state.capture(other, [])
+        with pytest.raises(CheckpointError, match=f"damaged header.*{name}.*use an earlier one"):
+            other.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
+        after = training_state.capture(other, [])
+        for kept in before["model"]:  # nothing was changed
+            np.testing.assert_array_equal(before["model"][kept], after["model"][kept])
+        assert (other.epoch, other.steps) == (0, 0)
+    checkpoint.write_file(tmp_path / "d", arrays, {**header, "run": None})
+    with pytest.raises(CheckpointError, match="damaged header"):
+        trainer.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
+    without = {name: array for name, array in arrays.items() if name != "model/0.weight"}
+    checkpoint.write_file(tmp_path / "d", without, header)
+    with pytest.raises(CheckpointError, match=r"missing 0\.weight"):
+        trainer.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    files.write_whole(path, "old")
+
+    def no_space(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(StorageError, match=r"No space left on device: free some space"):
+        files.write_whole(path, "new" * 1000)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        files.check_writable(tmp_path / "file" / "folder")
+
+
+def test_a_folder_without_permission(locked_folder):
+    for folder in (locked_folder, locked_folder / "new"):
+        with pytest.raises(StorageError, match="that you may write to"):
+            files.check_writable(folder)
+
+
+def test_written_files_can_be_read_by_others(tmp_path):
+    mask = os.umask(0o022)
+    try:
+        files.write_whole(tmp_path / "file", b"x")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
