@@ -197,6 +197,8 @@ def test_weights_that_no_file_holds(monkeypatch):
         export.to_onnx(make_pipeline(StandardScaler(), fitted("a number")).fit(X, TARGETS["a number"]))
 
 
-def test_a_folder_that_cannot_be_written_to(locked_folder):
+def test_a_folder_that_cannot_be_written_to(request):
+    model = fitted("a number")  # before the process becomes another user, who may not keep what is compiled
+    locked_folder = request.getfixturevalue("locked_folder")
     with pytest.raises(StorageError, match="choose a folder that you may write to"):
-        export.to_onnx(fitted("a number"), locked_folder / "model.onnx")
+        export.to_onnx(model, locked_folder / "model.onnx")
