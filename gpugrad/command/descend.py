@@ -9,7 +9,7 @@ import typer
 
 from ..engine.files import check_writable, to_json
 from ..errors import ArgumentError, choose
-from ..lab.race import entrants, point, race
+from ..lab.race import USUAL, entrants, point, race
 
 PICTURES = ("paths", "values", "surface", "basins", "grid")
 ANIMATED = (".gif", ".html")
@@ -27,9 +27,13 @@ def descend(
         str | None, typer.Argument(help="rosenbrock, saddle, 'network loss' …; a wrong name lists them all.")
     ] = None,
     optimizer: Annotated[
-        str,
-        _option(DESCENT, "Names with commas between, as in `train`; adam:0.1 gives one a learning rate of its own."),
-    ] = "sgd,momentum,adam",
+        str | None,
+        _option(
+            DESCENT,
+            "Names with commas between, as in `train`; adam:0.1 gives one a learning rate of its own. If not given, "
+            f"{','.join(USUAL)}.",
+        ),
+    ] = None,
     lr: Annotated[
         str | None,
         _option(DESCENT, "Learning rates with commas between, each for every optimizer; if not given, ones that suit."),
@@ -70,10 +74,10 @@ def descend(
         _serve(surface, host, port, device)
         return
     if surface is None:
-        _write_page(out)
+        _write_page(out, optimizer)
         return
     f = surfaces.surface(surface)
-    entered = entrants(optimizer, lr, f)
+    entered = entrants(",".join(USUAL) if optimizer is None else optimizer, lr, f)
     starts = [point(text) for text in start] if start else [list(f.starts[0])]
     if out is not None:
         _check_out(out)
@@ -101,12 +105,13 @@ def _serve(surface: str | None, host: str, port: int, device: str) -> None:
     serve(host, port, device, link, tell=lambda url: typer.echo(f"serving {url} (Ctrl-C ends it)"))
 
 
-def _write_page(out: Path | None) -> None:
+def _write_page(out: Path | None, optimizers: str | None) -> None:
     from ..lab.page import write_page
 
     if out is None:
         raise ArgumentError("SURFACE is missing: name one, saddle for instance, or give --serve or --out page.html")
-    write_page(out, tell=lambda name: typer.echo(f"computing paths on {name}", err=True))
+    names = None if optimizers is None else [name.strip() for name in optimizers.split(",")]
+    write_page(out, optimizers=names, on_surface=lambda name: typer.echo(f"computing paths on {name}", err=True))
     typer.echo(f"written {out}")
 
 

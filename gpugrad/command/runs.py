@@ -30,19 +30,6 @@ MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 
 Say = Callable[..., None]
 
-# What --lr is if it is not given: the peak that did well on the digits and on MNIST with the default schedule.
-LEARNING_RATES = {
-    "sgd": 0.3,
-    "momentum": 0.1,
-    "nesterov": 0.1,
-    "adagrad-norm": 3.0,
-    "adagrad": 0.03,
-    "rmsprop": 0.003,
-    "adadelta": 1.0,
-    "adam": 0.003,
-    "adamw": 0.003,
-}
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -176,7 +163,7 @@ def train(
     )
     loss = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing) if classification else nn.MSELoss()
     decay = {"weight_decay": settings.weight_decay} if settings.weight_decay else {}
-    rate = LEARNING_RATES[settings.optimizer] if settings.lr is None else settings.lr
+    rate = optim.RULES[settings.optimizer].peak_lr if settings.lr is None else settings.lr
     optimizer = optim.make(settings.optimizer, model.parameters(), lr=rate, **decay)
     schedule = None if settings.schedule == "constant" else optim.make_schedule(settings.schedule, optimizer)
     trainer = Trainer(

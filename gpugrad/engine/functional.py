@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, DeviceError, GraphError, choose
-from ..kernels.activation import SAVES_INPUT
+from ..kernels.activation import ACTIVATIONS, check_activation
 from ..kernels.dense import backward_workspace, forward_workspace
 from . import arithmetic
 from .device import Device
@@ -31,6 +32,7 @@ def dense(
         rows = arithmetic.reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
         out = dense(rows, w, b, activation=activation, negative_slope=negative_slope)
         return arithmetic.reshape(out, *x.shape[:-1], w.shape[-1])
+    check_activation(activation, negative_slope)
     parents = (x, w) if b is None else (x, w, b)
     device = common_device(*parents)
     options = {
@@ -41,7 +43,8 @@ def dense(
     sizes = (x.shape[0], *w.shape)
     y = device.empty((x.shape[0], w.shape[-1]), x.dtype)
     differentiable = grad_enabled() and any(p.requires_grad for p in parents)
-    z = device.empty(y.shape, y.dtype) if activation in SAVES_INPUT and differentiable else None
+    saves_input = differentiable and ACTIVATIONS[activation].saves_input
+    z = device.empty(y.shape, y.dtype) if saves_input else None
     workspace = device.workspace(forward_workspace(*sizes), x.dtype)
     device.run(device.kernels.dense_forward, x.data, w.data, _data(b), y, z, workspace, **options)
 
@@ -71,12 +74,13 @@ def dense(
 
 @operation
 def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
-    """An activation by name, elementwise: identity, relu, leaky_relu, tanh, sigmoid, gelu or silu."""
+    """An activation by its name in `kernels.activation.ACTIVATIONS`, elementwise."""
+    check_activation(name, negative_slope)
     device = x.device
     options = {"activation": name, "negative_slope": negative_slope}
     y = device.empty(x.shape, x.dtype)
     device.run(device.kernels.activation_forward, x.data, y, **options)
-    saves_input = name in SAVES_INPUT
+    saves_input = ACTIVATIONS[name].saves_input
 
     def backward(dy):
         dx = device.empty(x.shape, x.dtype)
@@ -86,28 +90,24 @@ def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
     return on_tape(name, y, (x,), backward, saved=(x,) if saves_input else (), saves_output=not saves_input)
 
 
-def relu(x: Tensor) -> Tensor:
-    return activation(x, "relu")
-
-
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """x where it is positive, else negative_slope·x."""
     return activation(x, "leaky_relu", negative_slope)
 
 
-def tanh(x: Tensor) -> Tensor:
-    return activation(x, "tanh")
+def _named(name: str) -> Callable[[Tensor], Tensor]:
+    def function(x: Tensor) -> Tensor:
+        return activation(x, name)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = ACTIVATIONS[name].formula
+    return function
 
 
-def sigmoid(x: Tensor) -> Tensor:
-    return activation(x, "sigmoid")
-
-
-def gelu(x: Tensor) -> Tensor:
-    return activation(x, "gelu")
-
-
-def silu(x: Tensor) -> Tensor:
-    return activation(x, "silu")
+relu, tanh, sigmoid, gelu, silu = map(_named, ("relu", "tanh", "sigmoid", "gelu", "silu"))
+for _name in ACTIVATIONS:  # a row is enough for a function of its name
+    if _name != "identity":
+        globals().setdefault(_name, _named(_name))
 
 
 def dropout(x: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:

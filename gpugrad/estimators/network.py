@@ -13,18 +13,8 @@ from ..engine.precision import precision
 from ..engine.random import Generator
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
+from ..kernels.activation import SKLEARN_NAMES
 from ..training.evaluation import ROWS
-
-# Names of scikit-learn's and of PyTorch's, and of the kernel.
-ACTIVATIONS = {
-    "identity": "identity",
-    "logistic": "sigmoid",
-    "tanh": "tanh",
-    "relu": "relu",
-    "leaky_relu": "leaky_relu",
-    "gelu": "gelu",
-    "silu": "silu",
-}
 
 
 def forward(
@@ -38,7 +28,7 @@ def forward(
     """What the last layer puts out, before its activation. activation and dropout: of the hidden layers."""
     last = len(weights) - 1
     for i, (w, b) in enumerate(zip(weights, intercepts, strict=True)):
-        x = functional.dense(x, w, b, activation="identity" if i == last else ACTIVATIONS[activation])
+        x = functional.dense(x, w, b, activation="identity" if i == last else SKLEARN_NAMES[activation])
         if dropout and i != last:
             x = functional.dropout(x, dropout, generator=generator)
     return x

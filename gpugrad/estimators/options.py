@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -13,29 +13,19 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .. import optim
 from ..engine.device import Device
 from ..errors import ArgumentError
+from ..kernels.activation import SKLEARN_NAMES
 from ..kernels.dense import PRECISIONS
+from ..kernels.regression import LOSSES
 from ..training.callbacks import Callback
-from .network import ACTIVATIONS
 
-SOLVERS: dict[str, Callable[[Any], tuple[type[optim.Optimizer], dict[str, Any]]]] = {
-    "sgd": lambda e: (
-        optim.SGD,
-        {"momentum": e.momentum, "nesterov": e.nesterovs_momentum and e.momentum > 0, "lr_in_buffer": True},
-    ),
-    "adam": lambda e: (optim.Adam, {"betas": (e.beta_1, e.beta_2), "eps": e.epsilon, "eps_hat": True}),
-    "adamw": lambda e: (optim.Adam, {"betas": (e.beta_1, e.beta_2), "eps": e.epsilon}),  # its decay is in Session
-    "rmsprop": lambda e: (optim.RMSprop, {"eps": e.epsilon}),
-    "adagrad": lambda e: (optim.Adagrad, {}),
-    "adadelta": lambda e: (optim.Adadelta, {}),
-    "lbfgs": lambda e: (optim.SGD, {}),  # its steps are SciPy's
-}
-ADAMW_DECAY = 1e-2  # PyTorch's
+LBFGS = "lbfgs"
+SOLVERS = (*(name for name, rule in optim.RULES.items() if rule.is_solver), LBFGS)
 
 # scikit-learn asks this list whether a solver goes through minibatches; its own estimators refuse the new names.
-_multilayer_perceptron._STOCHASTIC_SOLVERS[:] = [name for name in SOLVERS if name != "lbfgs"]
+_multilayer_perceptron._STOCHASTIC_SOLVERS[:] = [name for name in SOLVERS if name != LBFGS]
 
 BOTH: dict[str, list] = {
-    "activation": [StrOptions(set(ACTIVATIONS))],
+    "activation": [StrOptions(set(SKLEARN_NAMES))],
     "solver": [StrOptions(set(SOLVERS))],
     "device": [str, Device],
     "toolchain": [str, None],
@@ -53,7 +43,7 @@ OF_CLASSIFIER: dict[str, list] = {
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
 }
 OF_REGRESSOR: dict[str, list] = {
-    "loss": [StrOptions({"squared_error", "absolute_error", "huber", "poisson"})],
+    "loss": [StrOptions(set(LOSSES))],
     "delta": [Interval(Real, 0, None, closed="neither")],
 }
 
@@ -72,7 +62,7 @@ def check_together(estimator: Any, incremental: bool) -> None:
     for callback in e.callbacks or ():
         if not isinstance(callback, Callback):
             raise ArgumentError(f"callbacks holds {callback!r}, expected objects of gg.Callback: make it a subclass")
-    if e.solver == "lbfgs":
+    if e.solver == LBFGS:
         wrong = {name: getattr(e, name) for name, out in _OF_STEPS.items() if getattr(e, name) != out}
         if e.weight_decay:
             wrong["weight_decay"] = e.weight_decay
@@ -90,11 +80,24 @@ def check_together(estimator: Any, incremental: bool) -> None:
         )
 
 
+def make_optimizer(estimator: Any, groups: list[dict[str, Any]]) -> optim.Optimizer:
+    """The optimizer of an estimator's solver over these parameter groups; the steps of L-BFGS are SciPy's."""
+    rate = estimator.learning_rate_init
+    if estimator.solver == LBFGS:
+        return optim.SGD(groups, lr=rate)
+    rule = optim.RULES[estimator.solver]
+    cls, options = (rule.cls, rule.options) if rule.solver is None else (rule.solver.cls, rule.solver.options)
+    return cls(groups, lr=rate, **{k: v(estimator) if callable(v) else v for k, v in options.items()})
+
+
 def decay(estimator: Any) -> float:
-    """The decoupled weight decay of an estimator."""
-    if estimator.weight_decay is None:
-        return ADAMW_DECAY if estimator.solver == "adamw" else 0.0
-    return estimator.weight_decay
+    """The decoupled weight decay of an estimator; by default that of its solver's class, if it is decoupled there."""
+    if estimator.weight_decay is not None:
+        return estimator.weight_decay
+    rule = optim.RULES.get(estimator.solver)
+    if rule is None or not rule.cls.decoupled:
+        return 0.0
+    return inspect.signature(rule.cls).parameters["weight_decay"].default
 
 
 def make_schedule(estimator: Any, optimizer: optim.Optimizer) -> optim.Schedule | None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import optim
 from ..engine.device import Device
 from ..engine.parameter import Parameter
 from ..engine.precision import precision
@@ -18,7 +17,7 @@ from ..engine.tensor import Tensor
 from ..training.evaluation import ROWS
 from ..training.minibatches import Minibatches
 from . import network
-from .options import SOLVERS, decay, make_schedule
+from .options import decay, make_optimizer, make_schedule
 
 
 class Session:
@@ -38,9 +37,9 @@ class Session:
             [Parameter(np.asarray(array, self.dtype), device) for array in arrays]
             for arrays in (estimator.coefs_, estimator.intercepts_)
         )
-        rule, options = SOLVERS[estimator.solver](estimator)
-        groups = [{"params": self._weights}, {"params": self._intercepts}]
-        self.optimizer: optim.Optimizer = rule(groups, lr=estimator.learning_rate_init, **options)
+        self.optimizer = make_optimizer(estimator, [{"params": self._weights}, {"params": self._intercepts}])
+        for group in self.optimizer.param_groups:
+            group["weight_decay"] = 0.0  # decoupled decay is on the weights alone, by the session
         self.schedule = make_schedule(estimator, self.optimizer)
         self._decay = decay(estimator)
         self._kept = device.zeros(1, self.dtype)  # of a weight by a step's decoupled decay: 1 − lr·decay

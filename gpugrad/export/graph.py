@@ -13,6 +13,7 @@ import numpy as np
 
 from ..engine.version import __version__
 from ..errors import ArgumentError
+from ..kernels.activation import ACTIVATIONS
 from .steps import Activation, Product, Step
 
 # What onnxruntime 1.20 reads, and older ones; the version of the file goes with the operators'.
@@ -136,10 +137,10 @@ def _activation(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> st
         return graph.add("Div", z, graph.add("Add", graph.add("Exp", graph.add("Neg", z)), number(1)))
     if step.name == "leaky_relu":
         return graph.add("PRelu", z, number(step.negative_slope))  # LeakyRelu has its slope in float32
-    simple = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
-    if step.name not in simple:
+    operator = ACTIVATIONS[step.name].onnx
+    if operator is None:
         raise ArgumentError(f"the activation {step.name!r} has no counterpart in ONNX: train the model with another")
-    return graph.add(simple[step.name], z)
+    return graph.add(operator, z)
 
 
 def labels(graph: Builder, index: str, classes: np.ndarray) -> str:

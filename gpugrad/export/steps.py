@@ -13,9 +13,8 @@ import numpy as np
 
 from .. import nn
 from ..errors import ArgumentError
-
-# scikit-learn's names of activations, where they are not PyTorch's.
-FROM_SKLEARN = {"logistic": "sigmoid"}
+from ..kernels.activation import SKLEARN_NAMES
+from ..nn.activations import MODULES, ActivationModule
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ Step = Product | Activation
 
 def of_estimator(model: Any) -> list[Step]:
     """The products of a fitted estimator and the activations between them; that of the output is not one of them."""
-    between = Activation(FROM_SKLEARN.get(model.activation, model.activation))
+    between = Activation(SKLEARN_NAMES[model.activation])
     steps: list[Step] = []
     for weight, bias in zip(model.coefs_, model.intercepts_, strict=True):
         steps += [Product(weight, bias), between]
@@ -62,25 +61,13 @@ def _of_module(module: nn.Module) -> Iterator[Step]:
         yield Product(module.weight.numpy(), None if module.bias is None else module.bias.numpy())
         if module.activation != "identity":
             yield Activation(module.activation, module.negative_slope)
-    elif type(module) is nn.LeakyReLU:
-        yield Activation("leaky_relu", module.negative_slope)
-    elif type(module) in ACTIVATIONS:
-        yield Activation(ACTIVATIONS[type(module)])
+    elif isinstance(module, ActivationModule) and type(module) in MODULES.values():
+        yield Activation(module.name, getattr(module, "negative_slope", 0.01))
     elif type(module) not in (nn.Dropout, nn.Flatten):
         raise ArgumentError(
             f"a {type(module).__name__} cannot be exported, expected a Sequential of Dense layers, activations, "
             "Dropout and Flatten: build the model of these"
         )
-
-
-ACTIVATIONS: dict[type, str] = {
-    nn.Identity: "identity",
-    nn.ReLU: "relu",
-    nn.Tanh: "tanh",
-    nn.Sigmoid: "sigmoid",
-    nn.GELU: "gelu",
-    nn.SiLU: "silu",
-}
 
 
 def n_in(steps: list[Step]) -> int:

@@ -16,6 +16,7 @@ from ..engine.device import device as get_device
 from ..engine.random import check_seed
 from ..errors import ArgumentError, choose
 from ..optim import Optimizer
+from ..optim.registry import check_options
 from . import surfaces
 from .objective import Objective
 from .running import Noise, Perturbation, Rows, minibatch_of, run
@@ -216,7 +217,7 @@ def _seeds(seed: Any, n_starts: int) -> list[int]:
 def _maker(rule: Any, options: dict[str, Any]) -> tuple[str, Callable[[list[dict[str, Any]]], Optimizer]]:
     """The name of an optimizer, and what makes it over parameter groups."""
     if isinstance(rule, type) and issubclass(rule, Optimizer):
-        optim._check_options(f"option of {rule.__name__}", rule, options)
+        check_options(f"option of {rule.__name__}", rule, options)
         return rule.__name__, lambda groups: rule(groups, **options)
     if not isinstance(rule, str):
         raise ArgumentError(

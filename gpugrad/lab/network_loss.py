@@ -54,9 +54,8 @@ class NetworkLoss:
 
     def rate(self, optimizer: str) -> float:
         """A learning rate that suits an optimizer, by its name in `optim.NAMES`, on this plane."""
-        return {"adadelta": 20.0, "adagrad-norm": 0.5, "adagrad": 0.5, "rmsprop": 0.03, "adam": 0.1, "adamw": 0.1}.get(
-            optimizer, self.lr
-        )
+        rate = optim.RULES[optimizer].plane_rate
+        return self.lr if rate is None else rate
 
     @functools.cached_property
     def levels(self) -> tuple[float, ...]:

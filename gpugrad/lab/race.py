@@ -9,7 +9,8 @@ from .. import optim
 from ..errors import ArgumentError, choose
 from .minimize import Path, minimize
 
-WITH_MOMENTUM = ("momentum", "nesterov")
+USUAL = ("sgd", "momentum", "adam")  # of the command and the page, where none is asked for
+WITH_MOMENTUM = tuple(name for name, rule in optim.RULES.items() if "momentum" in rule.options)
 
 
 def entrants(text: str, lr: str | None, f: Any, called: str = "--optimizer") -> list[tuple[str, list[float]]]:

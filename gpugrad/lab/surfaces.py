@@ -11,6 +11,7 @@ import numpy as np
 from ..engine import arithmetic
 from ..engine.tensor import Tensor
 from ..errors import choose
+from ..optim import RULES
 
 Point = tuple[float, ...]
 Bounds = tuple[tuple[float, float], tuple[float, float]]
@@ -47,13 +48,8 @@ class Surface:
 
     def rate(self, optimizer: str) -> float:
         """A learning rate that suits an optimizer, by its name in `optim.NAMES`, in this view."""
-        if optimizer in ("sgd", "momentum", "nesterov"):
-            return self.lr / 2 if optimizer == "nesterov" else self.lr  # which is stable up to two thirds of the rate
-        if optimizer == "adadelta":
-            return 20.0  # its first steps are √eps = 1e-3 times this, whatever the function
         width = self.bounds[0][1] - self.bounds[0][0]
-        share = {"adagrad-norm": 4.0, "adagrad": 4.0, "rmsprop": 0.25}.get(optimizer, 1.0)
-        return float(f"{share * REACH * width:.2g}")
+        return RULES[optimizer].lab_rate(self.lr, REACH * width)
 
 
 def surface(name: str) -> Any:

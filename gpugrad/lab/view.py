@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..engine.device import device as get_device
 from ..errors import ArgumentError
+from ..optim import RULES
 from ..training.plots import figure_type
 from .minimize import Path
 from .objective import Objective
@@ -21,16 +23,9 @@ BLACK, RED, BLUE, GREEN = "#000000", "#D55E00", "#0072B2", "#009E73"
 PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLACK, RED, BLUE, GREEN, PURPLE, ORANGE, SKY)
 DASHES = ("-", "--", ":")
+_dotted = itertools.cycle(COLOURS)  # for optimizers whose row names no colour
 LOOKS = {
-    "sgd": (BLACK, "-"),
-    "momentum": (ORANGE, "-"),
-    "nesterov": (SKY, "-"),
-    "adagrad-norm": (GREEN, "--"),
-    "adagrad": (GREEN, "-"),
-    "rmsprop": (PURPLE, "-"),
-    "adadelta": (BLUE, "-"),
-    "adam": (RED, "-"),
-    "adamw": (RED, "--"),
+    name: (rule.colour, DASHES[rule.dashed]) if rule.colour else (next(_dotted), ":") for name, rule in RULES.items()
 }
 STYLE: dict[Any, Any] = {
     "font.size": 15,  # read from the back of a room, on a picture that fills a slide

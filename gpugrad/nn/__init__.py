@@ -2,8 +2,9 @@
 
 from ..engine.parameter import Parameter
 from . import init, losses
+from .activations import GELU, MODULES, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .containers import MLP, Sequential
-from .layers import GELU, Dense, Dropout, Flatten, Identity, LeakyReLU, Linear, ReLU, Sigmoid, SiLU, Tanh
+from .layers import Dense, Dropout, Flatten, Linear
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, PoissonNLLLoss
 from .module import Module
 from .pytorch import load_pytorch, to_pytorch
@@ -38,3 +39,6 @@ __all__ = [
     "summary",
     "to_pytorch",
 ]
+
+# A row of an activation is enough for `nn.Mish`.
+globals().update(MODULES)

@@ -7,11 +7,7 @@ the signals by factors of 0.7 and 0.3, and that of the gradients by 0.9 and 0.4;
 would make both grow without bound, by 1.5 and 2.2, and 1.9 and 2.8. tanh, sigmoid and identity have gain 1, as Glorot
 & Bengio assume: the activation is linear near 0.
 
-| activation              | default        | gain                          |
-| ----------------------- | -------------- | ----------------------------- |
-| relu, gelu, silu        | he_normal      | √2                            |
-| leaky_relu              | he_normal      | √(2/(1 + negative_slope²))    |
-| tanh, sigmoid, identity | glorot_uniform | 1                             |
+The rows of `kernels.activation.ACTIVATIONS` say which activation has which: `default_initialiser`, `activation_gain`.
 
 He, Zhang, Ren & Sun, "Delving deep into rectifiers", arXiv:1502.01852. Glorot & Bengio, "Understanding the difficulty
 of training deep feedforward neural networks", AISTATS 2010. Saxe, McClelland & Ganguli, arXiv:1312.6120 (orthogonal).
@@ -78,27 +74,16 @@ INITIALISERS: dict[str, Initialiser] = {
     f.__name__: f for f in (he_uniform, he_normal, glorot_uniform, glorot_normal, orthogonal, zeros)
 }
 
-# activation: (name of the default initialiser, gain); the gain of leaky_relu is for a slope of 0.
-DEFAULTS = {
-    "relu": ("he_normal", math.sqrt(2)),
-    "leaky_relu": ("he_normal", math.sqrt(2)),
-    "gelu": ("he_normal", math.sqrt(2)),
-    "silu": ("he_normal", math.sqrt(2)),
-    "tanh": ("glorot_uniform", 1.0),
-    "sigmoid": ("glorot_uniform", 1.0),
-    "identity": ("glorot_uniform", 1.0),
-}
-
 
 def default_initialiser(activation: str) -> Initialiser:
-    """The initialiser of the layers of an activation, as the table says."""
-    return INITIALISERS[DEFAULTS[choose("activation", activation, ACTIVATIONS)][0]]
+    """The initialiser of the layers of an activation."""
+    return INITIALISERS[ACTIVATIONS[choose("activation", activation, ACTIVATIONS)].init]
 
 
 def activation_gain(activation: str, negative_slope: float = 0.01) -> float:
-    """The gain of an activation, as the table says."""
-    gain = DEFAULTS[choose("activation", activation, ACTIVATIONS)][1]
-    return gain / math.sqrt(1 + negative_slope**2) if activation == "leaky_relu" else gain
+    """The gain of an activation."""
+    row = ACTIVATIONS[choose("activation", activation, ACTIVATIONS)]
+    return row.gain / math.sqrt(1 + negative_slope**2) if row.sloped else row.gain
 
 
 def draw_weight(

@@ -1,4 +1,4 @@
-"""The layers: Dense, Dropout, Flatten, and the activations as modules."""
+"""The layers: Dense, Dropout, Flatten."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..engine.parameter import Parameter
 from ..engine.random import Generator, host_generator
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
-from ..kernels.activation import check_activation
+from ..kernels.activation import ACTIVATIONS, check_activation
 from .init import Initialiser, draw_weight
 from .module import Module, check_tensor
 
@@ -81,7 +81,7 @@ class Dense(Module):
         text = f"{self.in_features}, {self.out_features}"
         if self.activation != "identity":
             text += f", activation={self.activation!r}"
-        if self.activation == "leaky_relu":
+        if ACTIVATIONS[self.activation].sloped:
             text += f", negative_slope={self.negative_slope}"
         return text if self.bias is not None else f"{text}, bias=False"
 
@@ -130,69 +130,6 @@ class Flatten(Module):
         if x.ndim == 0:
             raise ArgumentError("Flatten got a tensor with no axes, expected (batch, …): reshape it first")
         return x if x.ndim == 2 else x.reshape(x.shape[0], math.prod(x.shape[1:]))
-
-
-# ---- activations ----
-
-
-class _Activation(Module):
-    name: str
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_tensor(self, "the input", x)
-        return functional.activation(x, self.name)
-
-
-class Identity(Module):
-    """The input itself."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-class ReLU(_Activation):
-    """max(x, 0)."""
-
-    name = "relu"
-
-
-class LeakyReLU(Module):
-    """x where it is positive, else negative_slope·x."""
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        check_activation("leaky_relu", negative_slope)
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Tensor) -> Tensor:
-        check_tensor(self, "the input", x)
-        return functional.leaky_relu(x, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"{self.negative_slope}"
-
-
-class Tanh(_Activation):
-    """tanh x."""
-
-    name = "tanh"
-
-
-class Sigmoid(_Activation):
-    """1 / (1 + e^−x)."""
-
-    name = "sigmoid"
-
-
-class GELU(_Activation):
-    """x·Φ(x), the exact form with erf."""
-
-    name = "gelu"
-
-
-class SiLU(_Activation):
-    """x / (1 + e^−x)."""
-
-    name = "silu"
 
 
 # ---- checks ----

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +20,45 @@ from ..errors import ArgumentError, choose
 from .module import Module, check_tensor
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What the outputs (rows, n_out) of a network mean under a loss.
+
+    labels: whether the targets are class labels (rows,), and not values (rows, n_out). predicted: what is predicted, on
+    the host. probabilities: of the classes or of each yes/no output, if there are any. right: the share of each row's
+    outputs that agree with the targets, for an accuracy; None: the score is the r2 of `quantity`.
+    """
+
+    labels: bool = False
+    predicted: Callable[[Tensor], np.ndarray] = Tensor.numpy
+    probabilities: Callable[[Tensor], Tensor] | None = None
+    right: Callable[[Tensor, np.ndarray], np.ndarray] | None = None
+    quantity: Callable[[Tensor], np.ndarray] = Tensor.numpy
+
+
+CLASSES = Kind(
+    labels=True,
+    predicted=lambda out: out.argmax(1).numpy(),
+    probabilities=lambda out: out.softmax(1),
+    right=lambda out, labels: out.argmax(1).numpy() == labels,
+)
+YES_OR_NO = Kind(
+    predicted=lambda out: (out > 0).numpy().astype(np.int64),
+    probabilities=lambda out: out.sigmoid(),
+    right=lambda out, targets: ((out.numpy() > 0) == (targets > 0.5)).mean(axis=1),
+)
+VALUES = Kind()
+COUNTS = Kind(quantity=lambda out: np.exp(out.numpy()))  # of their logarithms
+
+
+def kind_of(loss: Any) -> Kind:
+    """What outputs mean under a loss; one that does not say so is of values."""
+    return getattr(loss, "kind", VALUES)
+
+
 class _Loss(Module):
+    kind: ClassVar[Kind] = VALUES
+
     def __init__(self, reduction: str) -> None:
         self.reduction = choose("reduction", reduction, functional.REDUCTIONS)
 
@@ -47,6 +86,8 @@ class CrossEntropyLoss(_Loss):
     weight (n_classes,): a weight for each class; it moves with the module. label_smoothing in [0, 1].
     Raises ArgumentError for weights that are negative, NaN, infinite, all zero, or not one for each class.
     """
+
+    kind = CLASSES
 
     def __init__(self, weight: Any = None, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         super().__init__(reduction)
@@ -82,6 +123,8 @@ class BCEWithLogitsLoss(_Loss):
     pos_weight (n_out,): the weight of the targets that are 1; it moves with the module.
     Raises ArgumentError for weights that are negative, NaN, infinite, all zero, or not one for each output.
     """
+
+    kind = YES_OR_NO
 
     def __init__(self, pos_weight: Any = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -148,6 +191,7 @@ class PoissonNLLLoss(_RegressionLoss):
     """e^p − t·p of the logarithms p of expected counts and the counts t, both (batch, n_out)."""
 
     loss = "poisson"
+    kind = COUNTS
 
 
 LOSSES: dict[str, Callable[..., Module]] = {

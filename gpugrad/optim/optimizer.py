@@ -27,10 +27,13 @@ class Optimizer:
         step is one launch a group.
     lr and options: what groups have that say nothing else.
 
-    Attributes: `param_groups` (list of dicts; lr and options may be changed at any time), `flat`.
+    Attributes: `param_groups` (list of dicts; lr and options may be changed at any time), `flat`; `decoupled` of the
+    class (whether weight_decay acts on the parameters by itself and not through the gradient).
 
     Raises ArgumentError for no parameters, an unknown option, or a value that the rule cannot take.
     """
+
+    decoupled = False
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Mapping[str, Any]], lr: float, **options: Any) -> None:
         defaults = {"lr": lr, **options}

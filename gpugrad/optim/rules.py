@@ -203,8 +203,6 @@ class Adam(Optimizer):
     amsgrad: the largest v so far takes v's place. State: `m`, `v`, `step` (t, one a group), and `v_max` with amsgrad.
     """
 
-    _decoupled = False
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -249,7 +247,7 @@ class Adam(Optimizer):
             beta2=beta2,
             eps=update.group["eps"],
             eps_hat=update.group["eps_hat"],
-            decoupled=self._decoupled,
+            decoupled=self.decoupled,
             **update.common,
         )
 
@@ -257,7 +255,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam whose weight decay does not pass through the averages: p ← p − lr·weight_decay·p, then Adam's step."""
 
-    _decoupled = True
+    decoupled = True
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from ..engine.device import Device
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError
+from ..nn.losses import kind_of
 
 ROWS = 4096  # that a forward pass takes at once
 
@@ -56,14 +57,12 @@ def scores(loss: nn.Module, out: Tensor, y: np.ndarray, weight: np.ndarray | Non
         targets = Tensor(device.upload(y, None if y.dtype == np.int32 else out.dtype), device)
         weights = None if weight is None else Tensor(device.upload(weight, out.dtype), device)
         result = {"loss": float(mean_loss(loss, out, targets, weights))}
-    if isinstance(loss, nn.CrossEntropyLoss):
-        return {**result, "accuracy": float(np.average(out.argmax(1).numpy() == y, weights=weight))}
-    if isinstance(loss, nn.BCEWithLogitsLoss):
-        right = ((out.numpy() > 0) == (y > 0.5)).mean(axis=1)
-        return {**result, "accuracy": float(np.average(right, weights=weight))}
+    kind = kind_of(loss)
+    if kind.right is not None:
+        return {**result, "accuracy": float(np.average(kind.right(out, y), weights=weight))}
     from sklearn.metrics import r2_score
 
-    predictions = np.exp(out.numpy()) if isinstance(loss, nn.PoissonNLLLoss) else out.numpy()
+    predictions = kind.quantity(out)
     if len(y) < 2 or not np.isfinite(predictions).all():
         return {**result, "r2": math.nan}
     return {**result, "r2": float(r2_score(y, predictions, sample_weight=weight))}

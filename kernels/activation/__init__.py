@@ -17,13 +17,52 @@ form, with erf); SiLU: Elfwing et al., arXiv:1702.03118.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...errors import choose
 from ..contract import MEASURED_SHAPES, Cost, Example, check_range, check_same, contract, draw
 
-ACTIVATIONS = ("identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu")
-SAVES_INPUT = frozenset({"gelu", "silu"})
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation, and what layers, initial weights, estimators and exports need to know of it.
+
+    module, formula: its class in `gpugrad.nn`, and what the class's docstring says. saves_input: the backward pass
+    reads z, not y. sloped: it has a negative_slope. init, gain: the initial weights of a layer before it, by `nn.init`;
+    the gain of a sloped one is for a slope of 0. onnx: the operator of ONNX that computes it, if there is one.
+    sklearn_name: in the estimators, where scikit-learn calls it something else.
+    """
+
+    name: str
+    module: str
+    formula: str
+    saves_input: bool = False
+    sloped: bool = False
+    init: str = "glorot_uniform"
+    gain: float = 1.0
+    onnx: str | None = None
+    sklearn_name: str | None = None
+
+
+HE = {"init": "he_normal", "gain": math.sqrt(2)}
+
+ACTIVATIONS = {
+    row.name: row
+    for row in (
+        Activation("identity", "Identity", "The input itself."),
+        Activation("relu", "ReLU", "max(x, 0).", onnx="Relu", **HE),
+        Activation("leaky_relu", "LeakyReLU", "x where it is positive, else negative_slope·x.", sloped=True, **HE),
+        Activation("tanh", "Tanh", "tanh x.", onnx="Tanh"),
+        Activation("sigmoid", "Sigmoid", "1 / (1 + e^−x).", onnx="Sigmoid", sklearn_name="logistic"),
+        Activation("gelu", "GELU", "x·Φ(x), the exact form with erf.", saves_input=True, **HE),
+        Activation("silu", "SiLU", "x / (1 + e^−x).", saves_input=True, **HE),
+    )
+}
+# By the names that the estimators have for them.
+SKLEARN_NAMES = {row.sklearn_name or row.name: row.name for row in ACTIVATIONS.values()}
 
 
 def check_activation(activation: str, negative_slope: float) -> None:
@@ -53,6 +92,7 @@ def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
     check_same(dy=dy, saved=saved, dz=dz)
 
 
+MEASURED = [name for name in ACTIVATIONS if name != "identity"]
 SIZES = {(1,): "one element", (3, 5): "shorter than a vector of 16 bytes", (4, 1024): "many blocks"}
 
 
@@ -82,7 +122,7 @@ def _(rng):
 
 @activation_forward.workloads
 def _(rng):
-    for activation in ACTIVATIONS[1:]:
+    for activation in MEASURED:
         for shape in MEASURED_SHAPES if activation == "relu" else MEASURED_SHAPES[-1:]:
             z = draw(rng, *shape)
             reason = f"{activation}, {shape[0]} × {shape[1]}"
@@ -91,7 +131,7 @@ def _(rng):
 
 @activation_backward.workloads
 def _(rng):
-    for activation in ACTIVATIONS[1:]:
+    for activation in MEASURED:
         for shape in MEASURED_SHAPES if activation == "relu" else MEASURED_SHAPES[-1:]:
             dy, saved = draw(rng, *shape), rng.random(shape, np.float32)
             reason = f"{activation}, {shape[0]} × {shape[1]}"

@@ -29,7 +29,7 @@ FORWARD = {
     "silu": lambda z, slope: z * sigmoid(z),
 }
 
-# By the output y, or by the input z where contract.SAVES_INPUT says so.
+# By the output y, or by the input z where the activation saves it.
 DERIVATIVE = {
     "identity": lambda y, slope: np.ones_like(y),
     "relu": lambda y, slope: (y > 0).astype(y.dtype),

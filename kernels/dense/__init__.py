@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, choose
-from ..activation import ACTIVATIONS, SAVES_INPUT, check_activation
+from ..activation import ACTIVATIONS, check_activation
 from ..contract import FLOATS, Cost, Example, check_array, contract, draw
 from .rounding import PRECISIONS
 from .variants import choose_variant, variant
@@ -202,7 +202,7 @@ def _(rng):
             "w": _normal(rng, n_in, n_out) / np.sqrt(np.float32(n_in)),
             "b": None if activation == "identity" else _normal(rng, n_out),
             "y": y,
-            "z": np.full_like(y, np.nan) if activation in SAVES_INPUT else None,
+            "z": np.full_like(y, np.nan) if ACTIVATIONS[activation].saves_input else None,
             "workspace": _scratch(forward_workspace(batch, n_in, n_out)),
         }
         scalars = {"activation": activation, "precision": precision}

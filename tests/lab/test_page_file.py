@@ -22,7 +22,7 @@ def file(tmp_path_factory):
     """The page with the paths of one surface."""
     file = tmp_path_factory.mktemp("page") / "lab.html"
     told = []
-    write_page(file, ["saddle"], tell=told.append)
+    write_page(file, ["saddle"], on_surface=told.append)
     assert told == ["saddle"]
     return file
 

@@ -19,7 +19,9 @@ from ...engine.device import Device
 from ...engine.host import to_host
 from ...engine.version import installed_version
 from ...errors import ArgumentError, DeviceError, KernelError
+from ...kernels.activation import ACTIVATIONS
 from ...kernels.contract import Contract, Example, tolerance
+from ...nn.losses import LOSSES
 
 Work = Callable[[], dict[str, Any]]
 Way = Callable[[Any, SimpleNamespace, dict[str, Any]], Work | None]
@@ -258,26 +260,23 @@ def _lower(torch, product, left, right, precision):
 
 @torch_way("activation_forward")
 def _(torch, a, scalars):
-    functional = torch.nn.functional
-    if scalars["activation"] == "leaky_relu":
-        return lambda: {"y": functional.leaky_relu(a.z, 0.01)}
-    activate = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
-    activate |= {"gelu": functional.gelu, "silu": functional.silu}
-    return lambda: {"y": activate[scalars["activation"]](a.z)}
+    activate = getattr(torch.nn.functional, scalars["activation"], None)
+    if activate is None:
+        return None
+    slope = (0.01,) if ACTIVATIONS[scalars["activation"]].sloped else ()
+    return lambda: {"y": activate(a.z, *slope)}
 
 
 @torch_way("activation_backward")
 def _(torch, a, scalars):
-    aten = torch.ops.aten
-    backward = {
-        "relu": lambda: aten.threshold_backward(a.dy, a.saved, 0),
-        "leaky_relu": lambda: aten.leaky_relu_backward(a.dy, a.saved, 0.01, True),
-        "tanh": lambda: aten.tanh_backward(a.dy, a.saved),
-        "sigmoid": lambda: aten.sigmoid_backward(a.dy, a.saved),
-        "gelu": lambda: aten.gelu_backward(a.dy, a.saved),
-        "silu": lambda: aten.silu_backward(a.dy, a.saved),
-    }[scalars["activation"]]
-    return lambda: {"dz": backward()}
+    name, aten = scalars["activation"], torch.ops.aten
+    if name == "relu":
+        return lambda: {"dz": aten.threshold_backward(a.dy, a.saved, 0)}
+    backward = getattr(aten, f"{name}_backward", None)
+    if backward is None:
+        return None
+    slope = (0.01, True) if ACTIVATIONS[name].sloped else ()  # True: `saved` is the output
+    return lambda: {"dz": backward(a.dy, a.saved, *slope)}
 
 
 def _loss(torch, prediction, gradient_name, loss):
@@ -306,14 +305,9 @@ def _(torch, a, scalars):
 
 @torch_way("regression_loss")
 def _(torch, a, scalars):
-    functional = torch.nn.functional
-    loss = {
-        "squared_error": functional.mse_loss,
-        "absolute_error": functional.l1_loss,
-        "huber": functional.huber_loss,
-        "poisson": functional.poisson_nll_loss,
-    }[scalars["loss"]]
-    return _loss(torch, a.predictions, "dpredictions", lambda p: loss(p, a.targets))
+    name = next(loss.__name__ for loss in LOSSES.values() if getattr(loss, "loss", None) == scalars["loss"])
+    loss = getattr(torch.nn, name, None)  # the classes have PyTorch's names
+    return None if loss is None else _loss(torch, a.predictions, "dpredictions", lambda p: loss()(p, a.targets))
 
 
 @torch_way("dropout_forward")

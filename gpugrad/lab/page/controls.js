@@ -2,7 +2,6 @@
 
 const SETTINGS = ["momentum", "noise", "seed", "steps"];
 const USUAL = { momentum: "0.9", noise: "0", seed: "0", steps: "200" };
-const USUAL_OPTIMIZERS = ["sgd", "momentum", "adam"];
 
 class Controls {
   #rows = new Map(); // optimizer: {box, rate}
@@ -38,7 +37,7 @@ class Controls {
   }
 
   #writeOptimizers(names, { rates, choices }, wanted) {
-    const chosen = new Map((wanted ?? USUAL_OPTIMIZERS.map((name) => ({ name }))).map(({ name, rate }) => [name, rate]));
+    const chosen = new Map((wanted ?? setup.usual.map((name) => ({ name }))).map(({ name, rate }) => [name, rate]));
     this.#rows.clear();
     $("optimizers").replaceChildren(...names.map((name) => {
       const row = document.createElement("div"), label = document.createElement("label"), box = document.createElement("input");

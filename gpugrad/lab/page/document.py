@@ -12,6 +12,7 @@ import numpy as np
 
 from ... import optim
 from ..minimize import Path
+from ..race import USUAL
 from ..surfaces import NAMES
 from ..view import LOOKS, View, view_of
 
@@ -24,13 +25,19 @@ HIGHEST = 65535  # of the whole numbers that heights are sent as
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src {}"
 
 
-def document(recorded: dict[str, str] | None = None, surfaces: Sequence[str] = NAMES) -> str:
-    """The page in HTML. recorded: the record of each surface, see `recorded`; None: the page asks its server."""
+def document(
+    recorded: dict[str, str] | None = None, surfaces: Sequence[str] = NAMES, usual: Sequence[str] = USUAL
+) -> str:
+    """The page in HTML. recorded: the record of each surface, see `recorded`; None: the page asks its server.
+
+    usual: the optimizers that are ticked at first.
+    """
     setup = {
         "surfaces": list(surfaces),
         "optimizers": [
             {"name": name, "colour": LOOKS[name][0], "dashed": LOOKS[name][1] != "-"} for name in optim.NAMES
         ],
+        "usual": list(usual),
         "recorded": recorded,
     }
     folder = resources.files(__package__)

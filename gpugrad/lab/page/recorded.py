@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from ...engine.files import check_writable, write_whole
-from ...errors import ArgumentError
+from ...errors import ArgumentError, choose
+from ...optim import RULES
 from ..minimize import Path
-from ..race import WITH_MOMENTUM, race
+from ..race import USUAL, WITH_MOMENTUM, race
 from ..surfaces import NAMES, NETWORK_LOSS, surface
 from .document import describe, document
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam")
+OPTIMIZERS = tuple(name for name, rule in RULES.items() if rule.recorded)
 RATES = (0.3, 1.0, 3.0)  # times the one that suits
 MOMENTA = (0.9, 0.99)
 NOISES = (0.0, 0.1)  # times the usual length of a gradient
@@ -33,28 +34,36 @@ TINY, DIGITS = 1e-12, 150  # values are kept as arsinh(value / TINY) · DIGITS, 
 
 
 def write_page(
-    file: str | pathlib.Path, surfaces: Sequence[str] = NAMES, *, tell: Callable[[str], Any] = lambda name: None
+    file: str | pathlib.Path,
+    surfaces: Sequence[str] = NAMES,
+    *,
+    optimizers: Sequence[str] | None = None,
+    on_surface: Callable[[str], Any] = lambda name: None,
 ) -> None:
     """Write the page with paths inside, for any browser and no server: .html, about 3 MB with all surfaces.
 
-    tell: is told the name of each surface before its paths are computed, which takes some seconds.
+    optimizers: whose paths are inside, ticked at first; None: those whose row in `optim.RULES` says so.
+    on_surface: called with the name of each surface before its paths are computed, which takes some seconds.
 
-    Raises ArgumentError for another ending or an unknown surface, StorageError where the file cannot be written.
+    Raises ArgumentError for another ending, an unknown surface or optimizer, StorageError where the file cannot be
+    written.
     """
     file = pathlib.Path(file)
     if file.suffix != ".html":
         raise ArgumentError(f"the page was to be written to {file.name}, expected a name that ends in .html: rename it")
     functions = [surface(name) for name in surfaces]
+    for name in optimizers or ():
+        choose("optimizer", name, RULES)
     check_writable(file.parent)
     records = {}
     for f in functions:
-        tell(f.name)
-        records[f.name] = record(f)
-    write_whole(file, document(records, [f.name for f in functions]))
+        on_surface(f.name)
+        records[f.name] = record(f, OPTIMIZERS if optimizers is None else optimizers)
+    write_whole(file, document(records, [f.name for f in functions], USUAL if optimizers is None else optimizers))
 
 
-def record(f: Any) -> str:
-    """The paths of a surface from a grid of starts, packed: base64 of gzip.
+def record(f: Any, optimizers: Sequence[str] = OPTIMIZERS) -> str:
+    """The paths of these optimizers on a surface from a grid of starts, packed: base64 of gzip.
 
     Inside: the length of a JSON object (uint32, little-endian), the object in UTF-8, and the numbers of all paths one
     after the other, x, then y, values and gradient norms, as int16 differences from frame to frame: first the low bytes
@@ -64,12 +73,12 @@ def record(f: Any) -> str:
     """
     told = describe(f, SIDE_OF_HEIGHTS)
     starts = _starts(f)
-    rates = {name: [float(f"{f.rate(name) * share:.2g}") for share in RATES] for name in OPTIMIZERS}
+    rates = {name: [float(f"{f.rate(name) * share:.2g}") for share in RATES] for name in optimizers}
     noises = [float(f"{told['slope'] * share:.2g}") for share in NOISES]
     frames = [*range(EVERY), *range(EVERY, STEPS, STRIDE)]
     paths: list[Path] = []
     for noise in noises:
-        for name in OPTIMIZERS:
+        for name in optimizers:
             for momentum in MOMENTA if name in WITH_MOMENTUM else MOMENTA[:1]:
                 entered = [(name, rates[name])]
                 paths += race(f, starts, entered, momentum=momentum, noise=noise, max_steps=STEPS)

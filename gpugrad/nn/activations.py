@@ -1,0 +1,49 @@
+"""The activations as modules, one class for each row of `kernels.activation.ACTIVATIONS`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..engine import functional
+from ..engine.tensor import Tensor
+from ..kernels.activation import ACTIVATIONS, Activation, check_activation
+from .module import Module, check_tensor
+
+
+class ActivationModule(Module):
+    """An activation as a module; `name` is that of its row."""
+
+    name: ClassVar[str]
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_tensor(self, "the input", x)
+        return x if self.name == "identity" else functional.activation(x, self.name)
+
+
+class SlopedModule(ActivationModule):
+    """One with a slope for negative inputs."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        check_activation(self.name, negative_slope)
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_tensor(self, "the input", x)
+        return functional.activation(x, self.name, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"{self.negative_slope}"
+
+
+def _module(row: Activation) -> type[ActivationModule]:
+    base = SlopedModule if row.sloped else ActivationModule
+    return type(row.module, (base,), {"name": row.name, "__doc__": row.formula, "__module__": __name__})
+
+
+MODULES = {row.module: _module(row) for row in ACTIVATIONS.values()}
+globals().update(MODULES)  # pickles look for a class here
+
+# Named once more for readers and type checkers.
+Identity, ReLU, Tanh = MODULES["Identity"], MODULES["ReLU"], MODULES["Tanh"]
+Sigmoid, GELU, SiLU = MODULES["Sigmoid"], MODULES["GELU"], MODULES["SiLU"]
+LeakyReLU = MODULES["LeakyReLU"]
