@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from ..engine.device import Device
-from ..errors import NonFiniteError
 from ..kernels import Launcher
 from ..kernels.contract import SCRATCH
-from . import state as training_state
+from . import state as states
 from .callbacks import Callback
-
-if TYPE_CHECKING:
-    from .minibatches import Minibatches
+from .epoch import end_schedule_epoch, run_epoch
+from .task import State, Task
 
 
 class NonFiniteWatch:
@@ -43,30 +42,29 @@ class NonFiniteWatch:
                 return
 
 
-def explain_non_finite(trainer: Any, good: dict[str, Any], data: Minibatches, hooks: Sequence[Callback]) -> NoReturn:
-    """Go back to the start of the epoch, run it again step by step, and raise with the first bad operation.
+def explain_non_finite(task: Task, good: State, between: Sequence[dict[str, Any]], hooks: Sequence[Callback]) -> str:
+    """Go back to a good state, train the epochs `between` again, and watch the next one; say where it fails.
 
-    The second run gives the same bits as the first, so the fault is met again, unless a callback caused it.
-    good: the state at the start of the epoch, of `training_state.capture`. Raises NonFiniteError.
+    An epoch that is run again gives the same bits, so the fault is met again, unless a callback caused it. The task is
+    left in the good state.
     """
-    training_state.restore(trainer, good, hooks)
-    watch = NonFiniteWatch(trainer.device)
-    start = trainer.steps
+    states.restore(task, good, hooks)
+    watch, bad_step = NonFiniteWatch(task.device), 0
     try:
-        with trainer.device.observe(watch):
-            trainer._train_epoch(data, trainer._make_step(data, recorded=False), [_Halt(watch)])
-    except _Found:
-        pass  # the step that was looked for
+        step = task.make_step(recorded=True)
+        for record in between:
+            run_epoch(task, step, rate=record["lr"])
+            task.history.records.append(record)
+            end_schedule_epoch(task, record)
+        epoch, start = task.epoch + 1, task.steps
+        with task.device.observe(watch), contextlib.suppress(_Found):
+            run_epoch(task, task.make_step(recorded=False), [_Halt(watch)])
+        bad_step = task.steps - start
     finally:
-        bad_step = trainer.steps - start
-        training_state.restore(trainer, good, hooks)
-    where = f"in epoch {trainer.epoch + 1}, step {bad_step} of {len(data.groups)}: {watch.first}"
+        states.restore(task, good, hooks)
     if watch.first is None:
-        where = f"in epoch {trainer.epoch + 1}, but not without its callbacks: one of them may have changed the model"
-    raise NonFiniteError(
-        f"the training is no longer finite {where}; the model is as it was before that epoch: "
-        "lower the learning rate, or clip the gradient"
-    )
+        return f"in epoch {epoch}, but not without its callbacks: one of them may have changed the model"
+    return f"in epoch {epoch}, step {bad_step} of {len(task.data.groups)}: {watch.first}"
 
 
 class _Found(Exception):

@@ -1,4 +1,4 @@
-"""The state of a training: taken after each epoch, gone back to, written to a checkpoint, resumed from one."""
+"""The state of a training: taken between epochs, gone back to, written to a checkpoint, resumed from one."""
 
 from __future__ import annotations
 
@@ -8,106 +8,69 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .callbacks import Callback
-from .checkpoint import as_json, check_settings, describe_model, join, read_file, split, write_file
-from .minibatches import Minibatches
+from .checkpoint import as_json, check_settings, join, read_file, split, write_file
+from .task import State, Task
 
 
-def capture(trainer: Any, hooks: Sequence[Callback]) -> dict[str, Any]:
-    """All that the rest of a training depends on, on the host."""
-    return {
-        "model": trainer.model.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
-        "schedule": None if trainer.schedule is None else trainer.schedule.state_dict(),
-        "dropout_calls": trainer.generator.get_calls(),
-        "epoch": trainer.epoch,
-        "steps": trainer.steps,
-        "history": [dict(entry) for entry in trainer.history.records],
-        "callbacks": [hook.state_dict() for hook in hooks],
+def capture(task: Task, hooks: Sequence[Callback]) -> State:
+    """Return all that the rest of a training depends on."""
+    own, optimizer = task.own_state(), task.optimizer.state_dict()
+    callbacks = [hook.state_dict() for hook in hooks]
+    arrays = {**own.arrays, "optimizer": optimizer["state"]}
+    arrays |= {f"callback{i}": kept.get("arrays", {}) for i, kept in enumerate(callbacks)}
+    values = {
+        **own.values,
+        "param_groups": optimizer["param_groups"],
+        "schedule": None if task.schedule is None else task.schedule.state_dict(),
+        "epoch": task.epoch,
+        "steps": task.steps,
+        "history": [dict(record) for record in task.history.records],
+        "callbacks": [{key: value for key, value in kept.items() if key != "arrays"} for kept in callbacks],
     }
+    return State(arrays, values)
 
 
-def restore(trainer: Any, state: dict[str, Any], hooks: Sequence[Callback]) -> None:
+def restore(task: Task, state: State, hooks: Sequence[Callback]) -> None:
     """Go back to a captured state. Raises CheckpointError where it does not fit."""
-    trainer.model.load_state_dict(state["model"])
-    trainer.optimizer.load_state_dict(state["optimizer"])
-    if trainer.schedule is not None:
-        trainer.schedule.load_state_dict(state["schedule"])
-    trainer.generator.set_calls(state["dropout_calls"])
-    trainer.steps = state["steps"]
-    trainer.history.records[:] = [dict(entry) for entry in state["history"]]
-    for hook, kept in zip(hooks, state["callbacks"], strict=True):
-        hook.load_state_dict({"arrays": {}, **kept})
+    arrays, values = state.arrays, state.values
+    task.load_own_state(state)
+    task.optimizer.load_state_dict({"state": arrays.get("optimizer", {}), "param_groups": values["param_groups"]})
+    if task.schedule is not None:
+        task.schedule.load_state_dict(values["schedule"])
+    task.history.records[:] = [dict(record) for record in values["history"]]
+    task.steps = values["steps"]
+    for i, (hook, kept) in enumerate(zip(hooks, values["callbacks"], strict=True)):
+        hook.load_state_dict({**kept, "arrays": arrays.get(f"callback{i}", {})})
 
 
-def write(
-    trainer: Any,
-    path: str | Path,
-    state: dict[str, Any],
-    data: Minibatches,
-    hooks: Sequence[Callback],
-    header: dict[str, Any],
-) -> None:
+def write(task: Task, path: str | Path, state: State, hooks: Sequence[Callback], header: dict[str, Any]) -> None:
     """Write a captured state to a checkpoint; `header` is kept with it."""
-    optimizer, callbacks = state["optimizer"], state["callbacks"]
-    sets = {"model": state["model"], "optimizer": optimizer["state"]}
-    sets |= {f"callback{i}": kept.get("arrays", {}) for i, kept in enumerate(callbacks)}
-    write_file(
-        path,
-        join(sets),
-        {
-            **header,
-            **{key: state[key] for key in ("schedule", "dropout_calls", "epoch", "steps", "history")},
-            "kind": "checkpoint",
-            "model": describe_model(trainer.model),
-            "param_groups": optimizer["param_groups"],
-            "callbacks": [{key: value for key, value in kept.items() if key != "arrays"} for kept in callbacks],
-            "run": _run(trainer, data, hooks),
-        },
-    )
+    content = {**header, **state.values, "kind": task.kind, "run": _run(task, hooks)}
+    write_file(path, join(state.arrays), content)
 
 
-def resume(trainer: Any, path: str | Path, data: Minibatches, hooks: Sequence[Callback]) -> None:
+def resume(task: Task, path: str | Path, hooks: Sequence[Callback]) -> None:
     """Continue from a checkpoint.
 
     Raises CheckpointError if it is damaged or was written by a training with other settings; then nothing was changed.
     """
     arrays, header = read_file(path)
-    if header.get("kind") != "checkpoint":
+    if header.get("kind") != task.kind:
         raise CheckpointError(
-            f"{path} holds a model without the state of its training: pass the checkpoint that was written beside it"
+            f"{path} is no {task.kind} but {header.get('kind', 'a model without the state of its training')}: "
+            "pass the file that the training wrote after each epoch"
         )
-    sets = split(arrays)
     try:
-        # Older checkpoints do not name the precision.
-        written, run = {"precision": "float32", **header["run"]}, as_json(_run(trainer, data, hooks))
-        check_settings(path, written, run)
-        callbacks = [{**kept, "arrays": sets.get(f"callback{i}", {})} for i, kept in enumerate(header["callbacks"])]
-        optimizer = {"state": sets.get("optimizer", {}), "param_groups": header["param_groups"]}
-        state = {**header, "model": sets.get("model", {}), "optimizer": optimizer, "callbacks": callbacks}
-        before = capture(trainer, hooks)
+        check_settings(path, {**task.older_settings, **header["run"]}, as_json(_run(task, hooks)))
+        before = capture(task, hooks)
         try:
-            restore(trainer, state, hooks)
+            restore(task, State(split(arrays), header), hooks)
         except BaseException:
-            restore(trainer, before, hooks)
+            restore(task, before, hooks)
             raise
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} has a damaged header ({error!r}): use an earlier one") from None
 
 
-def _run(trainer: Any, data: Minibatches, hooks: Sequence[Callback]) -> dict[str, Any]:
-    """What a training that resumes must have in common with the one that wrote the checkpoint.
-
-    Clipping and the loss are left out: they act on what comes and may be changed on the way.
-    """
-    description = describe_model(trainer.model)
-    return {
-        **data.settings,
-        "seed": trainer.seed,
-        "precision": trainer.precision,
-        "model": description["class"],
-        **(description["config"] or {}),
-        "optimizer": type(trainer.optimizer).__name__,
-        **trainer.initial_options,
-        "schedule": None if trainer.schedule is None else type(trainer.schedule).__name__,
-        "callbacks": [type(hook).__name__ for hook in hooks],
-    }
+def _run(task: Task, hooks: Sequence[Callback]) -> dict[str, Any]:
+    return {**task.settings(), "callbacks": [type(hook).__name__ for hook in hooks]}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import math
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -22,16 +21,16 @@ from ..engine.random import Generator, check_seed
 from ..engine.recording import record
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, DataError
-from . import state as training_state
+from ..nn.losses import kind_of
 from .callbacks import Callback, EarlyStopping
-from .checkpoint import as_json, save_model
+from .checkpoint import describe_model, save_model
 from .checks import check_features, check_labels, check_targets, check_weights, class_weights
-from .debug import explain_non_finite
 from .evaluation import forward, mean_loss, scores
 from .history import History
+from .loop import Loop
 from .minibatches import Minibatches
-from .progress import Progress
 from .streaming import is_mapped
+from .task import State, Step, Task
 
 logger = logging.getLogger("gpugrad")
 
@@ -49,7 +48,7 @@ def _in_turn(method: Method) -> Method:
     return cast(Method, held)
 
 
-class Trainer:
+class Trainer(Task):
     """Trains a model on a device.
 
     model: any `nn.Module` from (batch, n_features) to (batch, n_out). loss: a module (predictions, targets) → mean over
@@ -65,8 +64,11 @@ class Trainer:
     Raises ArgumentError for a value outside these, DeviceError for a device that is not there or lacks the precision.
 
     Attributes: `model`, `loss`, `optimizer`, `schedule`, `device`, `precision`, `generator` (of dropout), `history`,
-    `epoch` and `steps` (trained so far).
+    `epoch` and `steps` (trained so far), `stop_reason`.
     """
+
+    kind = "checkpoint"
+    older_settings: ClassVar[dict[str, Any]] = {"precision": "float32"}
 
     def __init__(
         self,
@@ -104,7 +106,6 @@ class Trainer:
         self.clip_value = clip_value
         self.record = record
         self.history = History()
-        self.steps = 0
         self.generator = Generator(seed, self.device)
         # A resumed training takes the options from its checkpoint: they must be the ones it was made with.
         self.initial_options = {
@@ -115,12 +116,6 @@ class Trainer:
         }
         self._dtype = self.optimizer.flat.dtype
         self._epoch_loss = self.device.zeros(1, self._dtype)  # of the running epoch so far, a share of each row's loss
-        self._epoch_rows = self._rows_so_far = 0
-        self._stop_reason: str | None = None
-
-    @property
-    def epoch(self) -> int:
-        return len(self.history)
 
     # ---- training ----
 
@@ -184,7 +179,7 @@ class Trainer:
             )
         if checkpoint is not None:
             check_writable(Path(checkpoint).parent)
-        data = Minibatches(
+        self.data = Minibatches(
             self.device,
             x,
             y,
@@ -199,81 +194,29 @@ class Trainer:
             on_device=data_on_device,
         )
         del x, y, weight, rows  # what training needs of them is in data now
-        hooks = [*([early_stopping] if early_stopping else []), *callbacks]
-        goal = epochs if resume else self.epoch + epochs
-        self._stop_reason = self.history.stopped = None
-        for hook in hooks:
-            hook.on_fit_begin(self)
-        if resume is not None:
-            training_state.resume(self, resume, data, hooks)
-        if self.schedule is not None:
-            taken, left = self.schedule.steps, max(0, goal - self.epoch)
-            steps = len(data.groups)
-            self.schedule.prepare(total_steps=taken + left * steps, steps_per_epoch=steps, epochs=taken + left)
+        self._validation = validation
+        self.stop_reason = self.history.stopped = None
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
                 module.generator = self.generator
+        loop = Loop(self, [*([early_stopping] if early_stopping else []), *callbacks], recorded=self.record)
+        goal = epochs if resume else self.epoch + epochs
         try:
-            # NumPy need not warn of an overflow: a loss that is not finite is explained.
-            with Progress(self.epoch, goal, data.rows, show=progress) as bar, np.errstate(all="ignore"):
-                self._train_until(goal, data, validation, hooks, bar, checkpoint, checkpoint_header or {})
-        except KeyboardInterrupt:
-            self._stop_reason = f"interrupted in epoch {self.epoch + 1}"
-            logger.warning("training was %s", self._stop_reason)
+            loop.begin(resume)
+            loop.run(goal, progress=progress, checkpoint=checkpoint, header=checkpoint_header)
         finally:
-            self.model.eval()
-        for hook in hooks:
-            hook.on_fit_end(self)
-        self.history.stopped = self._stop_reason
+            del self.data, self._validation
         return self.history
 
     def running_loss(self) -> tuple[float, int]:
         """Of the running epoch so far: the sum of the losses of its rows, and their number; waits for the device."""
-        return float(self.device.download(self._epoch_loss)[0]) * self._epoch_rows, self._rows_so_far
+        return float(self.device.download(self._epoch_loss)[0]) * self.data.rows, self.rows_so_far
 
-    def stop(self, reason: str) -> None:
-        """End the training after the running epoch; for callbacks."""
-        self._stop_reason = reason
+    # ---- what the loop asks for ----
 
-    def _train_until(
-        self,
-        goal: int,
-        data: Minibatches,
-        validation: tuple[np.ndarray, np.ndarray] | None,
-        hooks: Sequence[Callback],
-        bar: Progress,
-        checkpoint: str | Path | None,
-        header: dict[str, Any],
-    ) -> None:
-        step = self._make_step(data, self.record)
-        good = training_state.capture(self, hooks)
-        while self.epoch < goal:
-            for hook in hooks:
-                hook.on_epoch_begin(self, self.epoch)
-            if self._stop_reason is not None:
-                break
-            entry = self._train_epoch(data, step, hooks, bar)
-            if not (math.isfinite(entry["train_loss"]) and self.optimizer.is_finite()):
-                explain_non_finite(self, good, data, hooks)
-            if validation is not None:
-                xv, yv = validation
-                found = self._scores(xv, yv, data.scale)
-                entry.update({f"validation_{name}": value for name, value in found.items()})
-            self.history.records.append(entry)  # from here on the epoch counts
-            if self.schedule is not None and self.schedule.interval != "step":
-                self.schedule.step(entry.get("validation_loss", entry["train_loss"]))
-            for hook in hooks:
-                hook.on_epoch_end(self, entry)
-            entry.update(as_json(entry))  # whatever callbacks added
-            bar.epoch_done(entry)
-            del good  # before there is a second one
-            good = training_state.capture(self, hooks)
-            if checkpoint is not None:
-                training_state.write(self, checkpoint, good, data, hooks, header)
-
-    def _make_step(self, data: Minibatches, recorded: bool) -> Callable[..., None]:
+    def make_step(self, recorded: bool) -> Step:
         """The step over one minibatch: gather, forward, loss, backward; after the last one of a group the update."""
-        device = self.device
+        device, data = self.device, self.data
 
         def training_step(size: int, group_rows: int, first: bool, last: bool) -> None:
             x, y, weight = data.next(size)
@@ -296,40 +239,51 @@ class Trainer:
 
         return record(training_step, device) if recorded else training_step
 
-    def _train_epoch(
-        self, data: Minibatches, step: Callable[..., None], hooks: Sequence[Callback], bar: Progress | None = None
-    ) -> dict[str, Any]:
-        """Train one epoch; returns its entry in the history."""
+    def begin_epoch(self, rate: float | None = None) -> None:
+        """The order of the rows follows from seed and epoch, the learning rate from the schedule."""
         self.model.train()
-        rate = self.optimizer.param_groups[0]["lr"]
-        start = time.perf_counter()
-        data.begin_epoch(self.epoch)
+        self.data.begin_epoch(self.epoch)
         self.device.write(self._epoch_loss, 0)
-        self._epoch_rows, self._rows_so_far = data.rows, 0
-        for group in data.groups:
-            rows = sum(group)
-            for hook in hooks:
-                hook.on_step_begin(self, self.steps)
-            for i, size in enumerate(group):
-                data.prepare(size)
-                step(size, rows, i == 0, i == len(group) - 1)
-                if bar is not None:
-                    bar.advance(size)
-            self.steps += 1
-            self._rows_so_far += rows
-            if self.schedule is not None and self.schedule.interval == "step":
-                self.schedule.step()
-            for hook in hooks:
-                hook.on_step_end(self, self.steps)
-        loss = float(self.device.download(self._epoch_loss)[0])
-        seconds = time.perf_counter() - start
+
+    def epoch_loss(self) -> float:
+        return float(self.device.download(self._epoch_loss)[0])
+
+    def after_epoch(self, record: dict[str, Any]) -> dict[str, Any]:
+        if self._validation is None:
+            return {}
+        found = self._scores(*self._validation, self.data.scale)
+        return {f"validation_{name}": value for name, value in found.items()}
+
+    def end(self) -> None:
+        self.model.eval()
+
+    def report_interrupt(self) -> None:
+        logger.warning("training was %s", self.stop_reason)
+
+    def span_of_schedule(self, goal: int) -> tuple[int, int]:
+        assert self.schedule is not None
+        return self.schedule.steps, max(0, goal - self.epoch)
+
+    def own_state(self) -> State:
+        values = {"model": describe_model(self.model), "dropout_calls": self.generator.get_calls()}
+        return State({"model": self.model.state_dict()}, values)
+
+    def load_own_state(self, state: State) -> None:
+        self.model.load_state_dict(state.arrays.get("model", {}))
+        self.generator.set_calls(state.values["dropout_calls"])
+
+    def settings(self) -> dict[str, Any]:
+        """Clipping and the loss are left out: they act on what comes and may be changed on the way."""
+        description = describe_model(self.model)
         return {
-            "epoch": self.epoch + 1,
-            "steps": self.steps,
-            "train_loss": loss,
-            "lr": rate,
-            "seconds": seconds,
-            "samples_per_second": data.rows / seconds,
+            **self.data.settings,
+            "seed": self.seed,
+            "precision": self.precision,
+            "model": description["class"],
+            **(description["config"] or {}),
+            "optimizer": type(self.optimizer).__name__,
+            **self.initial_options,
+            "schedule": None if self.schedule is None else type(self.schedule).__name__,
         }
 
     # ---- use ----
@@ -344,20 +298,15 @@ class Trainer:
     @_in_turn
     def predict(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
         """Class labels (rows,); for BCEWithLogitsLoss 0 or 1 (rows, n_out); else the outputs (rows, n_out)."""
-        out = self._forward(check_features(x), scale)
-        if isinstance(self.loss, nn.CrossEntropyLoss):
-            return out.argmax(1).numpy()
-        if isinstance(self.loss, nn.BCEWithLogitsLoss):
-            return (out > 0).numpy().astype(np.int64)
-        return out.numpy()
+        return kind_of(self.loss).predicted(self._forward(check_features(x), scale))
 
     @_in_turn
     def predict_proba(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
         """Probabilities (rows, n_classes), or of each yes/no output; only for a loss on logits."""
-        if not isinstance(self.loss, nn.CrossEntropyLoss | nn.BCEWithLogitsLoss):
+        probabilities = kind_of(self.loss).probabilities
+        if probabilities is None:
             raise ArgumentError(f"predict_proba needs a loss on logits, not {type(self.loss).__name__}: use predict")
-        out = self._forward(check_features(x), scale)
-        return (out.softmax(1) if isinstance(self.loss, nn.CrossEntropyLoss) else out.sigmoid()).numpy()
+        return probabilities(self._forward(check_features(x), scale)).numpy()
 
     def save(self, path: str | Path, **header: Any) -> None:
         """Write the model to a safetensors file; read it back with `gg.load_model`."""
@@ -379,7 +328,7 @@ class Trainer:
         out = self._forward(x[:1], scale)
         if out.ndim != 2:
             raise ArgumentError(f"the model puts out the shape {out.shape} for one row, expected (1, n_out)")
-        check = check_labels if isinstance(self.loss, nn.CrossEntropyLoss) else check_targets
+        check = check_labels if kind_of(self.loss).labels else check_targets
         n_out = out.shape[1]
         return x, check(y, len(x), n_out, f"y{what}"), n_out
 
@@ -399,7 +348,7 @@ class Trainer:
             raise ArgumentError(f"validation_split is {validation_split}, expected a share in [0, 1)")
         if validation_data is not None and validation_split:
             raise ArgumentError("validation_data and validation_split are both given: pass one of them")
-        labels = isinstance(self.loss, nn.CrossEntropyLoss)
+        labels = kind_of(self.loss).labels
         x, y, n_out = self._pair(x, y, scale)
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
         if class_weight is not None:

@@ -132,8 +132,8 @@ def test_a_damaged_checkpoint(tmp_path, model):
         with pytest.raises(CheckpointError, match=f"damaged header.*{name}.*use an earlier one"):
             other.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
         after = training_state.capture(other, [])
-        for kept in before["model"]:  # nothing was changed
-            np.testing.assert_array_equal(before["model"][kept], after["model"][kept])
+        for kept in before.arrays["model"]:  # nothing was changed
+            np.testing.assert_array_equal(before.arrays["model"][kept], after.arrays["model"][kept])
         assert (other.epoch, other.steps) == (0, 0)
     checkpoint.write_file(tmp_path / "d", arrays, {**header, "run": None})
     with pytest.raises(CheckpointError, match="damaged header"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...engine.device import device as get_device
 from ...optim import Adam
+from ...training.epoch import run_epoch
 from ...training.minibatches import Minibatches
 from ...training.trainer import Trainer
 from ..measure.networks import Problem, Weights, weights_of
@@ -15,16 +16,16 @@ class Own:
         model = problem.model()
         optimizer = Adam(model.parameters(), lr=problem.lr)
         self.trainer = Trainer(model, optimizer=optimizer, device=target, seed=problem.seed)
-        self.data = Minibatches(
+        self.trainer.data = Minibatches(
             target, problem.x, problem.y, batch_size=problem.batch, scale=problem.scale, seed=problem.seed
         )
-        self._step = self.trainer._make_step(self.data, True)
+        self._step = self.trainer.make_step(recorded=True)
 
     def train(self, epoch: int) -> None:
         """Train until `epoch`, counted from 0, is done."""
         while self.trainer.epoch <= epoch:
-            entry = self.trainer._train_epoch(self.data, self._step, ())  # reads the loss: the device is done
-            self.trainer.history.records.append(entry)
+            record = run_epoch(self.trainer, self._step)  # reads the loss: the device is done
+            self.trainer.history.records.append(record)
 
     def weights(self) -> Weights:
         return weights_of(self.trainer.model)

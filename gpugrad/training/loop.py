@@ -1,0 +1,108 @@
+"""The loop that every training goes through: epochs, hooks, schedule, history, progress, checkpoints, an end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import NonFiniteError
+from . import state as states
+from .callbacks import Callback
+from .checkpoint import as_json
+from .debug import explain_non_finite
+from .epoch import end_schedule_epoch, run_epoch
+from .progress import Progress
+from .task import State, Step, Task
+
+
+class Loop:
+    """The training of a task with its callbacks.
+
+    recorded: replay the step; False runs it through the tape each time. strict: an epoch that leaves anything that is
+    not finite raises NonFiniteError with the reason, and the task is as it was before that epoch; otherwise training
+    continues, and `explain` finds the reason afterwards.
+    """
+
+    def __init__(self, task: Task, hooks: Sequence[Callback], *, recorded: bool = True, strict: bool = True) -> None:
+        self._task, self._hooks = task, hooks
+        self._recorded, self._strict = recorded, strict
+        self._good = State()  # the last state to go back to
+
+    def begin(self, resume: str | Path | None = None) -> None:
+        """Start callbacks, and go to where a checkpoint was written."""
+        for hook in self._hooks:
+            hook.on_fit_begin(self._task)
+        if resume is not None:
+            states.resume(self._task, resume, self._hooks)
+
+    def run(
+        self,
+        goal: int,
+        *,
+        progress: bool | None = None,
+        checkpoint: str | Path | None = None,
+        header: dict[str, Any] | None = None,
+    ) -> None:
+        """Train until there are `goal` epochs in the history, or a callback, a rule or an interrupt ends it.
+
+        progress: a live bar; None shows it on a terminal. checkpoint: a file written after each epoch, with `header`.
+        """
+        task = self._task
+        if task.schedule is not None:
+            (taken, ahead), steps = task.span_of_schedule(goal), len(task.data.groups)
+            task.schedule.prepare(total_steps=taken + ahead * steps, steps_per_epoch=steps, epochs=taken + ahead)
+        step = task.make_step(self._recorded)
+        self._good = states.capture(task, self._hooks)
+        try:
+            # NumPy need not warn of an overflow: a loss that is not finite is explained.
+            with Progress(task.epoch, goal, task.data.rows, show=progress) as bar, np.errstate(all="ignore"):
+                while task.epoch < goal and task.stop_reason is None:
+                    for hook in self._hooks:
+                        hook.on_epoch_begin(task, task.epoch)
+                    if task.stop_reason is None:
+                        self._run_epoch(step, bar)
+                        self._keep(checkpoint, header or {})
+        except KeyboardInterrupt:
+            task.stop_reason = f"interrupted in epoch {task.epoch + 1}"
+            task.report_interrupt()
+        finally:
+            task.end()
+        for hook in self._hooks:
+            hook.on_fit_end(task)
+        task.history.stopped = task.stop_reason
+
+    def explain(self) -> str:
+        """Say in which step since `run` began a result was not finite first, and of which operation."""
+        records, first = self._task.history.records, self._good.values["epoch"]
+        bad = next((i for i in range(first, len(records)) if not math.isfinite(records[i]["train_loss"])), -1)
+        return explain_non_finite(self._task, self._good, records[first:bad], self._hooks)
+
+    def _run_epoch(self, step: Step, bar: Progress) -> None:
+        task = self._task
+        record = run_epoch(task, step, self._hooks, bar)
+        if self._strict and not (math.isfinite(record["train_loss"]) and task.optimizer.is_finite()):
+            raise NonFiniteError(
+                f"the training is no longer finite {explain_non_finite(task, self._good, [], self._hooks)}; "
+                "the model is as it was before that epoch: lower the learning rate, or clip the gradient"
+            )
+        record.update(task.after_epoch(record))
+        task.history.records.append(record)  # from here on the epoch counts
+        end_schedule_epoch(task, record)
+        for hook in self._hooks:
+            hook.on_epoch_end(task, record)
+        record.update(as_json(record))  # whatever callbacks added
+        bar.epoch_done(record)
+        task.judge_epoch(record)
+
+    def _keep(self, checkpoint: str | Path | None, header: dict[str, Any]) -> None:
+        """Keep the state after an epoch where it may be needed."""
+        if self._strict:
+            self._good = State()  # before there is a second one
+            self._good = states.capture(self._task, self._hooks)
+        if checkpoint is not None:
+            state = self._good if self._strict else states.capture(self._task, self._hooks)
+            states.write(self._task, checkpoint, state, self._hooks, header)
