@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context, is_classifier
+from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
-from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..data.inputs import as_input
 from ..engine.device import Device
@@ -22,12 +19,24 @@ from ..engine.device import device as get_device
 from ..engine.files import check_writable
 from ..errors import ArgumentError
 from ..training.history import History
+from ..training.loop import Loop
+from ..training.state import read
 from . import network, saved
 from .exports import Exports
 from .loss_of_targets import loss_of_targets
 from .namespace import as_given
-from .options import check_together
-from .run import Rows, Run
+from .options import LBFGS, check_together
+from .rows import Rows
+from .run import Run
+from .scikit_learn import (
+    NON_FINITE,
+    Perceptron,
+    check_sample_weight,
+    fit_context,
+    learning_rate_of,
+    stack_level,
+    validate_data,
+)
 from .session import Session
 
 # Attributes that are not what was learned.
@@ -41,13 +50,14 @@ OF_THE_TRAINING = {
 }
 
 
-class OnDevice(Exports, BaseMultilayerPerceptron):
+class OnDevice(Exports, Perceptron):
     """The part of an estimator that trains and predicts on a device; scikit-learn's class checks, draws and names."""
 
     device: Any
     toolchain: str | None
     precision: str
     checkpoint: Any
+    accumulation_steps: int
     history_: History
     validation_loss_curve_: list[float] | None
     validation_scores_: list[float] | None
@@ -89,7 +99,7 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
 
     # ---- training ----
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None, resume: bool = False
     ) -> Any:
@@ -102,52 +112,40 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
         Raises scikit-learn's errors for data that it does not take; ArgumentError for parameters that do not go
         together, CheckpointError for a checkpoint of another training.
         """
-        if self.solver == "lbfgs" and validation_data is not None:
+        if self.solver == LBFGS and validation_data is not None:
             raise ArgumentError("validation_data needs epochs, which solver 'lbfgs' has not: choose another solver")
         if resume and self.checkpoint is None:
             raise ArgumentError("resume needs the parameter checkpoint: the path of a file to go on from")
         self._validation_data = validation_data
-        self._resumed = saved.read(self) if resume else None
+        self._resumed = saved.checkpoint_of(self) if resume else None
         try:
-            return self._fit(X, y, sample_weight=sample_weight, incremental=False)
+            return self._fit(X, y, sample_weight=sample_weight, incremental=False)  # checks, and calls _train
         finally:
             del self._validation_data, self._resumed
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+    def _before_fit(self, incremental: bool) -> None:
         check_together(self, incremental)
         if self.checkpoint is not None:
             check_writable(Path(self.checkpoint).parent)
-        X, y, sample_weight = as_input(X), as_input(y, "y"), as_input(sample_weight, "sample_weight")
-        return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
-    def _initialize(self, y: np.ndarray, layer_units: Any, dtype: Any) -> None:
-        if (resumed := getattr(self, "_resumed", None)) is not None:
-            self._random_state = resumed.first_random_state()
+    def _before_weights(self) -> None:
+        if (path := getattr(self, "_resumed", None)) is not None:
+            state = read(path, Run.kind)
+            self._random_state = saved.random_state(state.arrays, state.values, "first")
         if self.checkpoint is not None:
             self._first_random_state = self._random_state.get_state(legacy=False)
-        super()._initialize(y, layer_units, dtype)
+
+    def _after_weights(self) -> None:
         self.history_, self.validation_loss_curve_ = History(), None
 
-    def _fit_stochastic(
-        self,
-        X: Any,
-        y: np.ndarray,
-        sample_weight: np.ndarray | None,
-        activations: Any,
-        deltas: Any,
-        coef_grads: Any,
-        intercept_grads: Any,
-        layer_units: Any,
-        incremental: bool,
-    ) -> None:
+    def _train(self, rows: Rows, incremental: bool) -> None:
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         with self._device().lock:
-            self._fit_in_epochs(X, y, sample_weight, incremental)
+            self._train_in_epochs(self._weighted(rows), incremental)
 
-    def _fit_in_epochs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, incremental: bool) -> None:
-        train, validation = Rows(X, y, self._weight_of_classes(y, sample_weight)), None
-        session = self._begin(incremental)
+    def _train_in_epochs(self, train: Rows, incremental: bool) -> None:
+        session, validation = self._begin(incremental), None
         if (given := getattr(self, "_validation_data", None)) is not None:
             validation = self._given_validation(given)
         elif self.early_stopping:
@@ -157,21 +155,22 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
         if validation is not None:
             self.validation_loss_curve_ = self.validation_loss_curve_ or []
             self.validation_scores_ = self.validation_scores_ or []
-        session.load(train.x, train.y, train.weight, self._rows_of_a_batch(len(train.y)))
+        session.load(train, self._rows_of_a_batch(len(train)), self.accumulation_steps)
         self.n_iter_ = 0
         try:
-            run = Run(self, session, train, validation)
-            for hook in run.hooks:
-                hook.on_fit_begin(run)
-            if (resumed := getattr(self, "_resumed", None)) is not None:
-                resumed.restore(self, run)
-            run.until_it_ends(incremental)
+            run = Run(self, session, train, validation, incremental)
+            loop = Loop(run, list(self.callbacks or ()), strict=False)
+            loop.begin(getattr(self, "_resumed", None))
+            epochs = 1 if incremental else self.max_iter - self.n_iter_
+            loop.run(run.epoch + epochs, progress=self.verbose == 2, checkpoint=self.checkpoint)
+            if self.early_stopping:
+                self.coefs_, self.intercepts_ = self._best_coefs, self._best_intercepts
+            else:
+                self.coefs_, self.intercepts_ = session.read()
+            if not all(np.isfinite(w).all() for w in (*self.coefs_, *self.intercepts_)):
+                raise ValueError(f"{NON_FINITE} It happened {loop.explain()}.")
         finally:
             session.release()
-        if self.early_stopping:
-            self.coefs_, self.intercepts_ = self._best_coefs, self._best_intercepts
-        else:
-            self.coefs_, self.intercepts_ = session.read()
 
     def _begin(self, incremental: bool) -> Session:
         """The session to train in: one that goes on where the last one ended if that is asked for."""
@@ -182,18 +181,14 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
             session = self._session = Session(self, self._device())
             if goes_on and state is not None:
                 session.load_state_dict(state)
-        if not goes_on:  # scikit-learn's, with no parameters: it keeps the learning rate and knows when to stop
-            if self.solver == "sgd":
-                options = (self.learning_rate, self.momentum, self.nesterovs_momentum, self.power_t)
-                self._optimizer = SGDOptimizer([], self.learning_rate_init, *options)
-            else:
-                self._optimizer = AdamOptimizer([], self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        if not goes_on:
+            self._optimizer = learning_rate_of(self)
         session.write(self.coefs_, self.intercepts_)
         return session
 
-    def _weight_of_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
-        """The weights of the rows with those of their classes; here there are none."""
-        return sample_weight
+    def _weighted(self, rows: Rows) -> Rows:
+        """The rows with the weights of their classes; here there are none."""
+        return rows
 
     def _given_validation(self, given: Any) -> Rows:
         """The rows of `validation_data`, checked as those of `fit` are."""
@@ -213,7 +208,7 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
         )
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = column_or_1d(labels, warn=True)
-        weight = None if len(given) == 2 or given[2] is None else _check_sample_weight(as_input(given[2]), x)
+        weight = None if len(given) == 2 or given[2] is None else check_sample_weight(as_input(given[2]), x)
         y = labels
         if is_classifier(self):
             unknown = np.setdiff1d(unique_labels(labels), self.classes_)
@@ -249,35 +244,32 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
             return min(200, n_samples)
         if self.batch_size > n_samples:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                stacklevel=stack_level(),
             )
         return int(np.clip(self.batch_size, 1, n_samples))
 
-    def _write_checkpoint(self, run: Run) -> None:
-        saved.write(self, run)
+    def _before_minimizing(self, rows: Rows) -> Rows:
+        rows = self._weighted(rows)
+        self._device().lock.acquire()
+        self._session = self._session_over_all(rows)
+        return rows
 
-    def _fit_lbfgs(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, *scratch: Any) -> None:
-        sample_weight = self._weight_of_classes(y, sample_weight)
-        with self._device().lock:
-            self._session = self._session_over_all(X, y, sample_weight)
-            try:
-                super()._fit_lbfgs(X, y, sample_weight, *scratch)
-            finally:
-                del self._session
+    def _after_minimizing(self) -> None:
+        del self._session
+        self._device().lock.release()
 
-    def _session_over_all(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Session:
+    def _session_over_all(self, rows: Rows) -> Session:
         session = Session(self, self._device())
-        session.load(X, y, sample_weight, X.shape[0])
+        session.load(rows, rows.x.shape[0])
         return session
 
-    def _loss_grad_lbfgs(
-        self, packed_coef_inter: np.ndarray, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, *scratch: Any
-    ) -> tuple[float, np.ndarray]:
+    def _loss_and_gradient(self, packed: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         with self._device().lock:
-            session = getattr(self, "_session", None) or self._session_over_all(X, y, sample_weight)
-            loss, gradient = session.loss_and_gradient(packed_coef_inter)
+            session = getattr(self, "_session", None) or self._session_over_all(rows)
+            loss, gradient = session.loss_and_gradient(packed)
         if self.loss == "poisson":
-            loss += loss_of_targets(y, sample_weight, np.arange(len(y)), len(y))
+            loss += loss_of_targets(rows.y, rows.weight, np.arange(len(rows)), len(rows))
         return loss, gradient
 
     # ---- use ----
@@ -289,13 +281,11 @@ class OnDevice(Exports, BaseMultilayerPerceptron):
         """Labels, or outputs, for X (rows, features): a NumPy array, or one of X's library under array API dispatch."""
         return as_given(super().predict(X), X)
 
-    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
-        if check_input:
-            X = validate_data(self, as_input(X), accept_sparse=["csr", "csc"], reset=False)
+    def _outputs(self, x: Any) -> np.ndarray:
         device = self._device()
         with device.lock:
             return network.outputs(
-                X,
+                x,
                 self.coefs_,
                 self.intercepts_,
                 activation=self.activation,

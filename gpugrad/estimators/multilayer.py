@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..export.exportable import exportable
 from .base import OnDevice
 from .namespace import as_given
 from .options import BOTH, OF_CLASSIFIER, OF_REGRESSOR
+from .rows import Rows
 
 
 @exportable
@@ -32,7 +34,8 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
     schedule: of the learning rate, a name of `gg.optim.SCHEDULE_NAMES` such as "cosine", or a function from an
     optimizer to one of `gg.optim`'s schedules; max_iter epochs are its length.
     callbacks: a list of `gg.Callback`. verbose: 2 is a progress bar. checkpoint: a file that is written after each
-    epoch, for `fit(…, resume=True)`.
+    epoch, for `fit(…, resume=True)`. accumulation_steps: minibatches whose gradients make one step of the solver, the
+    one of all their rows.
     class_weight: "balanced", or {label: weight}; multiplied with sample_weight. label_smoothing: share of each label
     that is spread over all classes, in [0, 1).
 
@@ -83,6 +86,7 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
         schedule: Any = None,
         callbacks: Any = None,
         checkpoint: Any = None,
+        accumulation_steps: int = 1,
         class_weight: Any = None,
         label_smoothing: float = 0.0,
     ) -> None:
@@ -96,11 +100,11 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
         """Their logarithms."""
         return as_given(np.log(super().predict_proba(X)), X)
 
-    def _weight_of_classes(self, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
+    def _weighted(self, rows: Rows) -> Rows:
         if self.class_weight is None:
-            return sample_weight
-        weight = compute_sample_weight(self.class_weight, self._label_binarizer.inverse_transform(y))
-        return weight if sample_weight is None else weight * sample_weight
+            return rows
+        weight = compute_sample_weight(self.class_weight, self._label_binarizer.inverse_transform(rows.y))
+        return replace(rows, weight=weight if rows.weight is None else weight * rows.weight)
 
 
 @exportable
@@ -155,6 +159,7 @@ class MLPRegressor(OnDevice, neural_network.MLPRegressor):
         schedule: Any = None,
         callbacks: Any = None,
         checkpoint: Any = None,
+        accumulation_steps: int = 1,
         delta: float = 1.0,
     ) -> None:
         _set_parameters(self, locals())

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 
+from .scikit_learn import array_device, get_namespace
+
 
 def as_given(result: np.ndarray, x: Any) -> Any:
     """A result as an array of x's library on x's device, such as a CUDA tensor, if dispatch is on and it is one.
@@ -17,7 +19,5 @@ def as_given(result: np.ndarray, x: Any) -> Any:
         return result
     if result.dtype.kind not in "biuf":
         return result
-    from sklearn.utils._array_api import device, get_namespace
-
     xp, _ = get_namespace(x)
-    return xp.asarray(result, device=device(x))
+    return xp.asarray(result, device=array_device(x))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
-
-from sklearn.neural_network import _multilayer_perceptron
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from .. import optim
 from ..engine.device import Device
@@ -17,12 +14,12 @@ from ..kernels.activation import SKLEARN_NAMES
 from ..kernels.dense import PRECISIONS
 from ..kernels.regression import LOSSES
 from ..training.callbacks import Callback
+from .scikit_learn import Interval, StrOptions, offer_solvers
 
 LBFGS = "lbfgs"
 SOLVERS = (*(name for name, rule in optim.RULES.items() if rule.is_solver), LBFGS)
 
-# scikit-learn asks this list whether a solver goes through minibatches; its own estimators refuse the new names.
-_multilayer_perceptron._STOCHASTIC_SOLVERS[:] = [name for name in SOLVERS if name != LBFGS]
+offer_solvers(name for name in SOLVERS if name != LBFGS)
 
 BOTH: dict[str, list] = {
     "activation": [StrOptions(set(SKLEARN_NAMES))],
@@ -37,6 +34,7 @@ BOTH: dict[str, list] = {
     "schedule": [StrOptions(set(optim.SCHEDULE_NAMES)), callable, None],
     "callbacks": [list, tuple, None],
     "checkpoint": [str, os.PathLike, None],
+    "accumulation_steps": [Interval(Integral, 1, None, closed="left")],
 }
 OF_CLASSIFIER: dict[str, list] = {
     "class_weight": [StrOptions({"balanced"}), dict, list, None],
@@ -48,7 +46,14 @@ OF_REGRESSOR: dict[str, list] = {
 }
 
 # What a step through a minibatch has and L-BFGS has not, with the value that leaves it out.
-_OF_STEPS = {"dropout": 0, "clip_norm": None, "clip_value": None, "schedule": None, "checkpoint": None}
+_OF_STEPS = {
+    "dropout": 0,
+    "clip_norm": None,
+    "clip_value": None,
+    "schedule": None,
+    "checkpoint": None,
+    "accumulation_steps": 1,
+}
 
 
 def check_together(estimator: Any, incremental: bool) -> None:

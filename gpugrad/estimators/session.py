@@ -16,8 +16,10 @@ from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
 from ..training.evaluation import ROWS
 from ..training.minibatches import Minibatches
+from ..training.task import Step
 from . import network
 from .options import decay, make_optimizer, make_schedule
+from .rows import Rows
 
 
 class Session:
@@ -26,9 +28,10 @@ class Session:
     estimator: with `coefs_`, `intercepts_` and `out_activation_`. The penalty alpha is on the weights, divided by the
     weight of a minibatch's rows, as in scikit-learn; decoupled decay is on the weights too.
 
-    Attributes: `device`, `optimizer`, `schedule` (or None), `generator` (of dropout, or None), `sizes` (of the
-    minibatches of an epoch).
+    Attributes: `device`, `optimizer`, `schedule` (or None), `generator` (of dropout, or None); after `load`, `data`.
     """
+
+    data: Minibatches
 
     def __init__(self, estimator: Any, device: Device) -> None:
         self.device, self._estimator = device, estimator
@@ -47,23 +50,30 @@ class Session:
         self.generator: Generator | None = None
         if estimator.dropout:  # its numbers come from random_state, as all chance does
             self.generator = Generator(int(estimator._random_state.randint(2**31 - 1)), device)
+        self._evaluate: Any = None  # the loss over all rows, recorded
         self._sums = device.zeros(2, self.dtype)  # of an epoch: the losses, and the squares of the weights
 
-    def load(self, x: Any, y: np.ndarray, weight: np.ndarray | None, batch_size: int) -> None:
-        """Take the rows to train on: x and y as scikit-learn has checked them, y (rows, n_outputs)."""
-        e = self._estimator
+    def load(self, rows: Rows, batch_size: int, accumulation_steps: int = 1) -> None:
+        """Take the rows to train on."""
+        e, y, weight = self._estimator, rows.y, rows.weight
         self._kind = e.loss if e.loss != "log_loss" else e.out_activation_
         # scikit-learn halves a squared error; what it reports is the mean over the outputs, what it descends their sum.
         self._factor = 0.5 if self._kind == "squared_error" else 1.0
         over_outputs = self._kind in ("squared_error", "absolute_error", "huber")
         self._reported = self._factor / (y.shape[1] if over_outputs else 1)
-        self._weighted = weight is not None
+        # The penalty is weight decay of the optimizer, divided by the rows, where their number is its divisor and its
+        # weight decay passes through the gradient; else it is a term of the loss.
+        self._penalty_in_loss = weight is not None or self.optimizer.decoupled
         self._mean_weight = 1.0 if weight is None else float(np.mean(weight))
-        x, y = self._encode(x, y)
-        self._data = Minibatches(self.device, x, y, weight, batch_size=batch_size, shuffle=False, dtype=self.dtype)
-        self.sizes = [size for (size,) in self._data.groups]
-        self._step = record(self._run_step, self.device)
-        self._evaluate = record(self._run_evaluation, self.device)
+        self.data = Minibatches(
+            self.device,
+            *self._encode(rows.x, y),
+            weight,
+            batch_size=batch_size,
+            accumulation_steps=accumulation_steps,
+            shuffle=False,
+            dtype=self.dtype,
+        )
 
     def _encode(self, x: Any, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x = np.ascontiguousarray(network.dense(x), self.dtype)
@@ -83,40 +93,47 @@ class Session:
 
     def begin_epoch(self, order: np.ndarray) -> None:
         """order: of the rows."""
-        self._data.begin_epoch(0, order.astype(np.int32))
+        self.data.begin_epoch(0, order.astype(np.int32))
         self.device.write(self._sums, 0)
 
-    def step(self, size: int) -> None:
-        """Train on the next `size` rows of the epoch."""
-        if self._decay and self._decayed_at != self.rate:
-            self.device.write(self._kept, 1.0 - self.rate * self._decay)
-            self._decayed_at = self.rate
-        with precision(self._estimator.precision), np.errstate(all="ignore"):
-            self._data.prepare(size)
-            self.optimizer.param_groups[0]["weight_decay"] = 0.0 if self._weighted else self._estimator.alpha / size
-            self._step(size)
+    def make_step(self, recorded: bool) -> Step:
+        """The step over the next minibatch of an epoch; the last one of a group updates the parameters."""
+        e, group = self._estimator, self.optimizer.param_groups[0]
+        run = record(self._run_step, self.device) if recorded else self._run_step
+
+        def step(size: int, group_rows: int, first: bool, last: bool) -> None:
+            if self._decay and self._decayed_at != self.rate:
+                self.device.write(self._kept, 1.0 - self.rate * self._decay)
+                self._decayed_at = self.rate
+            group["weight_decay"] = 0.0 if self._penalty_in_loss else e.alpha / group_rows
+            with precision(e.precision):
+                run(size, group_rows, first, last)
+
+        return step
 
     def running_loss(self) -> float:
         """The sum of the losses of the epoch's rows so far, each as it was before its step."""
         losses, squares = self.device.download(self._sums)
-        alpha = 0.0 if self._weighted else self._estimator.alpha
+        alpha = 0.0 if self._penalty_in_loss else self._estimator.alpha
         return float(losses + 0.5 * alpha * squares)
 
     def epoch_loss(self) -> float:
         """The mean loss of the epoch's rows."""
-        return self.running_loss() / self._data.rows
+        return self.running_loss() / self.data.rows
 
-    def _run_step(self, size: int) -> None:
+    def _run_step(self, size: int, group_rows: int, first: bool, last: bool) -> None:
         e, device, flat = self._estimator, self.device, self.optimizer.flat
-        weighted = self._weighted
-        objective, reported = self._objective(size, penalty=weighted)
-        self.optimizer.zero_grad()
+        objective, reported = self._objective(size, group_rows, penalty=self._penalty_in_loss and first)
+        if first:
+            self.optimizer.zero_grad()
         objective.backward()
         partials = device.partials(self.dtype)
         arrays = reported.data.reshape(1), self._sums[:1], partials
         device.run(device.kernels.sum_elements, *arrays, scale=size, accumulate=True)
+        if not last:
+            return
         weights = flat.values[flat.slices[0]]
-        if not weighted:
+        if not self._penalty_in_loss:
             device.run(device.kernels.adagrad_norm_accumulate, weights, None, weights, self._sums[1:], partials)
         if e.clip_value is not None:
             self.optimizer.clip_grad_value(e.clip_value)
@@ -126,19 +143,24 @@ class Session:
             device.run(device.xp.multiply, weights, self._kept, out=weights)
         self.optimizer.step()
 
-    def _objective(self, size: int, penalty: bool) -> tuple[Any, Any]:
-        """(what is descended, what is reported) for the next rows; the penalty is in both if asked for."""
+    def _objective(self, size: int, group_rows: int, penalty: bool) -> tuple[Any, Any]:
+        """(what is descended, what is reported) for the next rows; the penalty is in both if asked for.
+
+        What is reported is the mean over these rows, by their weights. What is descended is their share in the mean
+        over the group, whose weights count as many as its rows where it is more than one minibatch.
+        """
         e = self._estimator
-        x, y, weight = self._data.next(size)
+        x, y, weight = self.data.next(size)
         out = network.forward(x, self._weights, self._intercepts, e.activation, e.dropout, self.generator)
         loss = self._loss(out, y, weight)
         total: Any = size if weight is None else weight.sum() * self._mean_weight
-        objective = loss * (self._factor * self._mean_weight) / total
+        of_group: Any = total if size == group_rows else group_rows * self._mean_weight
+        objective = loss * (self._factor * self._mean_weight) / of_group
         reported = loss.detach() * (self._reported * self._mean_weight) / total
         if penalty and e.alpha:
             squares = sum(((w * w).sum() for w in self._weights[1:]), (self._weights[0] * self._weights[0]).sum())
-            term = squares * (0.5 * e.alpha) / total
-            objective, reported = objective + term, reported + term.detach()
+            term = squares * (0.5 * e.alpha)
+            objective, reported = objective + term / of_group, reported + term.detach() / total
         return objective, reported
 
     def _loss(self, out: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
@@ -153,24 +175,26 @@ class Session:
         flat = self.optimizer.flat
         flat.write(flat.values, packed.astype(self.dtype))
         self.optimizer.param_groups[0]["weight_decay"] = 0.0
-        rows = self._data.rows
-        self._data.begin_epoch(0)
-        self._data.prepare(rows)
+        rows = self.data.rows
+        self.data.begin_epoch(0)
+        self.data.prepare(rows)
+        if self._evaluate is None:
+            self._evaluate = record(self._run_evaluation, self.device)
         with precision(self._estimator.precision), np.errstate(all="ignore"):
             reported = self._evaluate(rows)
         return float(reported), flat.download(flat.gradients).astype(np.float64)
 
     def _run_evaluation(self, rows: int) -> Tensor:
-        objective, reported = self._objective(rows, penalty=True)
+        objective, reported = self._objective(rows, rows, penalty=True)
         self.optimizer.zero_grad()
         objective.backward()
         return reported
 
-    def loss_of(self, x: Any, y: np.ndarray, weight: np.ndarray | None) -> float:
+    def loss_of(self, rows: Rows) -> float:
         """The weighted mean loss of other rows, as they are now, with neither dropout nor penalty."""
-        e, device = self._estimator, self.device
-        total = float(len(y) if weight is None else weight.sum())
-        x, y = self._encode(x, y)
+        e, device, weight = self._estimator, self.device, rows.weight
+        total = float(len(rows) if weight is None else weight.sum())
+        x, y = self._encode(rows.x, rows.y)
         summed = 0.0
         with no_grad(), precision(e.precision), np.errstate(all="ignore"):
             for part in (slice(i, i + ROWS) for i in range(0, len(y), ROWS)):
@@ -184,7 +208,8 @@ class Session:
 
     def release(self) -> None:
         """Let go of the data."""
-        del self._data, self._step, self._evaluate
+        del self.data
+        self._evaluate = None
 
     def write(self, weights: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]) -> None:
         flat = self.optimizer.flat

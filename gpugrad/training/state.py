@@ -49,22 +49,28 @@ def write(task: Task, path: str | Path, state: State, hooks: Sequence[Callback],
     write_file(path, join(state.arrays), content)
 
 
+def read(path: str | Path, kind: str) -> State:
+    """Read a checkpoint. Raises CheckpointError for a file of another kind."""
+    arrays, header = read_file(path)
+    if header.get("kind") != kind:
+        raise CheckpointError(
+            f"{path} is no {kind} but {header.get('kind', 'a model without the state of its training')}: "
+            "pass the file that the training wrote after each epoch"
+        )
+    return State(split(arrays), header)
+
+
 def resume(task: Task, path: str | Path, hooks: Sequence[Callback]) -> None:
     """Continue from a checkpoint.
 
     Raises CheckpointError if it is damaged or was written by a training with other settings; then nothing was changed.
     """
-    arrays, header = read_file(path)
-    if header.get("kind") != task.kind:
-        raise CheckpointError(
-            f"{path} is no {task.kind} but {header.get('kind', 'a model without the state of its training')}: "
-            "pass the file that the training wrote after each epoch"
-        )
+    state = read(path, task.kind)
     try:
-        check_settings(path, {**task.older_settings, **header["run"]}, as_json(_run(task, hooks)))
+        check_settings(path, {**task.older_settings, **state.values["run"]}, as_json(_run(task, hooks)))
         before = capture(task, hooks)
         try:
-            restore(task, State(split(arrays), header), hooks)
+            restore(task, state, hooks)
         except BaseException:
             restore(task, before, hooks)
             raise
