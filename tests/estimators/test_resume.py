@@ -10,6 +10,7 @@ from sklearn import datasets
 
 import gpugrad as gg
 from gpugrad.errors import ArgumentError, CheckpointError, StorageError
+from gpugrad.estimators import saved
 from gpugrad.optim import StepLR
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -107,6 +108,53 @@ def test_a_regressor(tmp_path):
     path = tmp_path / "file"
     gg.MLPRegressor(max_iter=2, checkpoint=path, **options).fit(x, y)
     assert_same(gg.MLPRegressor(max_iter=5, checkpoint=path, **options).fit(x, y, resume=True), whole)
+
+
+# What makes `fit` lose patience: no loss or score is an improvement after the first. A lower rate may come instead of
+# the end, again and again.
+PATIENT = {
+    "loss": {"tol": 10.0, "n_iter_no_change": 4},
+    "score": {"early_stopping": True, "tol": 1.0, "n_iter_no_change": 3},
+    "rate": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.1,
+        "tol": 10.0,
+        "n_iter_no_change": 2,
+    },
+}
+
+
+def stop_and_go_on_after_each_epoch(folder, *names):
+    """Compare a fit that never stopped with those that stopped after an epoch and went on, one per epoch."""
+    for name in names:
+        whole = model(None, **PATIENT[name], max_iter=12).fit(X, Y)
+        for epochs in range(1, whole.n_iter_ + 1):
+            path = folder / f"{name} {epochs}"
+            model(path, **PATIENT[name], max_iter=epochs).fit(X, Y)
+            resumed = model(path, **PATIENT[name], max_iter=12).fit(X, Y, resume=True)
+            assert resumed.history_.stopped == whole.history_.stopped, path
+            assert_same(resumed, whole)
+    return whole
+
+
+@pytest.mark.parametrize("name", PATIENT)
+def test_patience_that_was_running_goes_on(tmp_path, name):
+    """The epochs without an improvement before the stop count, so fit ends, or lowers the rate, where it would have."""
+    whole = stop_and_go_on_after_each_epoch(tmp_path, name)
+    if name == "rate":
+        assert len(set(whole.history_["lr"])) == 4
+    else:
+        assert whole.n_iter_ == {"loss": 6, "score": 5}[name]
+        assert "did not improve" in whole.history_.stopped
+
+
+@pytest.mark.parametrize("name", saved.KEPT)
+def test_nothing_is_kept_in_vain(tmp_path, monkeypatch, name):
+    """Without one of the attributes in its checkpoint fit goes on as another one, and the comparison above shows it."""
+    monkeypatch.setattr(saved, "KEPT", tuple(kept for kept in saved.KEPT if kept != name))
+    with pytest.raises((AssertionError, AttributeError)):
+        stop_and_go_on_after_each_epoch(tmp_path, *PATIENT)
 
 
 def test_state_of_callbacks_is_kept(tmp_path):
