@@ -149,16 +149,26 @@ def test_shared_memory_of_both_kinds(kernel):
     np.testing.assert_array_equal(out, 99)
 
 
-def test_shared_memory_begins_each_block_as_poison(kernel):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_shared_memory_begins_each_block_as_poison(kernel, monkeypatch, threads):
+    """NaN in every word of both kinds: not what another block left, nor zeros that hide a word no one wrote.
+
+    Five blocks on two host threads: one of these runs three or more. The second launch finds what the first one left.
+    """
     source = kernel("""
         __global__ void dirty(float* out) {
-            __shared__ float word;
-            DYNAMIC_SHARED(float, other);
-            out[blockIdx.x] = word + other[0];
-            word = other[0] = 1;
+            __shared__ float words[33];
+            DYNAMIC_SHARED(float, others);
+            const int i = threadIdx.x;
+            out[blockIdx.x * 66 + i] = words[i];
+            out[blockIdx.x * 66 + 33 + i] = others[i];
+            words[i] = others[i] = 1;
         }""")
-    out = run(source, "dirty", np.zeros(3, np.float32), grid=3, block=1, shared=4)
-    assert np.isnan(out).all()
+    monkeypatch.setenv("GPUGRAD_EMULATOR_THREADS", str(threads))
+    for launch in (1, 2):
+        out = run(source, "dirty", np.zeros(5 * 66, np.float32), grid=5, block=33, shared=4 * 33).reshape(5, 2, 33)
+        for kind, words in (("static", out[:, 0]), ("dynamic", out[:, 1])):
+            assert np.isnan(words).all(1).tolist() == [True] * 5, f"{kind} shared memory, launch {launch}"
 
 
 def test_vectors_and_the_numbers_in_bits(kernel):
