@@ -9,6 +9,7 @@ from gpugrad import kernels
 from gpugrad.errors import ArgumentError
 from gpugrad.kernels.activation import ACTIVATIONS, SAVES_INPUT
 from gpugrad.kernels.dense.rounding import round_factor
+from gpugrad.kernels.dense.variants import BLOCKS, SHORTEST, choose_variant
 
 each_toolchain = pytest.mark.parametrize("toolchain", ["reference", "numba_cpu"])
 each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -242,3 +243,52 @@ def test_both_factors_of_each_product_are_rounded_and_nothing_else(toolchain, pr
     c = np.empty((2, 2), np.float32)
     launchers.matmul(x, dy, c, None, transpose_b=True, precision=precision)
     np.testing.assert_array_equal(c, np.full((2, 2), 3))
+
+
+# ---- variants ----
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "entries", "tile", "splits"),
+    [
+        pytest.param(
+            4096, 4096, 4096, 1, 128, 1, id="large: a tile of 128 reads half as much per product as one of 64"
+        ),
+        pytest.param(2048, 1024, 512, 1, 128, 1, id="128 tiles of 128: just enough for every multiprocessor"),
+        pytest.param(1920, 1024, 512, 1, 64, 1, id="120 tiles of 128 would leave multiprocessors idle: smaller ones"),
+        pytest.param(16384, 65, 512, 1, 128, 1, id="just wider than a tile of 64: a second one would be as empty"),
+        pytest.param(100_000, 64, 512, 1, 64, 1, id="no wider than a tile of 64: half of one of 128 would lie outside"),
+        pytest.param(64, 100_000, 512, 1, 64, 1, id="the same on its side"),
+        pytest.param(128, 128, 64, 128, 128, 1, id="the products of a batch share the GPU"),
+        pytest.param(128, 128, 64, 127, 64, 1, id="one product fewer"),
+        pytest.param(
+            64, 128, 784, 1, 64, 10, id="small: two tiles, so the sum is split: 80 terms a part, 79 rounded up"
+        ),
+        pytest.param(64, 10, 128, 1, 32, 2, id="narrow: no wider than a tile of 32; a part has 64 terms at least"),
+        pytest.param(10, 128, 64, 1, 32, 1, id="a sum too short to split"),
+        pytest.param(32, 2048, 256, 1, 32, 2, id="64 tiles: in two parts they are 128 blocks"),
+    ],
+)
+def test_the_rule_for_the_variant_of_a_product(m, n, k, entries, tile, splits):
+    """The largest tile of which there are enough for a large GPU; results do not show which one ran, times do."""
+    assert choose_variant(m, n, k, entries)[:2] == (tile, splits)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    m=st.integers(1, 10_000),
+    n=st.integers(1, 10_000),
+    k=st.integers(1, 10_000),
+    entries=st.sampled_from([1, 2, 16, 300]),
+)
+def test_the_rule_takes_large_tiles_only_where_they_fill_the_gpu(m, n, k, entries):
+    """And splits a sum only into parts that are long enough, while blocks are too few; no part is empty."""
+    chosen = choose_variant(m, n, k, entries)
+    tiles_of_128 = entries * math.ceil(m / 128) * math.ceil(n / 128)
+    assert (chosen.tile == 128) == (tiles_of_128 >= BLOCKS and min(m, n) > 64)
+    if chosen.tile != 128:
+        assert chosen.tile == (64 if min(m, n) > 32 else 32)
+    if chosen.splits > 1:
+        assert entries * math.ceil(m / chosen.tile) * math.ceil(n / chosen.tile) * chosen.splits <= BLOCKS
+        assert chosen.part >= SHORTEST
+        assert (chosen.splits - 1) * chosen.part < k <= chosen.splits * chosen.part
