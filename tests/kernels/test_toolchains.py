@@ -9,8 +9,9 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import kernels
-from gpugrad.engine.check import array_names, arrays_of, check_kernel, compare
+from gpugrad.engine.check import array_names, arrays_of, check_kernel, compare, reference_of
 from gpugrad.errors import ArgumentError, DeviceError
+from gpugrad.kernels.contract import tolerance
 
 KERNELS = Path(kernels.__file__).parent
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
@@ -110,6 +111,35 @@ def test_the_check_finds_a_wrong_kernel(monkeypatch, fault, problem):
     finding = check_kernel(device, "sgd", CONTRACTS["sgd_step"])
     assert not finding.passed
     assert any(re.search(problem, found) for found in finding.problems), finding.problems[:3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_tolerance_is_some_ulps_and_grows_like_the_root_of_the_terms(dtype):
+    """The numbers themselves: a tolerance that is too wide lets every wrong kernel pass."""
+    ulp = {np.float32: 2.0**-23, np.float64: 2.0**-52}[dtype]
+    ulps = {terms: tolerance(dtype, terms) / ulp for terms in (1, 4, 100, 10_000, 1_000_000)}
+    assert ulps == {1: 20, 4: 24, 100: 56, 10_000: 416, 1_000_000: 4016}
+
+
+@pytest.mark.parametrize("name", ["dense_forward", "sgd_step"])
+def test_the_check_finds_an_error_of_a_few_hundred_ulps(monkeypatch, name):
+    """In one element of the right result of every example: 300 ulps of the largest one, where 20 to 150 are allowed."""
+    device, contract = gg.device("cpu"), CONTRACTS[name]
+    right, place = getattr(device.kernels, name), array_names(contract).index(contract.outputs[0])
+
+    def wrong(*arrays, **scalars):
+        right(*arrays, **scalars)
+        arrays[place].flat[-1] += 300 * np.finfo(np.float32).eps * np.abs(arrays[place]).max()
+
+    examples = [e for e in contract.draw_examples() if e.terms <= 1000 and reference_of(contract, e)[place].any()]
+    assert len(examples) > 5
+    for example in examples:
+        assert not any(problem for _, _, problem in compare(device, contract, example)), example.reason
+    monkeypatch.setattr(device.kernels, name, wrong)
+    for example in examples:
+        found = {array: problem for array, _, problem in compare(device, contract, example) if problem}
+        assert list(found) == [contract.outputs[0]], example.reason
+        assert re.fullmatch(r"is wrong by [\d.]+ times the tolerance", *found.values()), example.reason
 
 
 def test_a_toolchain_without_a_launcher_names_the_file_to_write(monkeypatch):
