@@ -1,6 +1,5 @@
 """Loops shared out over the cores: the same bits as in one piece, nothing left out, and no thread left over."""
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -118,6 +117,36 @@ def test_threads_that_lead_at_the_same_time(parts):
     assert all((piece == 3000).all() for piece in pieces)
 
 
+def test_a_thread_does_not_wait_for_another_one_that_leads(parts, team):
+    """It runs its loops alone, and is done while the other one still has the team."""
+    piece, teams = np.zeros(192), []
+    leads, may_end, done = threading.Event(), threading.Event(), threading.Event()
+    cpu_team.spread(add_number, (piece,), 1)  # compiles it
+
+    def lead(address, scratch):
+        teams.append(address)
+        leads.set()
+        may_end.wait()
+
+    def work_alone():
+        leads.wait()
+        team.lead(lambda address, scratch: teams.append(address), False)
+        cpu_team.spread(add_number, (piece,), 1)
+        done.set()
+
+    threads = [threading.Thread(target=team.lead, args=(lead, False)), threading.Thread(target=work_alone)]
+    for thread in threads:
+        thread.start()
+    done_meanwhile = done.wait(30)
+    may_end.set()
+    for thread in threads:
+        thread.join()
+    assert done_meanwhile
+    assert teams == [team._address, 0]
+    assert (piece == 2).all()
+    assert parts == [(192, 64)] * 2  # a loop that is shared out where nobody else leads
+
+
 def test_members_sleep_when_there_is_no_work_and_wake_for_more(parts, team):
     piece = np.zeros(192)
     cpu_team.spread(add_number, (piece,), 1)
@@ -163,26 +192,6 @@ def test_a_closed_team_has_no_threads():
     assert [member.is_alive() for member in members] == [False, False]
 
 
-def _relu_in_child(queue):
-    z = np.full(1000, -1, np.float32)
-    y = np.full_like(z, np.nan)
-    CPU.kernels.activation_forward(z, y, activation="relu")
-    queue.put(bool((y == 0).all()))
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_has_a_team_of_its_own(monkeypatch):
-    monkeypatch.setattr(cpu_team, "GRAIN", 1 / 64)
-    context = multiprocessing.get_context("fork")
-    _relu_in_child(queue := context.SimpleQueue())  # the team of this process is there
-    assert queue.get()
-    child = context.Process(target=_relu_in_child, args=(queue,))
-    child.start()
-    child.join(60)
-    assert child.exitcode == 0
-    assert queue.get()
-
-
 LOOPS = """\
 from gpugrad.kernels.cpu.options import compile_cpu
 
@@ -219,6 +228,27 @@ def program(text, folder):
     )
     assert told.returncode == 0, told.stderr
     return told.stdout.split()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_a_team_of_its_own(tmp_path):
+    """Threads do not survive a fork. It forks in a process that has not imported JAX, which warns of every fork."""
+    forked = """
+        import multiprocessing
+
+        def add_in_child():
+            cpu_team.spread(loops.plus, (piece,), 1.0)
+            members = cpu_team.the_team()._members
+            print(piece.min(), piece.max(), *(member.is_alive() for member in members), flush=True)
+
+        cpu_team.spread(loops.plus, (piece,), 1.0)
+        child = multiprocessing.get_context("fork").Process(target=add_in_child)
+        child.start()
+        child.join()
+        cpu_team.spread(loops.plus, (piece,), 1.0)
+        print(child.exitcode, piece.min(), piece.max())
+    """
+    assert program(forked, tmp_path) == ["3.0", "3.0", "True", "True", "0", "3.0", "3.0"]
 
 
 def test_machine_code_of_several_processes_is_told_apart(tmp_path):
