@@ -7,16 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from ..engine.device import TOOLCHAINS
 from ..engine.files import check_writable, to_json
 from ..errors import ArgumentError, choose
 from ..lab.race import USUAL, entrants, point, race
+from .options import listed, option
 
 PICTURES = ("paths", "values", "surface", "basins", "grid")
 ANIMATED = (".gif", ".html")
-
-
-def _option(panel: str, words: str, *flags: str) -> Any:
-    return typer.Option(*flags, help=words, rich_help_panel=panel)
 
 
 DESCENT, OUTPUT, PAGE = "Descent", "Output", "Interactive page"
@@ -28,7 +26,7 @@ def descend(
     ] = None,
     optimizer: Annotated[
         str | None,
-        _option(
+        option(
             DESCENT,
             "Names with commas between, as in `train`; adam:0.1 gives one a learning rate of its own. If not given, "
             f"{','.join(USUAL)}.",
@@ -36,30 +34,30 @@ def descend(
     ] = None,
     lr: Annotated[
         str | None,
-        _option(DESCENT, "Learning rates with commas between, each for every optimizer; if not given, ones that suit."),
+        option(DESCENT, "Learning rates with commas between, each for every optimizer; if not given, ones that suit."),
     ] = None,
     start: Annotated[
-        list[str] | None, _option(DESCENT, "A point such as -1,2; may be given several times.", "--start")
+        list[str] | None, option(DESCENT, "A point such as -1,2; may be given several times.", "--start")
     ] = None,
-    steps: Annotated[int, _option(DESCENT, "The most steps.")] = 300,
-    tol: Annotated[float, _option(DESCENT, "The norm of the gradient at which a descent ends.")] = 1e-6,
-    momentum: Annotated[float | None, _option(DESCENT, "Of momentum and nesterov; 0.9 if not given.")] = None,
-    noise: Annotated[float, _option(DESCENT, "Standard deviation of noise on each number of a gradient.")] = 0.0,
-    perturb: Annotated[float, _option(DESCENT, "Radius of perturbed gradient descent.")] = 0.0,
-    seed: Annotated[int, _option(DESCENT, "Seed of noise and perturbation.")] = 0,
-    device: Annotated[str, _option(DESCENT, "auto, cpu, cuda, cuda:1, emulator or simulator.")] = "cpu",
+    steps: Annotated[int, option(DESCENT, "The most steps.")] = 300,
+    tol: Annotated[float, option(DESCENT, "The norm of the gradient at which a descent ends.")] = 1e-6,
+    momentum: Annotated[float | None, option(DESCENT, "Of momentum and nesterov; 0.9 if not given.")] = None,
+    noise: Annotated[float, option(DESCENT, "Standard deviation of noise on each number of a gradient.")] = 0.0,
+    perturb: Annotated[float, option(DESCENT, "Radius of perturbed gradient descent.")] = 0.0,
+    seed: Annotated[int, option(DESCENT, "Seed of noise and perturbation.")] = 0,
+    device: Annotated[str, option(DESCENT, f"{listed(['auto', *TOOLCHAINS])}; cuda:1 is the second GPU.")] = "cpu",
     out: Annotated[
-        Path | None, _option(OUTPUT, "A .png of --picture, or a .gif or .html of the race; without SURFACE the page.")
+        Path | None, option(OUTPUT, "A .png of --picture, or a .gif or .html of the race; without SURFACE the page.")
     ] = None,
-    picture: Annotated[str, _option(OUTPUT, "What a .png shows: paths, values, surface, basins or grid.")] = "paths",
+    picture: Annotated[str, option(OUTPUT, "What a .png shows: paths, values, surface, basins or grid.")] = "paths",
     as_json: Annotated[
-        bool, _option(OUTPUT, "Make the last line of standard output one JSON object.", "--json")
+        bool, option(OUTPUT, "Make the last line of standard output one JSON object.", "--json")
     ] = False,
     served: Annotated[
-        bool, _option(PAGE, "Serve the page on which races are set up and seen, until Ctrl-C.", "--serve")
+        bool, option(PAGE, "Serve the page on which races are set up and seen, until Ctrl-C.", "--serve")
     ] = False,
-    port: Annotated[int, _option(PAGE, "Where to serve; 0 takes any that is free.")] = 8000,
-    host: Annotated[str, _option(PAGE, "The address to serve at; 0.0.0.0 lets others in, a phone for instance.")] = (
+    port: Annotated[int, option(PAGE, "Where to serve; 0 takes any that is free.")] = 8000,
+    host: Annotated[str, option(PAGE, "The address to serve at; 0.0.0.0 lets others in, a phone for instance.")] = (
         "127.0.0.1"
     ),
 ) -> None:

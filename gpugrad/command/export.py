@@ -19,7 +19,7 @@ def export(model: ModelFile, out: Out) -> None:
     from ..export.paths import check_suffix
     from ..export.pytorch import to_pytorch
     from ..training.checkpoint import read_file
-    from .runs import MODEL
+    from .trained import MODEL
 
     suffix = check_suffix(out, ".onnx", ".pt", ".pth")
     file = model / MODEL if model.is_dir() else model
@@ -33,7 +33,7 @@ def export(model: ModelFile, out: Out) -> None:
 
 
 def _trained(file: Path) -> Any:
-    from .runs import load_trained
+    from .trained import load_trained
 
     return load_trained(file, "cpu", None)
 

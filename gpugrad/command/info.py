@@ -1,4 +1,4 @@
-"""What this machine has: devices, toolchains, versions, and what would add the missing ones."""
+"""gpugrad info: devices, toolchains, versions, and what would add the missing ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engine.device import TOOLCHAINS, Device, unavailable
 from ..engine.version import __version__, installed_version
+from .options import Json, finish
 
 PACKAGES = {
     "numpy": "",
@@ -76,3 +77,13 @@ def show(report: dict[str, Any]) -> None:
         if entry["tuned"]:
             console.print(f"{entry['device']} ({entry['toolchain']}): {entry['tuned']} tuned variants are in use\n")
     console.print(packages)
+
+
+def info(as_json: Json = False) -> None:
+    """List devices, toolchains and versions, and what would add the missing ones."""
+    from . import info as information
+
+    report = information.collect()
+    if not as_json:
+        information.show(report)
+    finish(report, as_json)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..errors import DeviceError, GpugradError
+from ..errors import DeviceError, GpugradError, choose
 from ..kernels.contract import SCRATCH, Contract, Example, tolerance
 from .device import TOOLCHAINS, Device, device, unavailable
 
@@ -27,26 +27,49 @@ class Finding:
     kernel: str
     device: str
     toolchain: str
+    source: str = ""  # the file of the launcher
     examples: int = 0
     left_out: int = 0  # examples that are too much work for a slow device, or that it refuses
     error: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     @property
+    def by_reference(self) -> bool:
+        """Whether the toolchain has no launcher of its own and runs the reference."""
+        return self.toolchain != "numpy" and self.source.endswith("/reference.py")
+
+    @property
     def passed(self) -> bool:
         return not self.problems and self.examples > 0
 
 
-def check(
-    devices: list[Device], on_finding: Callable[[Finding], None] = lambda _: None, *, most_work: float = np.inf
-) -> list[Finding]:
-    """Check every kernel of these devices; `on_finding` is told of each one as it is done.
+def chosen(names: Collection[str] = ()) -> list[tuple[str, Contract]]:
+    """(operation, contract) of the kernels and operations of these names, in order; of all if there are none.
 
-    most_work: examples that are more, in arithmetic operations and bytes, are left out.
+    Raises ArgumentError for an unknown name, with the nearest one.
+    """
+    found = list(kernels.contracts())
+    known = {*kernels.OPERATIONS, *(contract.name for _, contract in found)}
+    for name in names:
+        choose("kernel or operation", name, sorted(known))
+    return [(operation, c) for operation, c in found if not names or operation in names or c.name in names]
+
+
+def check(
+    devices: list[Device],
+    on_finding: Callable[[Finding], None] = lambda _: None,
+    *,
+    only: Collection[str] = (),
+    most_work: float = np.inf,
+) -> list[Finding]:
+    """Check every kernel of these devices; `on_finding` is called with each finding as it is made.
+
+    only: names of kernels and operations, all if empty. most_work: examples that are more, in arithmetic operations
+    and bytes, are left out.
     """
     findings = []
     for target in devices:
-        for operation, contract in kernels.contracts():
+        for operation, contract in chosen(only):
             findings.append(check_kernel(target, operation, contract, most_work))
             on_finding(findings[-1])
     return findings
@@ -72,7 +95,8 @@ def available_devices(kind: str | None = None, toolchain: str | None = None) -> 
 
 def check_kernel(target: Device, operation: str, contract: Contract, most_work: float = np.inf) -> Finding:
     """Run one kernel over the examples of its contract, twice each, and compare."""
-    finding = Finding(operation, contract.name, target.name, target.toolchain)
+    launcher = getattr(target.kernels, contract.name)
+    finding = Finding(operation, contract.name, target.name, target.toolchain, getattr(launcher, "source", ""))
     most_work = min(most_work, MOST_WORK.get(target.kind, np.inf))
     for example in contract.draw_examples():
         if _work(contract, example) > most_work:
@@ -156,43 +180,3 @@ def arrays_of(contract: Contract, example: Example, dtype: Any) -> list[np.ndarr
 def _work(contract: Contract, example: Example) -> float:
     cost = contract.cost_of(*arrays_of(contract, example, np.float32), **example.scalars)
     return cost.operations + cost.bytes
-
-
-# ---- what the command shows ----
-
-
-def summary(findings: list[Finding]) -> dict[str, Any]:
-    """A JSON-able report."""
-    return {
-        "kernels": len({finding.kernel for finding in findings}),
-        "toolchains": sorted({f"{f.device}/{f.toolchain}" for f in findings}),
-        "checks": len(findings),
-        "examples": sum(finding.examples for finding in findings),
-        "failed": [finding.kernel for finding in findings if not finding.passed],
-        "findings": [asdict(finding) for finding in findings],
-    }
-
-
-def show(findings: list[Finding]) -> None:
-    """Print a table, what was wrong, and the count."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, markup=False)
-    table = Table("kernel", "device", "toolchain", "examples", "error", "verdict", box=SIMPLE_HEAD, pad_edge=False)
-    console.print("The largest error of each kernel, as a share of the tolerance")
-    for f in findings:
-        examples = f"{f.examples} of {f.examples + f.left_out}" if f.left_out else str(f.examples)
-        row = (f.kernel, f.device, f.toolchain, examples, f"{f.error:.2g}")
-        table.add_row(*row, "right" if f.passed else "WRONG")
-    console.print(table)
-    for f in findings:
-        for problem in f.problems or ([] if f.examples else ["no example is small enough for this device"]):
-            console.print(f"{f.kernel} ({f.device}, {f.toolchain}): {problem}", soft_wrap=True)
-    report = summary(findings)
-    console.print(
-        f"{report['kernels']} kernels × {len(report['toolchains'])} toolchains = {report['checks']} checks over "
-        f"{report['examples']} examples, {len(report['failed'])} failed",
-        soft_wrap=True,
-    )

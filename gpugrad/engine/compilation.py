@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import kernels
@@ -17,12 +17,11 @@ from ..kernels.contract import FLOATS
 from ..kernels.cuda import nvrtc
 from ..kernels.cuda import source as cuda
 from ..kernels.cuda.nvrtc import ARCHITECTURES, Resources
-from .check import arrays_of
+from .check import arrays_of, chosen
 
 if TYPE_CHECKING:
     from ..kernels.numba_cuda.ptx import Assembly
 
-WIDTH = 170  # columns that the table takes
 REGISTERS = 65536  # of a multiprocessor, on every architecture here; given out 256 at a time to a warp
 WARP = 32
 RESERVED = 1024  # bytes of shared memory that the system takes for each block, from sm_80 on
@@ -87,32 +86,32 @@ class Compiled:
         return None
 
 
-def instances() -> dict[tuple[cuda.Source, str], tuple[int, int]]:
+def instances(only: Collection[str] = ()) -> dict[tuple[cuda.Source, str], tuple[int, int]]:
     """{(file, kernel or template instance): (threads of a block, bytes of dynamic shared memory)} of every launch that
     the examples of the contracts lead to; nothing runs.
     """
     found: dict[tuple[cuda.Source, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for launch in _launches("cupy_cuda", cuda.dry_run):
+    for launch in _launches("cupy_cuda", cuda.dry_run, only):
         threads, shared = found[launch.source, launch.kernel]
         size = launch.block[0] * launch.block[1] * launch.block[2]
         found[launch.source, launch.kernel] = max(threads, size), max(shared, launch.shared)
     return dict(found)
 
 
-def _launches(toolchain: str, dry_run: Callable[[], Any]) -> Iterator[Any]:
+def _launches(toolchain: str, dry_run: Callable[[], Any], only: Collection[str] = ()) -> Iterator[Any]:
     """Every launch that the examples of the contracts lead to in a toolchain; nothing runs."""
     launchers = kernels.load(toolchain)
-    for _, contract in kernels.contracts():
+    for _, contract in chosen(only):
         for example in contract.draw_examples():
             with dry_run() as seen, contextlib.suppress(DeviceError):  # a precision that the toolchain refuses
                 getattr(launchers, contract.name)(*arrays_of(contract, example, FLOATS[0]), **example.scalars)
             yield from seen
 
 
-def compile_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Compiled]:
+def compile_all(architectures: tuple[str, ...] = ARCHITECTURES, only: Collection[str] = ()) -> list[Compiled]:
     """Every kernel of the CUDA C++ files for these architectures. Raises KernelError if one does not compile."""
     of_source: dict[cuda.Source, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for (source, kernel), launch in instances().items():
+    for (source, kernel), launch in instances(only).items():
         of_source[source][kernel] = launch
     return [
         Compiled(source.path.name, kernel, architecture, *wanted[kernel], taken)
@@ -122,7 +121,7 @@ def compile_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Compiled
     ]
 
 
-def assemble_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Assembly]:
+def assemble_all(architectures: tuple[str, ...] = ARCHITECTURES, only: Collection[str] = ()) -> list[Assembly]:
     """Every Numba CUDA kernel as PTX for these architectures.
 
     Raises DeviceError if numba-cuda or libNVVM is missing, KernelError if a kernel does not compile.
@@ -134,48 +133,5 @@ def assemble_all(architectures: tuple[str, ...] = ARCHITECTURES) -> list[Assembl
         raise DeviceError(f"the Numba CUDA kernels cannot be compiled: {problem}")
     from ..kernels.numba_cuda import launch as numba_launch
 
-    launches = {(l.kernel.__name__, l.signature): l for l in _launches("numba_cuda", numba_launch.dry_run)}
+    launches = {(l.kernel.__name__, l.signature): l for l in _launches("numba_cuda", numba_launch.dry_run, only)}
     return [numba_ptx.compile_kernel(launch, a) for launch in launches.values() for a in architectures]
-
-
-# ---- what the command shows ----
-
-
-def as_records(compiled: list[Compiled], assembled: list[Assembly]) -> dict[str, list[dict[str, Any]]]:
-    """JSON-able rows of both toolchains."""
-    return {
-        "cupy": [{**asdict(c), "shared": c.shared, "occupancy": c.occupancy, "problem": c.problem} for c in compiled],
-        "numba": [asdict(assembly) for assembly in assembled],
-    }
-
-
-def show(compiled: list[Compiled], assembled: list[Assembly]) -> None:
-    """Print a row for each CUDA C++ kernel, and what is wrong with any kernel."""
-    from rich.console import Console
-    from rich.table import Table
-
-    rows: dict[tuple[str, str], dict[str, Compiled]] = defaultdict(dict)
-    for entry in compiled:
-        rows[entry.file, entry.kernel][entry.architecture] = entry
-    architectures = list(dict.fromkeys(entry.architecture for entry in compiled))
-    table = Table("kernel", "threads", *architectures, "shared", "stack", "spilled")
-    for (_, kernel), cells in rows.items():
-        words = [
-            f"{cells[a].resources.registers}, {cells[a].occupancy:.0%}" if a in cells else "-" for a in architectures
-        ]
-        most = {name: max(getattr(c.resources, name) for c in cells.values()) for name in ("stack", "spilled")}
-        shared = max(c.shared for c in cells.values())
-        threads = next(iter(cells.values())).threads
-        table.add_row(kernel, str(threads), *words, *map(str, (shared, most["stack"], most["spilled"])))
-    console = Console(highlight=False, markup=False)
-    console.width = max(console.width, WIDTH)
-    console.print("Registers of a thread and occupancy; bytes of shared memory a block, of stack and spills a thread")
-    console.print(table)
-    for entry in (*compiled, *assembled):
-        if entry.problem:
-            console.print(f"{entry.kernel} for {entry.architecture} {entry.problem}", soft_wrap=True)
-    failed = sum(entry.problem is not None for entry in compiled)
-    console.print(f"CUDA C++: {len(rows)} kernels × {len(architectures)} architectures, {failed} failed")
-    failed = sum(assembly.problem is not None for assembly in assembled)
-    signatures = len({(assembly.kernel, assembly.signature) for assembly in assembled})
-    console.print(f"Numba CUDA, to PTX: {signatures} kernels × {len(architectures)} architectures, {failed} failed")

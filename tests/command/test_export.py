@@ -5,8 +5,9 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import export
-from gpugrad.command import runs
+from gpugrad.command import evaluate, train
 from gpugrad.command.export import export as command
+from gpugrad.command.settings import Settings
 from gpugrad.errors import ArgumentError, CheckpointError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
-    runs.train(runs.Settings("digits", hidden=(16,), epochs=2, device="cpu"), out=folder, say=lambda *_: None)
+    train.run(Settings("digits", hidden=(16,), epochs=2, device="cpu"), out=folder, say=lambda *_: None)
     return folder
 
 
@@ -32,7 +33,7 @@ def test_the_whole_model(given, trained, tmp_path, capsys, serve):
     digits = gg.data.load("digits")
     served = serve(onnx.load(out), X=digits.x_test.astype(np.float32))
     accuracy = np.mean(served["label"] == np.array(digits.classes)[digits.y_test])
-    tested = runs.evaluate(trained, "digits", device="cpu", say=lambda *_: None)
+    tested = evaluate.run(trained, "digits", device="cpu", say=lambda *_: None)
     assert accuracy == pytest.approx(tested["accuracy"])
 
 

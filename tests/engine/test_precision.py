@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import gpugrad as gg
 from gpugrad import data, nn, optim
 from gpugrad.command import app as cli
-from gpugrad.command import runs
+from gpugrad.command.settings import Settings
+from gpugrad.command.train import run as run_training
 from gpugrad.engine import functional as F
 from gpugrad.engine.device import Device
 from gpugrad.engine.precision import check_precision_for
@@ -289,6 +290,6 @@ def test_the_command_trains_in_it_and_keeps_it(train, tmp_path):
     code, _, err = train("--resume", "--out", tmp_path, "--precision", "float32")
     assert (code, "--precision cannot change when a training is resumed" in err) == (1, True)
     with pytest.raises(ArgumentError, match="unknown precision"):  # before the data are looked for
-        runs.train(runs.Settings("absent.csv", precision="half"))
+        run_training(Settings("absent.csv", precision="half"))
     code, _, err = train("--precision", "half")
     assert (code, err.count("\n"), "unknown precision 'half'" in err) == (1, 1, True)

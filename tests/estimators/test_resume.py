@@ -186,7 +186,7 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read"):
         model(path).fit(X, Y, resume=True)
     gg.save_model(path, gg.nn.MLP(2, [3], 2))
-    with pytest.raises(CheckpointError, match="no checkpoint of an estimator"):
+    with pytest.raises(CheckpointError, match="is no estimator checkpoint"):
         model(path).fit(X, Y, resume=True)
     with pytest.raises(StorageError, match="file"):  # before anything is trained
         model(path / "below_a_file", callbacks=[Crash(1)]).fit(X, Y)

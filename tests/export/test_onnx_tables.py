@@ -7,7 +7,9 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import export, nn
-from gpugrad.command import runs
+from gpugrad.command import predict, train
+from gpugrad.command.settings import Settings
+from gpugrad.command.trained import load_trained
 from gpugrad.data.preprocessing import Column, Preprocessing
 from gpugrad.errors import ArgumentError
 from gpugrad.kernels.activation import ACTIVATIONS
@@ -165,26 +167,26 @@ def trained(request, tmp_path_factory):
                 size, colour = rng.normal(), ("red", "blue", "green")[i % 3]
                 value = ("pear", "plum")[size > 0] if target == "kind" else 1000 + 5 * size
                 writer.writerow([size, colour, i % 2 == 0, 1e8 + i, value])
-        settings = runs.Settings(str(file), target=target, hidden=(8,), epochs=3, device="cpu")
+        settings = Settings(str(file), target=target, hidden=(8,), epochs=3, device="cpu")
     elif request.param == "bytes":
         file = folder / "images.npz"
         x = rng.integers(0, 256, (100, 9)).astype(np.uint8)
         np.savez(file, x=x, y=(x.mean(1) > 127).astype(int))
-        settings = runs.Settings(str(file), hidden=(8,), epochs=3, device="cpu")
+        settings = Settings(str(file), hidden=(8,), epochs=3, device="cpu")
     else:
         file = folder / "digits.npz"
         np.savez(file, x=rng.integers(0, 17, (50, 64)).astype(np.uint8))
-        settings = runs.Settings("digits", hidden=(8,), epochs=2, device="cpu")
-    runs.train(settings, out=folder, say=lambda *_: None)
+        settings = Settings("digits", hidden=(8,), epochs=2, device="cpu")
+    train.run(settings, out=folder, say=lambda *_: None)
     return folder, file
 
 
 def test_a_trained_model_predicts_as_the_command_does(trained, serve):
     folder, file = trained
-    loaded = runs.load_trained(folder, "cpu", None)
+    loaded = load_trained(folder, "cpu", None)
     parts = {"preprocessing": loaded.preprocessing, "classes": loaded.classes, "scale": loaded.scale}
     proto = export.to_onnx(loaded.trainer.model, **parts)
-    text, _ = runs.predict(folder, file, device="cpu")
+    text, _ = predict.run(folder, file, device="cpu")
     rows = list(csv.DictReader(text.splitlines()))
     if loaded.preprocessing is None:
         inputs = {"X": np.load(file)["x"].astype(np.float32)}

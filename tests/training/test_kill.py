@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from gpugrad.command import runs
+from gpugrad.command import train
+from gpugrad.command.settings import Settings
 from gpugrad.training.checkpoint import read_file
 
 KILLS = 10
-SETTINGS = runs.Settings(
+SETTINGS = Settings(
     "digits", hidden=(64,), dropout=0.2, schedule="cosine", epochs=250, early_stopping=250, device="cpu"
 )
 
@@ -29,7 +30,7 @@ def context():
     if "forkserver" not in multiprocessing.get_all_start_methods():
         pytest.skip("this system has no SIGKILL")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gpugrad.command.runs", "sklearn.datasets", "sklearn.model_selection"])
+    context.set_forkserver_preload(["gpugrad.command.train", "sklearn.datasets", "sklearn.model_selection"])
     return context
 
 
@@ -39,7 +40,7 @@ def test_ten_kills_change_no_bit(tmp_path, context):
 
     def start(out, resume):
         options = {"out": out, "resume": resume, "say": str}
-        process = context.Process(target=runs.train, args=(SETTINGS,), kwargs=options)
+        process = context.Process(target=train.run, args=(SETTINGS,), kwargs=options)
         process.start()
         return process
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from ...bench.records import tables
+from ..options import names
 from . import estimators as estimators_command
 from . import report as report_commands
 from . import tune as tune_command
-from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, names, printed
+from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, printed
 
 app = typer.Typer(help="Measure kernels and training, compare and draw what was measured.", no_args_is_help=True)
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from ...bench.records.tables import duration
-from .options import DeviceName, Quick, RecordFile, Threads, ToolchainName, measuring, names, printed
+from ..options import names
+from .options import DeviceName, Quick, RecordFile, Threads, ToolchainName, measuring, printed
 
 Only = Annotated[str | None, typer.Option(help="Data sets, with commas between; all ten if not given.")]
 Seeds = Annotated[int, typer.Option(min=2, help="Splits, initial weights and, of a drawn set, rows to score with.")]

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ...errors import ArgumentError
-
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 ToolchainName = Annotated[str | None, typer.Option(help="numba or numpy on a CPU, cupy or numba on a GPU.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and little time: that it runs, not how fast.")]
@@ -18,24 +16,6 @@ Threads = Annotated[int | None, typer.Option(help="Cores to measure with; all th
 Seconds = Annotated[float, typer.Option(help="The most time for one row; less where its median settles earlier.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of mnist; GPUGRAD_DATA if not given.")]
 RecordFile = Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")]
-
-
-def names(text: str | None) -> list[str] | None:
-    """["adam", "dense"] from "adam, dense"."""
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
-
-
-def layer_sizes(hidden: str) -> tuple[int, ...]:
-    """The sizes of the hidden layers from "256,128"."""
-    try:
-        sizes = tuple(int(part) for part in hidden.split(",")) if hidden.strip() not in ("", "0") else ()
-    except ValueError:
-        sizes = (0,)
-    if any(size < 1 for size in sizes):
-        raise ArgumentError(
-            f"--hidden is {hidden!r}, expected sizes of at least 1, such as 256,128, or 0 for no hidden layer"
-        )
-    return sizes
 
 
 def printed(line: Callable[[Any], str]) -> Callable[[Any], None]:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .options import DeviceName, Quick, RecordFile, Seconds, layer_sizes, measuring, printed
+from ..options import layer_sizes
+from .options import DeviceName, Quick, RecordFile, Seconds, measuring, printed
 
 Hidden = Annotated[str, typer.Option(help="Sizes of the hidden layers; 0 for none.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows of a minibatch.")]

@@ -1,0 +1,152 @@
+"""gpugrad check: every kernel against its reference, or compiled for every architecture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import kernels
+from ..engine.check import QUICK_WORK, Finding, available_devices
+from ..engine.check import check as check_kernels
+from ..engine.device import TOOLCHAINS
+from .options import RUN, Json, ToolchainName, finish, listed, names, option, status
+
+WIDTH = 170  # columns of the table of compiled kernels
+
+
+def check(
+    only_these: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Kernels or operations; all if not given.")
+    ] = None,
+    only: Annotated[str | None, option(RUN, "The same as NAME, with commas between.")] = None,
+    device: Annotated[str | None, option(RUN, f"{listed(TOOLCHAINS)}; all that this machine has if not given.")] = None,
+    toolchain: ToolchainName = None,
+    quick: Annotated[bool, option(RUN, "Leave out the examples that are much work.")] = False,
+    only_compile: Annotated[
+        bool, option(RUN, "Compile every CUDA kernel for seven architectures instead, with no GPU.", "--compile")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare kernels with their references; the exit code is 1 if one is wrong.
+
+    The simulator, which takes minutes for all kernels, runs only if it is asked for: --device simulator.
+    """
+    wanted = [*(only_these or ()), *(names(only) or ())]
+    if only_compile:
+        _compile(wanted, as_json)
+        return
+    with status("checking …") as line:
+        findings = check_kernels(
+            available_devices(device, toolchain),
+            lambda finding: line.update(f"{finding.kernel} on {finding.device}, {finding.toolchain} …"),
+            only=wanted,
+            most_work=QUICK_WORK if quick else float("inf"),
+        )
+    if not as_json:
+        show(findings)
+        _warn_of_another_folder()
+    finish(summary(findings), as_json)
+    if not all(finding.passed for finding in findings):
+        raise typer.Exit(1)
+
+
+def _warn_of_another_folder() -> None:
+    """Say so where the kernels of the current folder are not the ones that were checked."""
+    here = Path("kernels").resolve()
+    if (here / "contract.py").exists() and here != kernels.FOLDER.resolve():
+        typer.echo(f"{here} is another copy, which was not checked: use python -m gpugrad check")
+
+
+def _compile(wanted: list[str], as_json: bool) -> None:
+    from ..engine import compilation
+
+    with status("compiling …"):
+        compiled, assembled = compilation.compile_all(only=wanted), compilation.assemble_all(only=wanted)
+    if not as_json:
+        show_compiled(compiled, assembled)
+    finish(as_records(compiled, assembled), as_json)
+    if any(entry.problem for entry in (*compiled, *assembled)):
+        raise typer.Exit(1)
+
+
+def summary(findings: list[Finding]) -> dict[str, Any]:
+    """A JSON-able report."""
+    return {
+        "folder": str(kernels.FOLDER),
+        "kernels": len({finding.kernel for finding in findings}),
+        "toolchains": sorted({f"{f.device}/{f.toolchain}" for f in findings}),
+        "checks": len(findings),
+        "examples": sum(finding.examples for finding in findings),
+        "failed": [finding.kernel for finding in findings if not finding.passed],
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def show(findings: list[Finding]) -> None:
+    """Print a table, what was wrong, and the count."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False)
+    table = Table("kernel", "device", "toolchain", "examples", "error", "verdict", box=SIMPLE_HEAD, pad_edge=False)
+    console.print(f"The largest error of each kernel in {kernels.FOLDER}, as a share of the tolerance", soft_wrap=True)
+    for f in findings:
+        examples = f"{f.examples} of {f.examples + f.left_out}" if f.left_out else str(f.examples)
+        row = (f.kernel, f.device, f.toolchain, examples, f"{f.error:.2g}")
+        verdict = "by the reference" if f.by_reference else "right"
+        table.add_row(*row, verdict if f.passed else "WRONG")
+    console.print(table)
+    for f in findings:
+        for problem in f.problems or ([] if f.examples else ["no example is small enough for this device"]):
+            console.print(f"{f.kernel} ({f.device}, {f.toolchain}): {problem}", soft_wrap=True)
+    report = summary(findings)
+    console.print(
+        f"{report['kernels']} kernels × {len(report['toolchains'])} toolchains = {report['checks']} checks over "
+        f"{report['examples']} examples, {len(report['failed'])} failed",
+        soft_wrap=True,
+    )
+
+
+def as_records(compiled: list[Any], assembled: list[Any]) -> dict[str, list[dict[str, Any]]]:
+    """JSON-able rows of both toolchains."""
+    return {
+        "cupy": [{**asdict(c), "shared": c.shared, "occupancy": c.occupancy, "problem": c.problem} for c in compiled],
+        "numba": [asdict(assembly) for assembly in assembled],
+    }
+
+
+def show_compiled(compiled: list[Any], assembled: list[Any]) -> None:
+    """Print a row for each CUDA C++ kernel, and what is wrong with any kernel."""
+    from rich.console import Console
+    from rich.table import Table
+
+    rows: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
+    for entry in compiled:
+        rows[entry.file, entry.kernel][entry.architecture] = entry
+    architectures = list(dict.fromkeys(entry.architecture for entry in compiled))
+    table = Table("kernel", "threads", *architectures, "shared", "stack", "spilled")
+    for (_, kernel), cells in rows.items():
+        words = [
+            f"{cells[a].resources.registers}, {cells[a].occupancy:.0%}" if a in cells else "-" for a in architectures
+        ]
+        most = {name: max(getattr(c.resources, name) for c in cells.values()) for name in ("stack", "spilled")}
+        shared = max(c.shared for c in cells.values())
+        threads = next(iter(cells.values())).threads
+        table.add_row(kernel, str(threads), *words, *map(str, (shared, most["stack"], most["spilled"])))
+    console = Console(highlight=False, markup=False)
+    console.width = max(console.width, WIDTH)
+    console.print("Registers of a thread and occupancy; bytes of shared memory a block, of stack and spills a thread")
+    console.print(table)
+    for entry in (*compiled, *assembled):
+        if entry.problem:
+            console.print(f"{entry.kernel} for {entry.architecture} {entry.problem}", soft_wrap=True)
+    failed = sum(entry.problem is not None for entry in compiled)
+    console.print(f"CUDA C++: {len(rows)} kernels × {len(architectures)} architectures, {failed} failed")
+    failed = sum(assembly.problem is not None for assembly in assembled)
+    signatures = len({(assembly.kernel, assembly.signature) for assembly in assembled})
+    console.print(f"Numba CUDA, to PTX: {signatures} kernels × {len(architectures)} architectures, {failed} failed")

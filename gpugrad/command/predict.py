@@ -1,0 +1,67 @@
+"""gpugrad predict: the label and the probabilities of each row of a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import data
+from ..engine.files import write_whole
+from ..errors import ArgumentError
+from .options import RUN, DeviceName, Json, ToolchainName, finish, option, speaker
+from .trained import load_trained
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a training.")],
+    file: Annotated[Path, typer.Argument(help="A .csv, .npz or .parquet file with the columns of training.")],
+    out: Annotated[Path | None, option(RUN, "CSV file to write; standard output if not given.")] = None,
+    device: DeviceName = "auto",
+    toolchain: ToolchainName = None,
+    as_json: Json = False,
+) -> None:
+    """Write the label and the probability of each class for every row of a file."""
+    if as_json and out is None:
+        raise ArgumentError("--json needs --out FILE for the predictions: both would go to standard output")
+    table, result = run(model, file, device=device, toolchain=toolchain)
+    if out is None:
+        sys.stdout.write(table)
+    else:
+        write_whole(out, table)
+        speaker(as_json)(f"{result['rows']} predictions written to {out}")
+        finish(result, as_json)
+
+
+def run(model: Path, file: Path, *, device: str = "auto", toolchain: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Predict every row of a file: (CSV text, what --json prints).
+
+    The columns are `label` and a `probability_…` for each class; for regression `prediction`, in the target's units.
+    """
+    trained = load_trained(model, device, toolchain)
+    x = data.load_features(file, trained.preprocessing, n_features=trained.n_features)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if trained.classes is None:
+        values = trained.trainer.predict(x, scale=trained.scale)
+        if trained.preprocessing is not None:
+            values = trained.preprocessing.inverse_target(values)
+        writer.writerow(["prediction"])
+        writer.writerows(values.tolist())
+    else:
+        probabilities = trained.trainer.predict_proba(x, scale=trained.scale)
+        writer.writerow(["label", *(f"probability_{name}" for name in trained.classes)])
+        for label, row in zip(probabilities.argmax(axis=1), probabilities, strict=True):
+            writer.writerow([trained.classes[label], *(f"{value:.9g}" for value in row)])
+    place = trained.trainer.device
+    return text.getvalue(), {
+        "model": str(model),
+        "file": str(file),
+        "rows": len(x),
+        "device": place.name,
+        "toolchain": place.toolchain,
+    }

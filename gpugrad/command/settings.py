@@ -1,0 +1,112 @@
+"""The settings of a training from the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import optim
+from ..engine.random import check_seed
+from ..errors import ArgumentError, CheckpointError, choose
+from ..kernels.activation import ACTIVATIONS
+from ..training.checkpoint import read_file
+from .trained import CHECKPOINT
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of `gpugrad train`, as the command's help explains them."""
+
+    dataset: str
+    target: str | None = None
+    task: str = "auto"
+    hidden: tuple[int, ...] = (256, 128)
+    activation: str = "relu"
+    dropout: float = 0.0
+    optimizer: str = "adam"
+    lr: float | None = None
+    schedule: str = "one-cycle"
+    epochs: int = 20
+    batch_size: int = 64
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    balanced: bool = False
+    validation: float = 0.1
+    early_stopping: int = 0
+    precision: str = "float32"
+    seed: int = 0
+    device: str = "auto"
+    toolchain: str | None = None
+    data_dir: Path | None = None
+
+    def check(self) -> None:
+        """Raise ArgumentError for a setting that no training can have, before any data is read."""
+        choose("activation", self.activation, ACTIVATIONS)
+        choose("optimizer", self.optimizer, optim.NAMES)
+        choose("schedule", self.schedule, optim.SCHEDULE_NAMES)
+        check_seed(self.seed)
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{option_of(name)} is {getattr(self, name)}, expected at least 1")
+        for name in ("lr", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ArgumentError(f"{option_of(name)} is {value}, expected a positive number")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ArgumentError(f"--weight-decay is {self.weight_decay}, expected a number of at least 0")
+        for name in ("dropout", "validation", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ArgumentError(f"{option_of(name)} is {getattr(self, name)}, expected a share in [0, 1)")
+        if self.early_stopping < 0:
+            raise ArgumentError(f"--early-stopping is {self.early_stopping}, expected epochs to wait, or 0 for never")
+
+    def check_task(self, *, classification: bool) -> None:
+        """Raise ArgumentError for a setting that does not go with the data."""
+        for name in ("balanced", "label_smoothing"):
+            if getattr(self, name) and not classification:
+                raise ArgumentError(f"{option_of(name)} needs classes, and this target is a number: leave it out")
+
+
+def option_of(name: str) -> str:
+    """The option of a setting: "batch_size" is --batch-size."""
+    return "--" + name.replace("_", "-")
+
+
+# What a resumed training may have anew; all other settings are those of its checkpoint.
+RESUMABLE = ("dataset", "epochs", "device", "toolchain", "data_dir")
+
+
+def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -> Settings:
+    """The settings of the training that wrote the checkpoint in `out`, with what `RESUMABLE` allows to be given anew.
+
+    explicit: the names of the settings that were given. Raises ArgumentError for one that may not change.
+    """
+    if out is None:
+        raise ArgumentError("--resume needs --out DIR, the folder that holds the checkpoint to go on from")
+    _, header = read_file(out / CHECKPOINT)
+    try:
+        stored = dict(header["settings"])
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{out / CHECKPOINT} was not written by gpugrad train: resume it with Trainer.fit(resume=…)"
+        ) from None
+    stored["hidden"] = tuple(stored["hidden"])
+    stored["data_dir"] = Path(stored["data_dir"]) if stored["data_dir"] else None
+    known = {field.name for field in dataclasses.fields(Settings)}
+    kept = Settings(**{k: v for k, v in stored.items() if k in known})
+    if Path(settings.dataset).name != Path(kept.dataset).name:
+        raise ArgumentError(
+            f"the training in {out} is one on {kept.dataset}, not on {settings.dataset}: choose another folder"
+        )
+    for name in sorted(explicit - set(RESUMABLE)):
+        given, before = getattr(settings, name), getattr(kept, name)
+        if given != before:
+            shown = ",".join(map(str, before)) if name == "hidden" else before
+            raise ArgumentError(
+                f"{option_of(name)} cannot change when a training is resumed, and the one in {out} has {shown}: "
+                "leave it out, or train anew without --resume"
+            )
+    return dataclasses.replace(kept, **{k: getattr(settings, k) for k in explicit if k in RESUMABLE})

@@ -1,0 +1,278 @@
+"""gpugrad train: from settings to files."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from .. import data, nn, optim
+from ..engine import random
+from ..engine.device import Device
+from ..engine.device import device as get_device
+from ..engine.files import check_writable, remove_partial
+from ..engine.precision import check_precision_for
+from ..kernels.activation import ACTIVATIONS
+from ..training import plots
+from ..training.profiling import WARM_STEPS, ProfileTraining
+from ..training.trainer import Trainer
+from .options import (
+    DATA,
+    INTERRUPTED,
+    NETWORK,
+    RUN,
+    TRAINING,
+    DataDir,
+    DeviceName,
+    Json,
+    Target,
+    ToolchainName,
+    finish,
+    is_explicit,
+    layer_sizes,
+    listed,
+    option,
+    speaker,
+)
+from .settings import Settings, resumed_settings
+from .trained import CHECKPOINT, MODEL, scores_of, sentence
+
+Say = Callable[..., None]
+
+
+def train(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, or a .csv, .npz or .parquet file.")],
+    hidden: Annotated[str, option(NETWORK, "Sizes of the hidden layers; 0 for none.")] = "256,128",
+    activation: Annotated[str, option(NETWORK, f"{listed(ACTIVATIONS)}.")] = "relu",
+    dropout: Annotated[float, option(NETWORK, "Probability of dropping a hidden unit, in [0, 1).")] = 0.0,
+    optimizer: Annotated[
+        str,
+        option(TRAINING, f"{listed(optim.NAMES)}."),
+    ] = "adam",
+    lr: Annotated[
+        float | None,
+        option(
+            TRAINING, "Learning rate, the peak of one-cycle and warmup; if not given, one that suits the optimizer."
+        ),
+    ] = None,
+    schedule: Annotated[str, option(TRAINING, f"{listed(optim.SCHEDULE_NAMES)}.")] = "one-cycle",
+    epochs: Annotated[int, option(TRAINING, "Passes over the training data.")] = 20,
+    batch_size: Annotated[int, option(TRAINING, "Rows of a minibatch.")] = 64,
+    weight_decay: Annotated[float, option(TRAINING, "Weight decay of the optimizer.")] = 0.0,
+    clip_norm: Annotated[float | None, option(TRAINING, "Limit of the gradient's norm; none if not given.")] = None,
+    label_smoothing: Annotated[float, option(TRAINING, "Share of each label spread over all classes.")] = 0.0,
+    balanced: Annotated[bool, option(TRAINING, "Weigh rare classes as much as frequent ones.", "--balanced")] = False,
+    early_stopping: Annotated[
+        int, option(TRAINING, "Stop after this many epochs without progress, with the best weights; 0: never.")
+    ] = 0,
+    precision: Annotated[
+        str, option(TRAINING, "Of matrix products: float32, or tf32 or bfloat16, which a GPU's tensor cores multiply.")
+    ] = "float32",
+    seed: Annotated[int, option(TRAINING, "Seed of weights, splits, shuffling and dropout.")] = 0,
+    target: Target = None,
+    task: Annotated[
+        str, option(DATA, "classification, regression or auto, which goes by the values of the target.")
+    ] = "auto",
+    validation: Annotated[float, option(DATA, "Share of the training rows held out to validate on; 0: none.")] = 0.1,
+    data_dir: DataDir = None,
+    device: DeviceName = "auto",
+    toolchain: ToolchainName = None,
+    out: Annotated[Path | None, option(RUN, "Folder for model, checkpoint, history and pictures.")] = None,
+    resume: Annotated[
+        bool, option(RUN, "Go on from the checkpoint in --out, with the settings it was made with.", "--resume")
+    ] = False,
+    profile: Annotated[
+        Path | None,
+        option(RUN, "Show what each operation of a step takes, and write a Chrome trace of some steps to this file."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a network on a data set and test it."""
+    given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "out", "profile")}
+    settings = Settings(**{**given, "hidden": layer_sizes(hidden)})
+    if resume:
+        settings = resumed_settings(settings, {k for k in given if is_explicit(context, k)}, out)
+    result = run(settings, out=out, resume=resume, profile=profile, say=speaker(as_json))
+    finish(result, as_json)
+    if interrupted(result["stopped"]):
+        raise typer.Exit(INTERRUPTED)
+
+
+def run(
+    settings: Settings,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    profile: Path | None = None,
+    say: Say = print,
+) -> dict[str, Any]:
+    """Train, test, and leave model, checkpoint, history and pictures in `out`; return what --json prints.
+
+    profile: a file for a Chrome trace of some of the steps; their table is printed. say: prints a line.
+    """
+    settings.check()
+    if profile is not None:
+        check_writable(profile.parent)
+    device = get_device(settings.device, settings.toolchain)
+    check_precision_for(settings.precision, device)
+    dataset = data.load(
+        settings.dataset, data_dir=settings.data_dir, target=settings.target, task=settings.task, seed=settings.seed
+    )
+    settings.check_task(classification=dataset.classes is not None)
+    if out is not None:
+        remove_partial(out)
+    trainer = _make_trainer(settings, dataset, device)
+    _describe(settings, dataset, trainer, say)
+    header = _header(settings, dataset)
+    start = time.perf_counter()
+    with ProfileTraining() as profiling:
+        history = trainer.fit(
+            dataset.x_train,
+            dataset.y_train,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            validation_split=settings.validation,
+            class_weight="balanced" if settings.balanced else None,
+            early_stopping=settings.early_stopping or None,
+            callbacks=[profiling] if profile else [],
+            scale=dataset.scale,
+            checkpoint=None if out is None else out / CHECKPOINT,
+            checkpoint_header=header,
+            resume=out / CHECKPOINT if resume and out is not None else None,
+        )
+    seconds = time.perf_counter() - start
+    scores = scores_of(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.preprocessing)
+    if history.stopped:
+        more = "; --resume goes on" if interrupted(history.stopped) and out and (out / CHECKPOINT).exists() else ""
+        say(f"stopped {history.stopped}{more}")
+    say(sentence("test", scores) + f" after {trainer.epoch} epochs in {seconds:.1f} s")
+    result = _result(settings, dataset, trainer, scores, seconds)
+    if profile is not None:
+        result["profile"] = _report(profiling, profile, say)
+    if out is not None:
+        trainer.save(out / MODEL, **header, result=result)
+        _write_history(trainer, dataset, out)
+        written = (MODEL, CHECKPOINT, "history.json", "history.csv", "history.png", "confusion.png")
+        say(f"written {', '.join(name for name in written if (out / name).exists())} in {out}")
+    return result
+
+
+def _make_trainer(settings: Settings, dataset: data.Dataset, device: Device) -> Trainer:
+    random.manual_seed(settings.seed)
+    model = nn.MLP(
+        dataset.n_features,
+        settings.hidden,
+        dataset.n_outputs,
+        activation=settings.activation,
+        dropout=settings.dropout,
+        seed=settings.seed,
+    )
+    is_number = dataset.classes is None
+    loss = nn.MSELoss() if is_number else nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
+    decay = {"weight_decay": settings.weight_decay} if settings.weight_decay else {}
+    rate = optim.RULES[settings.optimizer].peak_lr if settings.lr is None else settings.lr
+    optimizer = optim.make(settings.optimizer, model.parameters(), lr=rate, **decay)
+    return Trainer(
+        model,
+        loss=loss,
+        optimizer=optimizer,
+        schedule=None if settings.schedule == "constant" else optim.make_schedule(settings.schedule, optimizer),
+        device=device,
+        seed=settings.seed,
+        clip_norm=settings.clip_norm,
+        precision=settings.precision,
+    )
+
+
+def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, say: Say) -> None:
+    what = "one number to predict" if dataset.classes is None else f"{dataset.n_classes} classes"
+    rows = f"{len(dataset.x_train)} rows to train, {len(dataset.x_test)} to test"
+    layers = "-".join(map(str, (dataset.n_features, *settings.hidden, dataset.n_outputs)))
+    say(f"data    {dataset.name}: {rows}, {dataset.n_features} features, {what}")
+    say(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
+    say(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
+
+
+def _size(trainer: Trainer) -> int:
+    return sum(p.size for p in trainer.model.parameters())
+
+
+def _header(settings: Settings, dataset: data.Dataset) -> dict[str, Any]:
+    """What is kept with a checkpoint and a model, for --resume, evaluate, predict and export."""
+    folder = str(settings.data_dir.resolve()) if settings.data_dir else None
+    return {
+        "dataset": dataset.name,
+        "classes": dataset.classes,
+        "scale": dataset.scale,
+        "preprocessing": dataset.preprocessing.to_json() if dataset.preprocessing else None,
+        "settings": {**dataclasses.asdict(settings), "data_dir": folder},
+    }
+
+
+def _result(
+    settings: Settings, dataset: data.Dataset, trainer: Trainer, scores: dict[str, float], seconds: float
+) -> dict[str, Any]:
+    history = trainer.history
+    result = {
+        "dataset": dataset.name,
+        "device": trainer.device.name,
+        "toolchain": trainer.device.toolchain,
+        "precision": trainer.precision,
+        "epochs": trainer.epoch,
+        "steps": trainer.steps,
+        "seconds": seconds,
+        "samples_per_second": float(np.median(history["samples_per_second"])) if len(history) else None,
+        "train_loss": history[-1]["train_loss"] if len(history) else None,
+        "test_loss": scores["loss"],
+        "test_accuracy": scores.get("accuracy"),
+        "parameters": _size(trainer),
+        "seed": settings.seed,
+        "stopped": history.stopped,
+    }
+    if dataset.classes is None:
+        result |= {"test_r2": scores["r2"], "test_rmse": scores["rmse"]}
+    return result
+
+
+def _write_history(trainer: Trainer, dataset: data.Dataset, out: Path) -> None:
+    history = trainer.history
+    history.to_json(out / "history.json")
+    history.to_csv(out / "history.csv")
+    for picture in ("history.png", "confusion.png"):  # none of an earlier training stays next to this one
+        (out / picture).unlink(missing_ok=True)
+    if plots.available() and len(history):
+        history.plot(out / "history.png")
+        if dataset.classes is not None:
+            matrix = _confusion(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.n_classes)
+            plots.plot_confusion(matrix, dataset.classes, out / "confusion.png")
+
+
+def _report(profiling: ProfileTraining, path: Path, say: Say) -> dict[str, Any] | None:
+    """Say what was profiled and write its trace; returns what --json prints."""
+    found = profiling.profile
+    if found is None or not found.launches:
+        say(f"profile none: it begins after the first {WARM_STEPS} steps, so train for more epochs")
+        return None
+    record = found.record()
+    say(f"profile of {record['steps']} steps, launch by launch, beside {record['whole_steps']} whole ones; medians")
+    say(found.table())
+    found.write_trace(path)
+    say(f"written a trace to {path}, for Perfetto or chrome://tracing")
+    return record
+
+
+def _confusion(trainer: Trainer, x: np.ndarray, y: np.ndarray, scale: float, n_classes: int) -> np.ndarray:
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(y, trainer.predict(x, scale=scale), labels=range(n_classes))
+
+
+def interrupted(stopped: str | None) -> bool:
+    """Whether a training that says why it `stopped` was interrupted by its user."""
+    return stopped is not None and stopped.startswith("interrupted")

@@ -1,0 +1,62 @@
+"""A model as `gpugrad train` leaves it in a folder, and what it scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import data, nn
+from ..engine.device import device as get_device
+from ..errors import CheckpointError
+from ..training.checkpoint import load_model
+from ..training.trainer import Trainer
+
+MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model as `gpugrad train` left it, ready on a device."""
+
+    trainer: Trainer
+    classes: tuple[str, ...] | None
+    scale: float
+    preprocessing: data.Preprocessing | None
+    n_features: int
+    seed: int  # of the training, which split the digits
+
+
+def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
+    """Read a model file, or the one in a folder. Raises CheckpointError for what `gpugrad train` did not write."""
+    file = path / MODEL if path.is_dir() else path
+    model, header = load_model(file)
+    try:
+        classes = None if header["classes"] is None else tuple(header["classes"])
+        scale = float(header["scale"])
+        stored = header["preprocessing"]
+        seed = int(header["settings"]["seed"])
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{file} was not written by gpugrad train: use it with gg.load_model") from None
+    preprocessing = None if stored is None else data.Preprocessing.from_json(stored)
+    loss = nn.MSELoss() if classes is None else nn.CrossEntropyLoss()
+    trainer = Trainer(model, loss=loss, device=get_device(device, toolchain))
+    return Trained(trainer, classes, scale, preprocessing, header["model"]["config"]["in_features"], seed)
+
+
+def scores_of(
+    trainer: Trainer, x: np.ndarray, y: np.ndarray, scale: float, preprocessing: data.Preprocessing | None
+) -> dict[str, float]:
+    """What `Trainer.evaluate` says; for regression also `rmse`, the root of the mean squared error in target units."""
+    scores = trainer.evaluate(x, y, scale=scale)
+    if "r2" in scores:  # the loss is the mean squared error of standardised targets
+        scores["rmse"] = math.sqrt(scores["loss"]) * (preprocessing.target_scale if preprocessing else 1.0)
+    return scores
+
+
+def sentence(part: str, scores: dict[str, float]) -> str:
+    return f"{part:<8}" + ", ".join(
+        f"{name} {value:#.4g}" if name == "rmse" else f"{name} {value:.4f}" for name, value in scores.items()
+    )
