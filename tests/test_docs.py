@@ -1,9 +1,11 @@
-"""The pages of docs/ that lead through a change are followed word for word, on a copy of the project."""
+"""The pages of docs/ that lead through a change are followed on a copy of the project: files, commands, Python."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,92 +17,157 @@ from gpugrad.engine.device import unavailable
 
 ROOT = Path(__file__).parent.parent
 
-# A block of code, and the line above it that says which file it belongs to and where in it.
+# For each page what it adds, and the most files that takes, new and changed ones.
+PAGES = {
+    "adding_an_operation.md": ("softplus", 6),
+    "adding_a_row_operation.md": ("rms_norm", 9),
+    "adding_a_reduction.md": ("dot", 9),
+    "adding_an_activation.md": ("mish", 7),
+    "adding_an_optimizer.md": ("lion", 8),
+    "adding_a_layer.md": ("LayerNorm", 3),
+}
+
+# A block of code, and the line above it that names its file and the place in it.
 BLOCK = re.compile(
-    r"(?:^`(?P<path>[^`]+)`(?:, (?P<place>[^\n]+))?\n\n)?^```(?:python|cpp|text)\n(?P<code>.*?)^```$", re.M | re.S
+    r"(?:^`(?P<path>[\w/.]+)`(?:, (?P<place>[^\n]+))?\n\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
 )
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the project in which gpugrad.kernels is importable without being installed."""
-    for folder in ("gpugrad", "kernels", "tests/kernels"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "tests/conftest.py"):
-        shutil.copy(ROOT / file, tmp_path / file)
+    """A copy of the project, which a process that is started in it imports."""
+    for folder in ("gpugrad", "kernels", "tests", "docs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "measurements"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
-def follow(page, project):
-    """Do to the project what the page says; return the code that is to be run."""
-    code_to_run = []
-    for block in BLOCK.finditer((ROOT / "docs" / page).read_text()):
-        path, place, code = block["path"], block["place"], block["code"]
-        if path is None:
-            code_to_run.append(code)
-            continue
-        file = project / path
-        if place is None:
-            assert not file.exists(), f"{path} is there already"
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(code)
-        elif place == "at the end":
-            file.write_text(file.read_text() + "\n\n" + code)
-        else:
-            name = re.fullmatch(r"in `(\w+)`", place)[1]
-            text = file.read_text()
-            start = re.search(rf"^{name} = [\[(]\n", text, re.M).end()
-            end = text.index("\n)" if text[start - 2] == "(" else "\n]", start) + 1
-            entries = sorted([*text[start:end].splitlines(keepends=True), code])
-            file.write_text(text[:start] + "".join(entries) + text[end:])
-    return code_to_run
-
-
 def run(project, *command):
-    # The copy comes first on the path, before an installed gpugrad.
     environment = {**os.environ, "PYTHONPATH": str(project), "NUMBA_CACHE_DIR": str(project / "cache")}
+    environment.pop("NUMBA_ENABLE_CUDASIM", None)
     done = subprocess.run(
-        [sys.executable, *command], cwd=project, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, *command], cwd=project, env=environment, capture_output=True, text=True, timeout=600
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout[-6000:]}{done.stderr[-3000:]}"
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    ("page", "operation"), [("adding_an_operation.md", "softplus"), ("adding_an_optimizer.md", "lion")]
-)
-def test_following_the_page_works(page, operation, project):
-    code_to_run = follow(page, project)
-    assert code_to_run
-    where = run(project, "-c", "import gpugrad.kernels; print(gpugrad.kernels.__file__)")
-    assert str(project) in where
-    for code in code_to_run:
-        run(project, "-c", code)
-    tested = run(
-        project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_toolchains.py", "-k", operation
-    )
-    assert re.search(r"\d+ passed", tested)
-    if unavailable("emulator", "cupy") is None:
-        assert re.search(r"emulator with cupy: \d kernels? of \d+ agree", tested)
-    run(
-        project,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "tests/kernels/test_toolchains.py",
-        "-k",
-        "operations_are or signatures",
-    )
+def run_line(project, line):
+    """Run a line of a console block; `> FILE` at its end keeps the output."""
+    program, *arguments = shlex.split(line)
+    file = arguments[arguments.index(">") + 1] if ">" in arguments else None
+    arguments = arguments[: arguments.index(">")] if file else arguments
+    if program == "gpugrad":
+        if "--compile" in arguments:
+            pytest.importorskip("cuda.core")
+        kind = "simulator" if "simulator" in arguments else "emulator"
+        if obstacle := unavailable(kind, "numba" if kind == "simulator" else "cupy"):
+            pytest.skip(obstacle)
+        output = run(project, "-m", "gpugrad", *arguments)
+    else:
+        assert program == "pytest", line
+        output = run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+        assert re.search(r"[1-9]\d* passed", output), output
+    if file:
+        (project / file).write_text(output)
+    return output
 
 
-def test_the_page_is_needed(project):
-    """Without the change, what the pages run fails: the test above cannot pass by itself."""
-    for page in ("adding_an_operation.md", "adding_an_optimizer.md"):
-        code = BLOCK.findall((ROOT / "docs" / page).read_text())[-1][-1]
-        with pytest.raises(AssertionError):
+def write(project, path, place, code):
+    """Do what a block with the name of a file asks for."""
+    file = project / path
+    if place is None:
+        assert not file.exists(), f"{path} is there already"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(code)
+        return
+    text = file.read_text()
+    how, _, what = place.partition(" `")
+    what = what.removesuffix("`")
+    if place == "at the end":
+        text = f"{text}\n\n{code}"
+    elif how == "at the end of":  # of a collection: before the line of its last bracket
+        lines = text.splitlines(keepends=True)
+        lines.insert(last_line(text, what) - 1, code)
+        text = "".join(lines)
+    else:
+        assert text.count(f"{what}\n") == 1, f"{path} has {what!r} {text.count(what)} times"
+        text = text.replace(f"{what}\n", {"after": f"{what}\n{code}", "instead of": code}[how])
+    file.write_text(text)
+
+
+def last_line(text, name):
+    """The line of the bracket that closes a collection: of a dict made of rows, that of the rows."""
+    for node in ast.parse(text).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            rows = node.value.generators[0].iter if isinstance(node.value, ast.DictComp) else node.value
+            return rows.end_lineno
+    raise AssertionError(f"there is no {name}")
+
+
+def follow(page, project, commands=True):
+    """Do what a page says, from its first block to its last; return the files that it touches."""
+    touched = set()
+    for block in BLOCK.finditer((ROOT / "docs" / page).read_text()):
+        path, place, language, code = block["path"], block["place"], block["language"], block["code"]
+        if path is not None:
+            write(project, path, place, code)
+            touched.add(path)
+        elif language == "console":
+            for line in code.splitlines():
+                assert line.startswith("$ ")
+                if match := re.search(r"> (docs/\S+)$", line):
+                    touched.add(match[1])
+                if commands or match:
+                    run_line(project, line.removeprefix("$ "))
+        elif commands:
             run(project, "-c", code)
+    return touched
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_following_the_page_works(page, project):
+    what, most = PAGES[page]
+    touched = follow(page, project)
+    assert len(touched) <= most, touched
+    assert what in (ROOT / "docs" / page).read_text()
+    if (project / "kernels" / what).exists() and unavailable("emulator", "cupy") is None:
+        tested = run_line(project, f"pytest tests/kernels/test_toolchains.py -k {what}")
+        assert re.search(r"emulator with cupy: \d kernels? of \d+ agree", tested)
+
+
+def test_all_that_the_pages_add_passes_the_tests_of_the_kernels(project):
+    for page in PAGES:
+        follow(page, project, commands=False)
+    run_line(project, "pytest tests/kernels tests/command tests/optim tests/nn tests/engine/test_functional.py")
+    assert (project / "docs" / "names.md").read_text() == run(project, "-m", "gpugrad", "names")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_is_needed(page, project):
+    """Without the change, the Python of a page fails: the test above cannot pass by itself."""
+    code = [block["code"] for block in BLOCK.finditer((ROOT / "docs" / page).read_text()) if not block["path"]]
+    with pytest.raises(AssertionError):
+        run(project, "-c", code[-1])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_stand_in_blocks(page):
+    """A command in a sentence would not be run: it may only be one that a block has."""
+    text = (ROOT / "docs" / page).read_text()
+    lines = [
+        set(shlex.split(line)) for block in BLOCK.finditer(text) for line in block["code"].splitlines() if "$ " in line
+    ]
+    for command in re.findall(r"`((?:gpugrad|pytest|python) [^`]+)`", BLOCK.sub("", text)):
+        known = command == "gpugrad bench kernels" or any(set(shlex.split(command)) <= line for line in lines)
+        assert known, command
+
+
+def test_names_are_those_of_the_rows():
+    shown = subprocess.run([sys.executable, "-m", "gpugrad", "names"], cwd=ROOT, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert (ROOT / "docs" / "names.md").read_text() == shown.stdout, "run gpugrad names > docs/names.md"
 
 
 def test_the_readme_s_python_runs(tmp_path):

@@ -16,6 +16,7 @@ from .descend import descend
 from .evaluate import evaluate
 from .export import export
 from .info import info
+from .names import names
 from .options import INTERRUPTED
 from .predict import predict
 from .train import train
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench, name="bench")
-for command in (export, descend, train, evaluate, predict, check, info):
+for command in (export, descend, train, evaluate, predict, check, info, names):
     app.command()(command)
 
 # Typer has no public name for it: older releases have the one of click, newer ones a copy of that.

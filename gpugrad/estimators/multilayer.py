@@ -21,15 +21,16 @@ from .rows import Rows
 class MLPClassifier(OnDevice, neural_network.MLPClassifier):
     """scikit-learn's MLPClassifier, trained on a device: the same parameters, attributes and results, and more.
 
-    activation: also "leaky_relu" (slope 0.01), "gelu" and "silu". solver: also "adamw", "rmsprop", "adagrad" and
-    "adadelta", with PyTorch's formulas and defaults; their rate is learning_rate_init (Adadelta's is usually 1.0).
+    activation: any name in `gpugrad.kernels.activation.SKLEARN_NAMES`, also "gelu" or "leaky_relu" (slope 0.01).
+    solver: "lbfgs", or the name of a row in `gg.optim.RULES` with a solver, also "adamw" or "rmsprop", with PyTorch's
+    formulas and defaults; their rate is learning_rate_init (Adadelta's is usually 1.0).
 
     device, toolchain: as for `gg.device`; a model that is trained on one predicts on any, and may be pickled. On a GPU
     the arithmetic is in float32, whatever the dtype of X. precision: of the matrix products, "float32", "tf32" or
     "bfloat16".
     dropout: share of the outputs of each hidden layer that a training step sets to 0, in [0, 1).
     weight_decay: decoupled, p ← p − lr·weight_decay·p before each step, on weights and not on intercepts, besides
-    alpha; None: 0.01 for "adamw", else 0.
+    alpha; None: the default of a solver with decoupled decay, 0.01 for "adamw", else 0.
     clip_norm, clip_value: limits of the gradient's norm over all parameters, and of each of its elements.
     schedule: of the learning rate, a name of `gg.optim.SCHEDULE_NAMES` such as "cosine", or a function from an
     optimizer to one of `gg.optim`'s schedules; max_iter epochs are its length.
@@ -111,7 +112,7 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
 class MLPRegressor(OnDevice, neural_network.MLPRegressor):
     """scikit-learn's MLPRegressor, trained on a device: the same parameters, attributes and results, and more.
 
-    loss: also "absolute_error", and "huber", which turns from square to straight at `delta`. All others: as in
+    loss: also "absolute_error", and "huber", which switches from quadratic to linear at `delta`. All others: as in
     `MLPClassifier`.
     """
 

@@ -121,26 +121,48 @@ def network(graph: Builder, x: str, steps: Sequence[Step], dtype: np.dtype) -> s
 
 
 def _activation(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
-    def number(value: float) -> str:
-        return graph.constant(np.array(value, dtype))
-
     if step.name == "identity":
         return z
-    if step.name == "gelu":
-        erf = graph.add("Mul", z, number(np.sqrt(0.5)))
-        if dtype == np.float64:  # onnxruntime has an erf of float32 alone
-            erf = cast(graph, graph.add("Erf", cast(graph, erf, np.float32)), dtype)
-        else:
-            erf = graph.add("Erf", erf)
-        return graph.add("Mul", graph.add("Mul", z, number(0.5)), graph.add("Add", erf, number(1)))
-    if step.name == "silu":  # not z·σ(z): some sigmoids of float32 are never 0, and z may be huge
-        return graph.add("Div", z, graph.add("Add", graph.add("Exp", graph.add("Neg", z)), number(1)))
-    if step.name == "leaky_relu":
-        return graph.add("PRelu", z, number(step.negative_slope))  # LeakyRelu has its slope in float32
+    if step.name in COMPOSED:
+        return COMPOSED[step.name](graph, z, step, dtype)
     operator = ACTIVATIONS[step.name].onnx
     if operator is None:
         raise ArgumentError(f"the activation {step.name!r} has no counterpart in ONNX: train the model with another")
     return graph.add(operator, z)
+
+
+def has_counterpart(activation: str) -> bool:
+    """Whether an activation can be written as ONNX."""
+    return activation == "identity" or activation in COMPOSED or ACTIVATIONS[activation].onnx is not None
+
+
+def _number(graph: Builder, value: float, dtype: np.dtype) -> str:
+    return graph.constant(np.array(value, dtype))
+
+
+def _gelu(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
+    half, one = _number(graph, 0.5, dtype), _number(graph, 1, dtype)
+    erf = graph.add("Mul", z, _number(graph, np.sqrt(0.5), dtype))
+    if dtype == np.float64:  # onnxruntime has an erf of float32 alone
+        erf = cast(graph, graph.add("Erf", cast(graph, erf, np.float32)), dtype)
+    else:
+        erf = graph.add("Erf", erf)
+    return graph.add("Mul", graph.add("Mul", z, half), graph.add("Add", erf, one))
+
+
+def _silu(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
+    """Not z·σ(z): some sigmoids of float32 are never 0, and z may be huge."""
+    powers = graph.add("Exp", graph.add("Neg", z))
+    return graph.add("Div", z, graph.add("Add", powers, _number(graph, 1, dtype)))
+
+
+def _leaky_relu(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
+    """Not LeakyRelu, which has its slope in float32."""
+    return graph.add("PRelu", z, _number(graph, step.negative_slope, dtype))
+
+
+# Activations that are no single operator, or are more exact as several.
+COMPOSED = {"gelu": _gelu, "silu": _silu, "leaky_relu": _leaky_relu}
 
 
 def labels(graph: Builder, index: str, classes: np.ndarray) -> str:

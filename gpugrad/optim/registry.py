@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import choose
+from . import rules
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
-from .rules import SGD, Adadelta, Adagrad, AdagradNorm, Adam, AdamW, RMSprop
 from .schedules import Constant, CosineAnnealingLR, ExponentialLR, LinearWarmup, OneCycleLR, Schedule, StepLR
 
 LabRate = Callable[[float, float], float]  # (a rate that suits gradient descent there, a twentieth of the view)
@@ -64,11 +64,11 @@ def _descent(descent: float, reach: float) -> float:
 
 RULES: dict[str, Rule] = {
     "sgd": Rule(
-        SGD,
+        rules.SGD,
         peak_lr=0.3,
         # scikit-learn's own: Nesterov's momentum by default, with the rate inside the buffer.
         solver=Solver(
-            SGD,
+            rules.SGD,
             {
                 "momentum": lambda e: e.momentum,
                 "nesterov": lambda e: e.nesterovs_momentum and e.momentum > 0,
@@ -81,7 +81,7 @@ RULES: dict[str, Rule] = {
         recorded=True,
     ),
     "momentum": Rule(
-        SGD,
+        rules.SGD,
         {"momentum": 0.9},
         peak_lr=0.1,
         is_solver=False,  # sgd has it as a parameter
@@ -91,7 +91,7 @@ RULES: dict[str, Rule] = {
         recorded=True,
     ),
     "nesterov": Rule(
-        SGD,
+        rules.SGD,
         {"momentum": 0.9, "nesterov": True},
         peak_lr=0.1,
         is_solver=False,
@@ -101,19 +101,21 @@ RULES: dict[str, Rule] = {
         recorded=True,
     ),
     "adagrad-norm": Rule(
-        AdagradNorm, peak_lr=3.0, colour="#009E73", dashed=True, lab_rate=in_reach(4.0), plane_rate=0.5
+        rules.AdagradNorm, peak_lr=3.0, colour="#009E73", dashed=True, lab_rate=in_reach(4.0), plane_rate=0.5
     ),
-    "adagrad": Rule(Adagrad, peak_lr=0.03, colour="#009E73", lab_rate=in_reach(4.0), plane_rate=0.5, recorded=True),
+    "adagrad": Rule(
+        rules.Adagrad, peak_lr=0.03, colour="#009E73", lab_rate=in_reach(4.0), plane_rate=0.5, recorded=True
+    ),
     "rmsprop": Rule(
-        RMSprop,
-        solver=Solver(RMSprop, {"eps": lambda e: e.epsilon}),
+        rules.RMSprop,
+        solver=Solver(rules.RMSprop, {"eps": lambda e: e.epsilon}),
         colour="#CC79A7",
         lab_rate=in_reach(0.25),
         plane_rate=0.03,
         recorded=True,
     ),
     "adadelta": Rule(
-        Adadelta,
+        rules.Adadelta,
         peak_lr=1.0,
         colour="#0072B2",
         lab_rate=lambda descent, reach: 20.0,  # its first steps are √eps = 1e-3 times this, whatever the function
@@ -121,16 +123,18 @@ RULES: dict[str, Rule] = {
         recorded=True,
     ),
     "adam": Rule(
-        Adam,
+        rules.Adam,
         # scikit-learn's own: eps is added before the correction of v.
-        solver=Solver(Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon, "eps_hat": True}),
+        solver=Solver(
+            rules.Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon, "eps_hat": True}
+        ),
         colour="#D55E00",
         recorded=True,
     ),
     "adamw": Rule(
-        AdamW,
+        rules.AdamW,
         # An estimator decays weights alone and by itself, so Adam is left of it.
-        solver=Solver(Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon}),
+        solver=Solver(rules.Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon}),
         colour="#D55E00",
         dashed=True,
     ),

@@ -14,6 +14,7 @@ from ..cpu.exp import IN_ORDER, exp_negative
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
 from ..cpu.team import LIGHT, at_once, spread
+from . import reference
 
 # Φ(−|z|) = e^(−z²/2) · t·P(t), t = 1/(1 + STRETCH·|z|): P fitted to a relative error of 3e-8 over all z.
 STRETCH = np.float32(0.252)
@@ -170,9 +171,9 @@ def activate(z, y, activation, negative_slope):
         if y is not z:
             at_once()
             np.copyto(y, z)
-    elif activation == "tanh" and z.dtype != np.float32:
+    elif activation not in FORWARD or (activation == "tanh" and z.dtype != np.float32):
         at_once()
-        np.tanh(z, out=y)
+        reference.activation_forward(z, y, activation=activation, negative_slope=negative_slope)
     else:
         _spread(FORWARD[activation], (z, y), negative_slope)
 
@@ -182,6 +183,9 @@ def scale_by_derivative(dy, saved, dz, activation, negative_slope):
     if activation == "identity":
         at_once()
         np.copyto(dz, dy)
+    elif activation not in BACKWARD:
+        at_once()
+        reference.activation_backward(dy, saved, dz, activation=activation, negative_slope=negative_slope)
     else:
         _spread(BACKWARD[activation], (dy, saved, dz), negative_slope)
 

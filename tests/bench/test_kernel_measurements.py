@@ -41,7 +41,8 @@ def test_workloads_of_every_kernel_satisfy_its_contract(name, small):
         contract(*arrays, **workload.scalars)
         sizes.append(workload.reason)
         assert contract.cost_of(*arrays, **workload.scalars).bytes > 0
-    assert len(set(sizes)) == len(sizes) > 1
+    assert len(set(sizes)) == len(sizes)
+    assert len(sizes) > 1 or contract._workloads is None
 
 
 def test_every_kernel_is_measured_in_a_quick_run():

@@ -1,6 +1,7 @@
 """What scikit-learn's estimators do not have: each parameter against its formula, written out in NumPy."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.utils import compute_sample_weight
 
 import gpugrad as gg
+from gpugrad import optim
 from gpugrad.errors import ArgumentError
 from gpugrad.optim import StepLR
 
@@ -20,7 +22,7 @@ STEPS = 6
 
 
 def labelled(rows=90, n_classes=3):
-    return datasets.make_classification(
+    return datasets.datasets.make_classification(
         rows, 8, n_informative=5, n_classes=n_classes, n_clusters_per_class=1, random_state=0
     )
 
@@ -467,3 +469,57 @@ def test_what_cannot_be_is_refused_in_one_sentence(options, message):
     x, y = labelled()
     with pytest.raises(ValueError, match=message):
         gg.MLPClassifier((5,), device="cpu", **options).fit(x, y)
+
+
+# ---- what came with the loop ----
+
+
+@pytest.mark.parametrize("rows", [96, 90], ids=["whole groups", "a smaller group and minibatch at the end"])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_accumulated_minibatches_are_one_batch(solver, rows):
+    x, y = datasets.make_classification(rows, 6, n_informative=4, n_classes=3, random_state=0)
+    options = {"hidden_layer_sizes": (7,), "solver": solver, "random_state": 0, "max_iter": 4, "alpha": 0.5}
+    options |= {"device": "cpu", "clip_norm": 1.0}
+    whole = gg.MLPClassifier(batch_size=32, **options).fit(x, y)
+    parts = gg.MLPClassifier(batch_size=8, accumulation_steps=4, **options).fit(x, y)
+    assert parts.history_["steps"] == whole.history_["steps"]
+    np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-9)
+    for one, other in zip((*parts.coefs_, *parts.intercepts_), (*whole.coefs_, *whole.intercepts_), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"schedule": "cosine", "dropout": 0.2}, {"learning_rate": "adaptive"}])
+def test_weights_that_are_not_finite_name_the_operation_at_fault(options):
+    x, y = datasets.make_classification(60, 6, random_state=0)
+    model = gg.MLPClassifier(
+        (7,), solver="sgd", learning_rate_init=1e80, batch_size=20, max_iter=5, random_state=0, device="cpu", **options
+    )
+    with pytest.raises(
+        ValueError, match=r"need to be preprocessed\. It happened in epoch \d, step \d of 3: \w+\(.*wrote"
+    ):
+        model.fit(x, y)
+
+
+def test_early_stopping_keeps_the_weights_from_before_they_were_not_finite():
+    x, y = datasets.make_classification(60, 6, random_state=0)
+    options = {
+        "solver": "sgd",
+        "learning_rate_init": 1e60,
+        "early_stopping": True,
+        "max_iter": 3,
+        "n_iter_no_change": 1,
+    }
+    model = gg.MLPClassifier((7,), batch_size=54, random_state=0, device="cpu", **options).fit(x, y)
+    assert all(np.isfinite(w).all() for w in model.coefs_)
+
+
+def test_the_penalty_of_a_rule_with_decoupled_decay_is_in_the_loss(monkeypatch):
+    """Not its weight decay, which would not pass through the gradient."""
+    x, y = datasets.make_classification(60, 6, random_state=0)
+    options = {"hidden_layer_sizes": (7,), "random_state": 0, "max_iter": 6, "alpha": 2.0, "device": "cpu"}
+    usual = gg.MLPClassifier(solver="adamw", **options).fit(x, y)
+    monkeypatch.setitem(optim.RULES, "adamw", replace(optim.RULES["adamw"], solver=None))
+    decoupled = gg.MLPClassifier(solver="adamw", **options).fit(x, y)
+    np.testing.assert_allclose(decoupled.loss_curve_, usual.loss_curve_, rtol=1e-9)
+    for one, other in zip(decoupled.coefs_, usual.coefs_, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gpugrad import kernels
 from gpugrad.errors import ArgumentError
-from gpugrad.kernels.activation import ACTIVATIONS, SAVES_INPUT
+from gpugrad.kernels.activation import ACTIVATIONS
 from gpugrad.kernels.dense.rounding import round_factor
 from gpugrad.kernels.dense.variants import BLOCKS, SHORTEST, choose_variant
 
@@ -19,7 +19,7 @@ sizes = st.integers(1, 9)
 def forward(toolchain, x, w, b, activation):
     """Return y and what is saved for backward."""
     y = np.full((len(x), w.shape[1]), np.nan)
-    z = np.full_like(y, np.nan) if activation in SAVES_INPUT else None
+    z = np.full_like(y, np.nan) if ACTIVATIONS[activation].saves_input else None
     kernels.load(toolchain).dense_forward(x, w, b, y, z, None, activation=activation)
     return y, y if z is None else z
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -16,15 +17,7 @@ from gpugrad.engine import functional
 from gpugrad.errors import ArgumentError
 from gpugrad.kernels.activation import ACTIVATIONS
 
-MODULES = {
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-}
+MODULES = {name: getattr(nn, row.module) for name, row in ACTIVATIONS.items()}
 
 
 def normal(*shape, seed=0, dtype=np.float32):
@@ -50,7 +43,7 @@ def test_dense_is_act_of_x_w_plus_b():
     n_in=st.integers(1, 9),
     n_out=st.integers(1, 9),
     bias=st.booleans(),
-    activation=st.sampled_from(ACTIVATIONS),
+    activation=st.sampled_from(list(ACTIVATIONS)),
 )
 @settings(max_examples=30, deadline=None)
 def test_dense_with_fused_activation_equals_the_modules_one_by_one(lead, n_in, n_out, bias, activation):
@@ -130,8 +123,12 @@ def test_activation_modules_equal_their_functions(name):
     np.testing.assert_array_equal(MODULES[name]()(x).numpy(), functional.activation(x, name).numpy())
 
 
-def test_every_activation_has_a_module():
-    assert set(MODULES) == set(ACTIVATIONS)
+def test_activation_modules_can_be_pickled_and_shown():
+    for module in (make() for make in MODULES.values()):
+        copy = pickle.loads(pickle.dumps(module))
+        assert type(copy) is type(module)
+        assert repr(copy) == repr(module)
+    assert repr(nn.LeakyReLU(0.2)) == "LeakyReLU(0.2)"
 
 
 def test_leaky_relu_keeps_its_slope():

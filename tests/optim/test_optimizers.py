@@ -30,6 +30,7 @@ RULES = {
     "amsgrad": ("adam", {"amsgrad": True}, "Adam", {}),
     "adamw": ("adamw", {}, "AdamW", {}),
 }
+RULES |= {name: (name, {}, None, {}) for name in set(optim.NAMES) - {rule[0] for rule in RULES.values()}}
 RATES = {  # normal and high
     "SGD": (0.05, 0.5),
     "Adagrad": (0.01, 0.5),
@@ -660,17 +661,12 @@ def test_a_rate_of_zero_stays_put():
 
 def test_names_of_the_command_line():
     made = {name: optim.make(name, [Parameter([1.0])], weight_decay=0.1) for name in optim.NAMES}
-    assert {name: type(optimizer).__name__ for name, optimizer in made.items()} == {
-        "sgd": "SGD",
-        "momentum": "SGD",
-        "nesterov": "SGD",
-        "adagrad-norm": "AdagradNorm",
-        "adagrad": "Adagrad",
-        "rmsprop": "RMSprop",
-        "adadelta": "Adadelta",
-        "adam": "Adam",
-        "adamw": "AdamW",
-    }
+    for name, optimizer in made.items():
+        rule = optim.RULES[name]
+        assert type(optimizer) is rule.cls is getattr(optim, rule.cls.__name__)
+        assert {option: optimizer.param_groups[0][option] for option in rule.options} == rule.options
+    expected = ["SGD", "SGD", "SGD", "AdagradNorm", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW"]
+    assert [type(optimizer).__name__ for optimizer in made.values()][: len(expected)] == expected
     assert made["momentum"].param_groups[0]["momentum"] == 0.9
     assert made["nesterov"].param_groups[0]["nesterov"] is True
     assert optim.make("nesterov", [Parameter([1.0])], momentum=0.5, lr=2).param_groups[0]["momentum"] == 0.5
@@ -678,7 +674,9 @@ def test_names_of_the_command_line():
 
 def test_defaults_are_pytorchs():
     torch = pytest.importorskip("torch")
-    for name in ("SGD", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW"):
+    names = [name for rule in optim.RULES.values() if hasattr(torch.optim, name := rule.cls.__name__)]
+    assert len(set(names)) >= 6
+    for name in names:
         ours = getattr(optim, name)([Parameter([1.0])]).param_groups[0]
         theirs = getattr(torch.optim, name)([torch.ones(1, requires_grad=True)]).param_groups[0]
         own = {"params", "lr_in_buffer", "eps_hat"}  # which PyTorch does not have

@@ -1,0 +1,94 @@
+"""gpugrad names: everything that goes by a name, as tables."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import typer
+
+from .. import optim
+from ..kernels.activation import ACTIVATIONS
+from ..lab.surfaces import NAMES, surface
+from ..nn.losses import LOSSES
+
+HEAD = """# Names
+
+What commands, files and functions know by name, from the rows that declare it. `gpugrad names > docs/names.md` writes
+this page anew.
+"""
+
+
+def names() -> None:
+    """List every optimizer, schedule, activation, loss and surface by name, in Markdown."""
+    typer.echo("\n".join([HEAD, *_sections()]))
+
+
+def _sections() -> Iterable[str]:
+    yield _section(
+        "Optimizers",
+        "`gpugrad train --optimizer`, `optim.make`, `gg.minimize`; the rows are in `gpugrad/optim/registry.py`. The "
+        "rate is what `gpugrad train` takes without `--lr`. The estimators have those with a solver.",
+        ("name", "class", "options", "rate", "solver", "what it does"),
+        [
+            (
+                f"`{name}`",
+                f"`optim.{rule.cls.__name__}`",
+                ", ".join(f"{k}={v}" for k, v in rule.options.items()),
+                f"{rule.peak_lr:g}",
+                "yes" if rule.is_solver else "",
+                _first_sentence(rule.cls),
+            )
+            for name, rule in optim.RULES.items()
+        ],
+    )
+    yield _section(
+        "Schedules",
+        "`gpugrad train --schedule`, `optim.make_schedule`, `schedule=` of the estimators; the rows are in "
+        "`gpugrad/optim/registry.py`.",
+        ("name", "class", "what it does"),
+        [
+            (f"`{name}`", f"`optim.{row.cls.__name__}`", _first_sentence(row.cls))
+            for name, row in optim.SCHEDULES.items()
+        ],
+    )
+    yield _section(
+        "Activations",
+        "`gpugrad train --activation`, `nn.Dense(activation=)`, `gg.functional`; the rows are in "
+        "`kernels/activation/__init__.py`. Weights before one are drawn by `nn.init`, with its gain.",
+        ("name", "module", "in the estimators", "weights, gain", "formula"),
+        [
+            (
+                f"`{row.name}`",
+                f"`nn.{row.module}`",
+                f"`{row.sklearn_name or row.name}`",
+                f"{row.init}, {row.gain:.4g}",
+                row.formula,
+            )
+            for row in ACTIVATIONS.values()
+        ],
+    )
+    yield _section(
+        "Losses",
+        "`nn.losses.make`; the rows are in `gpugrad/nn/losses.py`.",
+        ("name", "module", "what it is"),
+        [(f"`{name}`", f"`nn.{loss.__name__}`", _first_sentence(loss)) for name, loss in LOSSES.items()],
+    )
+    yield _section(
+        "Surfaces",
+        "`gpugrad descend SURFACE`, `gg.minimize`; the rows are in `gpugrad/lab/surfaces.py`.",
+        ("name", "what it shows"),
+        [(f"`{name}`", surface(name).about) for name in NAMES],
+    )
+
+
+def _section(title: str, where: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in (head, *rows)]
+    lines.insert(1, f"| {' | '.join('---' for _ in head)} |")
+    return "\n".join([f"## {title}", "", where, "", *lines, ""])
+
+
+def _first_sentence(thing: Any) -> str:
+    """The first paragraph of a docstring, in one line."""
+    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())

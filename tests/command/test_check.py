@@ -1,0 +1,110 @@
+"""gpugrad check: one kernel or all, of the folder that it names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gpugrad import kernels
+from gpugrad.command.app import app
+from gpugrad.command.check import show
+from gpugrad.engine.check import Finding
+from gpugrad.errors import ArgumentError
+
+ROOT = Path(__file__).parents[2]
+
+
+def check(*arguments):
+    result = CliRunner().invoke(app, ["check", "--device", "cpu", *arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def checked(*arguments):
+    findings = json.loads(check(*arguments, "--toolchain", "numba", "--json").output.splitlines()[-1])["findings"]
+    return [finding["kernel"] for finding in findings]
+
+
+def test_kernels_and_operations_by_name():
+    assert checked("adam") == ["adam_step"]
+    assert checked("sgd_step", "gather") == checked("--only", "gather, sgd_step") == ["next_rows", "gather", "sgd_step"]
+    assert checked("clip_norm", "--only", "clipping") == ["clip_norm", "clip_value"]
+
+
+def test_an_unknown_name_suggests_one():
+    with pytest.raises(ArgumentError, match=r"unknown kernel or operation 'adm': did you mean 'adam'\?"):
+        check("adm")
+
+
+def test_it_names_the_folder():
+    report = json.loads(check("adam", "--json").output.splitlines()[-1])
+    assert report["folder"] == str(kernels.FOLDER)
+    assert f"each kernel in {kernels.FOLDER}" in check("adam").output
+
+
+def test_an_operation_without_compiled_loops_is_not_called_right(capsys):
+    findings = [
+        Finding("softplus", "softplus_forward", "cpu", toolchain, f"kernels/softplus/{file}.py", examples=3)
+        for toolchain, file in (("numba", "reference"), ("numba", "numba_cpu"), ("numpy", "reference"))
+    ]
+    show(findings)
+    verdicts = [line.split("0", 1)[1].strip() for line in capsys.readouterr().out.splitlines() if "softplus" in line]
+    assert verdicts == ["by the reference", "right", "right"]
+
+
+def test_one_operation_is_compiled(tmp_path):
+    pytest.importorskip("cuda.core")
+    result = check("sgd", "--compile")
+    assert "CUDA C++: 2 kernels × 7 architectures, 0 failed" in result.output
+
+
+# ---- a checkout, in which gpugrad may be installed from somewhere else ----
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout, and a copy of the package as `pip install .` leaves it."""
+    for name in ("gpugrad", "kernels"):
+        shutil.copytree(ROOT / name, tmp_path / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    installed = tmp_path / "site" / "gpugrad"
+    shutil.copytree(ROOT / "gpugrad", installed, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "kernels", installed / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "checkout"
+
+
+def run(folder, *command):
+    environment = {**os.environ, "PYTHONPATH": str(folder.parent / "site"), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_python_in_a_checkout_runs_the_checkout(checkout):
+    where = run(checkout, "-c", "import gpugrad.kernels.adam.reference as found; print(found.__file__)")
+    assert where.stdout.strip() == str(checkout / "kernels" / "adam" / "reference.py"), where.stderr
+
+
+def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
+    kernel = checkout / "kernels" / "sgd" / "numba_cpu.py"
+    kernel.write_text(kernel.read_text().replace("p[i] -= ", "p[i] += "))
+    assert "p[i] += " in kernel.read_text()
+    done = run(checkout, "-m", "gpugrad", "check", "sgd", "--device", "cpu", "--toolchain", "numba")
+    assert (done.returncode, "WRONG" in done.stdout) == (1, True), done.stdout + done.stderr
+    assert f"each kernel in {checkout / 'kernels'}" in done.stdout
+
+
+def test_the_installed_command_says_that_it_checked_another_copy(checkout):
+    program = "import sys; sys.argv[:] = ['gpugrad', 'check', 'sgd', '--device', 'cpu']\n"
+    program += "from gpugrad.command.app import main; main()"
+    done = run(checkout, "-P", "-c", program)  # the script of an installation does not look into the current folder
+    assert done.returncode == 0, done.stderr
+    assert f"each kernel in {checkout.parent / 'site' / 'gpugrad' / 'kernels'}" in done.stdout
+    assert f"{checkout / 'kernels'} is another copy, which was not checked" in done.stdout
