@@ -19,7 +19,7 @@ PARTIALS = 256
 MEASURED_SHAPES = ((64, 128), (512, 1024), (8192, 4096))
 
 # Outputs that are scratch: undefined after the launch.
-SCRATCH = frozenset({"partials", "workspace"})
+SCRATCH_NAMES = frozenset({"partials", "workspace"})
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 INT32 = np.dtype(np.int32)

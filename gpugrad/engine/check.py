@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import DeviceError, GpugradError, choose
-from ..kernels.contract import SCRATCH, Contract, Example, tolerance
+from ..kernels.contract import SCRATCH_NAMES, Contract, Example, tolerance
 from .device import TOOLCHAINS, Device, device, unavailable
 
 # The most work of an example, in arithmetic operations and bytes, that is checked where kernels run slowly: all of it
@@ -143,7 +143,7 @@ def compare(
         target.run(launcher, *arrays, **example.scalars)
         runs.append([None if array is None else target.download(array) for array in arrays])
     for name, old, new, again, right in zip(array_names(contract), before, *runs, expected, strict=True):
-        if old is not None and name not in SCRATCH:
+        if old is not None and name not in SCRATCH_NAMES:
             yield name, *_judge(name in contract.outputs, old, new, again, right, example.terms)
 
 

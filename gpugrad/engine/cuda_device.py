@@ -300,19 +300,19 @@ def _numba_obstacle(simulator: bool) -> str | None:
 
 def _make(toolchain: str, index: int) -> Device:
     if toolchain == "numba":
-        _choose_numba_target(simulator=False)
+        _choose_target(simulator=False)
     return CudaDevice(index, toolchain)
 
 
 def _make_simulator(toolchain: str, index: int) -> Device:
-    _choose_numba_target(simulator=True)
+    _choose_target(simulator=True)
     return Device("simulator", toolchain)
 
 
-def _choose_numba_target(simulator: bool) -> None:
+def _choose_target(simulator: bool) -> None:
     from ..kernels.numba_cuda import target
 
-    target.choose(simulator)
+    target.choose_target(simulator)
 
 
 TOOLCHAINS = {"cupy": "cupy_cuda", "numba": "numba_cuda"}

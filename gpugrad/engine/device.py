@@ -23,7 +23,7 @@ from . import tuning
 from .host import Staging, to_host
 from .recorder import Recorder
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector of a CPU
+ALIGNMENT_BYTES = 64  # bytes: a cache line, and the widest vector of a CPU
 
 Observer = Callable[[Any, tuple, dict[str, Any]], None]  # (launch, arrays, scalars)
 Call = Callable[[], Any]
@@ -164,8 +164,8 @@ class Device:
         dtype = np.dtype(dtype)
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         size = math.prod(shape) * dtype.itemsize
-        buffer = np.empty(size + ALIGNMENT, np.uint8)
-        start = -buffer.ctypes.data % ALIGNMENT
+        buffer = np.empty(size + ALIGNMENT_BYTES, np.uint8)
+        start = -buffer.ctypes.data % ALIGNMENT_BYTES
         return buffer[start : start + size].view(dtype).reshape(shape)
 
     def full(self, shape: tuple[int, ...] | int, value: float, dtype: Any = np.float32) -> Any:

@@ -15,7 +15,7 @@ from .tape import Version
 from .tensor import Tensor
 
 # Elements: each parameter starts on a line of 128 bytes, so that a wide load never straddles two parameters.
-ALIGNMENT = 32
+ALIGNED_ELEMENTS = 32
 
 
 class Parameter(Tensor):
@@ -102,7 +102,7 @@ class FlatParameters:
             )
         self.version = Version()
         self.stale = False
-        room = [-(-max(p.size, 1) // ALIGNMENT) * ALIGNMENT for p in self.parameters]
+        room = [-(-max(p.size, 1) // ALIGNED_ELEMENTS) * ALIGNED_ELEMENTS for p in self.parameters]
         self._starts = [0, *itertools.accumulate(room)]
         ends = list(itertools.accumulate(map(len, self.groups)))
         self.slices = [slice(self._starts[a], self._starts[b]) for a, b in itertools.pairwise([0, *ends])]

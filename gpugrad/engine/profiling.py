@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..kernels import Launcher
-from ..kernels.contract import SCRATCH
+from ..kernels.contract import SCRATCH_NAMES
 from .device import Device
 from .device import device as get_device
 from .files import to_json, write_whole
@@ -236,7 +236,7 @@ def _work(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> tuple[str, int
     """The shapes of a launch, from its first array to its largest result; its bytes and arithmetic operations."""
     if isinstance(launch, Launcher):
         cost = launch.contract.cost_of(*arrays, **scalars)
-        results = [array for name, array in launch.contract.written(arrays, scalars) if name not in SCRATCH]
+        results = [array for name, array in launch.contract.written(arrays, scalars) if name not in SCRATCH_NAMES]
         result = max(results, key=lambda array: array.size)
         size, operations = cost.bytes, cost.operations
     else:

@@ -14,7 +14,7 @@ from ..engine.random import Generator
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
 from ..kernels.activation import SKLEARN_NAMES
-from ..training.evaluation import ROWS
+from ..training.evaluation import ROWS_AT_ONCE
 
 
 def forward(
@@ -62,8 +62,8 @@ def outputs(
     with no_grad(), precision(precision_name), np.errstate(all="ignore"):
         network = [there(w) for w in weights], [there(b) for b in intercepts], activation
         parts = [
-            OUTPUTS[out_activation](forward(there(dense(x[i : i + ROWS])), *network)).numpy()
-            for i in range(0, x.shape[0], ROWS)
+            OUTPUTS[out_activation](forward(there(dense(x[i : i + ROWS_AT_ONCE])), *network)).numpy()
+            for i in range(0, x.shape[0], ROWS_AT_ONCE)
         ]
     return np.concatenate(parts).astype(dtype, copy=False)
 

@@ -14,7 +14,7 @@ from ..engine.random import Generator
 from ..engine.recording import record
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
-from ..training.evaluation import ROWS
+from ..training.evaluation import ROWS_AT_ONCE
 from ..training.minibatches import Minibatches
 from ..training.task import Step
 from . import network
@@ -197,7 +197,7 @@ class Session:
         x, y = self._encode(rows.x, rows.y)
         summed = 0.0
         with no_grad(), precision(e.precision), np.errstate(all="ignore"):
-            for part in (slice(i, i + ROWS) for i in range(0, len(y), ROWS)):
+            for part in (slice(i, i + ROWS_AT_ONCE) for i in range(0, len(y), ROWS_AT_ONCE)):
                 given = (x[part], y[part], None if weight is None else weight[part].astype(self.dtype))
                 xs, ys, ws = (None if a is None else Tensor(device.resident(a), device) for a in given)
                 out = network.forward(xs, self._weights, self._intercepts, e.activation)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engine.device import Device
 from ..kernels import Launcher
-from ..kernels.contract import SCRATCH
+from ..kernels.contract import SCRATCH_NAMES
 from . import state as states
 from .callbacks import Callback
 from .epoch import end_schedule_epoch, run_epoch
@@ -84,7 +84,9 @@ class _Halt(Callback):
 
 def _written(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     if isinstance(launch, Launcher):
-        yield from ((name, array) for name, array in launch.contract.written(arrays, scalars) if name not in SCRATCH)
+        yield from (
+            (name, array) for name, array in launch.contract.written(arrays, scalars) if name not in SCRATCH_NAMES
+        )
     elif "out" in scalars:
         yield "its result", scalars["out"]
     elif launch.__name__ == "__setitem__":

@@ -17,7 +17,7 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError
 from ..nn.losses import kind_of
 
-ROWS = 4096  # that a forward pass takes at once
+ROWS_AT_ONCE = 4096  # that a forward pass takes at once
 
 quiet = np.errstate(all="ignore")  # an overflow shows in the result, as on a GPU
 
@@ -32,8 +32,8 @@ def forward(model: nn.Module, x: np.ndarray, *, device: Device, dtype: Any, scal
         raise ArgumentError(f"scale is {scale}, expected a positive number: what stored features are multiplied by")
     outputs: list[Tensor] = []
     with no_grad(), _evaluating(model):
-        for start in range(0, len(x), ROWS):
-            stored = device.resident(x[start : start + ROWS])
+        for start in range(0, len(x), ROWS_AT_ONCE):
+            stored = device.resident(x[start : start + ROWS_AT_ONCE])
             rows = device.upload(np.arange(len(stored), dtype=np.int32))
             batch = device.empty(stored.shape, dtype)
             device.run(device.kernels.gather, stored, rows, batch, scale=scale)

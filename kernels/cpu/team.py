@@ -31,7 +31,7 @@ GRAIN = 1 << 13  # elements of a part at least, of speed 1: some 5 µs of an opt
 LIGHT = 8  # the speed of a loop that compares, adds or multiplies
 ALIGNED = 64  # elements: a flat part but the last is whole vectors and cache lines: its bits do not depend on the cut
 PATIENCE = 20_000  # pauses before a member sleeps
-SCRATCH = 1 << 21  # bytes that each thread has for the loops that want some
+SCRATCH_BYTES = 1 << 21  # bytes that each thread has for the loops that want some
 
 # The words of a team, as offsets in bytes. TICKET is the number of the job and that of the next part to be taken, in
 # the lowest bits; there they are all set while a job is being posted.
@@ -63,7 +63,7 @@ def spread(
 
     loop: of `compile_cpu`; must not raise. arrays: of the same number of rows, or None. width: elements of a row.
     speed: how many elements the loop does while an optimizer's does one. multiple: of rows in a part, but the last one.
-    tell: 1 for the number of the first row before the scalars, 2 for that and the address of SCRATCH bytes.
+    tell: 1 for the number of the first row before the scalars, 2 for that and the address of SCRATCH_BYTES bytes.
     """
     rows, team = arrays[0].shape[0], the_team()
     parts = max(1, min(rows * width // (GRAIN * speed), team.size))
@@ -191,7 +191,7 @@ class Team:
         try:
             return self._scratch.address
         except AttributeError:
-            self._scratch.memory = np.empty(SCRATCH, np.uint8)
+            self._scratch.memory = np.empty(SCRATCH_BYTES, np.uint8)
             self._scratch.address = self._scratch.memory.ctypes.data
             return self._scratch.address
 

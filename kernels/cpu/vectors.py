@@ -266,7 +266,7 @@ class _Vectors:
         width = self.lanes
         while width > 1:
             width //= 2
-            vector = self.larger(vector, self.choose(vector, vector, [i ^ width for i in range(self.lanes)]))
+            vector = self.larger(vector, self.pick(vector, vector, [i ^ width for i in range(self.lanes)]))
         return builder.extract_element(vector, INT32(0))
 
     def larger(self, x, y):
@@ -279,7 +279,7 @@ class _Vectors:
         merged = [i // 2 + n * (i % 2) for i in range(2 * n)]
         for _ in range(rows.bit_length() - 1):
             pairs = zip(vectors[: rows // 2], vectors[rows // 2 :], strict=True)
-            vectors = [self.choose(*pair, half) for pair in pairs for half in (merged[:n], merged[n:])]
+            vectors = [self.pick(*pair, half) for pair in pairs for half in (merged[:n], merged[n:])]
         return vectors
 
     def load_all(self, rows, source, stride):
@@ -337,9 +337,9 @@ class _Vectors:
 
     def repeat(self, number):
         nothing = ir.Constant(ir.VectorType(number.type, self.lanes), ir.Undefined)
-        return self.choose(self.builder.insert_element(nothing, number, INT32(0)), nothing, [0] * self.lanes)
+        return self.pick(self.builder.insert_element(nothing, number, INT32(0)), nothing, [0] * self.lanes)
 
-    def choose(self, x, y, places):
+    def pick(self, x, y, places):
         return self.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(INT32, self.lanes), places))
 
     def read(self, address):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..cpu.options import compile_cpu
-from ..cpu.team import SCRATCH, at_once, spread
+from ..cpu.team import SCRATCH_BYTES, at_once, spread
 from ..cpu.vectors import (
     ROWS,
     VECTOR,
@@ -32,7 +32,7 @@ BLOCK_M, BLOCK_N = 512, 256  # rows of a and columns of b
 BLOCK_K = 2048  # bytes of k: a block of b has 512 KiB
 SMALL = 1 << 15  # numbers of a result up to which short blocks, one panel at a time, leave the cache to the network
 TOGETHER = 4  # panels that are written side by side; more of them meet in the same few lines of the first cache
-assert BLOCK_K * (BLOCK_M + BLOCK_N) + ROWS * VECTORS * VECTOR + VECTOR <= SCRATCH
+assert BLOCK_K * (BLOCK_M + BLOCK_N) + ROWS * VECTORS * VECTOR + VECTOR <= SCRATCH_BYTES
 SPEED = 64  # multiplications in the time of an element of an optimizer
 
 

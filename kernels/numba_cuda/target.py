@@ -35,7 +35,7 @@ def obstacle(simulator: bool) -> str | None:
     )
 
 
-def choose(simulator: bool) -> None:
+def choose_target(simulator: bool) -> None:
     """Make numba.cuda the simulator, or the GPU. To be called before kernels.load("numba_cuda").
 
     Raises DeviceError if this process already has the other one.

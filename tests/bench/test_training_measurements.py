@@ -166,10 +166,10 @@ def test_drawn_data_stands_in_where_mnist_is_absent(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (problem,) = networks.problems(networks.NETWORKS[:1])
     assert problem.data == "drawn, in the shape of mnist"
-    assert problem.x.shape == (networks.ROWS, 784)
+    assert problem.x.shape == (networks.TRAIN_ROWS, 784)
     assert problem.x.dtype == np.uint8
     assert 0.05 < (problem.x > 0).mean() < 0.2
-    assert all(networks.ROWS % batch == 0 for _, batch in networks.NETWORKS)
+    assert all(networks.TRAIN_ROWS % batch == 0 for _, batch in networks.NETWORKS)
 
 
 def test_the_command_writes_a_record(tmp_path, monkeypatch):

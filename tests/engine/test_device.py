@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad.engine.device import ALIGNMENT, TOOLCHAINS
+from gpugrad.engine.device import ALIGNMENT_BYTES, TOOLCHAINS
 from gpugrad.errors import ArgumentError, DeviceError, GpugradError
 
 
@@ -179,7 +179,7 @@ def test_empty_is_aligned(dtype, shape):
         assert array.dtype == dtype
         assert array.flags.c_contiguous
         assert array.flags.writeable
-        assert array.ctypes.data % ALIGNMENT == 0 or array.size == 0
+        assert array.ctypes.data % ALIGNMENT_BYTES == 0 or array.size == 0
         array.fill(1)
 
 

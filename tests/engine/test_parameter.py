@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
-from gpugrad.engine.parameter import ALIGNMENT, FlatParameters, Parameter
+from gpugrad.engine.parameter import ALIGNED_ELEMENTS, FlatParameters, Parameter
 from gpugrad.errors import ArgumentError, DeviceError, GraphError, RecordingError
 
 OTHER = gg.device("cpu", "numpy")  # a second device that every machine has
@@ -80,7 +80,7 @@ def test_parameters_become_aligned_views_of_one_buffer(shapes):
         assert p.data.flags.c_contiguous
         assert p.size == 0 or np.shares_memory(p.data, flat.values)
         assert p.size == 0 or np.shares_memory(p._grad, flat.gradients)
-        assert p.size == 0 or (p.data.__array_interface__["data"][0] - base) % (4 * ALIGNMENT) == 0
+        assert p.size == 0 or (p.data.__array_interface__["data"][0] - base) % (4 * ALIGNED_ELEMENTS) == 0
         assert p.version is flat.version
     assert not gaps(flat, flat.values).any()
     # The groups cover the buffer, one after the other.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import gpugrad as gg
 from gpugrad import optim
 from gpugrad.engine import functional as F
-from gpugrad.engine.parameter import ALIGNMENT, Parameter
+from gpugrad.engine.parameter import ALIGNED_ELEMENTS, Parameter
 from gpugrad.errors import ArgumentError, CheckpointError, GraphError, RecordingError
 
 OTHER = gg.device("cpu", "numpy")  # a second device that every machine has
@@ -164,7 +164,9 @@ def test_between_the_parameters_everything_stays_zero(label):
     for _ in range(5):
         net.step(optimizer)
     flat = optimizer.flat
-    inside = np.concatenate([np.arange(-(-p.size // ALIGNMENT) * ALIGNMENT) < p.size for p in net.parameters])
+    inside = np.concatenate(
+        [np.arange(-(-p.size // ALIGNED_ELEMENTS) * ALIGNED_ELEMENTS) < p.size for p in net.parameters]
+    )
     assert (~inside).sum() > 0
     assert not flat.values[~inside].any()
     assert not flat.gradients[~inside].any()

@@ -363,7 +363,7 @@ def test_one_row_many_rows_and_any_number_between(monkeypatch):
     trainer, (x, y) = make_trainer(), blobs(rows=70)
     trainer.fit(x, y, epochs=3, batch_size=32)
     whole, scores = trainer.predict_proba(x), trainer.evaluate(x, y)
-    monkeypatch.setattr(evaluation, "ROWS", 32)  # in pieces: 32, 32, 6
+    monkeypatch.setattr(evaluation, "ROWS_AT_ONCE", 32)  # in pieces: 32, 32, 6
     np.testing.assert_allclose(trainer.predict_proba(x), whole, rtol=1e-4, atol=1e-6)
     assert trainer.evaluate(x, y) == pytest.approx(scores, rel=1e-5)
     np.testing.assert_allclose(trainer.predict_proba(x[3:4]), whole[3:4], rtol=1e-4, atol=1e-6)

@@ -16,7 +16,7 @@ from ...optim import Adam
 from ...training.trainer import Trainer
 from ..engines import OWN
 from .kernels import MEASURABLE
-from .networks import NETWORKS, ROWS, Problem, random_problem
+from .networks import NETWORKS, TRAIN_ROWS, Problem, random_problem
 
 COPIES = 8  # of the parameters: p, g, m and v; p, m and v as of the last epoch, to go back to; and one to spare
 EPOCHS = 2
@@ -28,7 +28,7 @@ def measure(
     device: Device,
     *,
     networks: Sequence[tuple[tuple[int, ...], int]] = MEASURED,
-    rows: int = ROWS,
+    rows: int = TRAIN_ROWS,
     on_row: Callable[[Row], None] = print,
 ) -> list[Row]:
     """The peak of a training by `Trainer.fit` on `rows` rows of MNIST's shape, each in a process of its own, in bytes.

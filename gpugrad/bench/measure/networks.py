@@ -20,7 +20,7 @@ Weights = list[tuple[np.ndarray, np.ndarray]]
 
 FEATURES = 784
 CLASSES = 10
-ROWS = 59_904  # of MNIST's 60,000: a whole number of minibatches of each size, the same steps for every engine
+TRAIN_ROWS = 59_904  # of MNIST's 60,000: a whole number of minibatches of each size, the same steps for every engine
 DRAWN = "drawn, in the shape of mnist"
 NETWORKS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((128,), 64),
@@ -127,7 +127,7 @@ def problems(
         if data_dir is not None or os.environ.get("GPUGRAD_DATA"):
             raise
         arrays, name = _drawn(), DRAWN
-    arrays["x"], arrays["y"] = arrays["x"][:ROWS], arrays["y"][:ROWS].astype(np.int32)
+    arrays["x"], arrays["y"] = arrays["x"][:TRAIN_ROWS], arrays["y"][:TRAIN_ROWS].astype(np.int32)
     return [Problem(hidden, batch, **arrays, data=name, seed=seed) for hidden, batch in networks]
 
 
@@ -144,7 +144,7 @@ def _drawn() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     prototypes = (rng.integers(1, 256, (CLASSES, FEATURES)) * (rng.random((CLASSES, FEATURES)) < 0.38)).astype(np.uint8)
     parts = {}
-    for suffix, rows in (("", ROWS), ("_test", 10_000)):
+    for suffix, rows in (("", TRAIN_ROWS), ("_test", 10_000)):
         y = rng.integers(0, CLASSES, rows).astype(np.int32)
         shown = rng.integers(0, 2, (rows, FEATURES), np.uint8)
         parts[f"x{suffix}"], parts[f"y{suffix}"] = prototypes[y] * shown, y

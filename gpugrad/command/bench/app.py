@@ -207,5 +207,5 @@ def _memory(target: Any, quick: bool) -> dict[str, Any]:
     from ...bench.measure import memory as measured
 
     print(f"\n{tables.MEMORY_HEADER}")
-    rows = QUICK_ROWS if quick else measured.ROWS
+    rows = QUICK_ROWS if quick else measured.TRAIN_ROWS
     return {"rows": measured.measure(target, rows=rows, on_row=printed(tables.memory_line))}
