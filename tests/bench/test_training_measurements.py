@@ -8,7 +8,7 @@ from gpugrad.bench.engines import ENGINES, OWN, Entry
 from gpugrad.bench.measure import networks, training, workers
 from gpugrad.bench.records import record
 from gpugrad.command.app import app
-from gpugrad.errors import ArgumentError, DeviceError, KernelError
+from gpugrad.errors import ArgumentError, DeviceError
 from gpugrad.training.minibatches import epoch_order
 
 INSTALLED = [entry for entry in ENGINES if entry.installed and "cpu" in entry.kinds]
@@ -84,8 +84,9 @@ def test_an_engine_that_trains_less_is_found(problem, monkeypatch):
     monkeypatch.setattr(training, "workers", _Pool)
     lazy = Entry("lazy", "gpugrad", "own")
     monkeypatch.setattr(Entry, "make", lambda self, *a: (Lazy if self.name == "lazy" else OURS_MAKE)(*a))
-    with pytest.raises(KernelError, match=r"lazy has the test loss .* they do not train the same network"):
+    with pytest.raises(workers.EngineError, match=r"lazy has the test loss .* not train the same network") as error:
         training.check_agreement(problem, [OURS, lazy], "cpu")
+    assert error.value.engine == "lazy"
 
 
 OURS_MAKE = OURS.make
@@ -122,9 +123,10 @@ def test_workers_train_in_processes_of_their_own_and_tell_what_fails(problem, mo
         np.testing.assert_array_equal(worker.weights()[0][0], ours.weights()[0][0])
     with (
         workers.workers([Entry("none", "gpugrad", "no_such_module")], problem, "cpu") as (worker,),
-        pytest.raises(KernelError, match="none failed: ModuleNotFoundError"),
+        pytest.raises(workers.EngineError, match="none failed: ModuleNotFoundError") as error,
     ):
         worker.train(0)
+    assert error.value.engine == "none"
 
 
 def test_engines_are_chosen_by_name_and_missing_ones_named(monkeypatch):

@@ -101,17 +101,24 @@ def measure(
     ceilings = Ceilings(device, budget)
     rows = []
     for contract in chosen(names):
-        for workload in itertools.islice(contract.draw_workloads(), 1 if quick else None):
-            if device.kind == "cpu" and workload.scalars.get("precision", "float32") != "float32":
-                continue  # a CPU has lower precisions to be compared with, not for speed
-            for row in _measure_workload(device, contract, workload, ceilings, against or [], budget):
-                rows.append(row)
-                on_row(row)
+        for row in measure_kernel(device, contract, ceilings, against or [], budget, quick=quick):
+            rows.append(row)
+            on_row(row)
     ceilings.measure_again()
-    return [_beside(ceilings, row) for row in rows], ceilings
+    return [next_to(ceilings, row) for row in rows], ceilings
 
 
-def _beside(ceilings: Ceilings, row: Row) -> Row:
+def measure_kernel(
+    device: Device, contract: Contract, ceilings: Ceilings, against: list[str], budget: Budget, *, quick: bool = False
+) -> Iterator[Row]:
+    """Yield the rows of one kernel, as `measure` does, with their shares of the limits so far."""
+    for workload in itertools.islice(contract.draw_workloads(), 1 if quick else None):
+        if device.kind == "cpu" and workload.scalars.get("precision", "float32") != "float32":
+            continue  # a CPU has lower precisions to be compared with, not for speed
+        yield from _measure_workload(device, contract, workload, ceilings, against, budget)
+
+
+def next_to(ceilings: Ceilings, row: Row) -> Row:
     """The row with its share of the limits as they are known now."""
     limit, share = ceilings.share(row.cost, row.timing.median, row.precision, cold=row.cache == "cold")
     return replace(row, limit=limit, share=share)

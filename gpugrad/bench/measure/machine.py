@@ -69,7 +69,7 @@ def cores(count: int | None) -> Iterator[None]:
 
 def revision() -> str | None:
     """The commit of a checkout, "-dirty" where it was changed; None for an installed package."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
         return None

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, DeviceError, KernelError
+from ...errors import ArgumentError, DeviceError
 from ..engines import ENGINES, OWN, Entry, key
 from .networks import Problem, test_scores
 from .timing import Timing
-from .workers import workers
+from .workers import EngineError, workers
 
 CHECK_STEPS = 20
 CHECK_TOLERANCE = 1e-3  # of the test loss after CHECK_STEPS steps; roundings grow to some 1e-5 in them
@@ -47,7 +47,7 @@ def choose(kind: str, names: Sequence[str] | None = None) -> tuple[list[Entry], 
 
 
 def check_agreement(problem: Problem, entries: Sequence[Entry], device: str) -> None:
-    """Raises KernelError unless all engines have the test loss of gpugrad after a few steps from the same weights."""
+    """Raises EngineError unless all engines have the test loss of gpugrad after a few steps from the same weights."""
     short = problem.first(CHECK_STEPS)
     losses = {}
     with workers(entries, short, device) as engines:
@@ -56,9 +56,10 @@ def check_agreement(problem: Problem, entries: Sequence[Entry], device: str) -> 
             losses[engine.name] = test_scores(short, engine.weights())[0]
     for name, loss in losses.items():
         if not abs(loss - losses[OWN]) <= CHECK_TOLERANCE * losses[OWN]:
-            raise KernelError(
+            raise EngineError(
+                name,
                 f"{name} has the test loss {loss:.6f} after {short.steps} steps of {problem.network}, gpugrad "
-                f"{losses[OWN]:.6f}: they do not train the same network, so their times cannot be compared"
+                f"{losses[OWN]:.6f}: they do not train the same network, so their times cannot be compared",
             )
 
 

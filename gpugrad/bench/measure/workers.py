@@ -16,6 +16,14 @@ from .networks import Problem, Weights
 PAUSE = 0.5  # seconds: threads of the engine before wait for more work, spinning, up to 0.2 s before they sleep
 
 
+class EngineError(KernelError):
+    """One engine cannot be measured: it failed, its process died, or it trains another network than gpugrad."""
+
+    def __init__(self, engine: str, words: str) -> None:
+        super().__init__(words)
+        self.engine = engine
+
+
 class Worker:
     """The other end of an engine's process. Times are taken there, so that the way there is in none of them."""
 
@@ -44,9 +52,10 @@ class Worker:
             self._pipe.send(question)
             answer = self._pipe.recv()
         except (EOFError, OSError):
-            raise KernelError(f"the process of {self.name} died: run gpugrad bench training without it") from None
+            words = f"the process of {self.name} died: run gpugrad bench training without it"
+            raise EngineError(self.name, words) from None
         if isinstance(answer, Exception):
-            raise answer
+            raise EngineError(self.name, str(answer))
         return answer
 
 
