@@ -93,8 +93,14 @@ def available_devices(kind: str | None = None, toolchain: str | None = None) -> 
     ]
 
 
-def check_kernel(target: Device, operation: str, contract: Contract, most_work: float = np.inf) -> Finding:
-    """Run one kernel over the examples of its contract, twice each, and compare."""
+def check_kernel(
+    target: Device,
+    operation: str,
+    contract: Contract,
+    most_work: float = np.inf,
+    on_example: Callable[[Example], None] = lambda _: None,
+) -> Finding:
+    """Run one kernel over the examples of its contract, twice each, and compare; `on_example` gets each one first."""
     launcher = getattr(target.kernels, contract.name)
     finding = Finding(operation, contract.name, target.name, target.toolchain, getattr(launcher, "source", ""))
     most_work = min(most_work, MOST_WORK.get(target.kind, np.inf))
@@ -102,6 +108,7 @@ def check_kernel(target: Device, operation: str, contract: Contract, most_work: 
         if _work(contract, example) > most_work:
             finding.left_out += 1
             continue
+        on_example(example)
         try:
             for name, error, problem in compare(target, contract, example):
                 finding.error = max(finding.error, error)
