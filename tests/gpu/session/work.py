@@ -1,0 +1,221 @@
+"""What a stage of record.py does, in a process of its own: it prints a line of JSON for each thing that it finds.
+
+    python -m session.work check '{"device": "cuda", "toolchain": "numba", "names": ["sum_elements"]}'
+    python -m session.work training '{"device": "cuda"}'
+
+It runs in tests/gpu, with the checkout in PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import importlib.util
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+WORKERS = 8  # processes that run tests, at most: each takes a share of the GPU's memory
+ROUNDS = 7  # epochs that are timed, after a first one
+SECONDS = 0.2  # the most for a row of kernels and of scaling
+ACCURACY = 0.98  # on MNIST's test rows, the time to which is measured
+PRECISIONS = ("float32", "tf32", "bfloat16")  # of the matrix product, where a library here has it
+BEFORE_THE_END = 2.0  # seconds before a kernel's limit, at which the process shows where it waits
+# The kernels of these, which a step consists of, are measured first.
+OF_A_STEP = ("dense", "softmax_cross_entropy", "adam", "gather", "reduction")
+
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
+
+Say = Callable[..., None]
+
+
+@contextlib.contextmanager
+def standard_output_alone() -> Iterator[Say]:
+    """Give what prints a finding to standard output; all else that is printed there goes to standard error."""
+    from gpugrad.engine.files import to_json
+
+    with os.fdopen(os.dup(1), "w") as out:
+        os.dup2(2, 1)
+        yield lambda **found: print(to_json(found), file=out, flush=True)
+
+
+# ---- kernels against their reference ----
+
+
+def check(
+    say: Say, *, device: str, toolchain: str, names: list[str], limit: float = 30.0, most_work: float = float("inf")
+) -> None:
+    """Check kernels over their examples: say each example as it begins, and the finding of each kernel."""
+    import gpugrad as gg
+    from gpugrad import kernels
+    from gpugrad.engine.check import check_kernel
+
+    target = gg.device(device, toolchain)
+    contracts = {contract.name: (operation, contract) for operation, contract in kernels.contracts()}
+    say(ready=target.name)
+    for name in names:
+        faulthandler.dump_traceback_later(max(1.0, limit - BEFORE_THE_END))
+        finding = check_kernel(target, *contracts[name], most_work, lambda example: say(example=example.reason))
+        say(finding=asdict(finding))
+    faulthandler.cancel_dump_traceback_later()
+
+
+# ---- benchmarks ----
+
+
+def measured(say: Say, device: str, toolchain: str | None = None) -> Any:
+    """The device that is measured; says what the machine is."""
+    import gpugrad as gg
+    from gpugrad.bench.measure.machine import describe
+
+    target = gg.device(device, toolchain)
+    say(machine=describe(target))
+    return target
+
+
+def training(say: Say, *, device: str, quick: bool = False) -> None:
+    """Measure the networks of `gpugrad bench training` by every engine here; one that fails is named and left out."""
+    from gpugrad.bench.engines import OWN
+    from gpugrad.bench.measure import networks, training, workers
+
+    target = measured(say, device)
+    if target.kind == "cuda":
+        workers.PAUSE = 0.0  # it is for threads of the host that compute; here none do
+    engines, missing = training.choose(target.kind)
+    say(missing=missing)
+    posed = [networks.random_problem((16,), 32, 20)] if quick else networks.problems()
+    for problem in posed:
+        rows = None
+        while rows is None:
+            try:
+                rows = training.measure_steps(
+                    problem, engines, target.name, rounds=2 if quick else ROUNDS, on_row=lambda row: say(row=row)
+                )
+            except workers.EngineError as error:
+                say(problem=f"{problem.network}, batch {problem.batch}: {error}")
+                if error.engine == OWN:
+                    raise
+                engines = [entry for entry in engines if entry.name != error.engine]
+
+
+def accuracy(say: Say, *, device: str, quick: bool = False) -> None:
+    """Measure the seconds of training to an accuracy on MNIST."""
+    from gpugrad.bench.measure import networks, training
+
+    problem = networks.problems(networks.NETWORKS[:1])[0]
+    if quick or problem.data == networks.DRAWN:
+        say(skipped="it needs the files of MNIST, named in GPUGRAD_DATA, and a GPU: other accuracies mean nothing")
+        return
+    target = measured(say, device)
+    engines, missing = training.choose(target.kind)
+    say(missing=missing)
+    training.measure_time_to_accuracy(problem, engines, target.name, target=ACCURACY, on_row=lambda row: say(row=row))
+
+
+def kernels(say: Say, *, device: str, quick: bool = False) -> None:
+    """Measure kernels next to the limits of this run and to libraries; one that fails is named and left out."""
+    from gpugrad.bench.measure import kernels as measured_kernels
+    from gpugrad.bench.measure.ceilings import LARGEST_COPY, Ceilings
+    from gpugrad.bench.measure.timing import QUICK, Budget
+
+    target = measured(say, device)
+    budget = QUICK if quick else Budget(seconds=SECONDS)
+    libraries = [n for n in ("cupy" if target.kind == "cuda" else "numpy", "torch") if importlib.util.find_spec(n)]
+    ceilings = Ceilings(target, budget)
+    ceilings.copy(LARGEST_COPY, cold=target.kind == "cuda")
+    for precision in PRECISIONS:
+        ceilings.product(precision)
+    say(ceilings=ceilings.records())
+    contracts = measured_kernels.chosen(["adam"] if quick else None)
+    rows = []
+    for contract in sorted(contracts, key=lambda contract: contract.operation not in OF_A_STEP):
+        try:
+            for row in measured_kernels.measure_kernel(target, contract, ceilings, libraries, budget, quick=quick):
+                rows.append(row)
+                say(row=row.record())
+        except Exception as error:
+            say(problem=f"{contract.name}: {error}")
+    ceilings.measure_again()
+    rows = [measured_kernels.next_to(ceilings, row) for row in rows]
+    say(ceilings=ceilings.records(), rows=[row.record() for row in rows])
+
+
+def launches(say: Say, *, device: str, toolchain: str | None = None, quick: bool = False, alone: bool = False) -> None:
+    """Measure what a launch costs, in a graph and in a whole step; `alone`: only outside of these."""
+    from . import launch_costs
+
+    target = measured(say, device, toolchain)
+    effort = launch_costs.QUICK if quick else launch_costs.Effort()
+    rows = itertools.chain(launch_costs.launches(target, effort), launch_costs.steps(target, effort))
+    for row in itertools.islice(rows, 2 if alone else None):
+        say(row={"toolchain": target.toolchain, **row})
+
+
+def scaling(say: Say, *, device: str, quick: bool = False) -> None:
+    """Measure the growth of a step with width, depth and batch size."""
+    from gpugrad.bench.measure.scaling import measure
+    from gpugrad.bench.measure.timing import QUICK, Budget
+
+    budget, most = (QUICK, 2) if quick else (Budget(seconds=SECONDS), None)
+    _, slopes = measure(measured(say, device), budget=budget, most_values=most, on_row=lambda row: say(row=row))
+    say(slopes=slopes)
+
+
+def startup(say: Say, *, device: str, quick: bool = False) -> None:
+    """Measure from the start of a process to the first step."""
+    from gpugrad.bench.measure.startup import measure
+
+    measure(measured(say, device), rounds=1 if quick else 3, on_row=lambda row: say(row=row))
+
+
+def memory(say: Say, *, device: str, quick: bool = False) -> None:
+    """Measure the peak of a training's memory next to its bound."""
+    from gpugrad.bench.measure.memory import ROWS, measure
+
+    measure(measured(say, device), rows=5_120 if quick else ROWS, on_row=lambda row: say(row=row))
+
+
+# ---- tests ----
+
+
+def tests(say: Say, *, arguments: list[str], parallel: bool) -> None:
+    """Run pytest with these arguments, in several processes where xdist is installed."""
+    import pytest
+
+    from gpugrad.bench.measure.machine import usable_cores
+
+    from .reporter import Reporter
+
+    plugins = ["-p", "no:cacheprovider", "-p", "no:benchmark", "--continue-on-collection-errors"]
+    if parallel and importlib.util.find_spec("xdist"):
+        plugins += ["-n", str(min(WORKERS, usable_cores())), "--dist", "worksteal"]
+    code = pytest.main([*plugins, *arguments], plugins=[Reporter(say)])
+    sys.exit(0 if code == pytest.ExitCode.TESTS_FAILED else int(code))  # what failed has been said
+
+
+WORKS = {
+    work.__name__: work for work in (check, training, accuracy, kernels, launches, scaling, startup, memory, tests)
+}
+
+
+def end_with_parent() -> None:
+    """Let the system kill this process if the one that started it is killed: one that hangs would stay for good."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    name, options = sys.argv[1], json.loads(sys.argv[2])
+    end_with_parent()
+    with standard_output_alone() as say:
+        WORKS[name](say, **options)
+
+
+if __name__ == "__main__":
+    main()
