@@ -77,8 +77,16 @@ def test_compiled_single_precision_is_good_at_every_element(activation, z):
 
 
 @each_toolchain
-@each_dtype
 @each_activation
+def test_nan_stays_nan(toolchain, activation):
+    z = np.array([np.nan, 1.0] * 20, np.float32)  # long enough for vector loops
+    with np.errstate(invalid="ignore"):
+        assert (np.isnan(forward(toolchain, activation, z)) == np.isnan(z)).all()
+
+
+@each_toolchain
+@each_dtype
+@pytest.mark.parametrize("activation", FORMULAS)
 def test_infinity_and_nan(toolchain, dtype, activation):
     far = {"relu": 0, "leaky_relu": -np.inf, "identity": -np.inf, "tanh": -1, "sigmoid": 0}
     z = np.array([np.nan, np.inf, -np.inf if activation in far else -1e30] * 11, dtype)  # long enough for vector loops
