@@ -19,7 +19,7 @@ from .session import Session
 
 
 class Run(Task):
-    """A training of an estimator, which its callbacks see.
+    """The fit of an estimator, which its callbacks see.
 
     Attributes: those of `Task`; `estimator`, `session`, `order` (of the rows, in the epoch that ran last).
     """

@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of an estimator, besides what it keeps of every training."""
+"""What a checkpoint keeps of an estimator, in addition to what it keeps of every run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 Arrays = dict[str, dict[str, np.ndarray]]
 
-# What may change between a training and the one that resumes it.
+# What may change between a run and the one that resumes it.
 FREE = {"callbacks", "checkpoint", "device", "max_iter", "n_iter_no_change", "tol", "toolchain", "verbose"}
 
 # Attributes kept as they are, and lists of arrays.
@@ -66,7 +66,7 @@ def random_state(arrays: Arrays, values: dict[str, Any], name: str) -> np.random
 
 
 def settings(estimator: Any, rows: int) -> dict[str, Any]:
-    """What a training that resumes must have in common with the one that wrote the checkpoint."""
+    """What a run that resumes must have in common with the one that wrote the checkpoint."""
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
     plain = {name: repr(value) for name, value in parameters.items() if not _has_address(value)}
     layers = [len(estimator.coefs_[0]), *map(len, estimator.intercepts_)]

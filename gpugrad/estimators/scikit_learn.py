@@ -3,7 +3,8 @@
 `fit` and `partial_fit` end in `Perceptron._fit`, which hands over to scikit-learn's own. That one
 
 1. checks the sizes of the layers, X, y and the sample weights, and binarizes labels;
-2. makes `_random_state` and, unless the training continues, draws weights (`_before_weights`, `_after_weights`);
+2. makes `_random_state` and, unless the fit continues an earlier one, draws weights (between `_before_weights` and
+   `_after_weights`);
 3. calls back, by the solver: `_train(rows, incremental)` for one that goes through minibatches; for "lbfgs" it lets
    SciPy descend what `_loss_and_gradient(packed, rows)` computes, between `_before_minimizing` and `_after_minimizing`;
 4. refuses weights that are not finite.

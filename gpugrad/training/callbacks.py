@@ -21,7 +21,7 @@ class Model(Protocol):
 
 
 class Training(Protocol):
-    """What a callback sees of the training that calls it: a Trainer, or the fit of an estimator.
+    """What a callback sees of the run that calls it: a Trainer, or the fit of an estimator.
 
     `model`, `optimizer`, `device`, `history`; `epoch` and `steps`, trained so far.
     """
@@ -39,7 +39,7 @@ class Training(Protocol):
     @property
     def steps(self) -> int: ...
     def stop(self, reason: str) -> None:
-        """End the training after the running epoch."""
+        """End the run after the running epoch."""
 
     def running_loss(self) -> tuple[float, int]:
         """Of the running epoch so far: the sum of the losses of its rows, and their number; waits for the device."""

@@ -1,4 +1,4 @@
-"""The loop that every training goes through: epochs, hooks, schedule, history, progress, checkpoints, an end."""
+"""The loop that every fit goes through: epochs, hooks, schedule, history, progress, checkpoints, an end."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .task import State, Step, Task
 
 
 class Loop:
-    """The training of a task with its callbacks.
+    """The run of a task with its callbacks.
 
     recorded: replay the step; False runs it through the tape each time. strict: an epoch that leaves anything that is
-    not finite raises NonFiniteError with the reason, and the task is as it was before that epoch; otherwise training
+    not finite raises NonFiniteError with the reason, and the task is as it was before that epoch; otherwise the run
     continues, and `explain` finds the reason afterwards.
     """
 

@@ -1,4 +1,4 @@
-"""The state of a training: taken between epochs, gone back to, written to a checkpoint, resumed from one."""
+"""The state of a run: captured between epochs, restored, written to a checkpoint, resumed from one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .task import State, Task
 
 
 def capture(task: Task, hooks: Sequence[Callback]) -> State:
-    """Return all that the rest of a training depends on."""
+    """Return all that the rest of a run depends on."""
     own, optimizer = task.own_state(), task.optimizer.state_dict()
     callbacks = [hook.state_dict() for hook in hooks]
     arrays = {**own.arrays, "optimizer": optimizer["state"]}
@@ -54,8 +54,8 @@ def read(path: str | Path, kind: str) -> State:
     arrays, header = read_file(path)
     if header.get("kind") != kind:
         raise CheckpointError(
-            f"{path} is no {kind} but {header.get('kind', 'a model without the state of its training')}: "
-            "pass the file that the training wrote after each epoch"
+            f"{path} is no {kind} but {header.get('kind', 'a model without the state of its run')}: "
+            "pass the file that the run wrote after each epoch"
         )
     return State(split(arrays), header)
 
@@ -63,7 +63,7 @@ def read(path: str | Path, kind: str) -> State:
 def resume(task: Task, path: str | Path, hooks: Sequence[Callback]) -> None:
     """Continue from a checkpoint.
 
-    Raises CheckpointError if it is damaged or was written by a training with other settings; then nothing was changed.
+    Raises CheckpointError if it is damaged or was written by a run with other settings; then nothing was changed.
     """
     state = read(path, task.kind)
     try:

@@ -19,7 +19,7 @@ Step = Callable[[int, int, bool, bool], None]  # (rows, rows of its group, first
 
 @dataclass
 class State:
-    """A training between two epochs, on the host: sets of named arrays, and values that JSON can hold."""
+    """A run between two epochs, on the host: sets of named arrays, and values that JSON can hold."""
 
     arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Task(ABC):
     """What is trained: parameters with their optimizer, and the data of the fit that runs.
 
     Attributes, which callbacks see: `device`, `model` (with state_dict and load_state_dict), `optimizer`, `schedule`
-    (or None), `history`, `steps` (of the optimizer, so far), `stop_reason` (why the training ends early, or None).
+    (or None), `history`, `steps` (of the optimizer, so far), `stop_reason` (why the run ends early, or None).
     """
 
     kind: ClassVar[str]  # of its checkpoints
@@ -51,7 +51,7 @@ class Task(ABC):
         return len(self.history)
 
     def stop(self, reason: str) -> None:
-        """End the training after the running epoch; for callbacks."""
+        """End the run after the running epoch; for callbacks."""
         self.stop_reason = reason
 
     @abstractmethod
@@ -85,17 +85,17 @@ class Task(ABC):
 
     @abstractmethod
     def report_interrupt(self) -> None:
-        """Report that Ctrl-C ended the training."""
+        """Report that Ctrl-C ended the run."""
 
     def span_of_schedule(self, goal: int) -> tuple[int, int]:
-        """What the schedule has behind it, and the epochs ahead of it, when training until `goal` epochs."""
+        """Return what the schedule has behind it, and the epochs ahead of it in a run until `goal` epochs."""
         return 0, goal
 
     # ---- state ----
 
     @abstractmethod
     def own_state(self) -> State:
-        """What the rest of the training depends on besides optimizer, schedule, history and callbacks."""
+        """What the rest of the run depends on, apart from optimizer, schedule, history and callbacks."""
 
     @abstractmethod
     def load_own_state(self, state: State) -> None:
@@ -103,4 +103,4 @@ class Task(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What a training that resumes must have in common with the one that wrote the checkpoint."""
+        """What a run that resumes must have in common with the one that wrote the checkpoint."""
