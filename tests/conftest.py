@@ -1,6 +1,7 @@
 """What tests in several files need."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -8,6 +9,10 @@ import pytest
 import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.device import TOOLCHAINS, unavailable
+
+# A shell ignores SIGINT in what it starts in the background, and the processes that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Numba's simulator replaces numba.cuda for a whole process: tests/simulator starts one, where this is set.
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"

@@ -132,11 +132,14 @@ def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, tmp_path)
         stderr=subprocess.PIPE,
         text=True,
     )
-    end = time.monotonic() + 60
-    while not (folder / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        end = time.monotonic() + 60
+        while not (folder / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert err.endswith("gpugrad: interrupted\n")
     assert "Traceback" not in err
