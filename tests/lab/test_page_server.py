@@ -231,17 +231,20 @@ def test_the_command_serves_until_it_is_interrupted():
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
-        line = process.stdout.readline()
-        url = line.split()[1]
-        assert line == f"serving {url} (Ctrl-C ends it)\n"
-        assert url.startswith("http://127.0.0.1:")
-        assert url.endswith("/#surface=network+loss")
-        connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
-        connection.request("GET", "/")
-        assert b"Optimization lab" in connection.getresponse().read()
-        connection.close()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        try:
+            line = process.stdout.readline()
+            url = line.split()[1]
+            assert line == f"serving {url} (Ctrl-C ends it)\n"
+            assert url.startswith("http://127.0.0.1:")
+            assert url.endswith("/#surface=network+loss")
+            connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
+            connection.request("GET", "/")
+            assert b"Optimization lab" in connection.getresponse().read()
+            connection.close()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, out, err) == (0, "", "")
 
 
