@@ -22,7 +22,7 @@ STEPS = 6
 
 
 def labelled(rows=90, n_classes=3):
-    return datasets.datasets.make_classification(
+    return datasets.make_classification(
         rows, 8, n_informative=5, n_classes=n_classes, n_clusters_per_class=1, random_state=0
     )
 
