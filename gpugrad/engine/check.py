@@ -14,8 +14,8 @@ from ..kernels.contract import SCRATCH_NAMES, Contract, Example, tolerance
 from .device import TOOLCHAINS, Device, device, unavailable
 
 # The most work of an example, in arithmetic operations and bytes, that is checked where kernels run slowly: all of it
-# on a CPU or GPU; in the emulator and the simulator what keeps the whole check within minutes.
-MOST_WORK = {"emulator": 3e8, "simulator": 1.5e4}
+# on a CPU or GPU; in the emulator and the simulator what keeps the whole check within a minute.
+MOST_WORK = {"emulator": 3e8, "simulator": 2.5e5}
 QUICK_WORK = 1e6  # of an example of a quick check: for tools that make a GPU slow
 
 
@@ -78,7 +78,7 @@ def check(
 def available_devices(kind: str | None = None, toolchain: str | None = None) -> list[Device]:
     """A device for each toolchain that this machine can run, or those of one kind and toolchain.
 
-    The simulator, which takes minutes, is one of them only if it is asked for.
+    The simulator, which takes numba.cuda from the GPU for good, is one of them only if it is asked for.
 
     Raises DeviceError for a kind that is asked for and cannot be used.
     """

@@ -86,21 +86,45 @@ def test_the_simulator_and_a_gpu_cannot_share_a_process(child):
     assert "cannot be used" in result.stderr
 
 
-def test_threads_of_a_block_share_their_memory_whenever_they_lose_their_turn(child):
-    """With Numba's own cuda.shared.array this product is NaN: each thread makes its array after it looked for one."""
-    code = """
-import time
+# What a kernel of eight threads with a shared array s and its argument x = 0 … 7 does -> x, or what is said of it.
+NAN = float("nan")
+BODIES = {
+    "s[i] = x[i]; cuda.syncthreads(); x[i] = s[7 - i]": [7, 6, 5, 4, 3, 2, 1, 0],
+    "x[i] += 10 * cuda.syncthreads_count(i < 6)": [60, 61, 62, 63, 64, 65, 66, 67],
+    "x[i] = s[i]": [NAN] * 8,
+    "if i > 2: cuda.syncthreads()": (
+        "KernelError: 5 of the 8 threads of block (0, 0, 0) wait at a barrier that the others never reach, "
+        "in the kernel k of __main__"
+    ),
+    "cuda.syncthreads(); x[i - 1] = 0": (
+        "IndexError: index -1 is outside an array of shape (8,), in thread (0, 0, 0) of block (0, 0, 0), "
+        "in the kernel k of __main__"
+    ),
+}
+RUN_BODIES = """
+import json, sys
 import numpy as np
 import gpugrad as gg
+gg.device("simulator").kernels
+from gpugrad.kernels.numba_cuda.launch import cuda, launch
 
-a = np.arange(240, dtype=np.float32).reshape(6, 40)
-given = gg.tensor(a, device="simulator"), gg.tensor(a.T, device="simulator")
-for name in "empty", "full":
-    def late(*arguments, make=getattr(np, name)):
-        time.sleep(1e-3)
-        return make(*arguments)
-    setattr(np, name, late)
-assert np.array_equal((given[0] @ given[1]).numpy(), a @ a.T)
+for body in json.loads(sys.argv[1]):
+    exec(f"@cuda.jit\\ndef k(x):\\n  s, i = cuda.shared.array(8, np.float32), cuda.threadIdx.x\\n  {body}")
+    x = np.arange(8, dtype=np.float32)
+    try:
+        launch(k, 1, 8, x)
+        print(json.dumps(x.tolist()))
+    except Exception as error:
+        print(json.dumps(f"{type(error).__name__}: {', '.join([str(error), *error.__notes__])}"))
 """
-    result = child("-c", code)
+
+
+def test_threads_of_a_block_take_turns_and_are_checked(child):
+    forgotten = "s[i] = x[i]; x[i] = s[7 - i]"  # the barrier between
+    result = child("-c", RUN_BODIES, json.dumps([*BODIES, forgotten, forgotten]))
     assert result.returncode == 0, result.stderr[-3000:]
+    *found, first, second = map(json.loads, result.stdout.splitlines())
+    for body, right, x in zip(BODIES, BODIES.values(), found, strict=True):
+        np.testing.assert_array_equal(x, right, err_msg=body)
+    assert np.isnan(first).any()
+    assert np.isnan(first).tolist() != np.isnan(second).tolist()  # the threads took turns in another order
