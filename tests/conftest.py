@@ -24,6 +24,19 @@ def pytest_addoption(parser):
     parser.addoption("--require-gpu", action="store_true", help="what finds no GPU fails instead of being skipped")
 
 
+def pytest_collection_modifyitems(items):
+    """What is slow comes first, so that with -n no process is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With -n, a process that has done its tests takes over half of those that another one still has."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 def usable(request, kind, toolchain):
     """The device, where this process can use it: else the test is skipped, or fails for want of a GPU it must have."""
     if kind == "simulator" and not SIMULATED:
