@@ -127,6 +127,7 @@ def follow(page, project, commands=True):
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.slow
 def test_following_the_page_works(page, project):
     what, most = PAGES[page]
     touched = follow(page, project)
@@ -137,6 +138,7 @@ def test_following_the_page_works(page, project):
         assert re.search(r"emulator with cupy: \d kernels? of \d+ agree", tested)
 
 
+@pytest.mark.slow
 def test_all_that_the_pages_add_passes_the_tests_of_the_kernels(project):
     for page in PAGES:
         follow(page, project, commands=False)
@@ -172,6 +174,7 @@ def test_names_are_those_of_the_rows():
     assert (ROOT / "docs" / "names.md").read_text() == shown.stdout, "run gpugrad names > docs/names.md"
 
 
+@pytest.mark.slow
 def test_the_readme_s_python_runs(tmp_path):
     code = "\n".join(re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S))
     assert "gg.Trainer" in code

@@ -25,6 +25,7 @@ def test_every_example_is_in_the_list():
 
 
 @pytest.mark.parametrize("name", SAYS)
+@pytest.mark.slow
 def test_example(name):
     if name == "mnist.py" and not os.environ.get("GPUGRAD_DATA"):
         pytest.skip("MNIST is not here: set GPUGRAD_DATA to the folder of its files")
@@ -36,6 +37,7 @@ def test_example(name):
     assert SAYS[name] in done.stdout
 
 
+@pytest.mark.slow
 def test_both_loops_end_in_the_same_loss():
     done = subprocess.run([sys.executable, EXAMPLES / "training_loop.py"], capture_output=True, text=True, timeout=120)
     by_tape, recorded = done.stdout.splitlines()

@@ -51,6 +51,7 @@ def test_there_is_a_script_for_each_of_the_eleven_points():
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+@pytest.mark.slow
 def test_a_script_leaves_its_picture_and_says_what_its_docstring_answers(script, tmp_path, monkeypatch):
     start = time.process_time()
     said = run(script, tmp_path, monkeypatch)
@@ -239,6 +240,7 @@ def run_cell(source, names):
     return out.getvalue(), value
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_its_outputs_are_what_it_computes(tmp_path, monkeypatch):
     import matplotlib
     from matplotlib.figure import Figure

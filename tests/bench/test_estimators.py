@@ -90,6 +90,7 @@ def test_a_third_is_held_out_and_the_rest_is_standardised(name):
     np.testing.assert_array_equal(x, task.split(1)[0][0])
 
 
+@pytest.mark.slow
 def test_two_data_sets_over_two_seeds():
     chosen = [tiny("iris"), tiny("friedman", learning_rate_init=0.05)]
     rows = estimators.measure(chosen, CPU, seeds=2, on_row=silent)

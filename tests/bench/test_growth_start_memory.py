@@ -45,6 +45,7 @@ def test_a_slope_is_the_power_of_the_upper_half_and_is_explained(times, operatio
     assert words in found["explanation"]
 
 
+@pytest.mark.slow
 def test_networks_grow_along_each_axis():
     rows, slopes = scaling.measure(CPU, budget=Budget(seconds=0.001, least_runs=1), most_values=2, on_row=silent)
     names = ["width", "width", "depth", "depth", "batch size", "batch size"]
@@ -61,6 +62,7 @@ def test_networks_grow_along_each_axis():
 # ---- startup ----
 
 
+@pytest.mark.slow
 def test_a_second_start_finds_the_kernels_of_the_first(monkeypatch):
     rows = startup.measure(CPU, rounds=1, on_row=silent)
     seconds = {(row["cache"], row["what"]): row["seconds"] for row in rows}
@@ -100,6 +102,7 @@ def test_the_parts_of_the_bound_and_the_peak():
     assert row["holds"] == (row["peak"] <= row["bound"])
 
 
+@pytest.mark.slow
 def test_training_keeps_no_second_copy_of_the_data_and_less_than_eight_of_the_parameters():
     """Of what NumPy allocates; what the process has is measured by the command, where other tests do not disturb."""
     small = networks.random_problem((16,), 64, 2)
@@ -126,6 +129,7 @@ def test_a_device_that_is_not_worth_measuring_is_refused(measure):
 # ---- all ----
 
 
+@pytest.mark.slow
 def test_one_command_measures_everything_into_one_record(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "PAUSE", 0)
     path = tmp_path / "record.json"

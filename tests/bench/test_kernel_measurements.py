@@ -116,6 +116,7 @@ def test_the_compiler_for_gpus_tells_its_time_too():
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.slow
 def test_libraries_do_the_same_work(library):
     if library == "torch":
         pytest.importorskip("torch")

@@ -174,6 +174,7 @@ def test_drawn_data_stands_in_where_mnist_is_absent(monkeypatch, tmp_path):
     assert all(networks.TRAIN_ROWS % batch == 0 for _, batch in networks.NETWORKS)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_record(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "PAUSE", 0)
     path = tmp_path / "record.json"

@@ -123,6 +123,7 @@ def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
     assert (code, "is one on digits, not on digits.csv" in err) == (1, True)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "gpugrad", "train", "digits", "--device", "cpu", "--hidden", "16", "--json"]
@@ -392,6 +393,7 @@ def test_a_loss_that_explodes(run, tmp_path):
     assert "wrote" in err
 
 
+@pytest.mark.slow
 def test_check_compares_every_kernel(run):
     code, out, _ = run("check", "--device", "cpu", "--toolchain", "numpy", "--json")
     report = last_json(out)
@@ -400,6 +402,7 @@ def test_check_compares_every_kernel(run):
     assert report["examples"] > 500
 
 
+@pytest.mark.slow
 def test_check_fails_on_a_wrong_kernel(run, monkeypatch):
     right = kernels.load("reference").adam_step
 

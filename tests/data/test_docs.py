@@ -18,6 +18,7 @@ assert len(open("log.csv").readlines()) == 16
 """
 
 
+@pytest.mark.slow
 def test_the_page_s_python_runs(tmp_path):
     for name in ("pyarrow", "tensorboardX"):
         pytest.importorskip(name)

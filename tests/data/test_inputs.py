@@ -217,6 +217,7 @@ print("done")
         (None, 0.0, False),
     ],
 )
+@pytest.mark.slow
 def test_a_memory_map_is_not_read_into_memory(mode, split, fits, tmp_path):
     """A quarter of the data may be a process's own memory; that of a file mapped for reading does not count."""
     rows = 2**17  # 128 MiB

@@ -203,6 +203,7 @@ print(peak[0] - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what memory is a process's own")
+@pytest.mark.slow
 def test_memory_stays_far_below_the_size_of_the_data(tmp_path):
     """About 0.3 MB a column for pyarrow and 60 bytes a row: little beside larger data than a test has time for."""
     columns, rows, blocks = 128, 2**14, 16  # 128 MiB of features

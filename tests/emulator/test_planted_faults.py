@@ -14,6 +14,8 @@ import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.check import check_kernel
 
+pytestmark = pytest.mark.slow
+
 KERNELS = Path(kernels.__file__).parent
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 

@@ -11,6 +11,8 @@ from gpugrad.emulator import compiler
 
 SECONDS = 900
 
+pytestmark = pytest.mark.slow
+
 BAD = """
 import sys
 from pathlib import Path

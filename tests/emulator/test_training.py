@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 
+@pytest.mark.slow
 def test_digits_train_in_the_emulator_as_on_the_cpu(tmp_path):
     losses = {}
     for device in ("cpu", "emulator"):

@@ -156,6 +156,7 @@ def test_deep_graphs_need_no_recursion():
     assert x.grad.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_a_deep_graph_that_is_never_run_is_freed():
     x = leaf([1.0])
     y = x

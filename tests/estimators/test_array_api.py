@@ -39,6 +39,7 @@ assert isinstance(model.predict(tx), np.ndarray)
 """
 
 
+@pytest.mark.slow
 def test_predictions_are_tensors_under_dispatch():
     pytest.importorskip("torch", reason="PyTorch is not installed")
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}

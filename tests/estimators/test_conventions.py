@@ -29,5 +29,6 @@ def test_scikit_learns_checks(estimator, check):
     [gg.MLPClassifier(device="emulator", max_iter=3), gg.MLPRegressor(device="emulator", max_iter=3)],
     expected_failed_checks=not_in_the_emulator,
 )
+@pytest.mark.slow
 def test_scikit_learns_checks_of_the_kernels_of_a_gpu(estimator, check):
     check(estimator)

@@ -147,6 +147,7 @@ print("done")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's own memory is Linux's")
 @pytest.mark.parametrize(("mode", "fits"), [("r", True), (None, False)])
+@pytest.mark.slow
 def test_a_memory_map_is_not_read_into_memory(mode, fits, tmp_path):
     """A third of the data may be a process's own memory; that of a file mapped for reading does not count."""
     rows, path = 2**17, tmp_path / "x.npy"  # 128 MiB

@@ -74,6 +74,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_search_in_processes_finds_the_same_with_a_share_of_the_cores_for_each(tmp_path, monkeypatch):
     for name in ("GPUGRAD_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)

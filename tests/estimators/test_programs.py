@@ -80,6 +80,7 @@ def test_there_are_twelve_of_which_most_draw():
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.slow
 def test_a_program_prints_and_draws_the_same(run, name):
     path, tolerance = PROGRAMS[name], LBFGS.get(name, TOLERANCE)
     printed, picture, modules = run(path, as_it_is)
@@ -94,6 +95,7 @@ def test_a_program_prints_and_draws_the_same(run, name):
 
 
 @pytest.mark.parametrize("name", ["searches", "words_to_topics"])
+@pytest.mark.slow
 def test_unchanged_programs_from_the_command_line(run, name):
     path = PROGRAMS[name]
     command = [sys.executable, "-W", "ignore", "-m", "gpugrad.accel", str(path)]

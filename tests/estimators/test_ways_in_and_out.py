@@ -71,6 +71,7 @@ def accel(*arguments, **options):
 
 
 @pytest.mark.parametrize("way", [("program.py",), ("-m", "program")])
+@pytest.mark.slow
 def test_an_unchanged_program(way, tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     done = accel(*way, "--some", "1", cwd=tmp_path)

@@ -12,6 +12,7 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path):
     for library in ("onnxruntime", "pandas", "skl2onnx"):
         pytest.importorskip(library)

@@ -18,6 +18,7 @@ CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 TOOLCHAIN_FILES = ("reference", "numba_cpu", "numba_cuda", "cupy_cuda")
 
 each_contract = pytest.mark.parametrize("name", CONTRACTS)
+PRODUCTS = ("dense_forward", "dense_backward", "matmul")  # ten seconds each in the emulator
 
 
 def signatures(file):
@@ -74,7 +75,7 @@ def test_contract_refuses_other_dtypes_and_strides(name):
                     contract(**{**arrays, argument: strided}, **example.scalars)
 
 
-@each_contract
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in PRODUCTS else ()) for n in CONTRACTS])
 def test_kernel_agrees_with_the_reference(every_device, name, record_property):
     finding = check_kernel(every_device, CONTRACTS[name].operation, CONTRACTS[name])
     assert finding.passed, "\n".join(finding.problems) or "no example is small enough for this device"

@@ -46,6 +46,7 @@ def torch_path(torch, name, start, optimizer, lr):
 
 @pytest.mark.parametrize("optimizer", RATES)
 @pytest.mark.parametrize("name", STARTS)
+@pytest.mark.slow
 def test_paths_are_those_of_pytorch(name, optimizer):
     torch = pytest.importorskip("torch")
     path = gg.minimize(name, STARTS[name], optimizer, lr=RATES[optimizer], max_steps=STEPS, tol=0)

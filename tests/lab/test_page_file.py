@@ -41,6 +41,7 @@ def record(file):
     return head, differences, np.cumsum([0, *lengths])
 
 
+@pytest.mark.slow
 def test_every_path_is_that_of_minimize(record):
     head, differences, begins = record
     choices, scale = head["choices"], head["scale"]

@@ -34,6 +34,7 @@ def context():
     return context
 
 
+@pytest.mark.slow
 def test_ten_kills_change_no_bit(tmp_path, context):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     checkpoint = parts / "checkpoint.safetensors"
@@ -84,6 +85,7 @@ def wait_for_a_new(path: Path, process, timeout=60):
     raise AssertionError("no checkpoint was written")
 
 
+@pytest.mark.slow
 def test_a_command_that_is_killed_is_resumed_by_the_command(tmp_path):
     command = [sys.executable, "-m", "gpugrad", "train", "digits", "--device", "cpu", "--hidden", "8", "--epochs"]
     process = subprocess.Popen([*command, "100000", "--out", tmp_path], stderr=subprocess.DEVNULL)

@@ -118,6 +118,7 @@ def outcome(trainer):
 
 @settings(max_examples=120, deadline=None)
 @given(training=trainings(), where=st.floats(0, 1), gently=st.booleans())
+@pytest.mark.slow
 def test_recorded_interrupted_or_neither(training, where, gently):
     make, data, fit = training
     whole, memory = make(), Memory()

@@ -62,6 +62,7 @@ def test_rows_that_are_copied_give_the_bits_of_those_that_are_not(m, more):
     dtype=st.sampled_from([np.float32, np.float64]),
     seed=st.integers(0, 2**32 - 1),
 )
+@pytest.mark.slow
 def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, relu, dtype, seed):
     rng = np.random.default_rng(seed)
     a, b = draw(rng, m, k, dtype, transpose_a), draw(rng, k, n, dtype, transpose_b)

@@ -35,6 +35,7 @@ def three_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+@pytest.mark.slow
 def test_what_is_put_together_does_the_same(contract, three_threads):
     for example in contract.draw_examples():
         arrays, others = (arrays_of(contract, example, np.float32) for _ in range(2))

@@ -67,6 +67,7 @@ COMPILED = [name for name in CONTRACTS if getattr(CPU.kernels, name).source.ends
 
 
 @pytest.mark.parametrize("name", sorted(set(COMPILED) - OTHERS))
+@pytest.mark.slow
 def test_loops_are_vectorised(name):
     jobs = loops_of(CONTRACTS[name])
     assert jobs

@@ -134,6 +134,7 @@ def test_what_lies_after_the_last_row_is_not_read():
     square_out(target, last, 3, 10)
 
 
+@pytest.mark.slow
 def test_an_array_at_an_address():
     numbers = np.arange(12.0)
     doubled(numbers[2:].ctypes.data, (2, 3), 0.0)
@@ -166,6 +167,7 @@ np.testing.assert_allclose(dlogits, given["dlogits"], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(("features", "vector"), [("avx2", 32), ("none", 16)])
+@pytest.mark.slow
 def test_shorter_vectors_give_the_same(features, vector, tmp_path):
     """A product to the bit; a loss to its roundings."""
     rng = np.random.default_rng(0)
