@@ -3,6 +3,10 @@
 import os
 import signal
 
+# Threads of PyTorch and scikit-learn sleep while they wait. By default they spin, and where another process has the
+# core that they wait for, a step of a small network takes ten times as long. Read when OpenMP is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import numpy as np
 import pytest
 
