@@ -6,6 +6,7 @@ Of the CUDA C++ kernels: what they take and how full they can run a GPU. Of Numb
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -86,7 +87,8 @@ class Compiled:
         return None
 
 
-def instances(only: Collection[str] = ()) -> dict[tuple[cuda.Source, str], tuple[int, int]]:
+@functools.cache
+def instances(only: tuple[str, ...] = ()) -> dict[tuple[cuda.Source, str], tuple[int, int]]:
     """{(file, kernel or template instance): (threads of a block, bytes of dynamic shared memory)} of every launch that
     the examples of the contracts lead to; nothing runs.
     """
@@ -111,7 +113,7 @@ def _launches(toolchain: str, dry_run: Callable[[], Any], only: Collection[str] 
 def compile_all(architectures: tuple[str, ...] = ARCHITECTURES, only: Collection[str] = ()) -> list[Compiled]:
     """Every kernel of the CUDA C++ files for these architectures. Raises KernelError if one does not compile."""
     of_source: dict[cuda.Source, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for (source, kernel), launch in instances(only).items():
+    for (source, kernel), launch in instances(tuple(only)).items():
         of_source[source][kernel] = launch
     return [
         Compiled(source.path.name, kernel, architecture, *wanted[kernel], taken)
