@@ -41,6 +41,7 @@ from .engine.tensor import Tensor
 from .engine.version import __version__
 from .training.callbacks import Callback, EarlyStopping
 from .training.checkpoint import load_model, save_model
+from .training.history import History
 from .training.tracking import CSVLogger, TensorBoardLogger
 from .training.trainer import Trainer
 
@@ -55,6 +56,7 @@ __all__ = [
     "Device",
     "EarlyStopping",
     "Generator",
+    "History",
     "MLPClassifier",
     "MLPRegressor",
     "Profile",

@@ -62,7 +62,7 @@ def test_with_a_wait_after_each_launch_the_kernel_and_its_arguments_are_named(cu
 
 def test_an_interrupt_while_steps_are_replayed(cuda):
     code = TRAIN + (
-        "class Tell(gg.callbacks.Callback):\n"
+        "class Tell(gg.Callback):\n"
         "    def on_epoch_end(self, *_):\n"
         "        print('epoch', flush=True)\n"
         "history = trainer.fit(x, y, epochs=10**6, batch_size=8, callbacks=[Tell()])\n"
