@@ -70,6 +70,7 @@ def test_an_interrupt_while_steps_are_replayed(cuda):
     )
     process = subprocess.Popen([sys.executable, "-c", code, cuda.toolchain], stdout=subprocess.PIPE, text=True)
     try:
+        assert process.stdout is not None
         assert process.stdout.readline() == "epoch\n"
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)

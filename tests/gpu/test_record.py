@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ record.main()
 
 def made(tmp_path, *given, minutes=10.0):
     """A run of these stages that rehearses."""
-    facts = {"command": "python record.py", "gpu": {}, "versions": [], "revision": None}
+    facts: dict[str, Any] = {"command": "python record.py", "gpu": {}, "versions": [], "revision": None}
     return run.Run(given, minutes, "emulator", tmp_path, "name", facts, page)
 
 

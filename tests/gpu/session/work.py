@@ -176,9 +176,10 @@ def startup(say: Say, *, device: str, quick: bool = False) -> None:
 
 def memory(say: Say, *, device: str, quick: bool = False) -> None:
     """Measure the peak of a training's memory next to its bound."""
-    from gpugrad.bench.measure.memory import ROWS, measure
+    from gpugrad.bench.measure.memory import measure
+    from gpugrad.bench.measure.networks import TRAIN_ROWS
 
-    measure(measured(say, device), rows=5_120 if quick else ROWS, on_row=lambda row: say(row=row))
+    measure(measured(say, device), rows=5_120 if quick else TRAIN_ROWS, on_row=lambda row: say(row=row))
 
 
 # ---- tests ----
