@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 
 # Threads of PyTorch and scikit-learn sleep while they wait. By default they spin, and where another process has the
 # core that they wait for, a step of a small network takes ten times as long. Read when OpenMP is loaded.
@@ -13,10 +14,6 @@ import pytest
 import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.device import TOOLCHAINS, unavailable
-
-# A shell ignores SIGINT in what it starts in the background, and the processes that tests interrupt would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Numba's simulator replaces numba.cuda for a whole process: tests/simulator starts one, where this is set.
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
@@ -119,6 +116,26 @@ def agree():
         np.testing.assert_array_equal(served["label"][clear], labels[clear])
 
     return check
+
+
+@pytest.fixture
+def start():
+    """Start a command that ends with the test; it hears Ctrl-C also where a shell runs the tests in the background."""
+    started = []
+
+    def call(*command, **options):
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            started.append(subprocess.Popen(command, **pipes, **options))
+        finally:
+            signal.signal(signal.SIGINT, before)
+        return started[-1]
+
+    yield call
+    for process in started:
+        with process:
+            process.kill()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -124,23 +123,15 @@ def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, tmp_path):
+def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, start, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "gpugrad", "train", "digits", "--device", "cpu", "--hidden", "16", "--json"]
-    process = subprocess.Popen(
-        [*command, "--epochs", "100000", "--out", str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        end = time.monotonic() + 60
-        while not (folder / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < end:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    process = start(*command, "--epochs", "100000", "--out", str(folder))
+    end = time.monotonic() + 60
+    while not (folder / "checkpoint.safetensors").exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.endswith("gpugrad: interrupted\n")
     assert "Traceback" not in err

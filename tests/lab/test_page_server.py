@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -225,26 +224,20 @@ def test_a_host_that_is_not_here_is_one_sentence():
         PageServer(port=70000)
 
 
-def test_the_command_serves_until_it_is_interrupted():
+def test_the_command_serves_until_it_is_interrupted(start):
     command = [sys.executable, "-m", "gpugrad", "descend", "network loss", "--serve", "--port", "0"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            line = process.stdout.readline()
-            url = line.split()[1]
-            assert line == f"serving {url} (Ctrl-C ends it)\n"
-            assert url.startswith("http://127.0.0.1:")
-            assert url.endswith("/#surface=network+loss")
-            connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
-            connection.request("GET", "/")
-            assert b"Optimization lab" in connection.getresponse().read()
-            connection.close()
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-        finally:
-            process.kill()
+    process = start(*command, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    line = process.stdout.readline()
+    url = line.split()[1]
+    assert line == f"serving {url} (Ctrl-C ends it)\n"
+    assert url.startswith("http://127.0.0.1:")
+    assert url.endswith("/#surface=network+loss")
+    connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
+    connection.request("GET", "/")
+    assert b"Optimization lab" in connection.getresponse().read()
+    connection.close()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
 
 
