@@ -33,6 +33,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [contract.name for _, contract in kernels.contracts()])
+@pytest.mark.slow
 def test_workloads_of_every_kernel_satisfy_its_contract(name, small):
     contract = next(contract for _, contract in kernels.contracts() if contract.name == name)
     sizes = []

@@ -19,6 +19,9 @@ TOOLCHAIN_FILES = ("reference", "numba_cpu", "numba_cuda", "cupy_cuda")
 
 each_contract = pytest.mark.parametrize("name", CONTRACTS)
 PRODUCTS = ("dense_forward", "dense_backward", "matmul")  # ten seconds each in the emulator
+each_contract_products_slow = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in PRODUCTS else ()) for name in CONTRACTS]
+)
 
 
 def signatures(file):
@@ -75,14 +78,14 @@ def test_contract_refuses_other_dtypes_and_strides(name):
                     contract(**{**arrays, argument: strided}, **example.scalars)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in PRODUCTS else ()) for n in CONTRACTS])
+@each_contract_products_slow
 def test_kernel_agrees_with_the_reference(every_device, name, record_property):
     finding = check_kernel(every_device, CONTRACTS[name].operation, CONTRACTS[name])
     assert finding.passed, "\n".join(finding.problems) or "no example is small enough for this device"
     record_property("checked", [every_device.kind, every_device.toolchain, name, finding.examples])
 
 
-@each_contract
+@each_contract_products_slow
 @pytest.mark.parametrize("toolchain", ["numpy", "numba"])
 def test_launcher_of_the_cpu_agrees_in_double_precision(toolchain, name):
     contract = CONTRACTS[name]

@@ -84,6 +84,7 @@ def with_gradient(parameter, gradient):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("high", [False, True], ids=["normal", "high"])
 @pytest.mark.parametrize("label", [label for label, rule in RULES.items() if rule[2]])
+@pytest.mark.slow
 def test_200_steps_of_a_network_agree_with_pytorch(label, high, dtype):
     """Parameters and losses after each of 200 steps; errors relative to the largest value of the array.
 
