@@ -60,7 +60,7 @@ def test_with_a_wait_after_each_launch_the_kernel_and_its_arguments_are_named(cu
     assert "KernelError: wild_store(float32 (4,)) failed on cuda:0: " in result.stderr
 
 
-def test_an_interrupt_while_steps_are_replayed(cuda):
+def test_an_interrupt_while_steps_are_replayed(cuda, start):
     code = TRAIN + (
         "class Tell(gg.Callback):\n"
         "    def on_epoch_end(self, *_):\n"
@@ -68,15 +68,11 @@ def test_an_interrupt_while_steps_are_replayed(cuda):
         "history = trainer.fit(x, y, epochs=10**6, batch_size=8, callbacks=[Tell()])\n"
         "print(history.stopped, np.isfinite(trainer.evaluate(x, y)['loss']))\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, cuda.toolchain], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "epoch\n"
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=SECONDS)
-    finally:
-        process.kill()
+    process = start(sys.executable, "-c", code, cuda.toolchain)
+    assert process.stdout.readline() == "epoch\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert rest.splitlines()[-1].startswith("interrupted")
     assert rest.splitlines()[-1].endswith("True")
