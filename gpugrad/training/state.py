@@ -50,12 +50,16 @@ def write(task: Task, path: str | Path, state: State, hooks: Sequence[Callback],
 
 
 def read(path: str | Path, kind: str) -> State:
-    """Read a checkpoint. Raises CheckpointError for a file of another kind."""
+    """Read a checkpoint. Raises CheckpointError for a file of another kind or of an earlier gpugrad."""
     arrays, header = read_file(path)
     if header.get("kind") != kind:
         raise CheckpointError(
             f"{path} is no {kind} but {header.get('kind', 'a model without the state of its run')}: "
             "pass the file that the run wrote after each epoch"
+        )
+    if "run" not in header:
+        raise CheckpointError(
+            f"{path} is the {kind} of an earlier gpugrad, which this one cannot resume: start the run anew"
         )
     return State(split(arrays), header)
 

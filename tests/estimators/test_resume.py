@@ -12,6 +12,7 @@ import gpugrad as gg
 from gpugrad.errors import ArgumentError, CheckpointError, StorageError
 from gpugrad.estimators import saved
 from gpugrad.optim import StepLR
+from gpugrad.training.checkpoint import read_file, write_file
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -182,6 +183,10 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
     ):
         with pytest.raises(CheckpointError, match=message):
             model(path, **options).fit(rows, Y[: len(rows)], resume=True)
+    arrays, header = read_file(path)
+    write_file(path, arrays, {name: value for name, value in header.items() if name != "run"})
+    with pytest.raises(CheckpointError, match="is the estimator checkpoint of an earlier gpugrad"):
+        model(path).fit(X, Y, resume=True)
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match="cannot be read"):
         model(path).fit(X, Y, resume=True)
