@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint(tmp_path, model):
     x, y = np.ones((4, 5), np.float32), [0, 1, 0, 1]
     trainer.fit(x, y, epochs=1, batch_size=4, checkpoint=tmp_path / "c")
     arrays, header = checkpoint.read_file(tmp_path / "c")
-    for name in ("run", "param_groups", "history", "steps", "dropout_calls", "callbacks"):
+    for name in ("param_groups", "history", "steps", "dropout_calls", "callbacks"):
         checkpoint.write_file(tmp_path / "d", arrays, {key: value for key, value in header.items() if key != name})
         other = gg.Trainer(nn.MLP.from_config(model.config), device="cpu")
         before = training_state.capture(other, [])
