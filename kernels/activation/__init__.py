@@ -24,6 +24,7 @@ import numpy as np
 
 from ...errors import choose
 from ..contract import MEASURED_SHAPES, Cost, Example, check_range, check_same, contract, draw
+from .reference import FORWARD
 
 
 @dataclass(frozen=True)
@@ -94,30 +95,30 @@ def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
 
 MEASURED = [name for name in ACTIVATIONS if name != "identity"]
 SIZES = {(1,): "one element", (3, 5): "shorter than a vector of 16 bytes", (4, 1024): "many blocks"}
+# Far from zero, at it, and where formulas in pieces change.
+EDGES = np.array([-100, -20, -6, -3, -2, -1, -0.5, -0.0, 0, 0.5, 1, 2, 3, 6, 20, 100], np.float32)
+
+
+def _draw_inputs(rng):
+    """Yield (reason, activation, z, the scalars)."""
+    for activation in ACTIVATIONS:
+        for shape, reason in SIZES.items():
+            yield f"{activation}, {reason}", activation, rng.normal(0, 3, shape).astype(np.float32), {}
+        yield f"{activation}, edges", activation, EDGES, {"negative_slope": 0.2}
 
 
 @activation_forward.examples
 def _(rng):
-    for shape, reason in SIZES.items():
-        for activation in ACTIVATIONS:
-            z = rng.normal(0, 3, shape).astype(np.float32)
-            yield Example(f"{activation}, {reason}", {"z": z, "y": np.full_like(z, np.nan)}, {"activation": activation})
-    z = np.array([-100, -20, -0.0, 0.0, 20, 100], np.float32)
-    for activation in ACTIVATIONS:
-        arrays = {"z": z, "y": np.full_like(z, np.nan)}
-        yield Example(
-            f"{activation}, far from zero and at it", arrays, {"activation": activation, "negative_slope": 0.2}
-        )
+    for reason, activation, z, scalars in _draw_inputs(rng):
+        yield Example(reason, {"z": z, "y": np.full_like(z, np.nan)}, {"activation": activation, **scalars})
 
 
 @activation_backward.examples
 def _(rng):
-    for shape, reason in SIZES.items():
-        for activation in ACTIVATIONS:
-            dy = rng.normal(0, 1, shape).astype(np.float32)
-            saved = rng.uniform(0.01, 0.99, shape).astype(np.float32) - (0.5 if activation != "sigmoid" else 0)
-            arrays = {"dy": dy, "saved": saved, "dz": np.full_like(dy, np.nan)}
-            yield Example(f"{activation}, {reason}", arrays, {"activation": activation})
+    for reason, activation, z, scalars in _draw_inputs(rng):
+        saved = z if ACTIVATIONS[activation].saves_input else FORWARD[activation](z, scalars.get("negative_slope", 0.01))
+        arrays = {"dy": rng.normal(1, 1, z.shape).astype(np.float32), "saved": saved, "dz": np.full_like(z, np.nan)}
+        yield Example(reason, arrays, {"activation": activation, **scalars})
 
 
 @activation_forward.workloads

@@ -216,12 +216,13 @@ def _(rng):
         for only in ("all", "first layer", "frozen") if (activation, precision) == ("relu", "float32") else ("all",):
             dy, x, w = _normal(rng, batch, n_out), _normal(rng, batch, n_in), _normal(rng, n_in, n_out)
             accumulate = activation in ("relu", "gelu")
+            reach = np.float32(5 if ACTIVATIONS[activation].saves_input else 1)
             fill = 1.0 if accumulate else np.nan
             arrays = {
                 "dy": dy,
                 "x": x,
                 "w": w,
-                "saved": rng.uniform(-0.9, 0.9, dy.shape).astype(np.float32),
+                "saved": rng.uniform(-0.9, 0.9, dy.shape).astype(np.float32) * reach,
                 "dx": None if only == "first layer" else np.full_like(x, np.nan),
                 "dw": None if only == "frozen" else np.full_like(w, fill),
                 "db": None if only == "frozen" else np.full(n_out, fill, np.float32),
