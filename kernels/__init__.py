@@ -3,7 +3,8 @@
 Every folder with a `reference.py` is an operation. Its `__init__.py` holds its contracts: for each launcher a function
 of the same name and signature whose docstring is the specification and whose body checks the arguments.
 `reference.py`, `numba_cpu.py`, `numba_cuda.py` and `cupy_cuda.py` hold the launchers, which trust what the contract
-has checked. The other folders, `cpu`, `cuda` and `numba_cuda`, hold what the kernels of one toolchain share.
+has checked; that of an elementwise kernel in CUDA C++ follows from its contract and need not be written. The other
+folders, `cpu`, `cuda` and `numba_cuda`, hold what the kernels of one toolchain share.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -80,30 +81,17 @@ def contracts() -> Iterator[tuple[str, Contract]]:
                 yield operation, value
 
 
-def missing(toolchain: str) -> list[str]:
-    """Name the files, relative to the project, that a toolchain still lacks."""
-    files = LAUNCHER_FILES[toolchain]
-    return [
-        f"kernels/{operation}/{files[0]}.py"
-        for operation in OPERATIONS
-        if not any((FOLDER / operation / f"{file}.py").exists() for file in files)
-    ]
-
-
 def load(toolchain: str) -> SimpleNamespace:
     """Return the launchers of a toolchain as a plain namespace: `load("reference").dense_forward(x, w, b, y, …)`.
 
     Raises DeviceError that names the file to write where a launcher is missing.
     """
     launchers = {}
-    modules: dict[tuple[str, str], ModuleType | None] = {}
     for operation, contract in contracts():
         for file in LAUNCHER_FILES[toolchain]:
-            if (operation, file) not in modules:
-                modules[operation, file] = _import(operation, file)
-            launch = getattr(modules[operation, file], contract.name, None)
+            launch, source = _find(operation, contract, file)
             if launch is not None:
-                launchers[contract.name] = Launcher(contract, launch, f"kernels/{operation}/{file}.py", toolchain)
+                launchers[contract.name] = Launcher(contract, launch, source, toolchain)
                 break
         else:
             raise DeviceError(
@@ -113,7 +101,15 @@ def load(toolchain: str) -> SimpleNamespace:
     return SimpleNamespace(**launchers)
 
 
-def _import(operation: str, file: str) -> ModuleType | None:
-    if not (FOLDER / operation / f"{file}.py").exists():
-        return None
-    return importlib.import_module(f"{__name__}.{operation}.{file}")
+def _find(operation: str, contract: Contract, file: str) -> tuple[Any, str]:
+    """The launcher of a contract in a file of its operation, None if there is none, and where it is written."""
+    folder = FOLDER / operation
+    if (folder / f"{file}.py").exists():
+        module = importlib.import_module(f"{__name__}.{operation}.{file}")
+        return getattr(module, contract.name, None), f"kernels/{operation}/{file}.py"
+    if file == "cupy_cuda" and (folder / f"{operation}.cu").exists():
+        from .cuda.elementwise import elementwise_launcher  # not for a start on the CPU
+
+        launcher = elementwise_launcher(contract, folder / f"{operation}.cu")
+        return launcher, f"kernels/{operation}/{operation}.cu"
+    return None, ""

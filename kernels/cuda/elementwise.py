@@ -1,0 +1,45 @@
+"""The launcher of an elementwise kernel follows from its contract and its declaration: none has to be written."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ...errors import ArgumentError
+from ..contract import Contract
+from .grids import THREADS, elementwise_blocks
+from .source import Source
+
+
+@functools.cache
+def _source(path: Path) -> Source:
+    return Source(path, path.name)
+
+
+def elementwise_launcher(contract: Contract, path: Path) -> Callable[..., None]:
+    """Launch the kernel of the contract's name, in the file `path`, over the elements of the first array it writes.
+
+    Each parameter of the kernel gets the argument of its name, as its type; `n` is the number of elements.
+    Raises ArgumentError for a kernel that is not there, and for a parameter of another name.
+    """
+    arrays = [p.name for p in contract.signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    defaults = {p.name: p.default for p in contract.signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    source = _source(path)
+    parameters = source.parameters(contract.name)
+    for parameter in parameters:
+        if parameter.name not in (arrays if parameter.pointer else [*defaults, "n"]):
+            raise ArgumentError(
+                f"{path.name}: parameter {str(parameter)!r} of {contract.name} is no argument of the contract: "
+                "name it as one, or write the launcher in cupy_cuda.py"
+            )
+    written = arrays.index(contract.outputs[0])
+
+    def launch(*given: Any, **scalars: Any) -> None:
+        n = given[written].size
+        values = {**defaults, **scalars, **dict(zip(arrays, given, strict=True)), "n": n}
+        arguments = (values[p.name] if p.pointer else p.dtype.type(values[p.name]) for p in parameters)
+        source.launch(contract.name, elementwise_blocks(n), THREADS, *arguments)
+
+    return launch
