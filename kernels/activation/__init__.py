@@ -100,25 +100,27 @@ EDGES = np.array([-100, -20, -6, -3, -2, -1, -0.5, -0.0, 0, 0.5, 1, 2, 3, 6, 20,
 
 
 def _draw_inputs(rng):
-    """Yield (reason, activation, z, the scalars)."""
+    """Yield (reason, z, scalars)."""
     for activation in ACTIVATIONS:
         for shape, reason in SIZES.items():
-            yield f"{activation}, {reason}", activation, rng.normal(0, 3, shape).astype(np.float32), {}
-        yield f"{activation}, edges", activation, EDGES, {"negative_slope": 0.2}
+            z = rng.normal(0, 3, shape).astype(np.float32)
+            yield f"{activation}, {reason}", z, {"activation": activation, "negative_slope": 0.01}
+        yield f"{activation}, edges", EDGES, {"activation": activation, "negative_slope": 0.2}
 
 
 @activation_forward.examples
 def _(rng):
-    for reason, activation, z, scalars in _draw_inputs(rng):
-        yield Example(reason, {"z": z, "y": np.full_like(z, np.nan)}, {"activation": activation, **scalars})
+    for reason, z, scalars in _draw_inputs(rng):
+        yield Example(reason, {"z": z, "y": np.full_like(z, np.nan)}, scalars)
 
 
 @activation_backward.examples
 def _(rng):
-    for reason, activation, z, scalars in _draw_inputs(rng):
-        saved = z if ACTIVATIONS[activation].saves_input else FORWARD[activation](z, scalars.get("negative_slope", 0.01))
+    for reason, z, scalars in _draw_inputs(rng):
+        name, slope = scalars.values()
+        saved = z if ACTIVATIONS[name].saves_input else FORWARD[name](z, slope)
         arrays = {"dy": rng.normal(1, 1, z.shape).astype(np.float32), "saved": saved, "dz": np.full_like(z, np.nan)}
-        yield Example(reason, arrays, {"activation": activation, **scalars})
+        yield Example(reason, arrays, scalars)
 
 
 @activation_forward.workloads
