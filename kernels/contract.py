@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, KernelError
 
 # Partial sums of a reduction: one a block, added in fixed order by the block that finishes last.
 PARTIALS = 256
@@ -68,12 +68,13 @@ class Contract:
         self.operation = check.__module__.rpartition(".")[2]
         self.outputs = outputs
         self.signature = inspect.signature(check)
+        parameters = self.signature.parameters.values()
+        self.arrays = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)  # the others are scalars
         self._check = check
         self._examples: Callable[[np.random.Generator], Iterator[Example]] | None = None
         self._workloads: Callable[[np.random.Generator], Iterator[Example]] | None = None
         self._cost: Callable[..., Cost] | None = None
-        names = list(self.signature.parameters)
-        self._output_places = tuple((names.index(name), name) for name in outputs)
+        self._output_places = tuple((self.arrays.index(name), name) for name in outputs)
 
     def __call__(self, *arrays: Any, **scalars: Any) -> None:
         self._check(*arrays, **scalars)
@@ -98,9 +99,20 @@ class Contract:
         return function
 
     def draw_examples(self, seed: int = 0) -> list[Example]:
-        """The examples, the same ones for the same seed. Outputs that are not also inputs come filled with NaN."""
-        assert self._examples is not None, f"{self.name} has no examples"
-        return list(self._examples(np.random.default_rng(seed)))
+        """The examples, the same ones for the same seed. Outputs that are not also inputs come filled with NaN.
+
+        Raises KernelError if the contract has none, or one of them has other arrays than the signature.
+        """
+        if self._examples is None:
+            raise KernelError(f"{self.name} has no examples, expected one or more: add them with @{self.name}.examples")
+        examples = list(self._examples(np.random.default_rng(seed)))
+        for example in examples:
+            if set(example.arrays) != set(self.arrays):
+                raise KernelError(
+                    f"an example of {self.name} ({example.reason}) has the arrays {', '.join(example.arrays)}, "
+                    f"expected {', '.join(self.arrays)}: give each, None for one that is left out"
+                )
+        return examples
 
     def draw_workloads(self, seed: int = 0) -> Iterator[Example]:
         """The sizes that are worth measuring, the smallest first; drawn one at a time since they may be large."""
@@ -110,7 +122,9 @@ class Contract:
             yield max(self.draw_examples(seed), key=lambda e: self.cost_of(**e.arrays, **e.scalars).bytes)
 
     def cost_of(self, *arrays: Any, **scalars: Any) -> Cost:
-        assert self._cost is not None, f"{self.name} states no cost"
+        """The cost of a call. Raises KernelError if the contract states none."""
+        if self._cost is None:
+            raise KernelError(f"{self.name} states no cost, expected a Cost: add it with @{self.name}.cost")
         return self._cost(*arrays, **scalars)
 
 

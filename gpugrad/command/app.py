@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .. import kernels
 from ..engine.version import __version__
 from ..errors import GpugradError
 from .bench.app import app as bench
@@ -54,12 +56,20 @@ def gpugrad(
         typer.echo(context.get_help())
 
 
+def _tell_of_another_checkout() -> None:
+    """Say so where the current folder is a checkout, and not the one that runs."""
+    here = Path("kernels")
+    if (here / "contract.py").exists() and Path("gpugrad").exists() and here.resolve() != kernels.FOLDER.resolve():
+        sys.stderr.write(f"gpugrad: runs from {kernels.FOLDER.parent}, not from this checkout: use python -m gpugrad\n")
+
+
 def main() -> None:
     """Run the command; a foreseen error is one sentence on standard error.
 
     The exit code is 0; 1 after an error; 2 for options that cannot be read; 130 after an interrupt (Ctrl-C).
     """
     logging.getLogger("gpugrad").addHandler(logging.NullHandler())  # `say` reports what the trainer would log
+    _tell_of_another_checkout()
     try:
         code, words = app(prog_name="gpugrad", standalone_mode=False) or 0, ""
     except UsageError as error:

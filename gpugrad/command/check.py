@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -48,17 +47,9 @@ def check(
         )
     if not as_json:
         show(findings)
-        _warn_of_another_folder()
     finish(summary(findings), as_json)
     if not all(finding.passed for finding in findings):
         raise typer.Exit(1)
-
-
-def _warn_of_another_folder() -> None:
-    """Say so where the kernels of the current folder are not the ones that were checked."""
-    here = Path("kernels").resolve()
-    if (here / "contract.py").exists() and here != kernels.FOLDER.resolve():
-        typer.echo(f"{here} is another copy, which was not checked: use python -m gpugrad check")
 
 
 def _compile(wanted: list[str], as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import DeviceError, GpugradError, choose
+from ..errors import ArgumentError, DeviceError, GpugradError, choose
 from ..kernels.contract import SCRATCH_NAMES, Contract, Example, tolerance
 from .device import TOOLCHAINS, Device, device, unavailable
 
@@ -46,11 +46,13 @@ class Finding:
 def chosen(names: Collection[str] = ()) -> list[tuple[str, Contract]]:
     """(operation, contract) of the kernels and operations of these names, in order; of all if there are none.
 
-    Raises ArgumentError for an unknown name, with the nearest one.
+    Raises ArgumentError for an unknown name, with the nearest one, and for a folder that is no operation yet.
     """
     found = list(kernels.contracts())
     known = {*kernels.OPERATIONS, *(contract.name for _, contract in found)}
     for name in names:
+        if name not in known and (kernels.FOLDER / name / "__init__.py").exists():
+            raise ArgumentError(f"kernels/{name} is no operation: a folder is one when it has a reference.py")
         choose("kernel or operation", name, sorted(known))
     return [(operation, c) for operation, c in found if not names or operation in names or c.name in names]
 
@@ -149,7 +151,7 @@ def compare(
         arrays = [None if array is None else target.upload(array) for array in before]
         target.run(launcher, *arrays, **example.scalars)
         runs.append([None if array is None else target.download(array) for array in arrays])
-    for name, old, new, again, right in zip(array_names(contract), before, *runs, expected, strict=True):
+    for name, old, new, again, right in zip(contract.arrays, before, *runs, expected, strict=True):
         if old is not None and name not in SCRATCH_NAMES:
             yield name, *_judge(name in contract.outputs, old, new, again, right, example.terms)
 
@@ -173,14 +175,9 @@ def _judge(is_output: bool, old: Any, new: Any, again: Any, right: Any, terms: i
     return error, None if error <= 1 else f"is wrong by {error:.3g} times the tolerance"
 
 
-def array_names(contract: Contract) -> list[str]:
-    """The names of a contract's arrays, in order: its positional parameters."""
-    return [name for name, p in contract.signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
-
-
 def arrays_of(contract: Contract, example: Example, dtype: Any) -> list[np.ndarray | None]:
     """Copies of an example's arrays in the order of the signature, float32 ones in `dtype`."""
-    arrays = [example.arrays[name] for name in array_names(contract)]
+    arrays = [example.arrays[name] for name in contract.arrays]
     return [None if a is None else a.astype(dtype) if a.dtype == np.float32 else a.copy() for a in arrays]
 
 

@@ -24,21 +24,20 @@ def elementwise_launcher(contract: Contract, path: Path) -> Callable[..., None]:
     Each parameter of the kernel gets the argument of its name, as its type; `n` is the number of elements.
     Raises ArgumentError for a kernel that is not there, and for a parameter of another name.
     """
-    arrays = [p.name for p in contract.signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     defaults = {p.name: p.default for p in contract.signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
     source = _source(path)
     parameters = source.parameters(contract.name)
     for parameter in parameters:
-        if parameter.name not in (arrays if parameter.pointer else [*defaults, "n"]):
+        if parameter.name not in (contract.arrays if parameter.pointer else [*defaults, "n"]):
             raise ArgumentError(
                 f"{path.name}: parameter {str(parameter)!r} of {contract.name} is no argument of the contract: "
                 "name it as one, or write the launcher in cupy_cuda.py"
             )
-    written = arrays.index(contract.outputs[0])
+    written = contract.arrays.index(contract.outputs[0])
 
     def launch(*given: Any, **scalars: Any) -> None:
         n = given[written].size
-        values = {**defaults, **scalars, **dict(zip(arrays, given, strict=True)), "n": n}
+        values = {**defaults, **scalars, **dict(zip(contract.arrays, given, strict=True)), "n": n}
         arguments = (values[p.name] if p.pointer else p.dtype.type(values[p.name]) for p in parameters)
         source.launch(contract.name, elementwise_blocks(n), THREADS, *arguments)
 

@@ -16,7 +16,6 @@ from gpugrad.bench.measure.ceilings import PRODUCT_SIDE, Ceiling, Ceilings
 from gpugrad.bench.measure.timing import QUICK, Budget, Timing, repeat, sampler
 from gpugrad.bench.records import record, tables
 from gpugrad.command.app import app
-from gpugrad.engine.check import array_names
 from gpugrad.errors import ArgumentError, DataError, DeviceError, KernelError
 from gpugrad.kernels import activation, binary_cross_entropy, dropout, regression
 from gpugrad.kernels.contract import Cost
@@ -38,7 +37,7 @@ def test_workloads_of_every_kernel_satisfy_its_contract(name, small):
     contract = next(contract for _, contract in kernels.contracts() if contract.name == name)
     sizes = []
     for workload in contract.draw_workloads():
-        arrays = [workload.arrays[array] for array in array_names(contract)]
+        arrays = [workload.arrays[array] for array in contract.arrays]
         contract(*arrays, **workload.scalars)
         sizes.append(workload.reason)
         assert contract.cost_of(*arrays, **workload.scalars).bytes > 0

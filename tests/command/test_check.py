@@ -44,6 +44,14 @@ def test_an_unknown_name_suggests_one():
         check("adm")
 
 
+def test_a_folder_that_is_no_operation_yet(tmp_path, monkeypatch):
+    (tmp_path / "softplus").mkdir()
+    (tmp_path / "softplus" / "__init__.py").touch()
+    monkeypatch.setattr(kernels, "FOLDER", tmp_path)
+    with pytest.raises(ArgumentError, match=r"kernels/softplus is no operation: .* has a reference\.py"):
+        check("softplus")
+
+
 def test_it_names_the_folder():
     report = json.loads(check("adam", "--json").output.splitlines()[-1])
     assert report["folder"] == str(kernels.FOLDER)
@@ -101,10 +109,12 @@ def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
     assert f"each kernel in {checkout / 'kernels'}" in done.stdout
 
 
-def test_the_installed_command_says_that_it_checked_another_copy(checkout):
+def test_the_installed_command_says_that_it_is_not_of_this_checkout(checkout):
     program = "import sys; sys.argv[:] = ['gpugrad', 'check', 'sgd', '--device', 'cpu']\n"
     program += "from gpugrad.command.app import main; main()"
     done = run(checkout, "-P", "-c", program)  # the script of an installation does not look into the current folder
     assert done.returncode == 0, done.stderr
     assert f"each kernel in {checkout.parent / 'site' / 'gpugrad' / 'kernels'}" in done.stdout
-    assert f"{checkout / 'kernels'} is another copy, which was not checked" in done.stdout
+    assert done.stderr == (
+        f"gpugrad: runs from {checkout.parent / 'site' / 'gpugrad'}, not from this checkout: use python -m gpugrad\n"
+    )

@@ -9,7 +9,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad import kernels
-from gpugrad.engine.check import array_names, arrays_of, check_kernel, compare, reference_of
+from gpugrad.engine.check import arrays_of, check_kernel, compare, reference_of
 from gpugrad.errors import ArgumentError, DeviceError
 from gpugrad.kernels.contract import tolerance
 
@@ -52,11 +52,9 @@ def test_launchers_have_the_signatures_and_defaults_of_their_contract(operation)
 def test_contract_is_complete(name):
     contract = CONTRACTS[name]
     assert contract.__doc__
-    assert set(contract.outputs) <= set(array_names(contract))
     examples = contract.draw_examples()
     assert len({example.reason for example in examples}) == len(examples), "two examples of one reason"
     for example in examples:
-        assert set(example.arrays) == set(array_names(contract))
         cost = contract.cost_of(*arrays_of(contract, example, np.float32), **example.scalars)
         assert cost.bytes > 0, example.reason
         assert cost.operations >= 0, example.reason
@@ -66,7 +64,7 @@ def test_contract_is_complete(name):
 def test_contract_refuses_other_dtypes_and_strides(name):
     contract = CONTRACTS[name]
     for example in contract.draw_examples():
-        arrays = dict(zip(array_names(contract), arrays_of(contract, example, np.float32), strict=True))
+        arrays = dict(zip(contract.arrays, arrays_of(contract, example, np.float32), strict=True))
         for argument, array in arrays.items():
             if array is None:
                 continue
@@ -129,7 +127,7 @@ def test_the_tolerance_is_some_ulps_and_grows_like_the_root_of_the_terms(dtype):
 def test_the_check_finds_an_error_of_a_few_hundred_ulps(monkeypatch, name):
     """In one element of the right result of every example: 300 ulps of the largest one, where 20 to 150 are allowed."""
     device, contract = gg.device("cpu"), CONTRACTS[name]
-    right, place = getattr(device.kernels, name), array_names(contract).index(contract.outputs[0])
+    right, place = getattr(device.kernels, name), contract.arrays.index(contract.outputs[0])
 
     def wrong(*arrays, **scalars):
         right(*arrays, **scalars)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ... import kernels
-from ...engine.check import array_names, compare, reference_of
+from ...engine.check import compare, reference_of
 from ...engine.device import Device
 from ...errors import ArgumentError, KernelError
 from ...kernels.contract import Contract, Cost, Example
@@ -139,7 +139,7 @@ def _cost(contract: Contract, workload: Example) -> Cost:
 
 
 def _arrays(contract: Contract, workload: Example) -> list[Any]:
-    return [workload.arrays[name] for name in array_names(contract)]
+    return [workload.arrays[name] for name in contract.arrays]
 
 
 def _measure_workload(
@@ -180,7 +180,7 @@ def _measure_workload(
     for cold in (False, True) if device.kind == "cuda" else (False,):
         ours[cold] = row(OWN, device.toolchain, launch, cold, True, first_call=first_call, compile=compiled)
         yield ours[cold]
-    expected = dict(zip(array_names(contract), reference_of(contract, workload), strict=True)) if against else {}
+    expected = dict(zip(contract.arrays, reference_of(contract, workload), strict=True)) if against else {}
     for library in against:
         call = same_work(library, device, contract, workload, expected)
         if call is None:

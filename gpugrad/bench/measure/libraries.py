@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.check import array_names, arrays_of
+from ...engine.check import arrays_of
 from ...engine.device import Device
 from ...engine.host import to_host
 from ...engine.version import installed_version
@@ -56,7 +56,7 @@ def same_work(name: str, device: Device, contract: Contract, workload: Example, 
     library, move, stream = _torch(device) if name == "torch" else (device.xp, device.upload, device.current)
     with stream():
         arrays = [None if a is None else move(a) for a in copies]
-        named = SimpleNamespace(**dict(zip(array_names(contract), arrays, strict=True)))
+        named = SimpleNamespace(**dict(zip(contract.arrays, arrays, strict=True)))
         work = ways[contract.name](library, named, workload.scalars)
         if work is None:
             return None

@@ -1,0 +1,52 @@
+"""A contract that lacks something says what, and how it is added."""
+
+import numpy as np
+import pytest
+
+from gpugrad.errors import KernelError
+from gpugrad.kernels.contract import Cost, Example, check_same, contract
+
+
+@pytest.fixture
+def double():
+    @contract("y")
+    def double(x, y, *, factor=2.0):
+        """y = factor·x."""
+        check_same(x=x, y=y)
+
+    return double
+
+
+def test_its_arrays_are_the_positional_parameters(double):
+    assert double.arrays == ("x", "y")
+
+
+def test_without_examples_or_cost(double):
+    with pytest.raises(KernelError, match=r"double has no examples, .* add them with @double\.examples"):
+        double.draw_examples()
+    with pytest.raises(KernelError, match=r"double states no cost, .* add it with @double\.cost"):
+        double.cost_of(np.ones(3), np.ones(3))
+
+
+@pytest.mark.parametrize("arrays", [{"x": np.ones(3)}, {"x": np.ones(3), "y": np.ones(3), "z": None}])
+def test_an_example_with_other_arrays(double, arrays):
+    @double.examples
+    def _(rng):
+        yield Example("three", arrays, {})
+
+    found = ", ".join(arrays)
+    with pytest.raises(KernelError, match=rf"an example of double \(three\) has the arrays {found}, expected x, y: "):
+        double.draw_examples()
+
+
+def test_without_workloads_the_costliest_example_is_measured(double):
+    @double.examples
+    def _(rng):
+        for n in (3, 5, 4):
+            yield Example(f"{n}", {"x": np.ones(n), "y": np.ones(n)}, {})
+
+    @double.cost
+    def _(x, y, **_):
+        return Cost(bytes=x.nbytes + y.nbytes, operations=x.size)
+
+    assert [workload.reason for workload in double.draw_workloads()] == ["5"]
