@@ -19,6 +19,14 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf, *, a
         raise ArgumentError(f"{name} is {value!r}, expected a finite number in {'(' if above else '['}{low}, {high})")
 
 
+def check_betas(betas: Any) -> None:
+    """Refuse what is not two numbers in [0, 1): the weights of the past in two moving averages."""
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise ArgumentError(f"betas is {betas!r}, expected two numbers: (0.9, 0.999) for instance")
+    for name, beta in zip(("beta1", "beta2"), betas, strict=True):
+        check_number(name, beta, 0.0, 1.0)
+
+
 def parse(params: Any) -> list[Mapping[str, Any]]:
     """`params` as a list of dicts with "params" and options."""
     if isinstance(params, Tensor | Mapping):

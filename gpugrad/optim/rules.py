@@ -11,7 +11,7 @@ from typing import Any
 
 from ..engine.device import Device
 from ..errors import ArgumentError
-from .groups import check_number
+from .groups import check_betas, check_number
 from .optimizer import COUNT, ELEMENTS, TOTAL, Optimizer, Update
 
 
@@ -227,11 +227,7 @@ class Adam(Optimizer):
         )
 
     def _check(self, group: dict[str, Any]) -> None:
-        betas = group["betas"]
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise ArgumentError(f"betas is {betas!r}, expected two numbers: (0.9, 0.999) for instance")
-        check_number("beta1", betas[0], 0.0, 1.0)
-        check_number("beta2", betas[1], 0.0, 1.0)
+        check_betas(group["betas"])
         check_number("eps", group["eps"], 0.0, above=True)
 
     def _state_kinds(self, group: dict[str, Any]) -> dict[str, str]:
