@@ -24,7 +24,6 @@ import numpy as np
 
 from ...errors import choose
 from ..contract import MEASURED_SHAPES, Cost, Example, check_range, check_same, contract, draw
-from .reference import FORWARD
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,8 @@ def _(rng):
 
 @activation_backward.examples
 def _(rng):
+    from .reference import FORWARD  # launchers come with the first device
+
     for reason, z, scalars in _draw_inputs(rng):
         name, slope = scalars.values()
         saved = z if ACTIVATIONS[name].saves_input else FORWARD[name](z, slope)
