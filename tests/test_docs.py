@@ -128,7 +128,7 @@ def follow(page, project, commands=True):
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_following_the_page_works(page, project):
     what, most = PAGES[page]
     touched = follow(page, project)
@@ -139,7 +139,7 @@ def test_following_the_page_works(page, project):
         assert re.search(r"emulator with cupy: \d kernels? of \d+ agree", tested)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(120)
 def test_all_that_the_pages_add_passes_the_tests_of_the_kernels(project):
     for page in PAGES:
         follow(page, project, commands=False)

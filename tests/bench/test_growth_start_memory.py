@@ -62,7 +62,7 @@ def test_networks_grow_along_each_axis():
 # ---- startup ----
 
 
-@pytest.mark.slow
+@pytest.mark.slow(15)
 def test_a_second_start_finds_the_kernels_of_the_first(monkeypatch):
     rows = startup.measure(CPU, rounds=1, on_row=silent)
     seconds = {(row["cache"], row["what"]): row["seconds"] for row in rows}
@@ -129,7 +129,7 @@ def test_a_device_that_is_not_worth_measuring_is_refused(measure):
 # ---- all ----
 
 
-@pytest.mark.slow
+@pytest.mark.slow(35)
 def test_one_command_measures_everything_into_one_record(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "PAUSE", 0)
     path = tmp_path / "record.json"

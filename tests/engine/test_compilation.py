@@ -82,7 +82,7 @@ def test_a_file_that_does_not_compile(source):
 
 
 # One test an architecture: together they are the longest of the suite, and several processes share them.
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_kernel_of_the_project_compiles(architecture):
     compiled = compilation.compile_all((architecture,))
@@ -93,7 +93,7 @@ def test_every_kernel_of_the_project_compiles(architecture):
     assert [(entry.kernel, entry.problem) for entry in compiled if entry.problem] == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(7)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_kernel_of_numba_compiles(architecture):
     problem = numba_ptx.obstacle()

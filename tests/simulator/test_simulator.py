@@ -54,7 +54,7 @@ def child(tmp_path_factory):
     return run
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_every_kernel_agrees_with_the_reference(child, record_property):
     result = child("-m", "gpugrad", "check", "--device", "simulator", "--json")
     assert result.stdout, result.stderr[-3000:]

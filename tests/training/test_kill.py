@@ -34,7 +34,7 @@ def context():
     return context
 
 
-@pytest.mark.slow
+@pytest.mark.slow(10)
 def test_ten_kills_change_no_bit(tmp_path, context):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     checkpoint = parts / "checkpoint.safetensors"
