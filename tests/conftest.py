@@ -26,13 +26,13 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """What is slow comes first, the slowest in front, so that with -n no process is left alone with it at the end."""
+    """What is slow comes first, the highest rank in front: with -n no process is left alone with it at the end."""
 
-    def seconds(item):
+    def rank(item):
         marker = item.get_closest_marker("slow")
         return 0 if marker is None else marker.args[0] if marker.args else 1
 
-    items.sort(key=seconds, reverse=True)
+    items.sort(key=rank, reverse=True)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -68,6 +68,7 @@ def test_an_operation_without_compiled_loops_is_not_called_right(capsys):
     assert verdicts == ["by the reference", "right", "right"]
 
 
+@pytest.mark.slow
 def test_one_operation_is_compiled(tmp_path):
     pytest.importorskip("cuda.core")
     result = check("sgd", "--compile")
@@ -100,6 +101,7 @@ def test_python_in_a_checkout_runs_the_checkout(checkout):
     assert where.stdout.strip() == str(checkout / "kernels" / "adam" / "reference.py"), where.stderr
 
 
+@pytest.mark.slow
 def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
     kernel = checkout / "kernels" / "sgd" / "numba_cpu.py"
     kernel.write_text(kernel.read_text().replace("p[i] -= ", "p[i] += "))
@@ -109,6 +111,7 @@ def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
     assert f"each kernel in {checkout / 'kernels'}" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_installed_command_says_that_it_is_not_of_this_checkout(checkout):
     program = "import sys; sys.argv[:] = ['gpugrad', 'check', 'sgd', '--device', 'cpu']\n"
     program += "from gpugrad.command.app import main; main()"

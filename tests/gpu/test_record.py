@@ -152,6 +152,7 @@ def test_a_process_that_gets_no_device_fails_its_stage(tmp_path, monkeypatch):
 # ---- stages ----
 
 
+@pytest.mark.slow
 def test_a_stage_that_hangs_is_cut_and_the_next_ones_run(tmp_path, fake, monkeypatch):
     monkeypatch.setattr(run, "LEAST_SECONDS", 0.1)
     monkeypatch.setattr(run, "RESERVE", 0.0)

@@ -49,6 +49,7 @@ def contrast(first, second):
     return max(lights) / min(lights)
 
 
+@pytest.mark.slow
 def test_a_click_starts_a_race_out_of_the_saddle_and_one_on_the_ridge(browser, url):
     browser.open(url + "#surface=saddle&optimizer=sgd,adam&steps=150")
     browser.set("speed", "240")

@@ -87,6 +87,7 @@ def test_frames_show_a_jump_to_and_fro(record):
     assert (np.diff(record[0]["frames"]) % 2 == 1).all()
 
 
+@pytest.mark.slow
 def test_a_race_in_the_file_without_any_server(browser, file):
     browser.open(file.as_uri() + "#surface=saddle&start=-0.99,0.2&optimizer=sgd:0.04,adam:0.13&noise=0.01")
     assert browser.value("start") == "-1,0.1"  # the nearest that was recorded, as with the rates

@@ -251,6 +251,7 @@ def test_a_forked_process_has_a_team_of_its_own(tmp_path):
     assert program(forked, tmp_path) == ["3.0", "3.0", "True", "True", "0", "3.0", "3.0"]
 
 
+@pytest.mark.slow
 def test_machine_code_of_several_processes_is_told_apart(tmp_path):
     """Each process numbers what it compiles from the start: the loops that two of them left must not be mixed up."""
     show = "print(piece[0], piece[191])"
