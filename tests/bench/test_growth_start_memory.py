@@ -62,9 +62,7 @@ def test_networks_grow_along_each_axis():
 # ---- startup ----
 
 
-@pytest.mark.slow(15)
-def test_a_second_start_finds_the_kernels_of_the_first(monkeypatch):
-    rows = startup.measure(CPU, rounds=1, on_row=silent)
+def a_second_start_finds_the_kernels_of_the_first(rows):
     seconds = {(row["cache"], row["what"]): row["seconds"] for row in rows}
     assert seconds["empty", "kernels"] > seconds["warm", "kernels"] > 0
     for cache in ("empty", "warm"):
@@ -141,6 +139,7 @@ def test_one_command_measures_everything_into_one_record(tmp_path, monkeypatch):
     assert set(made["sections"]) == {"kernels", "training", "time_to_accuracy", "scaling", "startup", "memory"}
     for name in ("kernels", "training", "scaling", "startup", "memory"):
         assert made["sections"][name]["rows"], name
+    a_second_start_finds_the_kernels_of_the_first(made["sections"]["startup"]["rows"])
     assert np.isfinite([row["median"] for row in made["sections"]["scaling"]["rows"]]).all()
     for words in ("The limits of this machine", "slope", "target", "bound"):
         assert words in result.output
