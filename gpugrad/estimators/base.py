@@ -163,12 +163,12 @@ class OnDevice(Exports, Perceptron):
             loop.begin(getattr(self, "_resumed", None))
             epochs = 1 if incremental else self.max_iter - self.n_iter_
             loop.run(run.epoch + epochs, progress=self.verbose == 2, checkpoint=self.checkpoint)
-            if self.early_stopping:
-                self.coefs_, self.intercepts_ = self._best_coefs, self._best_intercepts
-            else:
-                self.coefs_, self.intercepts_ = session.read()
-            if not all(np.isfinite(w).all() for w in (*self.coefs_, *self.intercepts_)):
-                raise ValueError(f"{NON_FINITE} It happened {loop.explain()}.")
+            found: Any = (self._best_coefs, self._best_intercepts) if self.early_stopping else session.read()
+            finite = all(np.isfinite(w).all() for kind in found for w in kind)
+            reason = None if finite else loop.explain()
+            self.coefs_, self.intercepts_ = found
+            if reason is not None:
+                raise ValueError(f"{NON_FINITE} It happened {reason}.")
         finally:
             session.release()
 

@@ -146,15 +146,17 @@ class Session:
     def _objective(self, size: int, group_rows: int, penalty: bool) -> tuple[Any, Any]:
         """(what is descended, what is reported) for the next rows; the penalty is in both if asked for.
 
-        What is reported is the mean over these rows, by their weights. What is descended is their share in the mean
-        over the group, whose weights count as many as its rows where it is more than one minibatch.
+        Both are the mean over the group, by its weights; where a group is more than one minibatch, these rows' share
+        of it, and the weights count as many as the rows: how many they are is not known until its last minibatch.
         """
         e = self._estimator
         x, y, weight = self.data.next(size)
         out = network.forward(x, self._weights, self._intercepts, e.activation, e.dropout, self.generator)
         loss = self._loss(out, y, weight)
-        total: Any = size if weight is None else weight.sum() * self._mean_weight
-        of_group: Any = total if size == group_rows else group_rows * self._mean_weight
+        total: Any = size * self._mean_weight
+        of_group: Any = group_rows * self._mean_weight
+        if size == group_rows:
+            total = of_group = size if weight is None else weight.sum() * self._mean_weight
         objective = loss * (self._factor * self._mean_weight) / of_group
         reported = loss.detach() * (self._reported * self._mean_weight) / total
         if penalty and e.alpha:

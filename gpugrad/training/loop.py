@@ -77,9 +77,15 @@ class Loop:
 
     def explain(self) -> str:
         """Say in which step since `run` began a result was not finite first, and of which operation."""
+        if not states.is_finite(self._good):
+            return "before this training: the weights or the state of the optimizer that it began with are not finite"
         records, first = self._task.history.records, self._good.values["epoch"]
         bad = next((i for i in range(first, len(records)) if not math.isfinite(records[i]["train_loss"])), -1)
-        return explain_non_finite(self._task, self._good, records[first:bad], self._hooks)
+        now = states.capture(self._task, self._hooks)
+        try:
+            return explain_non_finite(self._task, self._good, records[first:bad], self._hooks)
+        finally:
+            states.restore(self._task, now, self._hooks)
 
     def _run_epoch(self, step: Step, bar: Progress) -> None:
         task = self._task

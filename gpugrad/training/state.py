@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import CheckpointError
 from .callbacks import Callback
 from .checkpoint import as_json, check_settings, join, read_file, split, write_file
@@ -28,6 +30,12 @@ def capture(task: Task, hooks: Sequence[Callback]) -> State:
         "callbacks": [{key: value for key, value in kept.items() if key != "arrays"} for kept in callbacks],
     }
     return State(arrays, values)
+
+
+def is_finite(state: State) -> bool:
+    """Whether all numbers that training goes on from are; those of callbacks are their own affair."""
+    arrays = join({name: kept for name, kept in state.arrays.items() if not name.startswith("callback")})
+    return all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f")
 
 
 def restore(task: Task, state: State, hooks: Sequence[Callback]) -> None:

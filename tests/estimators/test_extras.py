@@ -498,6 +498,29 @@ def test_weights_that_are_not_finite_name_the_operation_at_fault(options):
         ValueError, match=r"need to be preprocessed\. It happened in epoch \d, step \d of 3: \w+\(.*wrote"
     ):
         model.fit(x, y)
+    # As scikit-learn's it is what it has become, not what it was before it was explained.
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.history_) == 5
+    assert not all(np.isfinite(w).all() for w in model.coefs_)
+
+
+def test_weights_that_were_not_finite_when_it_began(tmp_path):
+    x, y = datasets.make_classification(60, 6, random_state=0)
+    options = {"solver": "sgd", "learning_rate_init": 1e80, "max_iter": 5, "random_state": 0, "device": "cpu"}
+    model = gg.MLPClassifier((7,), checkpoint=tmp_path / "c", **options)
+    with pytest.raises(ValueError, match="It happened in epoch"):
+        model.fit(x, y)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="It happened before this training: the weights"):
+            model.fit(x, y, resume=True)
+
+
+def test_a_minibatch_of_rows_of_weight_zero_in_a_group():
+    x, y = datasets.make_classification(60, 6, random_state=0)
+    weight = np.r_[np.zeros(20), np.ones(40)]
+    options = {"shuffle": False, "random_state": 0, "max_iter": 6, "device": "cpu"}
+    parts = gg.MLPClassifier((7,), batch_size=20, accumulation_steps=3, **options).fit(x, y, sample_weight=weight)
+    whole = gg.MLPClassifier((7,), batch_size=60, **options).fit(x, y, sample_weight=weight)
+    np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-9)
 
 
 def test_early_stopping_keeps_the_weights_from_before_they_were_not_finite():
