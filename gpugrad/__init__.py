@@ -1,13 +1,21 @@
 """gpugrad: train multilayer perceptrons with handwritten CUDA kernels, and the same program with no GPU."""
 
-import importlib
+import importlib.util
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # In a checkout the folder kernels/ is next to this one, installed it is inside: either way it is gpugrad.kernels.
-if not (Path(__file__).parent / "kernels").is_dir():
-    __path__.append(str(Path(__file__).parents[1]))
+_folder = Path(__file__).parents[1] / "kernels"
+if not (Path(__file__).parent / "kernels").is_dir() and f"{__name__}.kernels" not in sys.modules:
+    _spec = importlib.util.spec_from_file_location(
+        f"{__name__}.kernels", _folder / "__init__.py", submodule_search_locations=[str(_folder)]
+    )
+    assert _spec is not None
+    assert _spec.loader is not None
+    kernels = sys.modules[_spec.name] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(kernels)
 
 from . import data, nn, optim
 from . import emulator as _emulator  # noqa: F401  (it registers its kind of device)
@@ -112,7 +120,12 @@ def __getattr__(name: str) -> Any:
         from . import lab
 
         return lab.minimize
-    if name in ("export", "descent"):
+    if name == "descent":
+        warnings.warn("gpugrad.descent is now gpugrad.lab: use it by that name", DeprecationWarning, stacklevel=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return importlib.import_module(".descent", __name__)
+    if name in ("export", "lab"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

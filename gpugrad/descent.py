@@ -1,9 +1,17 @@
 """The old name of `gpugrad.lab`, for one release."""
 
+import importlib
+import pkgutil
+import sys
 import warnings
 
+from . import lab
 from .lab import NAMES, SURFACES, NetworkLoss, Path, Surface, minimize, network_loss, surface
 
 __all__ = ["NAMES", "SURFACES", "NetworkLoss", "Path", "Surface", "minimize", "network_loss", "surface"]
 
 warnings.warn("gpugrad.descent is now gpugrad.lab: import it by that name", DeprecationWarning, stacklevel=2)
+
+__path__: list[str] = []  # a package for `import gpugrad.descent.surfaces`: each of its modules is that of the lab
+for _module in pkgutil.iter_modules(lab.__path__):
+    sys.modules[f"{__name__}.{_module.name}"] = importlib.import_module(f"{lab.__name__}.{_module.name}")

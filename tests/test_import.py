@@ -1,8 +1,12 @@
 """`import gpugrad` is light: it loads no compiler, no GPU library and nothing that only commands need."""
 
 import functools
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 # The rooms that a program with a model needs; commands, measurements, the lab, exports and estimators come when asked.
 ROOMS = {"data", "emulator", "engine", "errors", "functional", "kernels", "nn", "optim", "training"}
@@ -57,3 +61,28 @@ def test_every_public_name_exists():
 
     assert set(gpugrad.__all__) <= set(dir(gpugrad))
     assert len(set(gpugrad.__all__)) == len(gpugrad.__all__)
+
+
+def test_the_package_does_not_hold_itself():
+    """In a checkout the folder of the kernels is found without the one that it lies in."""
+    import gpugrad
+
+    assert [path for path in gpugrad.__path__ if (Path(path) / "gpugrad").exists()] == []
+    assert importlib.util.find_spec("gpugrad.gpugrad") is None
+
+
+# Each way to the old name, and what it should lead to.
+OLD_NAMES = [
+    "import gpugrad as gg; found = gg.descent.minimize; gg.lab.minimize",
+    "from gpugrad.descent import minimize as found",
+    "import gpugrad.descent; found = gpugrad.descent.minimize",
+    "import gpugrad.descent.surfaces; from gpugrad.descent.minimize import minimize as found",
+]
+
+
+@pytest.mark.parametrize("program", OLD_NAMES)
+def test_the_old_name_of_the_lab_works_with_a_warning(program):
+    program += "\nimport gpugrad.lab.minimize\nassert found is gpugrad.lab.minimize"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("DeprecationWarning: gpugrad.descent is now gpugrad.lab") == 1
