@@ -94,10 +94,10 @@ def load(toolchain: str) -> SimpleNamespace:
                 launchers[contract.name] = Launcher(contract, launch, source, toolchain)
                 break
         else:
-            raise DeviceError(
-                f"the toolchain {toolchain!r} has no {contract.name}: "
-                f"write it in kernels/{operation}/{LAUNCHER_FILES[toolchain][0]}.py"
-            )
+            place = f"kernels/{operation}/{file}.py"
+            if file == "cupy_cuda":
+                place += f", or an elementwise kernel in {operation}.cu alone"
+            raise DeviceError(f"the toolchain {toolchain!r} has no {contract.name}: write it in {place}")
     return SimpleNamespace(**launchers)
 
 

@@ -74,6 +74,11 @@ class Contract:
         self._examples: Callable[[np.random.Generator], Iterator[Example]] | None = None
         self._workloads: Callable[[np.random.Generator], Iterator[Example]] | None = None
         self._cost: Callable[..., Cost] | None = None
+        if not outputs or not set(outputs) <= set(self.arrays):
+            raise KernelError(
+                f"@contract of {self.name} names {', '.join(outputs) or 'nothing'}, "
+                f"expected what it writes of its arrays {', '.join(self.arrays)}"
+            )
         self._output_places = tuple((self.arrays.index(name), name) for name in outputs)
 
     def __call__(self, *arrays: Any, **scalars: Any) -> None:

@@ -60,8 +60,13 @@ def finish(result: Any, as_json: bool) -> None:
 
 
 def names(text: str | None) -> list[str] | None:
-    """["adam", "dense"] from "adam, dense"."""
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+    """["adam", "dense"] from "adam, dense", None from None. Raises ArgumentError if no name is there."""
+    if text is None:
+        return None
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise ArgumentError(f"there is no name in {text!r}, expected one or more: separate them by commas")
+    return found
 
 
 def layer_sizes(hidden: str) -> tuple[int, ...]:

@@ -51,7 +51,9 @@ def chosen(names: Collection[str] = ()) -> list[tuple[str, Contract]]:
     found = list(kernels.contracts())
     known = {*kernels.OPERATIONS, *(contract.name for _, contract in found)}
     for name in names:
-        if name not in known and (kernels.FOLDER / name / "__init__.py").exists():
+        if name in kernels.OPERATIONS and name not in dict(found):
+            raise ArgumentError(f"kernels/{name}/__init__.py has no contract: write one for each launcher")
+        if name and name not in known and (kernels.FOLDER / name / "__init__.py").exists():
             raise ArgumentError(f"kernels/{name} is no operation: a folder is one when it has a reference.py")
         choose("kernel or operation", name, sorted(known))
     return [(operation, c) for operation, c in found if not names or operation in names or c.name in names]
@@ -82,17 +84,24 @@ def available_devices(kind: str | None = None, toolchain: str | None = None) -> 
 
     The simulator, which takes numba.cuda from the GPU for good, is one of them only if it is asked for.
 
-    Raises DeviceError for a kind that is asked for and cannot be used.
+    Raises ArgumentError for an unknown toolchain, DeviceError for a kind or toolchain that cannot be used here.
     """
     if kind is not None:
         names = [toolchain] if toolchain else TOOLCHAINS.get(kind.partition(":")[0], {None: None})
         return [device(kind, name) for name in names]
-    return [
+    if toolchain is not None:
+        choose("toolchain", toolchain, {name: None for toolchains in TOOLCHAINS.values() for name in toolchains})
+    found = [
         device(kind, name)
         for kind, toolchains in TOOLCHAINS.items()
         for name in toolchains
         if kind != "simulator" and toolchain in (None, name) and unavailable(kind, name) is None
     ]
+    if not found:
+        raise DeviceError(
+            f"no device of this machine has the toolchain {toolchain}: gpugrad info says what would add it"
+        )
+    return found
 
 
 def check_kernel(

@@ -163,23 +163,23 @@ SCHEDULE_NAMES = tuple(SCHEDULES)
 
 
 def make(name: str, parameters: Iterable[Any], *, lr: float | None = None, **options: Any) -> Optimizer:
-    """Make an optimizer by its name in NAMES; lr None is the default of its class.
+    """Make an optimizer by its name in RULES; lr None is the default of its class.
 
     Raises ArgumentError for an unknown name or option, or a value that the optimizer cannot take.
     """
-    rule = RULES[choose("optimizer", name, NAMES)]
+    rule = RULES[choose("optimizer", name, RULES)]
     check_options(f"option of {name}", rule.cls, options)
     rate = {} if lr is None else {"lr": lr}
     return rule.cls(parameters, **rate, **{**rule.options, **options})
 
 
 def make_schedule(name: str, optimizer: Optimizer, **options: Any) -> Schedule:
-    """Make a schedule by its name in SCHEDULE_NAMES; what is not given follows from the training's length.
+    """Make a schedule by its name in SCHEDULES; what is not given follows from the training's length.
 
     "warmup" rises over the first twentieth and then falls along a cosine.
     Raises ArgumentError for an unknown name or option, or a value that the schedule cannot take.
     """
-    row = SCHEDULES[choose("schedule", name, SCHEDULE_NAMES)]
+    row = SCHEDULES[choose("schedule", name, SCHEDULES)]
     check_options(f"option of {name}", row.cls, options)
     return row.cls(optimizer, **{**row.options(optimizer), **options})
 

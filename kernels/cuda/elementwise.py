@@ -21,23 +21,25 @@ def _source(path: Path) -> Source:
 def elementwise_launcher(contract: Contract, path: Path) -> Callable[..., None]:
     """Launch the kernel of the contract's name, in the file `path`, over the elements of the first array it writes.
 
-    Each parameter of the kernel gets the argument of its name, as its type; `n` is the number of elements.
+    Each parameter of the kernel gets the argument of its name, as its type; `n` is the number of elements, unless the
+    contract has one.
     Raises ArgumentError for a kernel that is not there, and for a parameter of another name.
     """
     defaults = {p.name: p.default for p in contract.signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+    numbers = [name for name, default in defaults.items() if default is not None and not isinstance(default, str)]
     source = _source(path)
     parameters = source.parameters(contract.name)
     for parameter in parameters:
-        if parameter.name not in (contract.arrays if parameter.pointer else [*defaults, "n"]):
+        if parameter.name not in (contract.arrays if parameter.pointer else [*numbers, "n"]):
             raise ArgumentError(
-                f"{path.name}: parameter {str(parameter)!r} of {contract.name} is no argument of the contract: "
+                f"{path.name}: parameter {str(parameter)!r} of {contract.name} is no array or number of the contract: "
                 "name it as one, or write the launcher in cupy_cuda.py"
             )
     written = contract.arrays.index(contract.outputs[0])
 
     def launch(*given: Any, **scalars: Any) -> None:
         n = given[written].size
-        values = {**defaults, **scalars, **dict(zip(contract.arrays, given, strict=True)), "n": n}
+        values = {"n": n, **defaults, **scalars, **dict(zip(contract.arrays, given, strict=True))}
         arguments = (values[p.name] if p.pointer else p.dtype.type(values[p.name]) for p in parameters)
         source.launch(contract.name, elementwise_blocks(n), THREADS, *arguments)
 

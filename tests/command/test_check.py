@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from gpugrad import kernels
 from gpugrad.command.app import app
 from gpugrad.command.check import show
-from gpugrad.engine.check import Finding
+from gpugrad.engine.check import Finding, available_devices
 from gpugrad.errors import ArgumentError
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +50,21 @@ def test_a_folder_that_is_no_operation_yet(tmp_path, monkeypatch):
     monkeypatch.setattr(kernels, "FOLDER", tmp_path)
     with pytest.raises(ArgumentError, match=r"kernels/softplus is no operation: .* has a reference\.py"):
         check("softplus")
+
+
+def test_a_folder_without_a_contract(monkeypatch):
+    monkeypatch.setattr(kernels, "contracts", list(kernels.contracts())[:1].__iter__)
+    with pytest.raises(ArgumentError, match=r"kernels/sgd/__init__\.py has no contract"):
+        check("sgd")
+
+
+def test_nothing_to_check_is_no_success():
+    with pytest.raises(ArgumentError, match="there is no name in ',', expected one or more"):
+        check("--only", ",")
+    with pytest.raises(ArgumentError, match="unknown kernel or operation ''"):
+        check("")
+    with pytest.raises(ArgumentError, match=r"unknown toolchain 'numpyy': did you mean 'numpy'\?"):
+        available_devices(toolchain="numpyy")
 
 
 def test_it_names_the_folder():

@@ -21,6 +21,15 @@ def test_its_arrays_are_the_positional_parameters(double):
     assert double.arrays == ("x", "y")
 
 
+@pytest.mark.parametrize(("outputs", "named"), [((), "nothing"), (("z",), "z")])
+def test_it_names_what_it_writes(outputs, named):
+    with pytest.raises(KernelError, match=rf"@contract of double names {named}, expected .* of its arrays x, y"):
+
+        @contract(*outputs)
+        def double(x, y):
+            """y = 2·x."""
+
+
 def test_without_examples_or_cost(double):
     with pytest.raises(KernelError, match=r"double has no examples, .* add them with @double\.examples"):
         double.draw_examples()

@@ -12,7 +12,7 @@ from gpugrad.kernels.cuda.grids import THREADS, elementwise_blocks
 
 
 @contract("y")
-def scale(x, word, y, *, factor=2.0, times=1, negative=False):
+def scale(x, word, y, *, factor=2.0, times=1, negative=False, kind="plain"):
     """y = factor·x."""
 
 
@@ -50,10 +50,11 @@ def test_arguments_go_by_name_and_have_the_declared_types(kernel, monkeypatch):
         (
             "float* y, float speed",
             "scale",
-            r"scale\.cu: parameter 'float speed' of scale is no argument of the contract",
+            r"scale\.cu: parameter 'float speed' of scale is no array or number of the contract",
         ),
-        ("float* z", "scale", r"parameter 'float\* z' of scale is no argument"),
-        ("float x", "scale", r"parameter 'float x' of scale is no argument"),  # an array there
+        ("float* z", "scale", r"parameter 'float\* z' of scale is no array"),
+        ("float x", "scale", r"parameter 'float x' of scale is no array or number"),  # an array there
+        ("float* y, int kind", "scale", r"parameter 'int kind' of scale is no array or number"),  # a text there
         ("float* y", "other", r"scale\.cu has no kernel 'scale'"),
     ],
 )
