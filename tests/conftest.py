@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 # Threads of PyTorch and scikit-learn sleep while they wait. By default they spin, and where another process has the
 # core that they wait for, a step of a small network takes ten times as long. Read when OpenMP is loaded.
@@ -14,6 +15,10 @@ import pytest
 import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.device import TOOLCHAINS, unavailable
+
+# Processes that tests start in folders of their own run the checkout too, however gpugrad was installed.
+CHECKOUT = str(Path(__file__).parent.parent)
+os.environ["PYTHONPATH"] = os.pathsep.join([CHECKOUT, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 # Numba's simulator replaces numba.cuda for a whole process: tests/simulator starts one, where this is set.
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"

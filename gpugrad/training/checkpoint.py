@@ -37,7 +37,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise ArgumentError(
-        f"a header cannot hold {value!r} of type {type(value).__name__}: "
+        f"JSON, in which headers and records are kept, cannot hold {value!r} of type {type(value).__name__}: "
         "keep to numbers, texts, lists and dicts of them"
     )
 
