@@ -118,7 +118,7 @@ def _(rng):
     from .reference import FORWARD  # launchers come with the first device
 
     for reason, z, scalars in _draw_inputs(rng):
-        name, slope = scalars.values()
+        name, slope = scalars["activation"], scalars["negative_slope"]
         saved = z if ACTIVATIONS[name].saves_input else FORWARD[name](z, slope)
         arrays = {"dy": rng.normal(1, 1, z.shape).astype(np.float32), "saved": saved, "dz": np.full_like(z, np.nan)}
         yield Example(reason, arrays, scalars)
