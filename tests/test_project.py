@@ -1,7 +1,10 @@
 """What is written in two places is the same in both."""
 
 import re
+import runpy
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,3 +21,23 @@ def test_ci_and_the_script_test_the_same_pythons():
     versions = found(r"\b3\.\d+\b", ".ci/pythons")
     assert versions == found(r'"(3\.\d+)"', ".github/workflows/ci.yml")
     assert versions[0] == found(r'requires-python = ">=([\d.]+)"', "pyproject.toml")[0]
+
+
+def test_a_build_forgets_what_an_earlier_one_left(monkeypatch, tmp_path):
+    setuptools = pytest.importorskip("setuptools")
+    from setuptools.command.build_py import build_py
+
+    given = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **options: given.update(options))
+    monkeypatch.chdir(ROOT)
+    runpy.run_path(str(ROOT / "setup.py"))
+    moved, other = tmp_path / "gpugrad" / "moved.py", tmp_path / "other.py"
+    moved.parent.mkdir()
+    moved.touch()
+    other.touch()
+    left = []
+    monkeypatch.setattr(build_py, "run", lambda self: left.append((moved.exists(), other.exists())))
+    command = given["cmdclass"]["build_py"](setuptools.Distribution())
+    command.build_lib = str(tmp_path)
+    command.run()
+    assert left == [(False, True)]

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import gpugrad as gg
 from gpugrad import kernels
+from gpugrad.engine.check import check_kernel
 from gpugrad.errors import ArgumentError
 from gpugrad.kernels.activation import ACTIVATIONS
 from gpugrad.kernels.activation.numba_cpu import FORWARD
@@ -136,3 +138,23 @@ def test_arrays_that_differ_are_refused():
         launchers.activation_forward(np.ones(3), np.ones(4), activation="relu")
     with pytest.raises(ArgumentError, match="saved has dtype float32, expected float64"):
         launchers.activation_backward(np.ones(3), np.ones(3, np.float32), np.ones(3), activation="relu")
+
+
+@pytest.mark.parametrize("name", ["activation_backward", "dense_backward"])
+@pytest.mark.parametrize("activation", [name for name, row in ACTIVATIONS.items() if row.saves_input])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_check_finds_a_derivative_that_is_wrong_away_from_zero(monkeypatch, name, activation, side):
+    """By a tenth, for saved inputs beyond 2 on one side."""
+    device, contract = gg.device("cpu"), next(contract for _, contract in kernels.contracts() if contract.name == name)
+    right = getattr(device.kernels, name)
+
+    def wrong(dy, *arrays, **scalars):
+        saved = arrays[contract.arrays.index("saved") - 1]
+        if scalars["activation"] == activation:
+            dy = np.where(side * saved > 2, 1.1 * dy, dy).astype(dy.dtype)
+        right(dy, *arrays, **scalars)
+
+    monkeypatch.setattr(device.kernels, name, wrong)
+    problems = check_kernel(device, contract.operation, contract).problems
+    assert problems
+    assert all(activation in problem for problem in problems)

@@ -693,3 +693,9 @@ def test_finite_is_what_has_no_nan_and_no_infinity_even_if_its_sum_overflows(eve
     for bad in (np.nan, np.inf, -np.inf):
         every_device.write(w.data[7:8], bad)
         assert not optimizer.is_finite()
+
+
+def test_a_row_added_at_run_time_is_a_name(monkeypatch):
+    monkeypatch.setitem(optim.RULES, "slow adam", optim.registry.Rule(optim.Adam, {"eps": 1e-3}))
+    made = optim.make("slow adam", [Parameter(np.ones(3))])
+    assert made.param_groups[0]["eps"] == 1e-3
