@@ -202,11 +202,13 @@ LOSSES: dict[str, Callable[..., Module]] = {
     "huber": HuberLoss,
     "poisson": PoissonNLLLoss,
 }
+SYNONYMS = {"bce-with-logits": "bce", "mae": "l1"}
 
 
 def make(name: str, **options: Any) -> Module:
-    """A loss by the name it has in commands and files: cross-entropy, bce, mse, l1, huber or poisson."""
-    return LOSSES[choose("loss", name, LOSSES)](**options)
+    """A loss by the name it has in commands and files, or a synonym; "_" may stand for "-"."""
+    name = name.replace("_", "-")
+    return LOSSES[choose("loss", SYNONYMS.get(name, name), LOSSES)](**options)
 
 
 def _weights(name: str, values: Any) -> Parameter | None:

@@ -29,6 +29,8 @@ class Module:
     """
 
     training = True
+    # The factor of stored features: `Trainer.fit` sets it, Trainers and exports apply it, files keep it; None: unknown.
+    input_scale: float | None = None
     forward: Callable[..., Any]
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:

@@ -289,16 +289,16 @@ def test_a_schedule_ends_with_the_training_whatever_was_trained_before():
 @pytest.mark.parametrize(
     ("trainer", "fit", "message"),
     [
-        ({}, {"batch_size": 5}, "batch_size 4, this training has 5"),
-        ({}, {"accumulation_steps": 1}, "accumulation_steps 2, this training has 1"),
-        ({}, {"shuffle": False}, "shuffle True, this training has False"),
-        ({}, {"validation_split": 0.0}, "rows 14, this training has 20"),
-        ({}, {"callbacks": [EarlyStopping(3)]}, r"callbacks \[\], this training has \['EarlyStopping'\]"),
-        ({"seed": 3}, {}, "seed 2, this training has 3"),
-        ({"lr": 0.5}, {}, r"lr of parameter group 0 0\.01, this training has 0\.5"),
-        ({"betas": (0.5, 0.9)}, {}, r"betas of parameter group 0 \[0\.9, 0\.999\], this training has \[0\.5, 0\.9\]"),
-        ({"schedule": None}, {}, "schedule OneCycleLR, this training has None"),
-        ({"activation": "tanh"}, {}, "activation relu, this training has tanh"),
+        ({}, {"batch_size": 5}, "batch_size 4, this run has 5"),
+        ({}, {"accumulation_steps": 1}, "accumulation_steps 2, this run has 1"),
+        ({}, {"shuffle": False}, "shuffle True, this run has False"),
+        ({}, {"validation_split": 0.0}, "rows 14, this run has 20"),
+        ({}, {"callbacks": [EarlyStopping(3)]}, r"callbacks \[\], this run has \['EarlyStopping'\]"),
+        ({"seed": 3}, {}, "seed 2, this run has 3"),
+        ({"lr": 0.5}, {}, r"lr of parameter group 0 0\.01, this run has 0\.5"),
+        ({"betas": (0.5, 0.9)}, {}, r"betas of parameter group 0 \[0\.9, 0\.999\], this run has \[0\.5, 0\.9\]"),
+        ({"schedule": None}, {}, "schedule OneCycleLR, this run has None"),
+        ({"activation": "tanh"}, {}, "activation relu, this run has tanh"),
     ],
 )
 def test_a_checkpoint_of_a_training_with_other_settings(tmp_path, trainer, fit, message):

@@ -305,7 +305,7 @@ def test_the_step_losses_of_a_trainer(tmp_path):
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, True, "2"])
 def test_tensorboard_steps_that_are_refused(every):
-    with pytest.raises(ArgumentError, match=r"every is .*, expected a number of steps from 1"):
+    with pytest.raises(ArgumentError, match=r"every is .*, expected an integer of at least 1"):
         TensorBoardLogger("run", every=every)
 
 

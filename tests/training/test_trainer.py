@@ -580,13 +580,13 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     x, y = blobs(rows=96)
     path = tmp_path / "c.safetensors"
     make_trainer().fit(x, y, epochs=1, batch_size=32, checkpoint=path)
-    with pytest.raises(CheckpointError, match="batch_size 32, this training has 16"):
+    with pytest.raises(CheckpointError, match="batch_size 32, this run has 16"):
         make_trainer().fit(x, y, epochs=2, batch_size=16, resume=path)
-    with pytest.raises(CheckpointError, match="optimizer Adam, this training has SGD"):
+    with pytest.raises(CheckpointError, match="optimizer Adam, this run has SGD"):
         make_trainer(optimizer=optim.SGD).fit(x, y, epochs=2, batch_size=32, resume=path)
     model = nn.MLP(6, [17], 3, seed=1)
     trainer = gg.Trainer(model, optimizer=optim.Adam(model.parameters()), device="cpu", seed=3)
-    with pytest.raises(CheckpointError, match=r"hidden \[16\], this training has \[17\]"):
+    with pytest.raises(CheckpointError, match=r"hidden \[16\], this run has \[17\]"):
         trainer.fit(x, y, epochs=2, batch_size=32, resume=path)
     trainer.save(tmp_path / "m.safetensors")
     with pytest.raises(CheckpointError, match="without the state"):
@@ -605,11 +605,10 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         ({"x": np.array([["a"] * 6] * 300)}, DataError, "numbers"),
         ({"x": np.zeros(300, np.float32)}, DataError, "rows, features"),
         ({"y": np.full(300, 3)}, DataError, "label 3 in row 0, expected 0 … 2"),
-        ({"y": np.zeros(299, int)}, DataError, "as many rows"),
+        ({"y": np.zeros(299, int)}, DataError, "one label per row of x"),
         ({"y": np.zeros(300)}, DataError, "integer class labels"),
         ({"epochs": 0}, ArgumentError, "epochs is 0"),
         ({"batch_size": 0}, ArgumentError, "batch_size is 0"),
-        ({"batch_size": 301}, ArgumentError, "fewer than the batch size 301"),
         ({"batch_size": 2.5}, ArgumentError, "batch_size is 2.5"),
         ({"accumulation_steps": -1}, ArgumentError, "accumulation_steps"),
         ({"validation_split": 1.0}, ArgumentError, "validation_split"),
@@ -618,13 +617,11 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         ({"class_weight": {7: 1.0}}, ArgumentError, "class 7"),
         ({"class_weight": "even"}, ArgumentError, "balanced"),
         ({"early_stopping": -1}, ArgumentError, "patience"),
-        ({"early_stopping": True}, ArgumentError, "patience is True"),
+        ({"early_stopping": True}, ArgumentError, "early_stopping is True, expected a patience"),
         ({"x": [[0.0] * 6, [0.0] * 5]}, DataError, "equally long"),
         ({"sample_weight": np.zeros(300)}, DataError, "at least one positive"),
         ({"sample_weight": np.arange(300) == 0, "class_weight": {1: 0.0, 0: 0.0, 2: 0.0}}, DataError, "positive"),
         ({"class_weight": [1.0, 2.0]}, DataError, r"shape \(2,\), expected \(3,\)"),
-        ({"validation_split": 0.999}, ArgumentError, "there are 3 rows to train on"),
-        ({"validation_split": 0.5, "batch_size": 151}, ArgumentError, "150 rows to train on"),
         ({"validation_split": 0.5, "validation_data": blobs()}, ArgumentError, "both given"),
         ({"validation_data": (*blobs(), None)}, ArgumentError, "3 parts"),
         ({"validation_data": (blobs()[0], blobs()[1] + 7)}, DataError, "y of validation_data holds the label"),
@@ -655,7 +652,7 @@ def test_bad_trainer_options():
             gg.Trainer(model, **{"device": "cpu", **options})
     with pytest.raises(ArgumentError, match="expected the mean over the rows"):
         gg.Trainer(model, loss=nn.CrossEntropyLoss(reduction="sum"), device="cpu")
-    with pytest.raises(ArgumentError, match="no parameter of the model"):
+    with pytest.raises(ArgumentError, match="holds none of the model's parameters: create it with"):
         gg.Trainer(model, optimizer=optim.SGD(nn.MLP(2, [], 2).parameters()), device="cpu")
     with pytest.raises(ArgumentError, match="no parameters"):
         gg.Trainer(nn.ReLU(), device="cpu")
@@ -663,7 +660,7 @@ def test_bad_trainer_options():
         gg.Trainer(model, device="cpu").predict(np.zeros((1, 2)), scale=-1)
     trainer = gg.Trainer(model, device="cpu")
     trainer.schedule = optim.OneCycleLR(optim.Adam(nn.MLP(2, [], 2).parameters()))
-    with pytest.raises(ArgumentError, match="schedule is one of another optimizer"):
+    with pytest.raises(ArgumentError, match="schedule belongs to another optimizer: create it with"):
         trainer.fit(np.zeros((2, 2)), [0, 1], batch_size=2)
 
     class Flat(nn.Module):
@@ -673,7 +670,7 @@ def test_bad_trainer_options():
         def forward(self, x):
             return self.model(x).reshape(-1)
 
-    with pytest.raises(ArgumentError, match=r"puts out the shape \(1,\) for one row"):
+    with pytest.raises(ArgumentError, match=r"returns the shape \(1,\) for one row"):
         gg.Trainer(Flat(), device="cpu").fit(np.zeros((2, 2)), [0, 1], batch_size=2)
     with pytest.raises(ArgumentError, match="class_weight needs CrossEntropyLoss"):
         gg.Trainer(model, loss=nn.MSELoss(), device="cpu").fit(
