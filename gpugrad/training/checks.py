@@ -41,8 +41,8 @@ def is_integer(value: Any) -> bool:
 def check_features(x: Any, name: str = "x") -> np.ndarray:
     """Return features as a C-contiguous array (rows, features) in a dtype that `gather` reads; all finite.
 
-    x: whatever `as_array` accepts. uint8 and floats keep their dtype, and their memory where they are C-contiguous: a
-    memory map stays one. Other numbers become float32. Raises DataError.
+    Accepts everything that `as_array` accepts. uint8 and floats keep their dtype and, if they are C-contiguous, their
+    memory: a memory map stays a memory map. Other numbers become float32. Raises DataError.
     """
     x = as_array(x, name)
     if x.dtype not in STORED:

@@ -13,7 +13,7 @@ import numpy as np
 from ..engine.files import write_whole
 from ..errors import GpugradError
 
-# Okabe & Ito's colours, which colour-blind readers can tell apart, in grey too.
+# Okabe & Ito's colours: distinct for colour-blind readers and in grey.
 TRAIN, VALIDATION, RATE = "#0072B2", "#D55E00", "#009E73"
 
 MAX_NAMED = 30  # up to this many classes a confusion matrix has room for counts and names

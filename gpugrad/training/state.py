@@ -61,9 +61,9 @@ def read(path: str | Path, kind: str) -> State:
     """Read a checkpoint; raise CheckpointError for a file of another kind or of an earlier gpugrad."""
     arrays, header = read_file(path)
     if header.get("kind") != kind:
+        found = f"of kind {header['kind']!r}" if "kind" in header else "a model without the state of its run"
         raise CheckpointError(
-            f"{path} is no {kind} but {header.get('kind', 'a model without the state of its run')}: "
-            "pass the file that the run wrote after each epoch"
+            f"{path} is {found}, expected kind {kind!r}: pass the file that the run wrote after each epoch"
         )
     if "run" not in header:
         raise CheckpointError(

@@ -136,7 +136,7 @@ class Trainer(Task):
         precision: str = "float32",
     ) -> None:
         model = arguments.check_model(model)
-        kept_scale(model)  # refuses one that is no number
+        kept_scale(model)  # raises for an input_scale that is not a number
         made_loss = arguments.make_loss(loss)
         arguments.check_optimizer(optimizer, model)
         arguments.check_schedule(schedule, optimizer)
@@ -185,7 +185,7 @@ class Trainer(Task):
             shown.append(f"train_loss={self.history[-1]['train_loss']:.4g}")
         return f"Trainer({', '.join(shown)})"
 
-    # A copy has no data of a run and device memory of its own.
+    # A copy leaves out the data of a running fit and allocates its own device memory.
 
     def __getstate__(self) -> dict[str, Any]:
         left_out = ("data", "_validation", "_epoch_loss")
@@ -234,7 +234,7 @@ class Trainer(Task):
         epochs : int, default 10
             Epochs to train; with `resume`, the number of epochs of the whole run.
         batch_size : int, default 128
-            Rows of a minibatch, at most all rows to train on.
+            Rows of a minibatch. Fewer rows to train on make one minibatch.
         validation_data : tuple (x, y), optional
             Data to evaluate after each epoch, without weights.
         validation_split : float, default 0.0
@@ -276,7 +276,7 @@ class Trainer(Task):
         Raises
         ------
         ArgumentError, DataError, CheckpointError, StorageError
-            If an argument cannot be used, before any training.
+            If an argument is invalid, before any training.
         NonFiniteError
             If the loss, a parameter or the optimizer's state becomes NaN or infinite. The message names the epoch, the
             step and the first operation that produced it; the model is as it was before that epoch.
@@ -377,7 +377,7 @@ class Trainer(Task):
         self.model.eval()
 
     def report_interrupt(self) -> None:
-        logger.warning("training was %s", self.stop_reason)
+        logger.warning("the run was %s", self.stop_reason)
 
     def span_of_schedule(self, goal: int) -> tuple[int, int]:
         assert self.schedule is not None
@@ -424,7 +424,7 @@ class Trainer(Task):
         sample_weight : array_like, (n_rows,), optional
             Weight of each row, in the loss and the score.
         scale : float, optional
-            Factor of the features. By default that of `fit`, and no other is accepted once there is one.
+            Factor of the features. By default the scale of `fit`; a different one is refused after `fit`.
 
         Returns
         -------
@@ -450,7 +450,7 @@ class Trainer(Task):
         x : array_like, (n_rows, n_features)
             Features, stored as those of `fit`.
         scale : float, optional
-            Factor of the features. By default that of `fit`, and no other is accepted once there is one.
+            Factor of the features. By default the scale of `fit`; a different one is refused after `fit`.
 
         Returns
         -------
@@ -475,7 +475,7 @@ class Trainer(Task):
         x : array_like, (n_rows, n_features)
             Features, stored as those of `fit`.
         scale : float, optional
-            Factor of the features. By default that of `fit`, and no other is accepted once there is one.
+            Factor of the features. By default the scale of `fit`; a different one is refused after `fit`.
 
         Returns
         -------
@@ -573,5 +573,5 @@ class Trainer(Task):
             else:
                 x, y, weight = x[kept], y[kept], None if weight is None else weight[kept]
         if weight is not None and not (weight if rows is None else weight[rows]).any():
-            raise DataError("all rows to train on have the weight 0: give some of them a positive one")
+            raise DataError("all training rows have the weight 0: give some of them a positive weight")
         return x, y, weight, rows, validation

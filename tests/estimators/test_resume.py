@@ -191,7 +191,7 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read"):
         model(path).fit(X, Y, resume=True)
     gg.save_model(gg.nn.MLP(2, [3], 2), path)
-    with pytest.raises(CheckpointError, match="is no estimator checkpoint"):
+    with pytest.raises(CheckpointError, match="expected kind 'estimator checkpoint'"):
         model(path).fit(X, Y, resume=True)
     with pytest.raises(StorageError, match="file"):  # before anything is trained
         model(path / "below_a_file", callbacks=[Crash(1)]).fit(X, Y)

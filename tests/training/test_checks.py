@@ -1,4 +1,4 @@
-"""What can be trained on is taken in whatever form it comes; what cannot is refused with a reason."""
+"""Usable data are accepted in every form; other data are refused with a reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gpugrad.training.checks import check_features, check_labels, check_targets,
 
 
 class Table:
-    """What pandas gives: no array, but one for whoever asks."""
+    """Convert to an array on request, as pandas does."""
 
     def __init__(self, values):
         self.values = np.asarray(values)

@@ -1,4 +1,4 @@
-"""Pictures: drawn without a warning whatever the classes are called, and nothing in them is cut off."""
+"""Figures: drawn without a warning for all class names, with nothing cut off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainer: what it trains, what it refuses, what it leaves."""
+"""Trainer: results of training, refused arguments, and state after a fit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ init, begin = Minibatches.__init__, Minibatches.begin_epoch
 
 
 def blobs(rows=300, features=6, classes=3, seed=0):
-    """Points around one centre a class, well apart."""
+    """Return points around one centre per class, far apart."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(0, 3, (classes, features))
     y = rng.integers(classes, size=rows)
@@ -50,7 +50,7 @@ def test_learns_and_generalises():
 
 
 def test_trainers_in_threads_take_turns():
-    """Recorded steps and scratch memory belong to the device: each has the bits that it has alone."""
+    """Recorded steps and scratch memory are per device: each result is bit-for-bit that of a trainer alone."""
 
     def train(seed, trainer):
         trainer.fit(*blobs(seed=seed), epochs=3, batch_size=32, validation_data=blobs(seed=9))
@@ -430,7 +430,7 @@ def test_a_loss_of_ones_own():
 
 
 def test_what_a_training_keeps_in_memory():
-    """No more than the data once, eight times the parameters, and the activations; and nothing once it is over."""
+    """A run keeps at most the data once, eight times the parameters, and the activations; afterwards nothing."""
     x = np.random.default_rng(0).normal(size=(4000, 100)).astype(np.float32)
     y = np.zeros(4000, np.int32)
     make_trainer(features=100).fit(x, y, epochs=1, batch_size=100, validation_split=0.1)  # imports what it needs
@@ -470,7 +470,7 @@ def test_each_epoch_has_an_order_of_its_own_and_a_plateau_watches_the_validation
 
 
 class Net(nn.Module):
-    """Counts its forward passes in training mode, and fails in one of them if it is told to."""
+    """Count forward passes in training mode, and fail in a given one."""
 
     def __init__(self, fail_at=None, error=None):
         self.inner = nn.MLP(6, [4], 3, seed=0)
