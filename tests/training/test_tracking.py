@@ -257,7 +257,7 @@ def test_a_copy_has_no_file(tmp_path):
     assert len(list((tmp_path / "one").iterdir())) == 1
 
 
-class Told:
+class KnownLosses:
     """A run with 10 rows of the loss n in step n."""
 
     def __init__(self):
@@ -286,9 +286,9 @@ class Told:
 
 @pytest.mark.usefixtures("tensorboard")
 def test_tensorboard_notes_the_mean_loss_of_so_many_steps(tmp_path):
-    Told().run(TensorBoardLogger(tmp_path / "1", every=1), epochs=2)
+    KnownLosses().run(TensorBoardLogger(tmp_path / "1", every=1), epochs=2)
     assert points(tmp_path / "1")["step_loss"] == {n: n for n in range(1, 13)}
-    Told().run(TensorBoardLogger(tmp_path / "4", every=4), epochs=2)
+    KnownLosses().run(TensorBoardLogger(tmp_path / "4", every=4), epochs=2)
     # A mean never reaches over the end of an epoch: at step 8 it is that of steps 7 and 8.
     assert points(tmp_path / "4")["step_loss"] == {4: 2.5, 8: 7.5, 12: 10.5}
 
