@@ -4,10 +4,12 @@ from ..engine.parameter import Parameter
 from . import init, losses
 from .activations import GELU, MODULES, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .containers import MLP, Sequential
-from .layers import Dense, Dropout, Flatten, Linear
+from .layers import Dense, Dropout, Flatten
+from .linear import Linear
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, PoissonNLLLoss
 from .module import Module
 from .pytorch import load_pytorch, to_pytorch
+from .state import StateDict
 from .summary import Summary, summary
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "StateDict",
     "Summary",
     "Tanh",
     "init",
