@@ -1,4 +1,4 @@
-"""Building blocks: modules, layers, losses, initial weights, and PyTorch's weights in and out."""
+"""Building blocks: modules, layers, losses, initial weights, import and export of PyTorch's weights."""
 
 from ..engine.parameter import Parameter
 from . import init, losses
@@ -45,3 +45,8 @@ __all__ = [
 
 # A row of an activation is enough for `nn.Mish`.
 globals().update(MODULES)
+__all__ += [name for name in MODULES if name not in __all__]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
