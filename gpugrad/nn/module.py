@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..engine.device import device as get_device
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError
+from .state import StateDict, arrange
 
 # Called with (module, output) after each forward pass; how `summary` learns the shapes.
 watchers: list[Callable[[Module, Any], None]] = []
@@ -31,6 +32,7 @@ class Module:
     training = True
     # The factor of stored features: `Trainer.fit` sets it, Trainers and exports apply it, files keep it; None: unknown.
     input_scale: float | None = None
+    _weight_layouts: ClassVar[Mapping[str, str]] = {}
     forward: Callable[..., Any]
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
@@ -121,37 +123,78 @@ class Module:
 
     # ---- values ----
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies on the host of all parameters, by name."""
-        return {name: parameter.numpy() for name, parameter in self.named_parameters()}
+    def state_dict(self) -> StateDict:
+        """Copy all parameters to the host, by name.
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Overwrite parameters with the values of a `state_dict`, cast to their dtype.
+        Returns
+        -------
+        StateDict
+            A dict of arrays, which also keeps the layout of every weight matrix.
+        """
+        return StateDict({name: p.numpy() for name, p in self.named_parameters()}, self.weight_layouts())
 
-        strict: every parameter must have an entry and every entry a parameter; otherwise what has no match is left
-        alone. Raises CheckpointError naming all that is missing, unexpected, of the wrong shape or not numbers; then
-        nothing was changed.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, *, layout: str | None = None) -> None:
+        """Overwrite the parameters with the values of a state, cast to their dtype.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            Values by name: the result of `state_dict`, or a mapping of arrays, tensors or PyTorch tensors.
+        strict : bool, default True
+            Require an entry for every parameter and a parameter for every entry; False ignores those without a match.
+        layout : {"own", "in_out", "out_in"}, optional
+            Order of the axes of the weight matrices in `state`: "own" is the order of this module's `state_dict`,
+            "in_out" that of `Dense`, "out_in" that of PyTorch and `Linear`. Matrices in another layout are transposed.
+            None reads the layouts from a `StateDict`. Without them it expects the layouts of this module, and accepts
+            square weights of Dense layers only if a weight that is not square shows which layout the state has.
+
+        Raises
+        ------
+        CheckpointError
+            If entries are missing, unexpected, of the wrong shape, not numbers, or square with no known layout; the
+            message names all of them. No parameter was changed.
         """
         parameters = dict(self.named_parameters())
-        arrays = {name: np.asarray(state[name]) for name in parameters if name in state}
-        problems = []
+        own = self.weight_layouts()
+        arrays = arrange(state, {name: p.shape for name, p in parameters.items()}, own, layout)
+        problems, transposed = [], False
         if strict:
             problems += [f"missing {name} {p.shape}" for name, p in parameters.items() if name not in state]
             problems += [f"unexpected {name} {np.shape(state[name])}" for name in state if name not in parameters]
         for name, array in arrays.items():
             if array.shape != parameters[name].shape:
                 problems.append(f"{name} has shape {array.shape}, expected {parameters[name].shape}")
+                transposed |= name in own and array.shape[::-1] == parameters[name].shape
             elif array.dtype.kind not in "fiub":
                 problems.append(f"{name} has dtype {array.dtype}, expected numbers")
         if problems:
-            raise CheckpointError(
-                f"the weights do not fit {type(self).__name__} ({'; '.join(problems)}): "
-                "build the model with the sizes that they were saved from"
+            remedy = (
+                "these weights are transposed, load PyTorch's with nn.load_pytorch"
+                if transposed
+                else "build the model with the sizes that they were saved from"
             )
+            raise CheckpointError(f"the weights do not fit {type(self).__name__} ({'; '.join(problems)}): {remedy}")
         for name, array in arrays.items():
             parameter = parameters[name]
-            parameter.device.write(parameter.data, array.astype(parameter.dtype))
+            parameter.device.write(parameter.data, array.astype(parameter.dtype, order="C"))
             parameter.changed_in_place()
+
+    def weight_layouts(self) -> dict[str, str]:
+        """Return the order of the axes of every weight matrix that has one.
+
+        Returns
+        -------
+        dict of str to {"in_out", "out_in"}
+            Layout by name of the parameter.
+        """
+        names = {id(parameter): name for name, parameter in self.named_parameters()}
+        layouts: dict[str, str] = {}
+        for module in self.modules():
+            for attribute, layout in module._weight_layouts.items():
+                name = names.get(id(getattr(module, attribute, None)))
+                if name is not None:
+                    layouts.setdefault(name, layout)
+        return layouts
 
     # ---- how it looks ----
 

@@ -16,6 +16,7 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError
 from .containers import Sequential
 from .layers import Dense, check_size
+from .linear import Linear
 from .module import Module, watchers
 
 WIDTH = 100  # columns of the printed table
@@ -123,7 +124,7 @@ def _output_shapes(model: Module, shape: tuple[int, ...]) -> dict[int, tuple[int
 def _first_features(model: Module) -> tuple[int, ...] | None:
     while isinstance(model, Sequential) and len(model):
         model = model[0]
-    return (model.in_features,) if isinstance(model, Dense) else None
+    return (model.in_features,) if isinstance(model, Dense | Linear) else None
 
 
 def _as_shape(input_shape: int | Sequence[int]) -> tuple[int, ...]:

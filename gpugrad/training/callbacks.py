@@ -225,7 +225,9 @@ class EarlyStopping(Callback):
 
     def on_fit_end(self, trainer: Training) -> None:
         if self._weights:
-            trainer.model.load_state_dict(self._weights)
+            weights = trainer.model.state_dict()  # which has the layouts of the matrices
+            weights.update(self._weights)
+            trainer.model.load_state_dict(weights)
             self._weights = {}
 
     def _name(self, record: dict[str, Any]) -> str:

@@ -216,7 +216,7 @@ def load_model(path: str | Path, model: nn.Module | None = None) -> tuple[nn.Mod
     if model is None:
         model = build_model(header.get("model") or {}, path)
     try:
-        model.load_state_dict(arrays)
+        model.load_state_dict(with_layouts(arrays, header.get("model") or {}))
     except CheckpointError as error:
         raise CheckpointError(f"{path} does not fit the model: {error}") from None
     if (scale := scale_in(header)) is not None:
@@ -231,8 +231,16 @@ def scale_in(header: Mapping[str, Any]) -> float | None:
 
 
 def describe_model(model: nn.Module) -> dict[str, Any]:
-    """Return the name of a model's class and, of an `nn.MLP`, the configuration to build it again, else None."""
-    return {"class": type(model).__name__, "config": model.config if isinstance(model, nn.MLP) else None}
+    """Return the name of a model's class, the config of an `nn.MLP`, and which weights have PyTorch's layout."""
+    description = {"class": type(model).__name__, "config": model.config if isinstance(model, nn.MLP) else None}
+    transposed = [name for name, layout in model.weight_layouts().items() if layout == "out_in"]
+    return {**description, "out_in": transposed} if transposed else description
+
+
+def with_layouts(arrays: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+    """Return the weights of a file with the layouts that `describe_model` noted."""
+    transposed = description.get("out_in") or ()
+    return nn.StateDict(arrays, {name: "out_in" if name in transposed else "in_out" for name in arrays})
 
 
 def build_model(description: dict[str, Any], path: str | Path) -> nn.Module:

@@ -22,7 +22,7 @@ from ..errors import ArgumentError, DataError
 from ..nn.losses import kind_of
 from . import arguments
 from .callbacks import Callback, EarlyStopping
-from .checkpoint import describe_model, read_header, save_model, scale_in
+from .checkpoint import describe_model, read_header, save_model, scale_in, with_layouts
 from .checks import check_features, check_labels, check_targets, check_weights, class_weights
 from .evaluation import forward, mean_loss, scores
 from .history import History
@@ -388,7 +388,7 @@ class Trainer(Task):
         return State({"model": self.model.state_dict()}, {**values, "dropout_calls": self.generator.get_calls()})
 
     def load_own_state(self, state: State) -> None:
-        self.model.load_state_dict(state.arrays.get("model", {}))
+        self.model.load_state_dict(with_layouts(state.arrays.get("model", {}), state.values["model"]))
         self.generator.set_calls(state.values["dropout_calls"])
 
     def settings(self) -> dict[str, Any]:

@@ -35,7 +35,6 @@ def test_dense_is_act_of_x_w_plus_b():
     assert layer.weight.shape == (4, 3)
     assert layer.bias.shape == (3,)
     assert layer.weight.dtype == layer.bias.dtype == np.float32
-    assert nn.Linear is nn.Dense
 
 
 @given(

@@ -1,7 +1,9 @@
 """The optimizers: against PyTorch, recorded, saved and resumed, in groups, and with what must be refused."""
 
+import copy
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
-from gpugrad import optim
+from gpugrad import nn, optim
 from gpugrad.engine import functional as F
 from gpugrad.engine.parameter import ALIGNED_ELEMENTS, Parameter
 from gpugrad.errors import ArgumentError, CheckpointError, GraphError, RecordingError
@@ -432,7 +434,7 @@ def test_a_recording_is_made_anew_when_the_parameters_were_taken_over():
     optimizer = optim.SGD(net.parameters)
     step = gg.record(lambda: net.step(optimizer))
     step()
-    optim.Adam(net.parameters)
+    optim.Adam(net.parameters[:2])
     with pytest.raises(ArgumentError, match="given to a later optimizer"):
         step()
 
@@ -580,7 +582,224 @@ def test_a_later_optimizer_takes_over():
     net.step(second)
 
 
+def test_optimizers_over_the_same_parameters_share_them():
+    """A cell of a notebook that creates the optimizer again leaves both usable."""
+    net, twin = Net(), Net()
+    first = optim.SGD(net.parameters, lr=0.1, momentum=0.9)
+    step = gg.record(lambda: net.step(first))
+    step()
+    second = optim.Adam(net.parameters, lr=0.01)
+    assert second.flat is first.flat
+    net.step(second)
+    step()
+    assert step.recordings == 1
+    rules = [optim.SGD(twin.parameters, lr=0.1, momentum=0.9), optim.Adam(twin.parameters, lr=0.01)]
+    for rule in (rules[0], rules[1], rules[0]):
+        twin.step(rule)
+    assert_same_bits(net.values(), twin.values())
+    with pytest.raises(RecordingError, match="create the optimizer before the step"):
+        gg.record(lambda: optim.SGD(net.parameters))()
+
+
+# ---- groups that are added ----
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("label", RULES)
+def test_an_added_group_joins_and_the_others_keep_their_state(label, recorded):
+    name, options, *_ = RULES[label]
+    net, twin = Net(), Net()
+    optimizer = optim.make(name, net.parameters[:2], lr=0.05, **options)
+    early, late = (optim.make(name, part, lr=0.05, **options) for part in (twin.parameters[:2], twin.parameters[2:]))
+
+    def twin_step():
+        loss = twin.loss(*twin.inputs)
+        early.zero_grad()
+        late.zero_grad()
+        loss.backward()
+        early.step()
+        if len(optimizer.param_groups) > 1:
+            late.step()
+
+    def step():
+        loss = net.loss(*net.inputs)
+        optimizer.zero_grad()
+        for p in net.parameters[2:]:
+            p.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    run = gg.record(step) if recorded else step
+    for i in range(6):
+        if i == 3:
+            optimizer.add_param_group({"params": net.parameters[2:], "lr": 0.02})
+            late.param_groups[0]["lr"] = 0.02
+            if name == "adagrad-norm":  # one sum for all parameters
+                late._state["square_sum"][...] = early._state["square_sum"]
+        run()
+        if name != "adagrad-norm":
+            twin_step()
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 2]
+    if name == "adagrad-norm":
+        assert not np.array_equal(net.values()[2], net.start[2])
+    else:
+        assert_same_bits(net.values(), twin.values())
+    if recorded:
+        assert run.recordings == 2
+
+
+def test_groups_that_cannot_be_added():
+    net = Net()
+    optimizer = optim.Adam(net.parameters[:3])
+    for group, message in [
+        ({"params": net.parameters[2:]}, "parameter groups 0 and 1"),
+        ({"params": net.parameters[3:], "learning_rate": 1}, r"option of Adam 'learning_rate': write lr=… instead"),
+        ({"params": net.parameters[3:], "lr": -1}, "lr is -1"),
+        ({"lr": 1}, 'no "params"'),
+        (net.parameters[3:], "is a list, expected a dict"),
+    ]:
+        with pytest.raises(ArgumentError, match=message):
+            optimizer.add_param_group(group)
+    with pytest.raises(RecordingError):
+        gg.record(lambda: optimizer.add_param_group({"params": net.parameters[3]}))()
+    assert len(optimizer.param_groups) == 1
+    net.step(optimizer)
+
+
+# ---- copies ----
+
+
+def cloned(value, how):
+    return copy.deepcopy(value) if how == "deepcopy" else pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+@pytest.mark.parametrize("label", RULES)
+def test_a_copy_of_model_and_optimizer_continues_bit_for_bit(label, how):
+    name, options, *_ = RULES[label]
+    net = Net()
+    groups = [{"params": net.parameters[:2]}, {"params": net.parameters[2:], "lr": 0.02}]
+    optimizer = optim.make(name, groups, lr=0.05, **options)
+    schedule = optim.LinearWarmup(optimizer, 4, then=optim.StepLR(optimizer, 2, interval="step"))
+    for _ in range(3):
+        net.step(optimizer)
+        schedule.step()
+    parameters, other, other_schedule = cloned((net.parameters, optimizer, schedule), how)
+    twin = Net()
+    twin.parameters = parameters
+    assert other_schedule.optimizer is other
+    assert other.param_groups[0]["params"][0] is parameters[0]
+    for _ in range(4):
+        for each, rule, follower in ((net, optimizer, schedule), (twin, other, other_schedule)):
+            each.step(rule)
+            follower.step()
+    assert_same_bits(net.values(), twin.values())
+    assert schedule.get_last_lr() == other_schedule.get_last_lr()
+    assert_same_bits(optimizer.state_dict()["state"].values(), other.state_dict()["state"].values())
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+def test_a_copy_of_an_optimizer_alone_has_parameters_of_its_own(how):
+    net = Net()
+    optimizer = optim.Adam(net.parameters, lr=0.05)
+    net.step(optimizer)
+    other = cloned(optimizer, how)
+    before = net.values()
+    twin = Net()
+    twin.parameters = other.param_groups[0]["params"]
+    twin.step(other)
+    assert_same_bits(net.values(), before)
+    net.step(optimizer)
+    assert_same_bits(net.values(), twin.values())
+
+
+def test_a_copied_pair_of_model_and_optimizer_trains():
+    model = nn.MLP(6, [8], 4, seed=0)
+    optimizer = optim.Adam(model.parameters(), lr=0.05)
+    x, labels = Net().inputs
+    criterion = nn.CrossEntropyLoss()
+    other, copied = copy.deepcopy((model, optimizer))
+    first = None
+    for _ in range(20):
+        copied.zero_grad()
+        loss = criterion(other(x), labels)
+        loss.backward()
+        copied.step()
+        first = float(loss) if first is None else first
+    assert float(loss) < 0.7 * first
+
+
+# ---- what it shows ----
+
+
+def test_repr_is_one_line():
+    net = Net()
+    optimizer = optim.Adam(net.parameters, betas=(0.8, 0.99), amsgrad=True)
+    assert repr(optimizer) == "Adam(lr=0.001, betas=(0.8, 0.99), amsgrad=True, 4 parameters, 180 values on cpu)"
+    assert repr(optimizer.flat) == "FlatParameters(4 parameters, 180 float32 values on cpu)"
+    groups = [{"params": net.parameters[:1]}, {"params": net.parameters[1:2], "lr": 0.5, "momentum": 0.9}]
+    assert repr(optim.SGD(groups)) == "SGD(2 groups: lr=0.001; lr=0.5, momentum=0.9, 2 parameters, 112 values on cpu)"
+    assert repr(optimizer).endswith("on cpu, replaced by a later optimizer)")
+    for name in optim.NAMES:
+        assert "\n" not in repr(optim.make(name, Net().parameters))
+
+
+def test_dir_lists_public_names_only():
+    assert dir(optim) == sorted(optim.__all__)
+    assert {rule.cls.__name__ for rule in optim.RULES.values()} <= set(optim.__all__)
+    assert not {"Any", "annotations", "Optional", "rules", "choose"} & set(dir(optim))
+    assert dir(nn) == sorted(nn.__all__)
+
+
 # ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ("cls", "option", "message"),
+    [
+        *[(optim.Adam, name, "lr=…") for name in ("learning_rate", "learning_rate_init", "alpha", "eta")],
+        *[(optim.Adam, name, r"betas=\(beta1, beta2\)") for name in ("beta_1", "beta1", "beta2", "momentum")],
+        (optim.Adam, "epsilon", "eps=…"),
+        *[(optim.Adam, name, "weight_decay=…") for name in ("decay", "l2", "wd")],
+        (optim.Adam, "clipnorm", r"clip_grad_norm\(\)"),
+        (optim.Adam, "fused", "leave it out"),
+        (optim.RMSprop, "rho", "alpha=…"),
+        (optim.SGD, "nesterovs_momentum", "nesterov=…"),
+        (optim.SGD, "momentun", "did you mean 'momentum'"),
+    ],
+)
+def test_options_of_other_libraries_name_those_here(cls, option, message):
+    p = Parameter([1.0])
+    with pytest.raises(ArgumentError, match=rf"unknown option of {cls.__name__} '{option}': .*{message}"):
+        cls([p], **{option: 0.5})
+    name = next(name for name, rule in optim.RULES.items() if rule.cls is cls)
+    with pytest.raises(ArgumentError, match=rf"unknown option of {name} '{option}': .*{message}"):
+        optim.make(name, [p], **{option: 0.5})
+    assert p._flat is None
+
+
+def test_calls_that_say_too_much_or_too_little():
+    p = Parameter([1.0])
+    with pytest.raises(ArgumentError, match="Adam got 3 positional arguments, expected params and lr at most: name"):
+        optim.Adam([p], 0.1, (0.9, 0.99))
+    with pytest.raises(ArgumentError, match=r"Adam got no params, expected it first: pass model\.parameters\(\)"):
+        optim.Adam(lr=0.1)
+
+
+def test_rows_and_rules_that_are_wrong():
+    with pytest.raises(ArgumentError, match="unknown option of SGD in a row 'momentun': did you mean 'momentum'"):
+        optim.registry.Rule(optim.SGD, {"momentun": 0.9})
+    with pytest.raises(ArgumentError, match="cls of a row is 'adam', expected a class of optim"):
+        optim.registry.Rule("adam")
+
+    class Odd(optim.SGD):
+        def _state_kinds(self, group):
+            return {"memory": "per element"}
+
+    with pytest.raises(
+        ArgumentError, match=r"kind of 'memory', a state of Odd, 'per element': .*elements, count, total"
+    ):
+        Odd([Parameter([1.0])])
 
 
 def test_frozen_parameters_are_left_out():
@@ -600,6 +819,8 @@ def test_parameters_that_are_none():
         ([{"params": []}], "no parameter that requires a gradient"),
         ([frozen], "no parameter that requires a gradient"),
         (p, "params is one Parameter"),
+        (nn.MLP(2, [2], 1), r"params is a MLP, expected its parameters: pass model\.parameters\(\)"),
+        (3, r"params is 3, expected a list of Parameters"),
         ([np.ones(3)], "holds a ndarray, expected Parameters"),
         ([gg.tensor([1.0], requires_grad=True)], "holds a Tensor, expected Parameters"),
         ([p, {"params": [p]}], "mixes"),

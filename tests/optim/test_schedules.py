@@ -156,13 +156,13 @@ def test_a_state_that_does_not_fit():
     bare, followed = optim.LinearWarmup(o, 3), make_warmup(optimizer())
     stepped = optim.LinearWarmup(o, 3, then=optim.StepLR(o, 3, interval="step"))
     for target, state, message in [
-        (schedule, plateau.state_dict(), "not one of StepLR"),
-        (plateau, schedule.state_dict(), "not one of ReduceLROnPlateau"),
-        (schedule, None, "not one of StepLR"),
+        (schedule, plateau.state_dict(), "does not belong to StepLR"),
+        (plateau, schedule.state_dict(), "does not belong to ReduceLROnPlateau"),
+        (schedule, None, "does not belong to StepLR"),
         (schedule, optim.ExponentialLR(optimizer(), 0.9).state_dict(), "settings gamma, StepLR has step_size, gamma"),
         (schedule, optim.StepLR(optimizer((0.1,)), 5).state_dict(), "1 parameter groups, the optimizer has 2"),
-        (bare, followed.state_dict(), "differ in what comes after it"),
-        (followed, bare.state_dict(), "differ in what comes after it"),
+        (bare, followed.state_dict(), "differ in the schedule after the warm-up"),
+        (followed, bare.state_dict(), "differ in the schedule after the warm-up"),
         (followed, stepped.state_dict(), "settings step_size, gamma, CosineAnnealingLR has T_max, eta_min"),
     ]:
         before = target.state_dict()
@@ -300,3 +300,56 @@ def test_a_schedule_of_your_own():
     for _ in range(3):
         schedule.step()
     assert schedule.get_last_lr() == [0.05, 0.01]
+
+
+def test_a_schedule_without_an_optimizer_is_refused():
+    for make in (
+        lambda wrong: optim.make_schedule("cosine", wrong),
+        optim.Constant,
+        optim.OneCycleLR,
+        lambda wrong: optim.make_schedule("warmup", wrong),
+    ):
+        for wrong, named in ((None, "None"), ([optimizer()], "a list")):
+            with pytest.raises(ArgumentError, match=rf"optimizer is {named}, expected an optimizer: pass optim\.Adam"):
+                make(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("cosine", "epochs", "write T_max=… instead"),
+        ("cosine", "min_lr", "write eta_min=… instead"),
+        ("one-cycle", "T_max", "write total_steps=… instead"),
+        ("one-cycle", "lr", "write max_lr=… instead"),
+        ("step", "last_epoch", "leave it out, load_state_dict"),
+        ("step", "gama", "did you mean 'gamma'"),
+        ("plateau", "gamma", "write factor=… instead"),
+        ("warmup", "total_iters", "write warmup_steps=… instead"),
+    ],
+)
+def test_options_of_other_libraries_name_those_here(name, option, message):
+    cls = optim.SCHEDULES[name].cls
+    with pytest.raises(ArgumentError, match=rf"unknown option of {cls.__name__} '{option}': {message}"):
+        cls(optimizer(), **{option: 1})
+    with pytest.raises(ArgumentError, match=rf"unknown option of {name} '{option}': {message}"):
+        optim.make_schedule(name, optimizer(), **{option: 1})
+
+
+def test_repr_is_one_line():
+    o = optim.SGD([Parameter([1.0])], lr=0.5)
+    cosine = optim.CosineAnnealingLR(o, 10, eta_min=0.1)
+    cosine.step()
+    assert repr(cosine) == "CosineAnnealingLR(T_max=10, eta_min=0.1, step 1, lr=0.490211)"
+    assert repr(optim.StepLR(optimizer((0.1, 0.2)), 3)) == "StepLR(step_size=3, epoch 0, lr=[0.1, 0.2])"
+    for name in optim.SCHEDULE_NAMES:
+        assert "\n" not in repr(optim.make_schedule(name, optimizer()))
+
+
+def test_a_group_that_is_added_starts_from_its_own_rate():
+    o = optim.SGD([Parameter([1.0])], lr=1.0)
+    schedule = optim.ExponentialLR(o, 0.5)
+    schedule.step()
+    o.add_param_group({"params": [Parameter([2.0])], "lr": 0.1})
+    schedule.step()
+    assert [group["lr"] for group in o.param_groups] == [0.25, 0.1 * 0.25]
+    assert schedule.state_dict()["base_lrs"] == [1.0, 0.1]

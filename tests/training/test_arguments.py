@@ -324,8 +324,6 @@ def test_the_text_of_a_trainer_after_a_fit():
 # ---- copies ----
 
 
-# The mark goes once optimizers can be copied: the trainer's side is complete.
-@pytest.mark.xfail(reason="a copied optimizer does not update the copied parameters", strict=False)
 @pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))], ids=["copy", "pickle"])
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 def test_a_copy_of_a_trainer_trains_as_the_original_would(make_copy, optimizer):
