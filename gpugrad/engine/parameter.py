@@ -93,6 +93,7 @@ class Parameter(Tensor):
         return f"Parameter({', '.join(filter(None, (*parts, frozen)))})"
 
     def __reduce__(self) -> tuple:
+        """Keep the values, the device and requires_grad."""
         return _rebuild, (self.numpy(), self.device.name, self.device.toolchain, self.requires_grad)
 
 

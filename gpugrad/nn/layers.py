@@ -1,4 +1,4 @@
-"""The layers: Dense, Dropout, Flatten."""
+"""Layers: Dense, Dropout, Flatten."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Dense(Module):
         Seed of the initial values, or the generator that draws them; None uses the generator of `gg.manual_seed`.
     device : str or Device, default "cpu"
         Device of the parameters.
-    dtype : dtype, default float32
-        float32, or float64 for gradient checks.
+    dtype : {"float32", "float64"}, default "float32"
+        Type of the parameters; float64 is for gradient checks.
 
     Attributes
     ----------
@@ -100,7 +100,13 @@ class Dense(Module):
         )
 
     def extra_repr(self) -> str:
-        """Return the sizes, and what differs from the defaults."""
+        """Return the sizes, and the options that differ from the defaults.
+
+        Returns
+        -------
+        str
+            Text between the parentheses of `repr`.
+        """
         text = f"{self.in_features}, {self.out_features}"
         if self.activation != "identity":
             text += f", activation={self.activation!r}"
@@ -153,10 +159,17 @@ class Dropout(Module):
             self.generator.to(device)
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the generator."""
         return {**vars(self), "generator": None}
 
     def extra_repr(self) -> str:
-        """Return the probability."""
+        """Return the probability.
+
+        Returns
+        -------
+        str
+            Text between the parentheses of `repr`.
+        """
         return f"{self.p}"
 
 
@@ -191,7 +204,7 @@ def check_input(layer: Any, x: Tensor) -> None:
 
 
 def check_size(name: str, size: Any) -> int:
-    """Return a size as an int; raise ArgumentError unless it is an integer of at least 1."""
+    """Return a size as an int; refuse anything except an integer of at least 1."""
     try:
         value = operator.index(size)
     except TypeError:
@@ -202,14 +215,14 @@ def check_size(name: str, size: Any) -> int:
 
 
 def check_rate(name: str, p: float) -> float:
-    """Return a dropout rate; raise ArgumentError unless it is in [0, 1)."""
+    """Return a dropout rate as a float; refuse anything outside [0, 1)."""
     if not 0 <= p < 1:
         raise ArgumentError(f"{name} is {p}, expected a number in [0, 1): the share of elements set to 0")
     return float(p)
 
 
 def check_dtype(dtype: Any) -> np.dtype:
-    """Return a dtype of parameters; raise ArgumentError unless it is float32 or float64."""
+    """Return a dtype of parameters; refuse anything except float32 and float64."""
     try:
         value = np.dtype(dtype)
     except TypeError:

@@ -35,8 +35,8 @@ class Linear(Module):
         Add a learnable bias.
     device : str or Device, default "cpu"
         Device of the parameters.
-    dtype : dtype, default float32
-        float32, or float64 for gradient checks.
+    dtype : {"float32", "float64"}, default "float32"
+        Type of the parameters; float64 is for gradient checks.
     seed : int or numpy.random.Generator, optional
         Seed of the initial values, or the generator that draws them; None uses the generator of `gg.manual_seed`.
 
@@ -90,7 +90,13 @@ class Linear(Module):
         return _linear(rows, self.weight, self.bias).reshape(*x.shape[:-1], self.out_features)
 
     def extra_repr(self) -> str:
-        """Return the arguments as PyTorch shows them."""
+        """Return the arguments as PyTorch shows them.
+
+        Returns
+        -------
+        str
+            Text between the parentheses of `repr`.
+        """
         bias = self.bias is not None
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}"
 

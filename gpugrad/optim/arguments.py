@@ -124,6 +124,7 @@ class CheckedCall:
     _first: ClassVar[str]
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Check the arguments of the call."""
         check_call(cls, cls._first, arguments, options)
         return super().__new__(cls)
 

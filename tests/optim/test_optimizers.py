@@ -1,4 +1,4 @@
-"""The optimizers: against PyTorch, recorded, saved and resumed, in groups, and with what must be refused."""
+"""Optimizers: against PyTorch, recorded, saved, resumed, copied, in groups; and what they refuse."""
 
 import copy
 import json
@@ -16,9 +16,10 @@ from gpugrad.engine import functional as F
 from gpugrad.engine.parameter import ALIGNED_ELEMENTS, Parameter
 from gpugrad.errors import ArgumentError, CheckpointError, GraphError, RecordingError
 
-OTHER = gg.device("cpu", "numpy")  # a second device that every machine has
+# A second device on every machine.
+OTHER = gg.device("cpu", "numpy")
 
-# Every rule with all that can be switched on in it, and what PyTorch calls it.
+# Every rule with all its options, and its name in PyTorch.
 RULES = {
     "sgd": ("sgd", {}, "SGD", {}),
     "sgd with decay, maximizing": ("sgd", {"weight_decay": 0.01, "maximize": True}, "SGD", {}),
@@ -76,7 +77,7 @@ def assert_same_bits(first, second):
 
 
 def with_gradient(parameter, gradient):
-    """Give a parameter exactly this gradient, through the tape."""
+    """Set the gradient of a parameter exactly, through the tape."""
     (parameter * gg.tensor(gradient, parameter.dtype)).sum().backward()
 
 
@@ -88,11 +89,11 @@ def with_gradient(parameter, gradient):
 @pytest.mark.parametrize("label", [label for label, rule in RULES.items() if rule[2]])
 @pytest.mark.slow
 def test_200_steps_of_a_network_agree_with_pytorch(label, high, dtype):
-    """Parameters and losses after each of 200 steps; errors relative to the largest value of the array.
+    """Parameters and losses agree after each of 200 steps, relative to the largest value of the array.
 
     In float64 at both rates, and in float32 at the normal one, each side computes its own gradients. At high rates the
     network amplifies rounding errors a thousandfold: 1e-16 stays far below the tolerance of float64, but 6e-8 would not
-    stay below 1e-5. So there, in float32, both sides are given PyTorch's gradients: the optimizer alone is compared.
+    stay below 1e-5. There, in float32, both sides use PyTorch's gradients, so only the optimizers are compared.
     """
     torch = pytest.importorskip("torch")
     name, options, torch_name, torch_options = RULES[label]
@@ -160,7 +161,7 @@ def test_groups_of_any_shapes_move_by_their_own_rate(shapes, seed):
 
 
 @pytest.mark.parametrize("label", RULES)
-def test_between_the_parameters_everything_stays_zero(label):
+def test_the_gaps_between_parameters_stay_zero(label):
     name, options, *_ = RULES[label]
     net = Net()
     optimizer = optim.make(name, net.parameters, lr=0.1, **{"weight_decay": 0.1, **options})
@@ -177,7 +178,7 @@ def test_between_the_parameters_everything_stays_zero(label):
 
 
 @pytest.mark.parametrize("label", RULES)
-def test_one_launch_a_group(label):
+def test_one_launch_per_group(label):
     name, options, *_ = RULES[label]
     net = Net()
     optimizer = optim.make(name, [{"params": net.parameters[:2]}, {"params": net.parameters[2:]}], **options)
@@ -311,7 +312,7 @@ def test_clipping_by_value():
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan])
-def test_limits_that_are_none(limit):
+def test_invalid_clipping_limits_are_refused(limit):
     net = Net()
     optimizer = optim.SGD(net.parameters)
     net.loss(*net.inputs).backward()
@@ -359,7 +360,7 @@ def test_a_recorded_step_equals_the_eager_one_bit_for_bit(label):
         assert_same_bits(eager, replayed)
 
 
-def test_a_clip_recorded_apart_from_its_step():
+def test_a_clip_recorded_separately_from_its_step():
     def train(record):
         net = Net()
         optimizer = optim.Adam(net.parameters, lr=0.01)
@@ -379,7 +380,7 @@ def test_a_clip_recorded_apart_from_its_step():
     assert_same_bits(train(lambda f: f), train(lambda f: gg.record(f)))
 
 
-def test_a_changed_option_records_anew_and_a_changed_rate_does_not():
+def test_a_changed_option_records_again_and_a_changed_rate_does_not():
     net, twin = Net(), Net()
     optimizer, twin_optimizer = optim.Adam(net.parameters), optim.Adam(twin.parameters)
     step = gg.record(lambda: net.step(optimizer))
@@ -429,7 +430,7 @@ def test_a_rate_that_changes_inside_a_recorded_step_is_refused():
         gg.record(step)()
 
 
-def test_a_recording_is_made_anew_when_the_parameters_were_taken_over():
+def test_a_step_records_again_when_its_parameters_were_taken_over():
     net = Net()
     optimizer = optim.SGD(net.parameters)
     step = gg.record(lambda: net.step(optimizer))
@@ -447,7 +448,7 @@ def through_json(state):
 
 
 @pytest.mark.parametrize("label", RULES)
-def test_a_resumed_training_continues_bit_for_bit(label):
+def test_a_resumed_run_continues_bit_for_bit(label):
     name, options, *_ = RULES[label]
 
     def make(seed):
@@ -480,7 +481,7 @@ def test_a_resumed_training_continues_bit_for_bit(label):
         assert {k: v for k, v in first.items() if k != "params"} == {k: v for k, v in second.items() if k != "params"}
 
 
-def test_what_the_state_holds():
+def test_contents_of_the_state():
     net = Net()
     optimizer = optim.Adam([{"params": net.parameters[:2]}, {"params": net.parameters[2:], "lr": 0.5}], amsgrad=True)
     net.step(optimizer)
@@ -729,6 +730,21 @@ def test_a_copied_pair_of_model_and_optimizer_trains():
     assert float(loss) < 0.7 * first
 
 
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+def test_a_copied_trainer_continues_bit_for_bit(how):
+    x, y = Net().x, Net().labels
+    model = nn.MLP(6, [8], 4, dropout=0.1, seed=0)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    schedule = optim.CosineAnnealingLR(optimizer)
+    trainer = gg.Trainer(model, optimizer=optimizer, schedule=schedule, device="cpu")
+    trainer.fit(x, y, epochs=2, batch_size=8, progress=False)
+    other = cloned(trainer, how)
+    for each in (trainer, other):
+        each.fit(x, y, epochs=2, batch_size=8, progress=False)
+    assert other.history[-1]["train_loss"] == trainer.history[-1]["train_loss"]
+    assert_same_bits(other.model.state_dict().values(), model.state_dict().values())
+
+
 # ---- what it shows ----
 
 
@@ -778,7 +794,7 @@ def test_options_of_other_libraries_name_those_here(cls, option, message):
     assert p._flat is None
 
 
-def test_calls_that_say_too_much_or_too_little():
+def test_too_many_or_too_few_arguments_are_refused():
     p = Parameter([1.0])
     with pytest.raises(ArgumentError, match="Adam got 3 positional arguments, expected params and lr at most: name"):
         optim.Adam([p], 0.1, (0.9, 0.99))
@@ -786,7 +802,7 @@ def test_calls_that_say_too_much_or_too_little():
         optim.Adam(lr=0.1)
 
 
-def test_rows_and_rules_that_are_wrong():
+def test_wrong_rows_and_rules_are_refused():
     with pytest.raises(ArgumentError, match="unknown option of SGD in a row 'momentun': did you mean 'momentum'"):
         optim.registry.Rule(optim.SGD, {"momentun": 0.9})
     with pytest.raises(ArgumentError, match="cls of a row is 'adam', expected a class of optim"):
@@ -812,7 +828,7 @@ def test_frozen_parameters_are_left_out():
     assert not np.array_equal(net.values()[1], net.start[1])
 
 
-def test_parameters_that_are_none():
+def test_invalid_params_are_refused():
     p, frozen = Parameter([1.0]), Parameter([1.0], requires_grad=False)
     for params, message in [
         ([], "there are no parameters"),
@@ -854,14 +870,14 @@ def test_parameters_that_are_none():
         ("adamm", {}, "unknown optimizer 'adamm': did you mean 'adam'"),
     ],
 )
-def test_values_that_are_none(rule, options, message):
+def test_invalid_values_are_refused(rule, options, message):
     p = Parameter([1.0])
     with pytest.raises(ArgumentError, match=message):
         optim.make(rule, [p], **options)
     assert p._flat is None  # nothing was taken
 
 
-def test_an_option_changed_to_nonsense_is_refused_at_the_step():
+def test_an_option_changed_to_an_invalid_value_is_refused_at_the_step():
     net = Net()
     optimizer = optim.Adam(net.parameters)
     step = gg.record(lambda: net.step(optimizer))
@@ -877,13 +893,13 @@ def test_an_option_changed_to_nonsense_is_refused_at_the_step():
     step()
 
 
-def test_a_rate_of_zero_stays_put():
+def test_a_rate_of_zero_moves_nothing():
     net = Net()
     net.step(optim.SGD(net.parameters, lr=0))
     assert_same_bits(net.values(), net.start)
 
 
-def test_names_of_the_command_line():
+def test_every_name_makes_its_optimizer():
     made = {name: optim.make(name, [Parameter([1.0])], weight_decay=0.1) for name in optim.NAMES}
     for name, optimizer in made.items():
         rule = optim.RULES[name]
@@ -907,7 +923,7 @@ def test_defaults_are_pytorchs():
         assert {k: v for k, v in ours.items() if k not in own} == {k: theirs[k] for k in ours if k not in own}
 
 
-def test_finite_is_what_has_no_nan_and_no_infinity_even_if_its_sum_overflows(every_device):
+def test_is_finite_finds_nan_and_infinity_but_no_overflow_of_a_sum(every_device):
     w = Parameter(np.full(1000, 3e38, np.float32), every_device)
     optimizer = optim.Adam([w])
     assert optimizer.is_finite()

@@ -1,4 +1,4 @@
-"""The schedules: against PyTorch's, resumed at any step, with the lengths that a training fills in."""
+"""Schedules: against PyTorch's, resumed at any step, with lengths that a run fills in."""
 
 import json
 import math
@@ -12,7 +12,8 @@ from gpugrad import optim
 from gpugrad.engine.parameter import Parameter
 from gpugrad.errors import ArgumentError, CheckpointError, RecordingError
 
-RATES = (0.1, 0.02)  # of two parameter groups
+# Rates of two parameter groups.
+RATES = (0.1, 0.02)
 STEPS = 60
 
 
@@ -97,7 +98,7 @@ def test_plateau_is_pytorchs(options):
     assert schedule.get_last_lr() != list(RATES)
 
 
-def test_constant_stays():
+def test_constant_is_constant():
     schedule = optim.Constant(optimizer())
     for _ in range(5):
         schedule.step()
@@ -120,7 +121,7 @@ def test_groups_keep_their_ratio(name):
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([*PAIRS, "plateau"]), st.integers(0, 40), st.integers(1, 20))
-def test_a_resumed_schedule_goes_on_exactly(name, before, after):
+def test_a_resumed_schedule_continues_exactly(name, before, after):
     make = PAIRS[name][0] if name in PAIRS else (lambda o: optim.ReduceLROnPlateau(o, patience=2, cooldown=1))
 
     def run(schedule, steps, start):
@@ -175,7 +176,7 @@ def test_a_state_that_does_not_fit():
 
 
 def drive(schedule, epochs=10, steps_per_epoch=8):
-    """What a Trainer does: the rate of each epoch's last step."""
+    """Step like a Trainer, and return the rate of each epoch's last step."""
     schedule.prepare(total_steps=epochs * steps_per_epoch, steps_per_epoch=steps_per_epoch, epochs=epochs)
     rates = [schedule.get_last_lr()[0]]
     for _ in range(epochs):
@@ -190,7 +191,7 @@ def drive(schedule, epochs=10, steps_per_epoch=8):
 
 
 @pytest.mark.parametrize("name", optim.SCHEDULE_NAMES)
-def test_names_of_the_command_line_need_no_lengths(name):
+def test_schedules_by_name_need_no_lengths(name):
     rates = drive(optim.make_schedule(name, optimizer((0.1,))))
     assert all(0 <= rate <= 0.1 + 1e-12 for rate in rates)
     if name == "constant":
@@ -220,7 +221,7 @@ def test_names_of_the_command_line_need_no_lengths(name):
 
 @pytest.mark.parametrize("name", optim.SCHEDULE_NAMES)
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 2), (2, 1), (3, 7)])
-def test_short_trainings_have_rates_too(name, epochs, steps):
+def test_short_runs_have_rates_too(name, epochs, steps):
     rates = drive(optim.make_schedule(name, optimizer((0.1,))), epochs, steps)
     assert all(math.isfinite(rate) and 0 <= rate <= 0.1 + 1e-12 for rate in rates)
 
@@ -232,7 +233,7 @@ def test_a_given_length_is_kept():
     assert drive(optim.StepLR(optimizer((0.1,)), 4, interval="step"), epochs=1)[4] == pytest.approx(0.01)
 
 
-def test_training_on_stretches_an_open_length():
+def test_continued_training_stretches_an_open_length():
     schedule = optim.CosineAnnealingLR(optimizer((0.1,)))
     drive(schedule, epochs=5)
     schedule.prepare(total_steps=80, steps_per_epoch=8, epochs=10)
@@ -280,7 +281,7 @@ def test_without_a_length_there_is_no_step():
         (lambda o: optim.make_schedule("step", o, stepsize=3), "option of step 'stepsize': did you mean 'step_size'"),
     ],
 )
-def test_values_that_are_none(make, message):
+def test_invalid_values_are_refused(make, message):
     with pytest.raises(ArgumentError, match=message):
         make(optimizer())
 
