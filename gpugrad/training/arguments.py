@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ..errors import ArgumentError
 from ..nn import losses
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import check_header
-from .checks import describe, is_integer, is_number
+from .values import check_path, describe, is_integer, is_number
 
 
 def check_model(model: Any) -> nn.Module:
@@ -100,20 +99,6 @@ def _is_class(value: Any, base: type) -> bool:
     return isinstance(value, type) and issubclass(value, base)
 
 
-def check_count(name: str, value: Any) -> None:
-    """Raise ArgumentError unless a value is an integer of at least 1."""
-    if not is_integer(value) or value < 1:
-        raise ArgumentError(f"{name} is {describe(value)}, expected an integer of at least 1")
-
-
-def check_flag(name: str, value: Any, *, otherwise: str | None = None) -> None:
-    """Raise ArgumentError unless a value is True or False; None passes where `otherwise` names its meaning."""
-    if isinstance(value, bool) or (value is None and otherwise):
-        return
-    none = f", or None {otherwise}" if otherwise else ""
-    raise ArgumentError(f"{name} is {describe(value)}, expected True or False{none}")
-
-
 def check_limit(name: str, value: Any) -> None:
     """Raise ArgumentError unless a limit of clipping is a positive, finite number or None."""
     if value is not None and not (is_number(value) and 0 < value < math.inf):
@@ -166,7 +151,8 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
 
 def check_checkpoint(path: Any, header: Any, scale: float) -> None:
     """Raise ArgumentError or StorageError unless a checkpoint can be written to `path` with a header of the user's."""
-    check_path("checkpoint", path)
+    if path is not None:
+        check_path("checkpoint", path, "checkpoint file, or None")
     if header is not None:
         if not isinstance(header, Mapping):
             raise ArgumentError(
@@ -177,9 +163,3 @@ def check_checkpoint(path: Any, header: Any, scale: float) -> None:
         if Path(path).is_dir():
             raise ArgumentError(f"checkpoint is the folder {path}, expected the path of a file: name one in it")
         check_writable(Path(path).parent)
-
-
-def check_path(name: str, path: Any) -> None:
-    """Raise ArgumentError unless a path is text or a path object, or None."""
-    if path is not None and not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"{name} is {describe(path)}, expected the path of a checkpoint file, or None")

@@ -205,6 +205,25 @@ def test_a_schedule_of_the_wrong_type_is_named_by_fit():
         trainer.fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: gg.EarlyStopping(monitor=3), "monitor is 3, expected the name of a value in the history, or None"),
+        (lambda: gg.EarlyStopping(min_delta="a"), "min_delta is 'a', expected a number of at least 0"),
+        (lambda: gg.EarlyStopping(restore_best="no"), "restore_best is 'no', expected True or False"),
+        (lambda: gg.EarlyStopping(np.float64(2.5)), r"patience is 2\.5, expected an integer of at least 1: the epochs"),
+        (lambda: gg.CSVLogger(None), "path is None, expected the path of a CSV file"),
+        (lambda: gg.TensorBoardLogger(True), "log_dir is True, expected the path of a folder"),
+        (lambda: gg.TensorBoardLogger("runs", hyperparameters=[1]), "hyperparameters is a list, expected a dict"),
+        (lambda: ProfileTraining("all"), "steps is 'all', expected an integer of at least 1"),
+    ],
+)
+def test_a_wrong_argument_of_a_callback(make, message):
+    with pytest.raises(ArgumentError, match=message) as error:
+        make()
+    one_sentence(error)
+
+
 @pytest.mark.parametrize("shape", ["none", "one", "list", "generator"])
 def test_callbacks_in_every_form(shape):
     stopping = gg.EarlyStopping(1, monitor="epoch")
