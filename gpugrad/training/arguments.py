@@ -10,7 +10,7 @@ from typing import Any
 from .. import nn, optim
 from ..engine.device import Device
 from ..engine.files import check_writable
-from ..errors import ArgumentError
+from ..errors import ArgumentError, choose
 from ..nn import losses
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import check_header
@@ -40,7 +40,7 @@ def make_loss(loss: Any) -> nn.Module:
     if isinstance(loss, str):
         return losses.make(_as_in_registry(loss))
     if not isinstance(loss, nn.Module):
-        remedy = f"create one, nn.{loss.__name__}()" if _is_class(loss, nn.Module) else "pass nn.MSELoss() or 'mse'"
+        remedy = f"create one, {loss.__name__}()" if _is_class(loss, nn.Module) else "pass nn.MSELoss() or 'mse'"
         raise ArgumentError(f"loss is {describe(loss)}, expected a loss module, a name or None: {remedy}")
     if getattr(loss, "reduction", "mean") != "mean":
         raise ArgumentError(f"loss is {loss!r}, expected the mean over the rows: leave its reduction out")
@@ -49,13 +49,16 @@ def make_loss(loss: Any) -> nn.Module:
 
 def check_optimizer(optimizer: Any, model: nn.Module) -> None:
     """Raise ArgumentError for what `make_optimizer` cannot use, before an optimizer takes over the parameters."""
-    if optimizer is None or isinstance(optimizer, str):
+    if optimizer is None:
+        return
+    if isinstance(optimizer, str):
+        choose("optimizer", _as_in_registry(optimizer), optim.NAMES)
         return
     if not isinstance(optimizer, optim.Optimizer):
-        name = optimizer.__name__ if _is_class(optimizer, optim.Optimizer) else "Adam"
+        name = optimizer.__name__ if _is_class(optimizer, optim.Optimizer) else "optim.Adam"
         raise ArgumentError(
             f"optimizer is {describe(optimizer)}, expected an optimizer, a name or None: "
-            f"pass optim.{name}(model.parameters()) or 'adam'"
+            f"pass {name}(model.parameters()) or 'adam'"
         )
     if {id(p) for p in optimizer.flat.parameters}.isdisjoint(id(p) for p in model.parameters()):
         raise ArgumentError("optimizer holds none of the model's parameters: create it with model.parameters()")
@@ -70,13 +73,15 @@ def make_optimizer(optimizer: Any, model: nn.Module) -> optim.Optimizer:
 
 def check_schedule(schedule: Any, optimizer: Any) -> None:
     """Raise ArgumentError for what `make_schedule` cannot use with this optimizer, which may still be a name."""
-    if schedule is None or isinstance(schedule, str):
+    if schedule is None:
+        return
+    if isinstance(schedule, str):
+        choose("schedule", _as_in_registry(schedule), optim.SCHEDULE_NAMES)
         return
     if not isinstance(schedule, optim.Schedule):
-        name = schedule.__name__ if _is_class(schedule, optim.Schedule) else "CosineAnnealingLR"
+        name = schedule.__name__ if _is_class(schedule, optim.Schedule) else "optim.CosineAnnealingLR"
         raise ArgumentError(
-            f"schedule is {describe(schedule)}, expected a schedule, a name or None: "
-            f"pass optim.{name}(optimizer) or 'cosine'"
+            f"schedule is {describe(schedule)}, expected a schedule, a name or None: pass {name}(optimizer) or 'cosine'"
         )
     if schedule.optimizer is not optimizer:
         raise ArgumentError(

@@ -107,15 +107,15 @@ class Torch:
         ({"model": None}, r"model is None, expected an nn\.Module: pass one such as"),
         ({"model": nn.MLP}, r"model is the class MLP, expected an nn\.Module: create an instance"),
         ({"model": Torch()}, r"model is a Torch of torch, expected an nn\.Module"),
-        ({"optimizer": optim.AdamW}, r"optimizer is the class AdamW, .*pass optim\.AdamW\(model\.parameters\(\)\)"),
+        ({"optimizer": optim.AdamW}, r"optimizer is the class AdamW, .*pass AdamW\(model\.parameters\(\)\)"),
         ({"optimizer": ("adam", 0.1)}, "optimizer is a tuple, expected an optimizer, a name or None"),
         ({"optimizer": 3}, "optimizer is 3, expected an optimizer, a name or None"),
         ({"optimizer": "adamm"}, "unknown optimizer 'adamm': did you mean 'adam'"),
-        ({"loss": nn.MSELoss}, r"loss is the class MSELoss, .*create one, nn\.MSELoss\(\)"),
+        ({"loss": nn.MSELoss}, r"loss is the class MSELoss, .*create one, MSELoss\(\)"),
         ({"loss": gg.functional.cross_entropy}, "loss is the function cross_entropy, expected a loss module, a name"),
         ({"loss": 1}, "loss is 1, expected a loss module, a name or None"),
         ({"loss": "mes"}, "unknown loss 'mes': did you mean 'mse'"),
-        ({"schedule": optim.StepLR}, r"schedule is the class StepLR, .*pass optim\.StepLR\(optimizer\)"),
+        ({"schedule": optim.StepLR}, r"schedule is the class StepLR, .*pass StepLR\(optimizer\)"),
         ({"schedule": 0.1}, "schedule is 0.1, expected a schedule, a name or None"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'"),
         ({"device": 0}, "device is 0, expected a name such as 'cpu'"),
@@ -136,12 +136,14 @@ def test_a_wrong_argument_of_a_trainer(options, message):
     one_sentence(error)
 
 
-def test_a_schedule_of_another_optimizer_is_refused_and_takes_no_parameters():
+def test_a_refused_schedule_takes_no_parameters_from_another_optimizer():
     model = make_model()
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     for given in (None, "adam"):
         with pytest.raises(ArgumentError, match="schedule belongs to another optimizer"):
             gg.Trainer(model, optimizer=given, schedule=optim.StepLR(optimizer), device="cpu")
+    with pytest.raises(ArgumentError, match="unknown schedule"):
+        gg.Trainer(model, schedule="cosin", device="cpu")
     gg.Trainer(model, optimizer=optimizer, device="cpu").fit(X, Y, epochs=1)
 
 
