@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 from .. import nn, optim
 from ..engine.device import Device
 from ..engine.files import check_writable
-from ..errors import ArgumentError
+from ..errors import ArgumentError, choose
 from ..nn import losses
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import check_header
-from .checks import describe, is_integer, is_number
+from .values import check_path, describe, is_integer, is_number
 
 
 def check_model(model: Any) -> nn.Module:
@@ -41,7 +40,7 @@ def make_loss(loss: Any) -> nn.Module:
     if isinstance(loss, str):
         return losses.make(_as_in_registry(loss))
     if not isinstance(loss, nn.Module):
-        remedy = f"create one, nn.{loss.__name__}()" if _is_class(loss, nn.Module) else "pass nn.MSELoss() or 'mse'"
+        remedy = f"create one, {loss.__name__}()" if _is_class(loss, nn.Module) else "pass nn.MSELoss() or 'mse'"
         raise ArgumentError(f"loss is {describe(loss)}, expected a loss module, a name or None: {remedy}")
     if getattr(loss, "reduction", "mean") != "mean":
         raise ArgumentError(f"loss is {loss!r}, expected the mean over the rows: leave its reduction out")
@@ -50,13 +49,16 @@ def make_loss(loss: Any) -> nn.Module:
 
 def check_optimizer(optimizer: Any, model: nn.Module) -> None:
     """Raise ArgumentError for what `make_optimizer` cannot use, before an optimizer takes over the parameters."""
-    if optimizer is None or isinstance(optimizer, str):
+    if optimizer is None:
+        return
+    if isinstance(optimizer, str):
+        choose("optimizer", _as_in_registry(optimizer), optim.NAMES)
         return
     if not isinstance(optimizer, optim.Optimizer):
-        name = optimizer.__name__ if _is_class(optimizer, optim.Optimizer) else "Adam"
+        name = optimizer.__name__ if _is_class(optimizer, optim.Optimizer) else "optim.Adam"
         raise ArgumentError(
             f"optimizer is {describe(optimizer)}, expected an optimizer, a name or None: "
-            f"pass optim.{name}(model.parameters()) or 'adam'"
+            f"pass {name}(model.parameters()) or 'adam'"
         )
     if {id(p) for p in optimizer.flat.parameters}.isdisjoint(id(p) for p in model.parameters()):
         raise ArgumentError("optimizer holds none of the model's parameters: create it with model.parameters()")
@@ -71,13 +73,15 @@ def make_optimizer(optimizer: Any, model: nn.Module) -> optim.Optimizer:
 
 def check_schedule(schedule: Any, optimizer: Any) -> None:
     """Raise ArgumentError for what `make_schedule` cannot use with this optimizer, which may still be a name."""
-    if schedule is None or isinstance(schedule, str):
+    if schedule is None:
+        return
+    if isinstance(schedule, str):
+        choose("schedule", _as_in_registry(schedule), optim.SCHEDULE_NAMES)
         return
     if not isinstance(schedule, optim.Schedule):
-        name = schedule.__name__ if _is_class(schedule, optim.Schedule) else "CosineAnnealingLR"
+        name = schedule.__name__ if _is_class(schedule, optim.Schedule) else "optim.CosineAnnealingLR"
         raise ArgumentError(
-            f"schedule is {describe(schedule)}, expected a schedule, a name or None: "
-            f"pass optim.{name}(optimizer) or 'cosine'"
+            f"schedule is {describe(schedule)}, expected a schedule, a name or None: pass {name}(optimizer) or 'cosine'"
         )
     if schedule.optimizer is not optimizer:
         raise ArgumentError(
@@ -98,20 +102,6 @@ def _as_in_registry(name: str) -> str:
 
 def _is_class(value: Any, base: type) -> bool:
     return isinstance(value, type) and issubclass(value, base)
-
-
-def check_count(name: str, value: Any) -> None:
-    """Raise ArgumentError unless a value is an integer of at least 1."""
-    if not is_integer(value) or value < 1:
-        raise ArgumentError(f"{name} is {describe(value)}, expected an integer of at least 1")
-
-
-def check_flag(name: str, value: Any, *, otherwise: str | None = None) -> None:
-    """Raise ArgumentError unless a value is True or False; None passes where `otherwise` names its meaning."""
-    if isinstance(value, bool) or (value is None and otherwise):
-        return
-    none = f", or None {otherwise}" if otherwise else ""
-    raise ArgumentError(f"{name} is {describe(value)}, expected True or False{none}")
 
 
 def check_limit(name: str, value: Any) -> None:
@@ -166,7 +156,8 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
 
 def check_checkpoint(path: Any, header: Any, scale: float) -> None:
     """Raise ArgumentError or StorageError unless a checkpoint can be written to `path` with a header of the user's."""
-    check_path("checkpoint", path)
+    if path is not None:
+        check_path("checkpoint", path, "checkpoint file, or None")
     if header is not None:
         if not isinstance(header, Mapping):
             raise ArgumentError(
@@ -177,9 +168,3 @@ def check_checkpoint(path: Any, header: Any, scale: float) -> None:
         if Path(path).is_dir():
             raise ArgumentError(f"checkpoint is the folder {path}, expected the path of a file: name one in it")
         check_writable(Path(path).parent)
-
-
-def check_path(name: str, path: Any) -> None:
-    """Raise ArgumentError unless a path is text or a path object, or None."""
-    if path is not None and not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"{name} is {describe(path)}, expected the path of a checkpoint file, or None")

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, choose
 from ..optim import Optimizer
 from .history import History
 from .inherited import inherit_docs
+from .values import check_count, check_flag, describe, is_number
 
 
 class Model(Protocol):
@@ -183,12 +184,12 @@ class EarlyStopping(Callback):
         mode: str | None = None,
         restore_best: bool = True,
     ) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int | np.integer) or patience < 1:
-            raise ArgumentError(
-                f"patience is {patience!r}, expected an integer of at least 1: the epochs to wait for an improvement"
-            )
-        if not 0 <= min_delta < math.inf:
-            raise ArgumentError(f"min_delta is {min_delta}, expected a number of at least 0")
+        check_count("patience", patience, "the epochs to wait for an improvement")
+        if not (monitor is None or isinstance(monitor, str)):
+            raise ArgumentError(f"monitor is {describe(monitor)}, expected the name of a value in the history, or None")
+        if not is_number(min_delta) or not 0 <= min_delta < math.inf:
+            raise ArgumentError(f"min_delta is {describe(min_delta)}, expected a number of at least 0")
+        check_flag("restore_best", restore_best)
         self.patience = patience
         self.monitor = monitor
         self.min_delta = min_delta

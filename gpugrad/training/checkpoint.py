@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import numpy as np
 from .. import nn
 from ..engine.files import write_whole
 from ..errors import ArgumentError, CheckpointError
-from .checks import describe, is_number
 from .scale import kept_scale, resolve_scale
+from .values import check_path, describe, is_number
 
 VERSION = 1  # raised when an older gpugrad could not read a file of this version
 HEADER = "gpugrad"  # the key of the JSON header in the file's metadata
@@ -175,11 +174,9 @@ def _wrong_model(model: Any, path: Any) -> str:
 
 
 def _check_path(function: str, path: Any) -> None:
-    """Raise ArgumentError unless a path is text or a path object."""
-    if not isinstance(path, str | os.PathLike):
-        swapped = isinstance(path, nn.Module)
-        remedy = f"write gg.{function}(path, model)" if swapped else "pass one such as 'model.safetensors'"
-        raise ArgumentError(f"path is {describe(path)}, expected the path of a file: {remedy}")
+    swapped = isinstance(path, nn.Module)
+    remedy = f"write gg.{function}(path, model)" if swapped else "pass one such as 'model.safetensors'"
+    check_path("path", path, remedy=remedy)
 
 
 def load_model(path: str | Path, model: nn.Module | None = None) -> tuple[nn.Module, dict[str, Any]]:

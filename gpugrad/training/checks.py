@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,29 +11,6 @@ from ..errors import ArgumentError, DataError
 
 CHECKED_BYTES = 8 * 1024**2  # bytes per block, so that a check does not read a whole memory map into memory
 STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))  # dtypes that `gather` reads
-
-
-def describe(value: Any) -> str:
-    """Return how a message names a wrong argument: its value if it is short, else its type."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if value is None or isinstance(value, str | bool | Real):
-        return repr(value) if isinstance(value, int | float) else reprlib.repr(value)
-    if callable(value) and hasattr(value, "__name__"):
-        return f"the function {value.__name__}"
-    name, package = type(value).__name__, type(value).__module__.partition(".")[0]
-    article = "an" if name[0].lower() in "aeio" or name.startswith(("MLP", "nd")) else "a"
-    return f"{article} {name}" if package in ("builtins", "gpugrad", "__main__") else f"{article} {name} of {package}"
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is a real number; booleans are not."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def is_integer(value: Any) -> bool:
-    """Return whether a value is an integer; booleans are not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def check_features(x: Any, name: str = "x") -> np.ndarray:

@@ -7,6 +7,7 @@ import contextlib
 from ..engine.profiling import Profile
 from .callbacks import Callback, Training
 from .inherited import inherit_docs
+from .values import check_count
 
 WARM_STEPS = 3  # steps skipped at the start of a run: they compile, record and capture
 STEPS = 20  # steps profiled launch by launch, alternating with as many timed as a whole
@@ -34,6 +35,7 @@ class ProfileTraining(Callback):
     """
 
     def __init__(self, steps: int = STEPS) -> None:
+        check_count("steps", steps)
         self.steps = steps
         self.profile: Profile | None = None
         self._seen = 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..nn import Module
-from .checks import describe, is_number
+from .values import describe, is_number
 
 SAME = 1e-6  # relative difference up to which two scales are one: float32 has 1/255 only so far
 

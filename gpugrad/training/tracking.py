@@ -17,6 +17,7 @@ from ..engine.files import check_writable, storage_error, write_whole
 from ..errors import ArgumentError, GpugradError
 from .callbacks import Callback, Training
 from .inherited import inherit_docs
+from .values import check_path, describe, is_integer
 
 
 @inherit_docs
@@ -39,6 +40,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_path("path", path, "CSV file")
         self.path = Path(path)
         self._columns: list[str] = []  # columns of the file that this run has written, if any
 
@@ -103,8 +105,12 @@ class TensorBoardLogger(Callback):
         *,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
-        if every is not None and (isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1):
-            raise ArgumentError(f"every is {every!r}, expected an integer of at least 1, or None to log only epochs")
+        if every is not None and (not is_integer(every) or every < 1):
+            message = f"every is {describe(every)}, expected an integer of at least 1, or None to log only epochs"
+            raise ArgumentError(message)
+        if not (hyperparameters is None or isinstance(hyperparameters, Mapping)):
+            raise ArgumentError(f"hyperparameters is {describe(hyperparameters)}, expected a dict of names and values")
+        check_path("log_dir", log_dir, "folder")
         self.log_dir = Path(log_dir)
         self.every = every
         self.hyperparameters = hyperparameters

@@ -32,6 +32,7 @@ from .minibatches import Minibatches
 from .scale import check_scale, kept_scale, resolve_scale
 from .streaming import is_mapped
 from .task import State, Step, Task
+from .values import check_count, check_flag, check_path
 
 logger = logging.getLogger("gpugrad")
 
@@ -142,7 +143,7 @@ class Trainer(Task):
         arguments.check_schedule(schedule, optimizer)
         arguments.check_limit("clip_norm", clip_norm)
         arguments.check_limit("clip_value", clip_value)
-        arguments.check_flag("record", record)
+        check_flag("record", record)
         arguments.check_device(device, toolchain)
         self.seed = check_seed(seed)
         self.device = get_device(device, toolchain)
@@ -282,16 +283,17 @@ class Trainer(Task):
             step and the first operation that produced it; the model is as it was before that epoch.
         """
         for name, value in (("epochs", epochs), ("batch_size", batch_size), ("accumulation_steps", accumulation_steps)):
-            arguments.check_count(name, value)
-        arguments.check_flag("shuffle", shuffle)
-        arguments.check_flag("data_on_device", data_on_device, otherwise="to stream data that do not fit")
-        arguments.check_flag("progress", progress, otherwise="to show it on a terminal")
+            check_count(name, value)
+        check_flag("shuffle", shuffle)
+        check_flag("data_on_device", data_on_device, otherwise="to stream data that do not fit")
+        check_flag("progress", progress, otherwise="to show it on a terminal")
         arguments.check_validation(validation_data, validation_split)
         arguments.check_schedule(self.schedule, self.optimizer)
         self.schedule = arguments.make_schedule(self.schedule, self.optimizer)
         stopping = arguments.make_early_stopping(early_stopping)
         hooks = [*([stopping] if stopping else []), *arguments.check_callbacks(callbacks)]
-        arguments.check_path("resume", resume)
+        if resume is not None:
+            check_path("resume", resume, "checkpoint file, or None")
         scale = self._scale_to_fit(scale, resume)
         arguments.check_checkpoint(checkpoint, checkpoint_header, scale)
         x, y, weight, rows, self._validation = self._training_data(

@@ -107,15 +107,15 @@ class Torch:
         ({"model": None}, r"model is None, expected an nn\.Module: pass one such as"),
         ({"model": nn.MLP}, r"model is the class MLP, expected an nn\.Module: create an instance"),
         ({"model": Torch()}, r"model is a Torch of torch, expected an nn\.Module"),
-        ({"optimizer": optim.AdamW}, r"optimizer is the class AdamW, .*pass optim\.AdamW\(model\.parameters\(\)\)"),
+        ({"optimizer": optim.AdamW}, r"optimizer is the class AdamW, .*pass AdamW\(model\.parameters\(\)\)"),
         ({"optimizer": ("adam", 0.1)}, "optimizer is a tuple, expected an optimizer, a name or None"),
         ({"optimizer": 3}, "optimizer is 3, expected an optimizer, a name or None"),
         ({"optimizer": "adamm"}, "unknown optimizer 'adamm': did you mean 'adam'"),
-        ({"loss": nn.MSELoss}, r"loss is the class MSELoss, .*create one, nn\.MSELoss\(\)"),
+        ({"loss": nn.MSELoss}, r"loss is the class MSELoss, .*create one, MSELoss\(\)"),
         ({"loss": gg.functional.cross_entropy}, "loss is the function cross_entropy, expected a loss module, a name"),
         ({"loss": 1}, "loss is 1, expected a loss module, a name or None"),
         ({"loss": "mes"}, "unknown loss 'mes': did you mean 'mse'"),
-        ({"schedule": optim.StepLR}, r"schedule is the class StepLR, .*pass optim\.StepLR\(optimizer\)"),
+        ({"schedule": optim.StepLR}, r"schedule is the class StepLR, .*pass StepLR\(optimizer\)"),
         ({"schedule": 0.1}, "schedule is 0.1, expected a schedule, a name or None"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin': did you mean 'cosine'"),
         ({"device": 0}, "device is 0, expected a name such as 'cpu'"),
@@ -136,12 +136,14 @@ def test_a_wrong_argument_of_a_trainer(options, message):
     one_sentence(error)
 
 
-def test_a_schedule_of_another_optimizer_is_refused_and_takes_no_parameters():
+def test_a_refused_schedule_takes_no_parameters_from_another_optimizer():
     model = make_model()
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     for given in (None, "adam"):
         with pytest.raises(ArgumentError, match="schedule belongs to another optimizer"):
             gg.Trainer(model, optimizer=given, schedule=optim.StepLR(optimizer), device="cpu")
+    with pytest.raises(ArgumentError, match="unknown schedule"):
+        gg.Trainer(model, schedule="cosin", device="cpu")
     gg.Trainer(model, optimizer=optimizer, device="cpu").fit(X, Y, epochs=1)
 
 
@@ -203,6 +205,25 @@ def test_a_schedule_of_the_wrong_type_is_named_by_fit():
     trainer.schedule = 3
     with pytest.raises(ArgumentError, match="schedule is 3"):
         trainer.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: gg.EarlyStopping(monitor=3), "monitor is 3, expected the name of a value in the history, or None"),
+        (lambda: gg.EarlyStopping(min_delta="a"), "min_delta is 'a', expected a number of at least 0"),
+        (lambda: gg.EarlyStopping(restore_best="no"), "restore_best is 'no', expected True or False"),
+        (lambda: gg.EarlyStopping(np.float64(2.5)), r"patience is 2\.5, expected an integer of at least 1: the epochs"),
+        (lambda: gg.CSVLogger(None), "path is None, expected the path of a CSV file"),
+        (lambda: gg.TensorBoardLogger(True), "log_dir is True, expected the path of a folder"),
+        (lambda: gg.TensorBoardLogger("runs", hyperparameters=[1]), "hyperparameters is a list, expected a dict"),
+        (lambda: ProfileTraining("all"), "steps is 'all', expected an integer of at least 1"),
+    ],
+)
+def test_a_wrong_argument_of_a_callback(make, message):
+    with pytest.raises(ArgumentError, match=message) as error:
+        make()
+    one_sentence(error)
 
 
 @pytest.mark.parametrize("shape", ["none", "one", "list", "generator"])

@@ -129,6 +129,9 @@ def test_a_resumed_run_has_the_scale_of_its_checkpoint(tmp_path):
         resumed = make_trainer()
         resumed.fit(X, Y, epochs=4, batch_size=16, scale=scale, resume=tmp_path / "c")
         np.testing.assert_array_equal(outputs(resumed), outputs(whole))
+    resumed.fit(X, Y, epochs=1, scale=0.5)
+    resumed.fit(X, Y, epochs=4, batch_size=16, resume=tmp_path / "c")  # and not the one of the last fit
+    np.testing.assert_array_equal(outputs(resumed), outputs(whole))
     other = make_trainer()
     with pytest.raises(CheckpointError, match=r"was written with scale 0\.0039.*, this run has 1\.0: resume with"):
         other.fit(X, Y, epochs=4, batch_size=16, scale=1.0, resume=tmp_path / "c")
