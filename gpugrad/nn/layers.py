@@ -222,9 +222,9 @@ def check_rate(name: str, p: float) -> float:
 
 
 def check_dtype(dtype: Any) -> np.dtype:
-    """Return a dtype of parameters; refuse anything except float32 and float64."""
+    """Return a dtype of parameters, None as float32; refuse anything except float32 and float64."""
     try:
-        value = np.dtype(dtype)
+        value = np.dtype(np.float32 if dtype is None else dtype)
     except TypeError:
         value = np.dtype(object)
     if value not in (np.dtype(np.float32), np.dtype(np.float64)):

@@ -139,7 +139,7 @@ class _Loss(Module):
 
 
 class CrossEntropyLoss(_Loss):
-    """Softmax and cross-entropy of logits and class labels.
+    """Softmax and cross-entropy of logits z and class labels c: −w_c·log softmax(z)_c.
 
     Called with logits (batch, n_classes), integer labels (batch,) and optional sample weights (batch,).
 
@@ -264,7 +264,7 @@ class _RegressionLoss(_Loss):
 
 
 class MSELoss(_RegressionLoss):
-    """Squared error.
+    """Squared error (p − t)² of predictions p and targets t.
 
     Called with predictions (batch, n_out), targets (batch, n_out) and optional sample weights (batch,).
 
@@ -272,17 +272,13 @@ class MSELoss(_RegressionLoss):
     ----------
     reduction : {"mean", "sum", "none"}, default "mean"
         Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
-
-    Notes
-    -----
-    The loss of a prediction p and a target t is (p − t)².
     """
 
     loss = "squared_error"
 
 
 class L1Loss(_RegressionLoss):
-    """Absolute error.
+    """Absolute error |p − t| of predictions p and targets t.
 
     Called with predictions (batch, n_out), targets (batch, n_out) and optional sample weights (batch,).
 
@@ -290,17 +286,13 @@ class L1Loss(_RegressionLoss):
     ----------
     reduction : {"mean", "sum", "none"}, default "mean"
         Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
-
-    Notes
-    -----
-    The loss of a prediction p and a target t is |p − t|.
     """
 
     loss = "absolute_error"
 
 
 class HuberLoss(_RegressionLoss):
-    """Huber loss: quadratic up to a difference of delta, linear beyond.
+    """Huber loss: (p − t)²/2 up to a difference of delta, delta·(|p − t| − delta/2) beyond.
 
     Called with predictions (batch, n_out), targets (batch, n_out) and optional sample weights (batch,).
 
@@ -315,10 +307,6 @@ class HuberLoss(_RegressionLoss):
     ------
     ArgumentError
         If delta is not a positive number.
-
-    Notes
-    -----
-    The loss of a prediction p and a target t is (p − t)²/2 for |p − t| ≤ delta, and delta·(|p − t| − delta/2) beyond.
 
     References
     ----------
@@ -338,7 +326,7 @@ class HuberLoss(_RegressionLoss):
 
 
 class PoissonNLLLoss(_RegressionLoss):
-    """Negative log likelihood of counts, without the term log t! that does not depend on the predictions.
+    """Negative log likelihood of counts t: e^p − t·p, p the logarithm of the expected count.
 
     Called with the logarithms of expected counts (batch, n_out), counts (batch, n_out) and optional sample weights
     (batch,).
@@ -350,7 +338,7 @@ class PoissonNLLLoss(_RegressionLoss):
 
     Notes
     -----
-    The loss of a prediction p, the logarithm of an expected count, and a count t is e^p − t·p.
+    The term log t! is left out, since it does not depend on the predictions.
     """
 
     loss = "poisson"

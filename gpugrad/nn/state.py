@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +18,8 @@ LAYOUTS = ("own", IN_OUT, OUT_IN)
 class StateDict(dict[str, np.ndarray]):
     """Parameters by name, as `Module.state_dict` returns them, with the layout of every weight matrix.
 
-    A plain dict made from one, such as ``{name: 2 * array for name, array in state.items()}``, has no layouts.
+    An entry that is replaced by another array loses its layout, and so does a plain dict made from the state, such as
+    ``{name: 2 * array for name, array in state.items()}``.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ class StateDict(dict[str, np.ndarray]):
     Attributes
     ----------
     layouts : dict
-        The layouts, as passed.
+        Layouts of the entries that still have one.
     """
 
     def __init__(
@@ -38,6 +39,34 @@ class StateDict(dict[str, np.ndarray]):
     ) -> None:
         super().__init__(arrays)
         self.layouts = dict(layouts or {})
+
+    def __setitem__(self, name: str, array: np.ndarray) -> None:
+        """Set an entry; another array has no known layout."""
+        if array is not self.get(name):
+            self.layouts.pop(name, None)
+        super().__setitem__(name, array)
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]
+        """Set several entries."""
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> tuple:
+        """Copy and pickle the entries together with the layouts."""
+        return StateDict, (dict(self), self.layouts)
+
+    def update(self, *arguments: Any, **entries: Any) -> None:
+        """Set several entries; other arrays have no known layout.
+
+        Parameters
+        ----------
+        *arguments : mapping or iterable
+            Entries, as for `dict.update`.
+        **entries : array_like
+            Entries by name.
+        """
+        for name, array in dict(*arguments, **entries).items():
+            self[name] = array
 
     def copy(self) -> StateDict:
         """Return a shallow copy that keeps the layouts.
@@ -71,8 +100,7 @@ def arrange(
     arrays = {name: to_host(state[name]) for name in shapes if name in state}
     matrices = {name: own[name] for name in arrays if name in own and arrays[name].ndim == 2}
     marks = getattr(state, "layouts", {})
-    # PyTorch tensors put into a StateDict have PyTorch's layout, whatever the entry had before.
-    unmarked = [name for name in matrices if layout is None and (name not in marks or _is_torch(state[name]))]
+    unmarked = [name for name in matrices if layout is None and name not in marks]
     for torch in (False, True):
         _check_decidable([n for n in unmarked if _is_torch(state[n]) is torch], arrays, shapes, matrices)
     for name, wanted in matrices.items():

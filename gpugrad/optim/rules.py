@@ -15,7 +15,7 @@ from .optimizer import COUNT, ELEMENTS, TOTAL, Optimizer, Update
 
 
 class SGD(Optimizer):
-    """Gradient descent, with optional momentum.
+    """Gradient descent with optional momentum: p ← p − lr·g, or b ← momentum·b + g and p ← p − lr·b.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class SGD(Optimizer):
 
 
 class AdagradNorm(Optimizer):
-    """AdaGrad with one step size for all parameters.
+    """AdaGrad with one step size for all parameters: s ← s + ‖g‖², p ← p − lr·g / √(eps + s).
 
     Each step is two launches per parameter group, since the sum must be complete before the first group moves.
 
@@ -143,7 +143,7 @@ class AdagradNorm(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """AdaGrad: a learning rate for each element, which only falls.
+    """AdaGrad, a learning rate per element that only falls: s ← s + g², p ← p − lr·g / (√s + eps).
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """RMSprop: Adagrad with a moving average instead of a sum.
+    """AdaGrad with a moving average: v ← alpha·v + (1 − alpha)·g², p ← p − lr·g / (√v + eps).
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ class RMSprop(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Adadelta: steps in the unit of the parameter.
+    """Steps in the unit of the parameter: d = √((u + eps)/(v + eps))·g, p ← p − lr·d.
 
     Parameters
     ----------
@@ -309,7 +309,7 @@ class Adadelta(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam: momentum with a learning rate for each element.
+    """Momentum with a learning rate per element: p ← p − lr·(m/c1) / (√(v/c2) + eps).
 
     Parameters
     ----------
@@ -388,7 +388,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay, which does not pass through the moving averages.
+    """Adam with decoupled weight decay: p ← p − lr·weight_decay·p, then Adam's step.
 
     Parameters
     ----------
@@ -411,7 +411,7 @@ class AdamW(Adam):
 
     Notes
     -----
-    p ← p − lr·weight_decay·p, and then the step of `Adam`.
+    p ← p − lr·weight_decay·p, and then the step of `Adam`. The decay does not pass through the moving averages.
 
     References
     ----------

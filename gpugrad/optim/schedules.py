@@ -276,7 +276,7 @@ class Constant(Schedule):
 
 
 class StepLR(Schedule):
-    """Multiply the learning rate by gamma every step_size epochs.
+    """Multiply the learning rate by gamma every step_size epochs: base·gamma^⌊t/step_size⌋.
 
     Parameters
     ----------
@@ -328,7 +328,7 @@ class StepLR(Schedule):
 
 
 class ExponentialLR(Schedule):
-    """Multiply the learning rate by gamma every epoch.
+    """Multiply the learning rate by gamma every epoch: base·gamma^t.
 
     Parameters
     ----------
@@ -377,7 +377,7 @@ class ExponentialLR(Schedule):
 
 
 class CosineAnnealingLR(Schedule):
-    """Lower the learning rate along half a cosine.
+    """Lower the learning rate along half a cosine: eta_min + (base − eta_min)·(1 + cos(π·t/T_max))/2.
 
     Parameters
     ----------

@@ -226,8 +226,9 @@ class EarlyStopping(Callback):
 
     def on_fit_end(self, trainer: Training) -> None:
         if self._weights:
-            weights = trainer.model.state_dict()  # which has the layouts of the matrices
-            weights.update(self._weights)
+            weights = trainer.model.state_dict()  # written in place, since it has the layouts of the matrices
+            for name, array in self._weights.items():
+                weights[name][...] = array
             trainer.model.load_state_dict(weights)
             self._weights = {}
 

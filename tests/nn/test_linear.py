@@ -158,7 +158,8 @@ def test_a_state_knows_its_layout_and_goes_between_dense_and_linear():
     linear.load_state_dict(dense.state_dict())
     np.testing.assert_allclose(outputs(linear), outputs(dense), rtol=1e-5, atol=1e-6)
     other = square(nn.Dense, seed=5)
-    for state in (linear.state_dict(), linear.state_dict().copy(), copy.deepcopy(linear.state_dict())):
+    states = [linear.state_dict(), linear.state_dict().copy(), copy.deepcopy(linear.state_dict())]
+    for state in (*states, pickle.loads(pickle.dumps(linear.state_dict()))):
         other.load_state_dict(state)
         np.testing.assert_array_equal(other.state_dict()["0.weight"], dense.state_dict()["0.weight"])
     other.load_state_dict(nn.to_pytorch(dense))
@@ -195,12 +196,23 @@ def test_square_pytorch_weights_are_refused_by_dense_and_named_ways_work():
         np.testing.assert_allclose(outputs(linear), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_pytorch_tensor_put_into_a_state_is_not_taken_for_a_dense_weight():
+@pytest.mark.parametrize("host", [False, True], ids=["PyTorch tensors", "NumPy arrays"])
+def test_weights_put_into_a_state_have_no_known_layout(host):
     model, theirs = square(nn.Dense), torch_square()
+    weights = {name: value.numpy() if host else value for name, value in theirs.state_dict().items()}
     state = model.state_dict()
-    state["0.weight"] = theirs.state_dict()["0.weight"]
-    with pytest.raises(CheckpointError, match=r"0\.weight is square"):
-        model.load_state_dict(state)
+    state["0.weight"] *= 2  # the same array
+    model.load_state_dict(state)
+    first = next(iter(weights.items()))
+    for change in (lambda s: s.update(weights), lambda s: s.__ior__(weights), lambda s: s.__setitem__(*first)):
+        state = model.state_dict()
+        change(state)
+        with pytest.raises(CheckpointError, match=r"0\.weight is square"):
+            model.load_state_dict(state)
+    mixed = nn.MLP(5, [4, 4], 3, seed=0).state_dict()
+    mixed["1.weight"] = mixed["1.weight"].T + 1
+    with pytest.raises(CheckpointError, match=r"1\.weight is square"):
+        nn.MLP(5, [4, 4], 3).load_state_dict(mixed)
 
 
 def test_a_plain_dict_of_weights_that_are_not_square_needs_no_layout():
