@@ -1,4 +1,4 @@
-"""Callbacks: code that a run calls before and after steps, epochs and the fit."""
+"""Callbacks for `Trainer.fit` and the estimators."""
 
 from __future__ import annotations
 

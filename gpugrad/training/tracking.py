@@ -75,7 +75,7 @@ class TensorBoardLogger(Callback):
     """Log losses, scores, learning rate and hyperparameters to TensorBoard.
 
     After each epoch every number of its record becomes a point at the number of optimizer steps so far, and the file is
-    on disk. Points of an earlier run in the folder beyond the step at which this one starts are dropped by TensorBoard:
+    on disk. TensorBoard drops the points of an earlier run in the folder from the step on at which this one starts:
     all of them unless this run resumes from a checkpoint. Needs `pip install "gpugrad[track]"`.
 
     Parameters
@@ -83,7 +83,7 @@ class TensorBoardLogger(Callback):
     log_dir : str or Path
         The folder of this run; `tensorboard --logdir` with it or its parent shows the run.
     every : int, optional
-        Log the mean loss of every so many steps as `step_loss` too; reading it waits for the device. By default only
+        Log the mean loss of each `every` steps as `step_loss` too; reading it waits for the device. By default only
         epochs are logged.
     hyperparameters : dict, optional
         Names and values (numbers, strings or booleans) to log in addition to those of the optimizer.

@@ -235,7 +235,7 @@ class Trainer(Task):
         epochs : int, default 10
             Epochs to train; with `resume`, the number of epochs of the whole run.
         batch_size : int, default 128
-            Rows of a minibatch. Fewer rows to train on make one minibatch.
+            Rows per minibatch. If there are fewer rows to train on, all of them form one minibatch.
         validation_data : tuple (x, y), optional
             Data to evaluate after each epoch, without weights.
         validation_split : float, default 0.0
@@ -243,10 +243,11 @@ class Trainer(Task):
         sample_weight : array_like, (n_rows,), optional
             Weight of each row. Only ratios matter; a row of weight 2 counts as two rows.
         class_weight : {"balanced"}, dict or array_like, (n_classes,), optional
-            Weight of each class, for CrossEntropyLoss: {label: weight}, one weight per class, or inversely
-            proportional to the number of rows. The product counts if `sample_weight` is given too.
+            Weight of each class, for CrossEntropyLoss: {label: weight} with 1 for other labels, one weight per class,
+            or "balanced" for weights inversely proportional to the classes' numbers of rows. It is multiplied by
+            `sample_weight` if both are given.
         accumulation_steps : int, default 1
-            Minibatches per optimizer step, which is the step of all their rows.
+            Minibatches per optimizer step, which equals the step of one minibatch with all their rows.
         early_stopping : int or EarlyStopping, optional
             Patience in epochs, or the callback.
         callbacks : Callback or iterable of Callback, optional
@@ -296,7 +297,7 @@ class Trainer(Task):
             check_path("resume", resume, "checkpoint file, or None")
         scale = self._scale_to_fit(scale, resume)
         arguments.check_checkpoint(checkpoint, checkpoint_header, scale)
-        x, y, weight, rows, self._validation = self._training_data(
+        x, y, weight, rows, validation = self._training_data(
             x, y, sample_weight, class_weight, validation_data, validation_split, scale
         )
         self.data = Minibatches(
@@ -313,6 +314,7 @@ class Trainer(Task):
             seed=self.seed,
             on_device=data_on_device,
         )
+        self._validation = validation
         del x, y, weight, rows  # `data` holds what training needs of them
         self.stop_reason = self.history.stopped = None
         for module in self.model.modules():

@@ -54,7 +54,8 @@ def test_trainers_in_threads_take_turns():
 
     def train(seed, trainer):
         trainer.fit(*blobs(seed=seed), epochs=3, batch_size=32, validation_data=blobs(seed=9))
-        return weights(trainer)
+        with trainer.device.lock:  # a read while another thread records is refused
+            return weights(trainer)
 
     alone = [train(seed, make_trainer(dropout=0.2)) for seed in range(6)]
     trainers = [make_trainer(dropout=0.2) for _ in range(6)]
