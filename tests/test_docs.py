@@ -180,7 +180,7 @@ def test_the_readme_s_python_runs(tmp_path):
     code = "\n".join(re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S))
     assert "gg.Trainer" in code
     checks = """
-scores = trainer.evaluate(digits.x_test, digits.y_test, scale=digits.scale)
+scores = trainer.evaluate(digits.x_test, digits.y_test)
 assert scores["accuracy"] > 0.9, scores
 assert w.grad.tolist() == [6.0, -4.0]
 assert losses[-1] < losses[0]

@@ -60,12 +60,12 @@ def run(
                 "on data of its own kind"
             )
         x, y = named.x_test, named.y_test
-    scores = scores_of(trained.trainer, x, y, trained.scale, trained.preprocessing)
+    scores = scores_of(trained.trainer, x, y, trained.preprocessing)
     say(sentence("test", scores) + f" on {len(x)} rows of {dataset}")
     if trained.classes is not None:
         from sklearn.metrics import classification_report
 
-        predicted = trained.trainer.predict(x, scale=trained.scale)
+        predicted = trained.trainer.predict(x)
         labels = list(range(len(trained.classes)))
         say(classification_report(y, predicted, labels=labels, target_names=trained.classes, digits=4, zero_division=0))
     place = trained.trainer.device

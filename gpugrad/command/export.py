@@ -44,7 +44,7 @@ def _write_onnx(found: Any, out: Path, is_estimator: bool) -> None:
     if is_estimator:
         proto = to_onnx(found, out)
     else:
-        parts = {"preprocessing": found.preprocessing, "classes": found.classes, "scale": found.scale}
+        parts = {"preprocessing": found.preprocessing, "classes": found.classes}
         proto = to_onnx(found.trainer.model, out, **parts)
     typer.echo(f"written {out}")
     for name, values in (("inputs", proto.graph.input), ("outputs", proto.graph.output)):

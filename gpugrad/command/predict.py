@@ -47,13 +47,13 @@ def run(model: Path, file: Path, *, device: str = "auto", toolchain: str | None 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if trained.classes is None:
-        values = trained.trainer.predict(x, scale=trained.scale)
+        values = trained.trainer.predict(x)
         if trained.preprocessing is not None:
             values = trained.preprocessing.inverse_target(values)
         writer.writerow(["prediction"])
         writer.writerows(values.tolist())
     else:
-        probabilities = trained.trainer.predict_proba(x, scale=trained.scale)
+        probabilities = trained.trainer.predict_proba(x)
         writer.writerow(["label", *(f"probability_{name}" for name in trained.classes)])
         for label, row in zip(probabilities.argmax(axis=1), probabilities, strict=True):
             writer.writerow([trained.classes[label], *(f"{value:.9g}" for value in row)])

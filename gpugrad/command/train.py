@@ -147,7 +147,7 @@ def run(
             resume=out / CHECKPOINT if resume and out is not None else None,
         )
     seconds = time.perf_counter() - start
-    scores = scores_of(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.preprocessing)
+    scores = scores_of(trainer, dataset.x_test, dataset.y_test, dataset.preprocessing)
     if history.stopped:
         more = "; --resume goes on" if interrupted(history.stopped) and out and (out / CHECKPOINT).exists() else ""
         say(f"stopped {history.stopped}{more}")
@@ -209,7 +209,6 @@ def _header(settings: Settings, dataset: data.Dataset) -> dict[str, Any]:
     return {
         "dataset": dataset.name,
         "classes": dataset.classes,
-        "scale": dataset.scale,
         "preprocessing": dataset.preprocessing.to_json() if dataset.preprocessing else None,
         "settings": {**dataclasses.asdict(settings), "data_dir": folder},
     }
@@ -249,7 +248,7 @@ def _write_history(trainer: Trainer, dataset: data.Dataset, out: Path) -> None:
     if plots.available() and len(history):
         history.plot(out / "history.png")
         if dataset.classes is not None:
-            matrix = _confusion(trainer, dataset.x_test, dataset.y_test, dataset.scale, dataset.n_classes)
+            matrix = _confusion(trainer, dataset.x_test, dataset.y_test, dataset.n_classes)
             plots.plot_confusion(matrix, dataset.classes, out / "confusion.png")
 
 
@@ -267,10 +266,10 @@ def _report(profiling: ProfileTraining, path: Path, say: Say) -> dict[str, Any] 
     return record
 
 
-def _confusion(trainer: Trainer, x: np.ndarray, y: np.ndarray, scale: float, n_classes: int) -> np.ndarray:
+def _confusion(trainer: Trainer, x: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:
     from sklearn.metrics import confusion_matrix
 
-    return confusion_matrix(y, trainer.predict(x, scale=scale), labels=range(n_classes))
+    return confusion_matrix(y, trainer.predict(x), labels=range(n_classes))
 
 
 def interrupted(stopped: str | None) -> bool:

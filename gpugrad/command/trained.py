@@ -23,7 +23,6 @@ class Trained:
 
     trainer: Trainer
     classes: tuple[str, ...] | None
-    scale: float
     preprocessing: data.Preprocessing | None
     n_features: int
     seed: int  # of the training, which split the digits
@@ -35,7 +34,6 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
     model, header = load_model(file)
     try:
         classes = None if header["classes"] is None else tuple(header["classes"])
-        scale = float(header["scale"])
         stored = header["preprocessing"]
         seed = int(header["settings"]["seed"])
     except (KeyError, TypeError, ValueError):
@@ -43,14 +41,14 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
     preprocessing = None if stored is None else data.Preprocessing.from_json(stored)
     loss = nn.MSELoss() if classes is None else nn.CrossEntropyLoss()
     trainer = Trainer(model, loss=loss, device=get_device(device, toolchain))
-    return Trained(trainer, classes, scale, preprocessing, header["model"]["config"]["in_features"], seed)
+    return Trained(trainer, classes, preprocessing, header["model"]["config"]["in_features"], seed)
 
 
 def scores_of(
-    trainer: Trainer, x: np.ndarray, y: np.ndarray, scale: float, preprocessing: data.Preprocessing | None
+    trainer: Trainer, x: np.ndarray, y: np.ndarray, preprocessing: data.Preprocessing | None
 ) -> dict[str, float]:
     """What `Trainer.evaluate` says; for regression also `rmse`, the root of the mean squared error in target units."""
-    scores = trainer.evaluate(x, y, scale=scale)
+    scores = trainer.evaluate(x, y)
     if "r2" in scores:  # the loss is the mean squared error of standardised targets
         scores["rmse"] = math.sqrt(scores["loss"]) * (preprocessing.target_scale if preprocessing else 1.0)
     return scores

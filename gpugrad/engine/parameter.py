@@ -1,9 +1,9 @@
-"""Parameter: a leaf that is learned; FlatParameters: many of them in one buffer, their gradients in another."""
+"""Parameter: a learnable leaf; FlatParameters: many of them in one buffer, their gradients in another."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,20 +14,32 @@ from .device import device as get_device
 from .tape import Version
 from .tensor import Tensor
 
-# Elements: each parameter starts on a line of 128 bytes, so that a wide load never straddles two parameters.
+# Parameters start at multiples of 32 elements (128 bytes of float32), so that no wide load spans two parameters.
 ALIGNED_ELEMENTS = 32
+# A repr shows the values of a parameter of up to 10 elements.
+SHOWN_ELEMENTS = 10
 
 
 class Parameter(Tensor):
-    """A tensor that is learned.
+    """A tensor that a model learns.
 
-    data: an array or nested list of numbers; the values are copied. An array keeps its dtype, Python floats become
-        float32. requires_grad=False freezes it: optimizers leave it out.
+    Its memory may move: to another device, or into the flat buffers of an optimizer. `data` is always the current
+    memory, and a recorded step that used the old one is recorded again. Copies and pickles keep the values, but neither
+    the gradient nor the optimizer.
 
-    Its memory may move: to another device, or into the flat buffers of an optimizer. `data` is always where it is now,
-    and a recorded step that used the old memory is recorded anew.
+    Parameters
+    ----------
+    data : array_like
+        Initial values, which are copied. An array keeps its dtype; Python floats become float32.
+    device : str or Device, default "cpu"
+        Device of the values.
+    requires_grad : bool, default True
+        Compute gradients; False freezes the parameter, and optimizers leave it out.
 
-    Raises GraphError for integers that are to require a gradient.
+    Raises
+    ------
+    GraphError
+        If the values are integers and require a gradient.
     """
 
     __slots__ = ("_flat", "_memory")
@@ -43,6 +55,7 @@ class Parameter(Tensor):
 
     @property
     def data(self) -> Any:
+        """Return the array of the values; its memory may be another one after a move."""
         memory, recorder = self._memory, self.device.recorder
         if recorder is not None and recorder.first((id(self), "memory", id(memory))):
             recorder.require(lambda: self._memory is memory)
@@ -53,9 +66,14 @@ class Parameter(Tensor):
         self._memory = memory
 
     def to_device(self, device: str | Device) -> None:
-        """Move to another device in place; the gradient is dropped.
+        """Move to another device in place, and drop the gradient.
 
-        A parameter of an optimizer takes the others of that optimizer with it, since they share one buffer.
+        The other parameters of its optimizer move with it, since they share one buffer.
+
+        Parameters
+        ----------
+        device : str or Device
+            The new device.
         """
         target = get_device(device)
         if self._flat is not None:
@@ -65,8 +83,17 @@ class Parameter(Tensor):
             self.device, self._grad, self.has_grad = target, None, False
             self.version.bump()
 
+    def __repr__(self) -> str:
+        """Return one line: the values of a small parameter, the shape of a larger one."""
+        values = f"shape={self.shape}"
+        if self.size <= SHOWN_ELEMENTS:
+            values = " ".join(np.array2string(self.numpy(), precision=6, separator=", ").split())
+        parts = [values, str(self.dtype), "" if self.device.kind == "cpu" else self.device.name]
+        frozen = "" if self.requires_grad else "requires_grad=False"
+        return f"Parameter({', '.join(filter(None, (*parts, frozen)))})"
+
     def __reduce__(self) -> tuple:
-        # Copies and pickles hold the values alone: a gradient and an optimizer belong to the original.
+        """Keep the values, the device and requires_grad."""
         return _rebuild, (self.numpy(), self.device.name, self.device.toolchain, self.requires_grad)
 
 
@@ -77,22 +104,47 @@ def _rebuild(data: np.ndarray, device: str, toolchain: str, requires_grad: bool)
 class FlatParameters:
     """The values of many parameters in one buffer and their gradients in another, on one device.
 
-    groups: parameters by group; a group lies in one piece. A parameter that is named twice in a group counts once.
+    `data` and the gradients of the parameters become views of the buffers; their values and gradients are kept. Each
+    parameter starts at a multiple of 32 elements. The gaps between parameters are zero in both buffers and stay zero,
+    since no optimizer moves an element whose value and gradient are zero; so they add nothing to a norm.
 
-    The parameters' `data` and gradients become views of the buffers; values, and gradients where there are any, are
-    kept. Each starts at a multiple of 32 elements. What lies between them is zero in both buffers and stays so, since
-    every optimizer moves an element without value and gradient by nothing; so it adds nothing to a norm either.
+    Parameters
+    ----------
+    groups : iterable of iterable of Parameter
+        Parameters by group; each group is contiguous in the buffers. A parameter that is repeated in a group counts
+        once.
 
-    Attributes: `groups`, `parameters` (all of them, in order), `device`, `dtype`, `values` and `gradients` (the
-    buffers, 1-D), `slices` (of each group), `version` (shared by all), `stale` (a later FlatParameters has taken some
-    of the parameters; this one must not be used any more).
+    Attributes
+    ----------
+    groups : list of list of Parameter
+        Parameters by group.
+    parameters : list of Parameter
+        Parameters of all groups, in order.
+    device : Device
+        Device of the buffers.
+    dtype : numpy.dtype
+        dtype of the buffers.
+    values, gradients : array, 1-D
+        The two buffers.
+    slices : list of slice
+        Place of each group in the buffers.
+    version : Version
+        Version of the values, shared by all parameters.
+    stale : bool
+        True once later FlatParameters hold some of the parameters; do not use this object any more.
 
-    Raises ArgumentError for no parameters, several dtypes, or a parameter in two groups; DeviceError for several
-    devices; RecordingError inside a recorded step.
+    Raises
+    ------
+    ArgumentError
+        If there are no parameters, several dtypes, or one parameter in two groups.
+    DeviceError
+        If the parameters are on several devices.
+    RecordingError
+        If it is created inside a recorded step.
     """
 
     def __init__(self, groups: Iterable[Iterable[Parameter]]) -> None:
-        self.groups = [list({id(p): p for p in group}.values()) for group in groups]
+        self.groups = _distinct(groups)
         self.parameters = [p for group in self.groups for p in group]
         _check_alike(self.groups, self.parameters)
         self.device, self.dtype = self.parameters[0].device, self.parameters[0].dtype
@@ -116,24 +168,57 @@ class FlatParameters:
             self.device.run(copyto, value, p.data)
             if p.has_grad:
                 self.device.run(copyto, gradient, p._grad)
-            p.version.bump()  # a graph that was made before looks at the old memory
+            p.version.bump()  # an existing graph refers to the old memory
             p.data, p._grad, p._flat, p.version = value, gradient, self, self.version
 
-    def _views(self) -> Iterable[tuple[Parameter, Any, Any]]:
+    @classmethod
+    def over(cls, groups: Iterable[Iterable[Parameter]]) -> FlatParameters:
+        """Return the buffers of exactly these groups: the existing ones, or new ones.
+
+        Parameters
+        ----------
+        groups : iterable of iterable of Parameter
+            Parameters by group.
+
+        Returns
+        -------
+        FlatParameters
+            Buffers that several optimizers over the same groups share.
+        """
+        distinct = _distinct(groups)
+        flat = next((p._flat for group in distinct for p in group), None)
+        same = flat is not None and [list(map(id, g)) for g in flat.groups] == [list(map(id, g)) for g in distinct]
+        return flat if flat is not None and same and flat.device.recorder is None else cls(distinct)
+
+    def __repr__(self) -> str:
+        """Return a summary in one line."""
+        size = sum(p.size for p in self.parameters)
+        groups = "" if len(self.groups) == 1 else f" in {len(self.groups)} groups"
+        stale = ", stale" if self.stale else ""
+        parameters = "1 parameter" if len(self.parameters) == 1 else f"{len(self.parameters)} parameters"
+        return f"FlatParameters({parameters}{groups}, {size} {self.dtype} values on {self.device.name}{stale})"
+
+    def _views(self) -> Iterator[tuple[Parameter, Any, Any]]:
         """Yield (parameter, its view of the values, its view of the gradients)."""
         for p, start in zip(self.parameters, self._starts, strict=False):
             place = slice(start, start + p.size)
             yield p, self.values[place].reshape(p.shape), self.gradients[place].reshape(p.shape)
 
     def _release(self) -> None:
-        """Let go of all parameters: they keep their memory and are on their own."""
+        """Release all parameters: they keep their memory and belong to no buffer."""
         self.stale = True
         for p in self.parameters:
             if p._flat is self:
                 p._flat = None
 
     def to(self, device: str | Device) -> None:
-        """Move values and parameters to another device in place; gradients are dropped."""
+        """Move values and parameters to another device in place, and drop the gradients.
+
+        Parameters
+        ----------
+        device : str or Device
+            The new device.
+        """
         target = get_device(device)
         if target is self.device or self.stale:
             return
@@ -145,7 +230,18 @@ class FlatParameters:
             p.data, p._grad, p.device, p.has_grad = value, gradient, target, False
 
     def download(self, array: Any) -> np.ndarray:
-        """A host copy of an array laid out like the buffers, without what lies between the parameters."""
+        """Copy an array with the layout of the buffers to the host, without the gaps.
+
+        Parameters
+        ----------
+        array : array, 1-D
+            Array of the device, one element per element of the buffers.
+
+        Returns
+        -------
+        numpy.ndarray
+            One element per element of the parameters, in order.
+        """
         host = self.device.download(array)
         first = 0
         for p, start in zip(self.parameters, self._starts, strict=False):
@@ -155,7 +251,15 @@ class FlatParameters:
         return host[:first]
 
     def write(self, array: Any, host: np.ndarray) -> None:
-        """Overwrite an array laid out like the buffers with what `download` gave, and with zeros in between."""
+        """Overwrite an array with the layout of the buffers, its gaps with zeros.
+
+        Parameters
+        ----------
+        array : array, 1-D
+            Array of the device, one element per element of the buffers.
+        host : numpy.ndarray, 1-D
+            One element per element of the parameters, as `download` returns them.
+        """
         padded = np.zeros(array.shape, array.dtype)
         first = 0
         for p, start in zip(self.parameters, self._starts, strict=False):
@@ -164,14 +268,19 @@ class FlatParameters:
         self.device.write(array, padded)
 
 
+def _distinct(groups: Iterable[Iterable[Parameter]]) -> list[list[Parameter]]:
+    return [list({id(p): p for p in group}.values()) for group in groups]
+
+
 def _check_alike(groups: Sequence[Sequence[Parameter]], parameters: Sequence[Parameter]) -> None:
+    """Refuse parameters that cannot share one buffer."""
     if not parameters:
         raise ArgumentError("there are no parameters, expected at least one: pass model.parameters()")
     first = parameters[0]
     for i, p in enumerate(parameters):
         if p.device is not first.device:
             raise DeviceError(
-                f"parameter {i} of shape {p.shape} lives on {p.device}, parameter 0 on {first.device}: "
+                f"parameter {i} of shape {p.shape} is on {p.device}, parameter 0 on {first.device}: "
                 "move the model to one device first"
             )
         if p.dtype != first.dtype:

@@ -12,6 +12,7 @@ from .. import nn
 from ..data.preprocessing import Preprocessing
 from ..engine.files import write_whole
 from ..errors import ArgumentError
+from ..training.scale import resolve_scale
 from . import estimator, pipeline, table
 from .exportable import is_estimator
 from .paths import check_suffix
@@ -25,7 +26,7 @@ def to_onnx(
     sample: Any = None,
     preprocessing: Preprocessing | None = None,
     classes: Sequence[Any] | None = None,
-    scale: float = 1.0,
+    scale: float | None = None,
 ) -> Any:
     """The model as an onnx.ModelProto, written to `path` (.onnx) if given. onnxruntime 1.20 and later read it.
 
@@ -36,7 +37,8 @@ def to_onnx(
         the same outputs. sample: some rows of what it was fitted on; a frame makes an input (rows, 1) of each column
         that is used, with its name: texts, or numbers and booleans as `dtype`. Without one there is one input X.
     An `nn.MLP` or `nn.Sequential`
-        input X (rows, in_features), multiplied by `scale`; output `variable`. With `classes`, a label for each output,
+        input X (rows, in_features), multiplied by `scale`; output `variable`. scale: None is the one that the model was
+        trained with, and no other is accepted where there is one. With `classes`, a label for each output,
         outputs `label` and `probabilities`, which are the softmax. With `preprocessing`, raw columns go in: as one
         input X where all are numbers, else each as an input (rows, 1) of its name; `variable` is then in the target's
         units, float64. A category that was not there in training ends the run with an error.
@@ -57,6 +59,7 @@ def to_onnx(
         raise ArgumentError(f"{name}= does not apply to a {type(model).__name__}: leave it out")
     _check_installed()
     if is_engine:
+        scale = resolve_scale(model, scale)
         proto = table.model_of(model, kind, preprocessing=preprocessing, classes=classes, scale=scale)
     else:
         proto = _of_sklearn(model, kind or np.dtype(np.float32), sample)

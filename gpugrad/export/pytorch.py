@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import numpy as np
 from .. import nn
 from ..engine.files import write_whole
 from ..errors import ArgumentError
+from ..training.scale import resolve_scale
 from . import steps
 from .exportable import check_estimator
 from .paths import check_suffix
+
+logger = logging.getLogger("gpugrad")
 
 
 def to_pytorch(model: Any, path: str | Path | None = None) -> dict[str, np.ndarray]:
@@ -22,12 +26,16 @@ def to_pytorch(model: Any, path: str | Path | None = None) -> dict[str, np.ndarr
     Names are those of `torch.nn.Sequential`, in which each layer and each activation takes a number, and dropout none:
     "0.weight" (out_features, in_features), "0.bias", "2.weight" … The last layer puts out logits, or the logarithms of
     counts: PyTorch keeps the activation of the output in its loss.
+    PyTorch has no place for the scale of features that the model was trained with (`model.input_scale`): a scale other
+    than 1 is logged as a warning, and features must be multiplied by it.
     path: .pt or .pth, for `torch.load`, written with PyTorch; or .safetensors, without it.
     Raises ArgumentError for a model that is no such sequence, scikit-learn's NotFittedError, and StorageError.
     """
     suffix = None if path is None else check_suffix(path, ".pt", ".pth", ".safetensors")
     if isinstance(model, nn.Module):
         network = steps.of_module(model)
+        if (scale := resolve_scale(model)) != 1:
+            logger.warning("the weights expect features multiplied by %g, the scale of the training", scale)
     else:
         check_estimator(model)
         network = steps.of_estimator(model)

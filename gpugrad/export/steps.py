@@ -61,12 +61,15 @@ def _of_module(module: nn.Module) -> Iterator[Step]:
         yield Product(module.weight.numpy(), None if module.bias is None else module.bias.numpy())
         if module.activation != "identity":
             yield Activation(module.activation, module.negative_slope)
+    elif type(module) is nn.Linear:
+        weight = np.ascontiguousarray(module.weight.numpy().T)
+        yield Product(weight, None if module.bias is None else module.bias.numpy())
     elif isinstance(module, ActivationModule) and type(module) in MODULES.values():
         yield Activation(module.name, getattr(module, "negative_slope", 0.01))
     elif type(module) not in (nn.Dropout, nn.Flatten):
         raise ArgumentError(
-            f"a {type(module).__name__} cannot be exported, expected a Sequential of Dense layers, activations, "
-            "Dropout and Flatten: build the model of these"
+            f"a {type(module).__name__} cannot be exported, expected a Sequential of Dense and Linear layers, "
+            "activations, Dropout and Flatten: build the model of these"
         )
 
 

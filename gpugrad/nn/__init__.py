@@ -1,13 +1,15 @@
-"""Building blocks: modules, layers, losses, initial weights, and PyTorch's weights in and out."""
+"""Building blocks: modules, layers, losses, initial weights, import and export of PyTorch's weights."""
 
 from ..engine.parameter import Parameter
 from . import init, losses
 from .activations import GELU, MODULES, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .containers import MLP, Sequential
-from .layers import Dense, Dropout, Flatten, Linear
+from .layers import Dense, Dropout, Flatten
+from .linear import Linear
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, PoissonNLLLoss
 from .module import Module
 from .pytorch import load_pytorch, to_pytorch
+from .state import StateDict
 from .summary import Summary, summary
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "StateDict",
     "Summary",
     "Tanh",
     "init",
@@ -42,3 +45,8 @@ __all__ = [
 
 # A row of an activation is enough for `nn.Mish`.
 globals().update(MODULES)
+__all__ += [name for name in MODULES if name not in __all__]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

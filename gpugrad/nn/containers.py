@@ -1,4 +1,4 @@
-"""Sequential and MLP: modules one after the other."""
+"""Containers: Sequential and MLP."""
 
 from __future__ import annotations
 
@@ -17,9 +17,20 @@ from .module import Module
 
 
 class Sequential(Module):
-    """Modules called one after the other; the names of their parameters start with their place: "0.weight".
+    """Modules called one after the other.
 
-    Has a length, can be iterated and indexed; a slice is a Sequential of the same modules.
+    The name of a parameter starts with the index of its module: "0.weight". `len`, iteration and indexing work as for a
+    list; a slice is a Sequential of the same modules.
+
+    Parameters
+    ----------
+    *modules : Module
+        Modules in the order of the calls.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not a module.
     """
 
     def __init__(self, *modules: Module) -> None:
@@ -30,14 +41,17 @@ class Sequential(Module):
         self._length = len(modules)
 
     def forward(self, x: Any) -> Any:
+        """Call all modules, each with the output of the one before."""
         for module in self:
             x = module(x)
         return x
 
     def __len__(self) -> int:
+        """Return the number of modules."""
         return self._length
 
     def __iter__(self) -> Iterator[Module]:
+        """Iterate over the modules."""
         return (getattr(self, str(i)) for i in range(self._length))
 
     @overload
@@ -45,18 +59,50 @@ class Sequential(Module):
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: int | slice) -> Module:
+        """Return one module, or a Sequential of a slice."""
         modules = list(self)
         return Sequential(*modules[index]) if isinstance(index, slice) else modules[index]
 
 
 class MLP(Sequential):
-    """A multilayer perceptron: Dense layers with a common activation, the last one without; dropout after each other.
+    """Multilayer perceptron: Dense layers with one activation, and dropout after each hidden layer.
 
-    hidden: the sizes of the hidden layers; none makes a linear model. activation and negative_slope as in `Dense`.
-    weight_init: of all layers; None is the default of each layer's activation. seed: the layers are drawn one after
-    the other from one generator. dtype: float32 or float64.
+    The last layer has no activation. The initial values of all layers come from one generator, in order.
 
-    Attributes: `config`, a JSON-able dict of the architecture, from which `from_config` builds it again.
+    Parameters
+    ----------
+    in_features : int
+        Size of an input row.
+    hidden : sequence of int
+        Sizes of the hidden layers; an empty sequence makes a linear model.
+    out_features : int
+        Size of an output row.
+    activation : str, default "relu"
+        Name of an activation of `gpugrad.kernels.activation.ACTIVATIONS`.
+    negative_slope : float, default 0.01
+        Slope of leaky_relu for negative inputs.
+    dropout : float, default 0.0
+        Probability of 0, in [0, 1).
+    bias : bool, default True
+        Add a learnable bias to each layer.
+    weight_init : str or callable, optional
+        Initialiser of all weights, as in `Dense`; None uses the default of each layer's activation.
+    seed : int or numpy.random.Generator, optional
+        Seed of the initial values, or the generator that draws them; None uses the generator of `gg.manual_seed`.
+    device : str or Device, default "cpu"
+        Device of the parameters.
+    dtype : {"float32", "float64"}, default "float32"
+        Type of the parameters.
+
+    Attributes
+    ----------
+    config : dict
+        Architecture as JSON can hold it; `from_config` builds the model again.
+
+    Raises
+    ------
+    ArgumentError
+        If a size, a name or the dropout rate is outside what the layers accept.
     """
 
     def __init__(
@@ -118,8 +164,27 @@ class MLP(Sequential):
     def from_config(
         cls, config: Mapping[str, Any], *, seed: int | np.random.Generator | None = 0, device: str | Device = "cpu"
     ) -> Self:
-        """Build the architecture that `config` describes, with new weights.
+        """Build the architecture of a `config`, with new weights.
 
-        Raises TypeError for an entry that is missing or unknown, ArgumentError for one that cannot be.
+        Parameters
+        ----------
+        config : mapping
+            Attribute `config` of an MLP.
+        seed : int or numpy.random.Generator, optional
+            Seed of the initial values, by default 0.
+        device : str or Device, default "cpu"
+            Device of the parameters.
+
+        Returns
+        -------
+        MLP
+            The new model.
+
+        Raises
+        ------
+        TypeError
+            If an entry is missing or unknown.
+        ArgumentError
+            If a value is outside what MLP accepts.
         """
         return cls(**config, seed=seed, device=device)

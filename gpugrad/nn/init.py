@@ -1,13 +1,13 @@
-"""Initial weights: each function draws a matrix (n_in, n_out) of float32 from a generator.
+"""Initialisers: each function draws a weight matrix (n_in, n_out) of float32 from a generator.
 
-Their aim is that signals and gradients neither grow nor fade from layer to layer. Weights of variance gain²/n_in do
-that for relu with gain = 1/√E[act(z)²] = √2, z ~ N(0, 1) (He et al.), and for leaky_relu with √(2/(1 + slope²)). gelu
-and silu become relu far from 0 and take its gain: for inputs of variance 1, five layers then change the variance of
-the signals by factors of 0.7 and 0.3, and that of the gradients by 0.9 and 0.4; their own 1/√E[act(z)²], 1.53 and 1.68,
-would make both grow without bound, by 1.5 and 2.2, and 1.9 and 2.8. tanh, sigmoid and identity have gain 1, as Glorot
-& Bengio assume: the activation is linear near 0.
+Good initial weights keep the variance of signals and gradients constant from layer to layer. For relu, a variance of
+gain²/n_in does so with gain = 1/√E[act(z)²] = √2, z ~ N(0, 1) (He et al.). For leaky_relu the gain is
+√(2/(1 + slope²)). gelu and silu approach relu far from 0 and use its gain: with inputs of variance 1, five layers then
+change the variance of the signals by factors of 0.7 (gelu) and 0.3 (silu), and that of the gradients by 0.9 and 0.4.
+Their own 1/√E[act(z)²], 1.53 and 1.68, would let both grow without bound: signals by 1.5 and 2.2, gradients by 1.9 and
+2.8. tanh, sigmoid and identity have gain 1, since Glorot & Bengio assume an activation that is linear near 0.
 
-The rows of `kernels.activation.ACTIVATIONS` say which activation has which: `default_initialiser`, `activation_gain`.
+The rows of `kernels.activation.ACTIVATIONS` hold the default initialiser and the gain of each activation.
 
 He, Zhang, Ren & Sun, "Delving deep into rectifiers", arXiv:1502.01852. Glorot & Bengio, "Understanding the difficulty
 of training deep feedforward neural networks", AISTATS 2010. Saxe, McClelland & Ganguli, arXiv:1312.6120 (orthogonal).
@@ -23,34 +23,174 @@ import numpy as np
 from ..errors import ArgumentError, choose
 from ..kernels.activation import ACTIVATIONS
 
+__all__ = [
+    "INITIALISERS",
+    "Initialiser",
+    "activation_gain",
+    "default_initialiser",
+    "draw_weight",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "orthogonal",
+    "zeros",
+]
+
 Initialiser = Callable[[np.random.Generator, int, int, float], np.ndarray]
 
 
 def he_uniform(rng: np.random.Generator, n_in: int, n_out: int, gain: float = math.sqrt(2)) -> np.ndarray:
-    """U(−a, a) with a = gain·√(3/n_in): variance gain²/n_in. He et al., arXiv:1502.01852."""
+    """Draw uniform weights of variance gain²/n_in.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the random numbers.
+    n_in : int
+        Inputs of the layer, the fan-in.
+    n_out : int
+        Outputs of the layer, the fan-out.
+    gain : float, default √2
+        Factor of the standard deviation.
+
+    Returns
+    -------
+    numpy.ndarray, (n_in, n_out), float32
+        The weights.
+
+    Notes
+    -----
+    U(−a, a) with a = gain·√(3/n_in).
+
+    References
+    ----------
+    He, Zhang, Ren & Sun, "Delving deep into rectifiers", arXiv:1502.01852.
+    """
     return _uniform(rng, n_in, n_out, gain * math.sqrt(3 / n_in))
 
 
 def he_normal(rng: np.random.Generator, n_in: int, n_out: int, gain: float = math.sqrt(2)) -> np.ndarray:
-    """N(0, σ²) with σ = gain/√n_in. He et al., arXiv:1502.01852, equation 10."""
+    """Draw normal weights of variance gain²/n_in.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the random numbers.
+    n_in : int
+        Inputs of the layer, the fan-in.
+    n_out : int
+        Outputs of the layer, the fan-out.
+    gain : float, default √2
+        Factor of the standard deviation.
+
+    Returns
+    -------
+    numpy.ndarray, (n_in, n_out), float32
+        The weights.
+
+    Notes
+    -----
+    N(0, σ²) with σ = gain/√n_in.
+
+    References
+    ----------
+    He, Zhang, Ren & Sun, "Delving deep into rectifiers", arXiv:1502.01852, equation 10.
+    """
     return _normal(rng, n_in, n_out, gain / math.sqrt(n_in))
 
 
 def glorot_uniform(rng: np.random.Generator, n_in: int, n_out: int, gain: float = 1.0) -> np.ndarray:
-    """U(−a, a) with a = gain·√(6/(n_in + n_out)). Glorot & Bengio, AISTATS 2010, equation 16."""
+    """Draw uniform weights of variance 2·gain²/(n_in + n_out).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the random numbers.
+    n_in : int
+        Inputs of the layer, the fan-in.
+    n_out : int
+        Outputs of the layer, the fan-out.
+    gain : float, default 1.0
+        Factor of the standard deviation.
+
+    Returns
+    -------
+    numpy.ndarray, (n_in, n_out), float32
+        The weights.
+
+    Notes
+    -----
+    U(−a, a) with a = gain·√(6/(n_in + n_out)).
+
+    References
+    ----------
+    Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
+    equation 16.
+    """
     return _uniform(rng, n_in, n_out, gain * math.sqrt(6 / (n_in + n_out)))
 
 
 def glorot_normal(rng: np.random.Generator, n_in: int, n_out: int, gain: float = 1.0) -> np.ndarray:
-    """N(0, σ²) with σ = gain·√(2/(n_in + n_out)). Glorot & Bengio, AISTATS 2010, equation 12."""
+    """Draw normal weights of variance 2·gain²/(n_in + n_out).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the random numbers.
+    n_in : int
+        Inputs of the layer, the fan-in.
+    n_out : int
+        Outputs of the layer, the fan-out.
+    gain : float, default 1.0
+        Factor of the standard deviation.
+
+    Returns
+    -------
+    numpy.ndarray, (n_in, n_out), float32
+        The weights.
+
+    Notes
+    -----
+    N(0, σ²) with σ = gain·√(2/(n_in + n_out)).
+
+    References
+    ----------
+    Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
+    equation 12.
+    """
     return _normal(rng, n_in, n_out, gain * math.sqrt(2 / (n_in + n_out)))
 
 
 def orthogonal(rng: np.random.Generator, n_in: int, n_out: int, gain: float = 1.0) -> np.ndarray:
-    """gain times a random matrix whose columns, or rows if they are fewer, are orthonormal.
+    """Draw a random matrix with orthonormal columns, or orthonormal rows if they are fewer, times gain.
 
-    The Q of a QR decomposition of a normal matrix, with the signs that make R's diagonal positive, so that all
-    orthogonal matrices are equally likely. Saxe et al., arXiv:1312.6120; Mezzadri, arXiv:math-ph/0609050 (signs).
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the random numbers.
+    n_in : int
+        Inputs of the layer, the fan-in.
+    n_out : int
+        Outputs of the layer, the fan-out.
+    gain : float, default 1.0
+        Factor of the matrix.
+
+    Returns
+    -------
+    numpy.ndarray, (n_in, n_out), float32
+        The weights.
+
+    Notes
+    -----
+    The matrix is Q of a QR decomposition of a normal matrix, with the signs that make the diagonal of R positive, so
+    that all orthogonal matrices are equally likely.
+
+    References
+    ----------
+    Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+    arXiv:1312.6120. Mezzadri, "How to generate random matrices from the classical compact groups",
+    arXiv:math-ph/0609050 (signs).
     """
     q, r = np.linalg.qr(rng.standard_normal((max(n_in, n_out), min(n_in, n_out))))
     q *= np.copysign(1.0, np.diagonal(r))
@@ -58,7 +198,24 @@ def orthogonal(rng: np.random.Generator, n_in: int, n_out: int, gain: float = 1.
 
 
 def zeros(rng: np.random.Generator, n_in: int, n_out: int, gain: float = 1.0) -> np.ndarray:
-    """All zero: for an output layer that is to start from equal predictions; a hidden layer would never learn."""
+    """Return zeros, for an output layer that starts from equal predictions; a hidden layer would never learn.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Ignored.
+    n_in : int
+        Inputs of the layer, the fan-in.
+    n_out : int
+        Outputs of the layer, the fan-out.
+    gain : float, default 1.0
+        Ignored.
+
+    Returns
+    -------
+    numpy.ndarray, (n_in, n_out), float32
+        The weights.
+    """
     return np.zeros((n_in, n_out), np.float32)
 
 
@@ -76,12 +233,36 @@ INITIALISERS: dict[str, Initialiser] = {
 
 
 def default_initialiser(activation: str) -> Initialiser:
-    """The initialiser of the layers of an activation."""
+    """Return the default initialiser of an activation's layers.
+
+    Parameters
+    ----------
+    activation : str
+        Name of the activation.
+
+    Returns
+    -------
+    callable
+        Function (rng, n_in, n_out, gain) → (n_in, n_out).
+    """
     return INITIALISERS[ACTIVATIONS[choose("activation", activation, ACTIVATIONS)].init]
 
 
 def activation_gain(activation: str, negative_slope: float = 0.01) -> float:
-    """The gain of an activation."""
+    """Return the gain of an activation.
+
+    Parameters
+    ----------
+    activation : str
+        Name of the activation.
+    negative_slope : float, default 0.01
+        Slope of leaky_relu for negative inputs.
+
+    Returns
+    -------
+    float
+        Factor of the standard deviation of initial weights.
+    """
     row = ACTIVATIONS[choose("activation", activation, ACTIVATIONS)]
     return row.gain / math.sqrt(1 + negative_slope**2) if row.sloped else row.gain
 
@@ -94,10 +275,33 @@ def draw_weight(
     activation: str = "identity",
     negative_slope: float = 0.01,
 ) -> np.ndarray:
-    """Draw the weight (n_in, n_out) of a layer, with the gain of its activation.
+    """Draw the weight of a layer, with the gain of its activation.
 
-    initialiser: a name of INITIALISERS, a function (rng, n_in, n_out, gain) → (n_in, n_out), or None for the
-    activation's default. Raises ArgumentError for an unknown name and for a function that returns another shape.
+    Parameters
+    ----------
+    initialiser : str or callable or None
+        Name in `INITIALISERS`, a function (rng, n_in, n_out, gain) → (n_in, n_out), or None for the default of the
+        activation.
+    rng : numpy.random.Generator
+        Source of the random numbers.
+    n_in : int
+        Inputs of the layer.
+    n_out : int
+        Outputs of the layer.
+    activation : str, default "identity"
+        Name of the layer's activation.
+    negative_slope : float, default 0.01
+        Slope of leaky_relu for negative inputs.
+
+    Returns
+    -------
+    numpy.ndarray, (n_in, n_out)
+        The weight.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown, or the function returns another shape.
     """
     gain = activation_gain(activation, negative_slope)
     if initialiser is None:

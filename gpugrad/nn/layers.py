@@ -1,10 +1,10 @@
-"""The layers: Dense, Dropout, Flatten."""
+"""Layers: Dense, Dropout, Flatten."""
 
 from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,22 +18,54 @@ from ..errors import ArgumentError, choose
 from ..kernels.activation import ACTIVATIONS, check_activation
 from .init import Initialiser, draw_weight
 from .module import Module, check_tensor
+from .state import IN_OUT
 
 
 class Dense(Module):
-    """act(x·weight + bias): a fully connected layer with its activation in the same launch.
+    """Fully connected layer with its activation, act(x·weight + bias), in one launch.
 
-    activation: a name of `gpugrad.kernels.activation`; negative_slope is that of leaky_relu. bias: False leaves it out.
-    weight_init: a name or function of `nn.init`, None for the activation's default; bias_init: "zeros", a number, or a
-    function (rng, n_in, n_out, gain) → (n_out,). seed: an integer, or a NumPy generator to draw from; None draws from
-    the one that `gg.manual_seed` seeds. dtype: float32, or float64 for gradient checks.
+    Takes (…, in_features), returns (…, out_features). The weight is the transpose of PyTorch's: `Linear` has PyTorch's
+    layout, and `load_pytorch` transposes.
 
-    Attributes: `weight` (in_features, out_features), which is the transpose of PyTorch's; `bias` (out_features,) or
-    None. Takes (…, in_features), returns (…, out_features).
+    Parameters
+    ----------
+    in_features : int
+        Size of an input row.
+    out_features : int
+        Size of an output row.
+    activation : str, default "identity"
+        Name of an activation of `gpugrad.kernels.activation.ACTIVATIONS`.
+    bias : bool, default True
+        Add a learnable bias.
+    negative_slope : float, default 0.01
+        Slope of leaky_relu for negative inputs.
+    weight_init : str or callable, optional
+        Name of an initialiser of `nn.init`, or a function (rng, n_in, n_out, gain) → (n_in, n_out); None uses the
+        default of the activation.
+    bias_init : {"zeros"}, float or callable, default "zeros"
+        Initial bias: zeros, one number, or a function (rng, n_in, n_out, gain) → (n_out,).
+    seed : int or numpy.random.Generator, optional
+        Seed of the initial values, or the generator that draws them; None uses the generator of `gg.manual_seed`.
+    device : str or Device, default "cpu"
+        Device of the parameters.
+    dtype : {"float32", "float64"}, default "float32"
+        Type of the parameters; float64 is for gradient checks.
 
-    Raises ArgumentError for sizes that are not positive integers, unknown names, and inputs with another number of
-    features or dtype.
+    Attributes
+    ----------
+    weight : Parameter, (in_features, out_features)
+        Weight matrix.
+    bias : Parameter, (out_features,), or None
+        Bias.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is not a positive integer, a name is unknown, or an input has another number of features or another
+        dtype.
     """
+
+    _weight_layouts: ClassVar[dict[str, str]] = {"weight": IN_OUT}
 
     def __init__(
         self,
@@ -61,23 +93,20 @@ class Dense(Module):
         self.bias = Parameter(_draw_bias(bias_init, rng, *sizes).astype(dtype), target) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        check_tensor(self, "the input", x)
-        if x.ndim == 0 or x.shape[-1] != self.in_features:
-            features = f"{x.shape[-1]} features" if x.ndim else "no axis of features"
-            raise ArgumentError(
-                f"{self!r} got an input of shape {x.shape} with {features}, expected {self.in_features}: "
-                "check the sizes of the layers and the columns of the data"
-            )
-        if x.dtype != self.weight.dtype:
-            raise ArgumentError(
-                f"{self!r} got an input of dtype {x.dtype}, its weight has {self.weight.dtype}: "
-                f'convert the input with .astype("{self.weight.dtype}")'
-            )
+        """Return act(x·weight + bias): (…, in_features) → (…, out_features)."""
+        check_input(self, x)
         return functional.dense(
             x, self.weight, self.bias, activation=self.activation, negative_slope=self.negative_slope
         )
 
     def extra_repr(self) -> str:
+        """Return the sizes, and the options that differ from the defaults.
+
+        Returns
+        -------
+        str
+            Text between the parentheses of `repr`.
+        """
         text = f"{self.in_features}, {self.out_features}"
         if self.activation != "identity":
             text += f", activation={self.activation!r}"
@@ -86,14 +115,27 @@ class Dense(Module):
         return text if self.bias is not None else f"{text}, bias=False"
 
 
-Linear = Dense
-
-
 class Dropout(Module):
-    """In training mode, each element is set to 0 with probability p and the others are divided by 1 − p; else nothing.
+    """Dropout: in training mode, set elements to 0 with probability p and divide the others by 1 − p.
 
-    generator: where the masks come from; None is that of the Trainer, or else the one of the device. It belongs to
-    the training: a copy or pickle of the module is without one. Raises ArgumentError unless 0 ≤ p < 1.
+    In evaluation mode the input is returned unchanged.
+
+    Parameters
+    ----------
+    p : float, default 0.5
+        Probability of 0, in [0, 1).
+    generator : Generator, optional
+        Source of the masks; None uses the Trainer's generator, or the device's outside of a Trainer. Copies and pickles
+        of the module drop it, since it belongs to a run.
+
+    Raises
+    ------
+    ArgumentError
+        If p is outside [0, 1).
+
+    References
+    ----------
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 15, 2014.
     """
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
@@ -101,9 +143,10 @@ class Dropout(Module):
         self.generator = generator
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x with a new mask applied in training mode, x itself in evaluation mode."""
         check_tensor(self, "the input", x)
         recorder = x.device.recorder
-        if recorder is not None:  # a recording of one mode, rate and generator is not replayed in another
+        if recorder is not None:  # a recording of one mode, rate and generator must not be replayed in another
             for name in ("training", "p", "generator"):
                 recorder.read_attribute(self, name)
         if not self.training or self.p == 0:
@@ -116,16 +159,25 @@ class Dropout(Module):
             self.generator.to(device)
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes without the generator."""
         return {**vars(self), "generator": None}
 
     def extra_repr(self) -> str:
+        """Return the probability.
+
+        Returns
+        -------
+        str
+            Text between the parentheses of `repr`.
+        """
         return f"{self.p}"
 
 
 class Flatten(Module):
-    """(batch, …) to (batch, features)."""
+    """Reshape (batch, …) to (batch, features)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x as (batch, features)."""
         check_tensor(self, "the input", x)
         if x.ndim == 0:
             raise ArgumentError("Flatten got a tensor with no axes, expected (batch, …): reshape it first")
@@ -135,8 +187,24 @@ class Flatten(Module):
 # ---- checks ----
 
 
+def check_input(layer: Any, x: Tensor) -> None:
+    """Refuse an input that is no tensor, or has other features or another dtype than a layer's weight."""
+    check_tensor(layer, "the input", x)
+    if x.ndim == 0 or x.shape[-1] != layer.in_features:
+        features = f"{x.shape[-1]} features" if x.ndim else "no axis of features"
+        raise ArgumentError(
+            f"{layer!r} got an input of shape {x.shape} with {features}, expected {layer.in_features}: "
+            "check the sizes of the layers and the columns of the data"
+        )
+    if x.dtype != layer.weight.dtype:
+        raise ArgumentError(
+            f"{layer!r} got an input of dtype {x.dtype}, its weight has {layer.weight.dtype}: "
+            f'convert the input with .astype("{layer.weight.dtype}")'
+        )
+
+
 def check_size(name: str, size: Any) -> int:
-    """Return a size as an int; raise ArgumentError unless it is an integer of at least 1."""
+    """Return a size as an int; refuse anything except an integer of at least 1."""
     try:
         value = operator.index(size)
     except TypeError:
@@ -147,16 +215,16 @@ def check_size(name: str, size: Any) -> int:
 
 
 def check_rate(name: str, p: float) -> float:
-    """Return a dropout rate; raise ArgumentError unless it is in [0, 1)."""
+    """Return a dropout rate as a float; refuse anything outside [0, 1)."""
     if not 0 <= p < 1:
         raise ArgumentError(f"{name} is {p}, expected a number in [0, 1): the share of elements set to 0")
     return float(p)
 
 
 def check_dtype(dtype: Any) -> np.dtype:
-    """Return a dtype of parameters; raise ArgumentError unless it is float32 or float64."""
+    """Return a dtype of parameters, None as float32; refuse anything except float32 and float64."""
     try:
-        value = np.dtype(dtype)
+        value = np.dtype(np.float32 if dtype is None else dtype)
     except TypeError:
         value = np.dtype(object)
     if value not in (np.dtype(np.float32), np.dtype(np.float64)):

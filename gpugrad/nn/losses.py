@@ -1,7 +1,7 @@
-"""Losses as modules: loss(predictions, targets, sample_weight=None) → Tensor. The formulas are in `functional`.
+"""Losses as modules: loss(predictions, targets, sample_weight=None) → Tensor.
 
-reduction: "mean" divides by the number of predictions, or by the sum of the weights where there are any; "sum" adds
-up; "none" returns the losses one by one. sample_weight (batch,): a weight for each row, of the predictions' dtype.
+The reduction "mean" divides by the number of predictions, or by the sum of the weights if there are any. Sample weights
+(batch,) weigh the rows; they are cast to the dtype of the predictions.
 """
 
 from __future__ import annotations
@@ -19,14 +19,41 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
 from .module import Module, check_tensor
 
+__all__ = [
+    "LOSSES",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HuberLoss",
+    "Kind",
+    "L1Loss",
+    "MSELoss",
+    "PoissonNLLLoss",
+    "kind_of",
+    "make",
+]
+
+
+# A repr shows up to 10 weights by value.
+SHOWN_WEIGHTS = 10
+
 
 @dataclass(frozen=True)
 class Kind:
-    """What the outputs (rows, n_out) of a network mean under a loss.
+    """Meaning of the outputs (rows, n_out) of a network under a loss.
 
-    labels: whether the targets are class labels (rows,), and not values (rows, n_out). predicted: what is predicted, on
-    the host. probabilities: of the classes or of each yes/no output, if there are any. right: the share of each row's
-    outputs that agree with the targets, for an accuracy; None: the score is the r2 of `quantity`.
+    Parameters
+    ----------
+    labels : bool
+        True if the targets are class labels (rows,), False if they are values (rows, n_out).
+    predicted : callable
+        Function from the outputs to the predictions on the host.
+    probabilities : callable or None
+        Function from the outputs to the probabilities of the classes, or of each yes/no output.
+    right : callable or None
+        Function from outputs and targets to the share of each row's outputs that is right, for an accuracy; without one
+        the score is the r2 of `quantity`.
+    quantity : callable
+        Function from the outputs to the predicted quantity on the host.
     """
 
     labels: bool = False
@@ -48,15 +75,29 @@ YES_OR_NO = Kind(
     right=lambda out, targets: ((out.numpy() > 0) == (targets > 0.5)).mean(axis=1),
 )
 VALUES = Kind()
-COUNTS = Kind(quantity=lambda out: np.exp(out.numpy()))  # of their logarithms
+# Outputs are logarithms of expected counts.
+COUNTS = Kind(quantity=lambda out: np.exp(out.numpy()))
 
 
 def kind_of(loss: Any) -> Kind:
-    """What outputs mean under a loss; one that does not say so is of values."""
+    """Return the meaning of outputs under a loss.
+
+    Parameters
+    ----------
+    loss : Any
+        Loss; one without a `kind` has outputs that are values.
+
+    Returns
+    -------
+    Kind
+        Meaning of the outputs.
+    """
     return getattr(loss, "kind", VALUES)
 
 
 class _Loss(Module):
+    """Base class of the losses."""
+
     kind: ClassVar[Kind] = VALUES
 
     def __init__(self, reduction: str) -> None:
@@ -66,6 +107,11 @@ class _Loss(Module):
         """Check the arguments; return the sample weights in the dtype of the predictions."""
         check_tensor(self, "predictions", predictions)
         check_tensor(self, "targets", targets)
+        if predictions.ndim != 2:
+            raise ArgumentError(
+                f"predictions of {type(self).__name__} have shape {predictions.shape}, expected (batch, n_out): "
+                "reshape predictions and targets of one output with .reshape(-1, 1)"
+            )
         if sample_weight is None:
             return None
         check_tensor(self, "sample_weight", sample_weight)
@@ -76,15 +122,50 @@ class _Loss(Module):
             )
         return _cast(sample_weight, predictions.dtype)
 
+    def _options(self) -> dict[str, Any]:
+        """Return the options for `repr`; None leaves one out."""
+        return {"reduction": None if self.reduction == "mean" else self.reduction}
+
     def extra_repr(self) -> str:
-        return "" if self.reduction == "mean" else f"reduction={self.reduction!r}"
+        """Return the options that differ from the defaults.
+
+        Returns
+        -------
+        str
+            Text between the parentheses of `repr`.
+        """
+        options = {name: value for name, value in self._options().items() if value is not None}
+        return ", ".join(f"{name}={_shown(value)}" for name, value in options.items())
 
 
 class CrossEntropyLoss(_Loss):
-    """Softmax and cross-entropy of logits (batch, n_classes) and integer labels (batch,), as in PyTorch.
+    """Softmax and cross-entropy of logits z and class labels c: −w_c·log softmax(z)_c.
 
-    weight (n_classes,): a weight for each class; it moves with the module. label_smoothing in [0, 1].
-    Raises ArgumentError for weights that are negative, NaN, infinite, all zero, or not one for each class.
+    Called with logits (batch, n_classes), integer labels (batch,) and optional sample weights (batch,).
+
+    Parameters
+    ----------
+    weight : array_like, (n_classes,), optional
+        Weight of each class; it moves and is saved with the module.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
+    label_smoothing : float, default 0.0
+        Share of each target that is spread evenly over all classes, in [0, 1].
+
+    Raises
+    ------
+    ArgumentError
+        If weights are negative, NaN, infinite, all zero, or not one per class.
+
+    Notes
+    -----
+    The loss of a row with logits z and label c is −w_c·log softmax(z)_c. As in PyTorch, the mean divides by the sum of
+    w_c over the rows, times their sample weights. With label smoothing ε the loss is (1 − ε) times that, plus
+    ε/n_classes times the sum of −w_k·log softmax(z)_k over all classes k.
+
+    References
+    ----------
+    Szegedy et al., "Rethinking the Inception architecture for computer vision", arXiv:1512.00567 (label smoothing).
     """
 
     kind = CLASSES
@@ -97,6 +178,7 @@ class CrossEntropyLoss(_Loss):
         self.weight = _weights("weight", weight)
 
     def forward(self, predictions: Tensor, targets: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss: logits (batch, n_classes), labels (batch,), weights (batch,) → () or (batch,)."""
         sample_weight = self._check(predictions, targets, sample_weight)
         if targets.dtype.kind not in "iu":
             raise ArgumentError(
@@ -112,16 +194,30 @@ class CrossEntropyLoss(_Loss):
             label_smoothing=self.label_smoothing,
         )
 
-    def extra_repr(self) -> str:
-        smoothing = f"label_smoothing={self.label_smoothing}" if self.label_smoothing else ""
-        return ", ".join(filter(None, (super().extra_repr(), smoothing)))
+    def _options(self) -> dict[str, Any]:
+        return {"weight": self.weight, **super()._options(), "label_smoothing": self.label_smoothing or None}
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Cross-entropy of independent yes/no outputs: logits and targets in [0, 1], both (batch, n_out).
+    """Cross-entropy of independent yes/no outputs.
 
-    pos_weight (n_out,): the weight of the targets that are 1; it moves with the module.
-    Raises ArgumentError for weights that are negative, NaN, infinite, all zero, or not one for each output.
+    Called with logits (batch, n_out), targets in [0, 1] (batch, n_out) and optional sample weights (batch,).
+
+    Parameters
+    ----------
+    pos_weight : array_like, (n_out,), optional
+        Weight of the targets that are 1; it moves and is saved with the module.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
+
+    Raises
+    ------
+    ArgumentError
+        If weights are negative, NaN, infinite, all zero, or not one per output.
+
+    Notes
+    -----
+    The loss of a logit z and a target t is −pos_weight·t·log σ(z) − (1 − t)·log(1 − σ(z)), σ(z) = 1/(1 + e^−z).
     """
 
     kind = YES_OR_NO
@@ -131,6 +227,7 @@ class BCEWithLogitsLoss(_Loss):
         self.pos_weight = _weights("pos_weight", pos_weight)
 
     def forward(self, predictions: Tensor, targets: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss: logits and targets (batch, n_out), weights (batch,) → () or (batch, n_out)."""
         sample_weight = self._check(predictions, targets, sample_weight)
         return functional.binary_cross_entropy_with_logits(
             predictions,
@@ -140,8 +237,13 @@ class BCEWithLogitsLoss(_Loss):
             reduction=self.reduction,
         )
 
+    def _options(self) -> dict[str, Any]:
+        return {"pos_weight": self.pos_weight, **super()._options()}
+
 
 class _RegressionLoss(_Loss):
+    """Base class of the losses of numbers; `loss` is the name of the formula in the kernel."""
+
     loss: str
     delta = 1.0
 
@@ -149,6 +251,7 @@ class _RegressionLoss(_Loss):
         super().__init__(reduction)
 
     def forward(self, predictions: Tensor, targets: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss: predictions and targets (batch, n_out), weights (batch,) → () or (batch, n_out)."""
         sample_weight = self._check(predictions, targets, sample_weight)
         return functional.regression_loss(
             predictions,
@@ -161,34 +264,82 @@ class _RegressionLoss(_Loss):
 
 
 class MSELoss(_RegressionLoss):
-    """(p − t)² of predictions p and targets t, both (batch, n_out)."""
+    """Squared error (p − t)² of predictions p and targets t.
+
+    Called with predictions (batch, n_out), targets (batch, n_out) and optional sample weights (batch,).
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}, default "mean"
+        Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
+    """
 
     loss = "squared_error"
 
 
 class L1Loss(_RegressionLoss):
-    """|p − t| of predictions p and targets t, both (batch, n_out)."""
+    """Absolute error |p − t| of predictions p and targets t.
+
+    Called with predictions (batch, n_out), targets (batch, n_out) and optional sample weights (batch,).
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}, default "mean"
+        Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
+    """
 
     loss = "absolute_error"
 
 
 class HuberLoss(_RegressionLoss):
-    """(p − t)²/2 up to a difference of delta, delta·(|p − t| − delta/2) beyond; both (batch, n_out)."""
+    """Huber loss: (p − t)²/2 up to a difference of delta, delta·(|p − t| − delta/2) beyond.
+
+    Called with predictions (batch, n_out), targets (batch, n_out) and optional sample weights (batch,).
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}, default "mean"
+        Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
+    delta : float, default 1.0
+        Difference at which the loss switches from quadratic to linear, more than 0.
+
+    Raises
+    ------
+    ArgumentError
+        If delta is not a positive number.
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    """
 
     loss = "huber"
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         if not 0 < delta < math.inf:
-            raise ArgumentError(f"delta is {delta}, expected a positive number: where square turns to straight")
+            raise ArgumentError(f"delta is {delta}, expected a positive number: the loss is linear beyond it")
         self.delta = float(delta)
 
-    def extra_repr(self) -> str:
-        return ", ".join(filter(None, (super().extra_repr(), f"delta={self.delta}")))
+    def _options(self) -> dict[str, Any]:
+        return {**super()._options(), "delta": self.delta}
 
 
 class PoissonNLLLoss(_RegressionLoss):
-    """e^p − t·p of the logarithms p of expected counts and the counts t, both (batch, n_out)."""
+    """Negative log likelihood of counts t: e^p − t·p, p the logarithm of the expected count.
+
+    Called with the logarithms of expected counts (batch, n_out), counts (batch, n_out) and optional sample weights
+    (batch,).
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}, default "mean"
+        Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
+
+    Notes
+    -----
+    The term log t! is left out, since it does not depend on the predictions.
+    """
 
     loss = "poisson"
     kind = COUNTS
@@ -202,15 +353,35 @@ LOSSES: dict[str, Callable[..., Module]] = {
     "huber": HuberLoss,
     "poisson": PoissonNLLLoss,
 }
+SYNONYMS = {"bce-with-logits": "bce", "mae": "l1"}
 
 
 def make(name: str, **options: Any) -> Module:
-    """A loss by the name it has in commands and files: cross-entropy, bce, mse, l1, huber or poisson."""
-    return LOSSES[choose("loss", name, LOSSES)](**options)
+    """Create a loss by its name in `LOSSES`, the name in commands and files.
+
+    Parameters
+    ----------
+    name : {"cross-entropy", "bce", "mse", "l1", "huber", "poisson"}
+        Name of the loss, or a synonym: "bce-with-logits" or "mae". "_" may replace "-".
+    **options : Any
+        Options of the class.
+
+    Returns
+    -------
+    Module
+        The new loss.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown, or the loss does not accept a value.
+    """
+    name = name.replace("_", "-")
+    return LOSSES[choose("loss", SYNONYMS.get(name, name), LOSSES)](**options)
 
 
 def _weights(name: str, values: Any) -> Parameter | None:
-    """Constants of a loss, on the CPU until the module moves: a frozen parameter, so that they are saved with it."""
+    """Return the weights of a loss as a frozen parameter, which moves and is saved with the module."""
     if values is None:
         return None
     try:
@@ -218,12 +389,19 @@ def _weights(name: str, values: Any) -> Parameter | None:
     except (TypeError, ValueError):
         raise ArgumentError(f"{name} is {values!r}, expected a list of numbers") from None
     if array.ndim != 1 or array.size == 0:
-        raise ArgumentError(f"{name} has shape {array.shape}, expected one axis: a weight for each output")
+        raise ArgumentError(f"{name} has shape {array.shape}, expected one axis: one weight per output")
     if not (np.isfinite(array).all() and (array >= 0).all() and array.any()):
         raise ArgumentError(
             f"{name} is {array.tolist()}, expected finite numbers of at least 0, and one above: weights of a sum"
         )
     return Parameter(array.astype(np.float32), requires_grad=False)
+
+
+def _shown(value: Any) -> str:
+    """Show an option: small weights by value, others by shape."""
+    if not isinstance(value, Parameter):
+        return repr(value)
+    return repr(value.numpy().tolist()) if value.size <= SHOWN_WEIGHTS else f"<{value.size} weights>"
 
 
 def _fit(name: str, weights: Parameter | None, predictions: Tensor, what: str) -> Tensor | None:
@@ -232,7 +410,7 @@ def _fit(name: str, weights: Parameter | None, predictions: Tensor, what: str) -
     if predictions.ndim != 2 or predictions.shape[1] != weights.size:
         raise ArgumentError(
             f"{name} has {weights.size} numbers for predictions of shape {predictions.shape}: "
-            f"give one for each {what}, in their order"
+            f"give one per {what}, in their order"
         )
     return _cast(weights, predictions.dtype)
 

@@ -1,9 +1,9 @@
-"""Module: parameters and other modules, as one thing that can be called, moved, saved and shown."""
+"""Module: parameters and other modules as one object that can be called, moved, saved and shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,54 +12,94 @@ from ..engine.device import device as get_device
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError
+from .state import StateDict, arrange
 
-# Called with (module, output) after each forward pass; how `summary` learns the shapes.
+# Functions of (module, output), called after each forward pass; `summary` reads the shapes with one.
 watchers: list[Callable[[Module, Any], None]] = []
 
 
 class Module:
-    """Base of every building block: derive from it, set parameters and modules as attributes, write `forward`.
+    """Base class of all building blocks: set parameters and modules as attributes, and define `forward`.
 
-    Whatever attribute is a `Parameter` or a `Module`, alone or in a list, tuple or dict, is part of the module, in the
-    order of assignment. Its name is the path to it: "encoder.weight", "layers.0.bias". What is reachable by several
-    paths is one and the same, is counted once and goes by the first of its names.
+    Every attribute that is a `Parameter` or a `Module`, alone or in a list, tuple or dict, is a part of the module, in
+    the order of assignment. Its name is the path to it: "encoder.weight", "layers.0.bias". A part with several paths
+    counts once, under the first of its names. `copy.deepcopy` and pickle copy values, not gradients.
 
-    Attributes: `training` (True after `train()` and at first, False after `eval()`). `copy.deepcopy` and pickle copy
-    values, not gradients.
+    Attributes
+    ----------
+    training : bool
+        True at first and after `train`, False after `eval`.
+    input_scale : float or None
+        Factor of stored features, set by `Trainer.fit`. Trainers and exports multiply features by it, `forward` does
+        not. None if it is not known.
     """
 
     training = True
+    input_scale: float | None = None
+    _weight_layouts: ClassVar[Mapping[str, str]] = {}
     forward: Callable[..., Any]
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Return the output of `forward`."""
         output = self.forward(*inputs, **options)
         for watch in watchers:
             watch(self, output)
         return output
 
-    # ---- its parts ----
+    # ---- parts ----
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Yield (name, module) for the modules directly in this one."""
+        """Iterate over the modules directly in this one.
+
+        Yields
+        ------
+        (str, Module)
+            Name and module.
+        """
         for name, part in self._parts():
             if isinstance(part, Module):
                 yield name, part
 
     def children(self) -> Iterator[Module]:
+        """Iterate over the modules directly in this one.
+
+        Yields
+        ------
+        Module
+            The next module.
+        """
         for _, module in self.named_children():
             yield module
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield ("", this module), then (dotted name, module) for all modules in it, each before its children."""
+        """Iterate over this module and all modules in it, each before its children.
+
+        Yields
+        ------
+        (str, Module)
+            Dotted name and module; the name of this module is empty.
+        """
         yield from self._named_modules("", set())
 
     def modules(self) -> Iterator[Module]:
-        """Yield this module and all modules in it."""
+        """Iterate over this module and all modules in it.
+
+        Yields
+        ------
+        Module
+            The next module.
+        """
         for _, module in self.named_modules():
             yield module
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield (dotted name, parameter) for all parameters of this module and the modules in it."""
+        """Iterate over all parameters of this module and the modules in it.
+
+        Yields
+        ------
+        (str, Parameter)
+            Dotted name and parameter.
+        """
         seen: set[int] = set()
         for prefix, module in self.named_modules():
             for name, part in module._parts():
@@ -68,6 +108,13 @@ class Module:
                     yield _join(prefix, name), part
 
     def parameters(self) -> Iterator[Parameter]:
+        """Iterate over all parameters of this module and the modules in it.
+
+        Yields
+        ------
+        Parameter
+            The next parameter.
+        """
         for _, parameter in self.named_parameters():
             yield parameter
 
@@ -82,31 +129,59 @@ class Module:
             for name, child in self.named_children():
                 yield from child._named_modules(_join(prefix, name), seen)
 
-    # ---- what is done to all of them ----
+    # ---- all parts at once ----
 
     def train(self, mode: bool = True) -> Self:
-        """Set the training mode, of this module and all in it: dropout is active in it."""
+        """Set the mode of this module and all modules in it; dropout is active in training mode only.
+
+        Parameters
+        ----------
+        mode : bool, default True
+            True for training, False for evaluation.
+
+        Returns
+        -------
+        Module
+            This module.
+        """
         for module in self.modules():
             module.training = bool(mode)
         return self
 
     def eval(self) -> Self:
-        """Set the evaluation mode: `train(False)`."""
+        """Set the evaluation mode of this module and all modules in it.
+
+        Returns
+        -------
+        Module
+            This module.
+        """
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget all gradients; nothing is written."""
+        """Forget all gradients. Nothing is written."""
         for parameter in self.parameters():
             parameter.zero_grad()
 
     @property
     def device(self) -> Device | None:
-        """Where the first parameter lives; None without parameters."""
+        """Return the device of the first parameter, or None without parameters."""
         first = next(self.parameters(), None)
         return None if first is None else first.device
 
     def to(self, device: str | Device) -> Self:
-        """Move all parameters to a device, in place; gradients are dropped."""
+        """Move all parameters to a device in place, and drop the gradients.
+
+        Parameters
+        ----------
+        device : str or Device
+            The new device.
+
+        Returns
+        -------
+        Module
+            This module.
+        """
         target = get_device(device)
         for module in self.modules():
             module._to_device(target)
@@ -119,52 +194,100 @@ class Module:
 
     # ---- values ----
 
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies on the host of all parameters, by name."""
-        return {name: parameter.numpy() for name, parameter in self.named_parameters()}
+    def state_dict(self) -> StateDict:
+        """Copy all parameters to the host, by name.
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Overwrite parameters with the values of a `state_dict`, cast to their dtype.
+        Returns
+        -------
+        StateDict
+            A dict of arrays, which also keeps the layout of every weight matrix.
+        """
+        return StateDict({name: p.numpy() for name, p in self.named_parameters()}, self.weight_layouts())
 
-        strict: every parameter must have an entry and every entry a parameter; otherwise what has no match is left
-        alone. Raises CheckpointError naming all that is missing, unexpected, of the wrong shape or not numbers; then
-        nothing was changed.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, *, layout: str | None = None) -> None:
+        """Overwrite the parameters with the values of a state, cast to their dtype.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            Values by name: the result of `state_dict`, or a mapping of arrays, tensors or PyTorch tensors.
+        strict : bool, default True
+            Require an entry for every parameter and a parameter for every entry; False ignores those without a match.
+        layout : {"own", "in_out", "out_in"}, optional
+            Order of the axes of the weight matrices in `state`: "own" is the order of this module's `state_dict`,
+            "in_out" that of `Dense`, "out_in" that of PyTorch and `Linear`. Matrices in another layout are transposed.
+            None reads the layouts from a `StateDict`. Without them it expects the layouts of this module, and accepts
+            square weights of Dense layers only if a weight that is not square shows which layout the state has.
+
+        Raises
+        ------
+        CheckpointError
+            If entries are missing, unexpected, of the wrong shape, not numbers, or square with no known layout; the
+            message names all of them. No parameter was changed.
         """
         parameters = dict(self.named_parameters())
-        arrays = {name: np.asarray(state[name]) for name in parameters if name in state}
-        problems = []
+        own = self.weight_layouts()
+        arrays = arrange(state, {name: p.shape for name, p in parameters.items()}, own, layout)
+        problems, transposed = [], False
         if strict:
             problems += [f"missing {name} {p.shape}" for name, p in parameters.items() if name not in state]
             problems += [f"unexpected {name} {np.shape(state[name])}" for name in state if name not in parameters]
         for name, array in arrays.items():
             if array.shape != parameters[name].shape:
                 problems.append(f"{name} has shape {array.shape}, expected {parameters[name].shape}")
+                transposed |= name in own and array.shape[::-1] == parameters[name].shape
             elif array.dtype.kind not in "fiub":
                 problems.append(f"{name} has dtype {array.dtype}, expected numbers")
         if problems:
-            raise CheckpointError(
-                f"the weights do not fit {type(self).__name__} ({'; '.join(problems)}): "
-                "build the model with the sizes that they were saved from"
+            remedy = (
+                "these weights are transposed, load PyTorch's with nn.load_pytorch"
+                if transposed
+                else "build the model with the sizes that they were saved from"
             )
+            raise CheckpointError(f"the weights do not fit {type(self).__name__} ({'; '.join(problems)}): {remedy}")
         for name, array in arrays.items():
             parameter = parameters[name]
-            parameter.device.write(parameter.data, array.astype(parameter.dtype))
+            parameter.device.write(parameter.data, array.astype(parameter.dtype, order="C"))
             parameter.changed_in_place()
 
-    # ---- how it looks ----
+    def weight_layouts(self) -> dict[str, str]:
+        """Return the order of the axes of every weight matrix that has one.
+
+        Returns
+        -------
+        dict of str to {"in_out", "out_in"}
+            Layout by name of the parameter.
+        """
+        names = {id(parameter): name for name, parameter in self.named_parameters()}
+        layouts: dict[str, str] = {}
+        for module in self.modules():
+            for attribute, layout in module._weight_layouts.items():
+                name = names.get(id(getattr(module, attribute, None)))
+                if name is not None:
+                    layouts.setdefault(name, layout)
+        return layouts
+
+    # ---- repr ----
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of `repr`; for derived classes to say."""
+        """Return the text between the parentheses of `repr`; derived classes override it.
+
+        Returns
+        -------
+        str
+            Options of the module, by default empty.
+        """
         return ""
 
     def __repr__(self) -> str:
+        """Return the class and its options, and one line per module in it."""
         lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         body = "".join(f"\n  {line}" for line in lines) + "\n" if lines else ""
         return f"{type(self).__name__}({self.extra_repr()}{body})"
 
 
 def check_tensor(owner: Module, name: str, value: Any) -> None:
-    """Refuse what is not a tensor: an array would have to be uploaded at each call."""
+    """Refuse anything except a tensor: an array would be uploaded at each call."""
     if not isinstance(value, Tensor):
         raise ArgumentError(
             f"{name} of {type(owner).__name__} is a {type(value).__name__}, expected a tensor: "

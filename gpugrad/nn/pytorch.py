@@ -1,4 +1,4 @@
-"""Weights of PyTorch's Linear layers, in and out. Needs no PyTorch: a safetensors file or a dict of arrays will do."""
+"""Import and export of the weights of PyTorch's Linear layers, with no need of PyTorch itself."""
 
 from __future__ import annotations
 
@@ -11,38 +11,52 @@ import numpy as np
 
 from ..errors import ArgumentError, CheckpointError
 from .layers import Dense
+from .linear import Linear
 from .module import Module
+from .state import OUT_IN, StateDict, to_host
 
-FLOATS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}  # of safetensors; BF16 is widened by hand
+# Float dtypes in a safetensors file; NumPy has no bfloat16 (BF16), which `_decode` widens.
+FLOATS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 
 
 def load_pytorch(model: Module, source: str | Path | Mapping[str, Any], *, names: Sequence[str] | None = None) -> None:
-    """Overwrite the weights of a model's Dense layers with those of PyTorch's Linear layers.
+    """Overwrite the weights of a model's Dense and Linear layers with those of PyTorch's Linear layers.
 
-    source: a safetensors file, or a state_dict: `<layer>.weight` (out_features, in_features), which is transposed, and
-        `<layer>.bias`; arrays or PyTorch tensors of float16, bfloat16, float32 or float64, cast to the model's dtype.
-    names: PyTorch's names of the layers, in the order of the model's Dense layers, such as ["fc1", "head"]. None finds
-        it: by name where the layers are called the same; else by number where the names differ in numbers alone
-        ("fc1", "fc2", …); else by shape where only one order fits. A file does not keep the order of its entries.
+    Parameters
+    ----------
+    model : Module
+        Model whose parameters all belong to Dense or Linear layers.
+    source : str, Path or mapping
+        A safetensors file, or a PyTorch state_dict: ``<layer>.weight`` (out_features, in_features) and
+        ``<layer>.bias``, arrays or PyTorch tensors of float16, bfloat16, float32 or float64. They are cast to the dtype
+        of the model, and transposed for Dense layers.
+    names : sequence of str, optional
+        PyTorch's names of the layers, in the order of the model's layers, such as ``["fc1", "head"]``. None matches
+        them by name if both sides use the same names, else by number if the names differ only in numbers ("fc1",
+        "fc2", …), else by shape if only one order fits. A file does not keep the order of its entries.
 
-    Raises CheckpointError for a file that cannot be read, layers whose order cannot be told, and all that is missing,
-    unexpected or of the wrong shape, by name; then nothing was changed.
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, the order of the layers is ambiguous, or entries are missing, unexpected or of the
+        wrong shape; the message names all of them. No parameter was changed.
     """
-    entries = _read(Path(source)) if isinstance(source, str | Path) else {k: _host(v) for k, v in source.items()}
-    layers = _dense_layers(model)
+    entries = _read(Path(source)) if isinstance(source, str | Path) else {k: to_host(v) for k, v in source.items()}
+    layers = _layers(model)
     where = f"{source}" if isinstance(source, str | Path) else "the state_dict"
     matrices = [key for key, array in entries.items() if array.ndim == 2]
     linear = [key.removesuffix("weight").rstrip(".") for key in matrices if f".{key}".endswith(".weight")]
     order = list(names) if names is not None else _match(layers, linear, entries, where)
     if len(order) != len(layers):
+        kinds = " and ".join(sorted({type(layer).__name__ for layer in layers.values()})) or "Dense"
         raise CheckpointError(
-            f"{where} has {len(order)} Linear layers ({_listed(order)}), the model has {len(layers)} Dense layers: "
+            f"{where} has {len(order)} Linear layers ({_listed(order)}), the model has {len(layers)} {kinds} layers: "
             "build the model with the layers that were saved"
         )
     state: dict[str, np.ndarray] = {}
     problems = []
     known = set()
-    first: dict[int, np.ndarray] = {}  # the values of a parameter that several layers share
+    first: dict[int, np.ndarray] = {}  # values of a parameter that several layers share
     for name, (target, layer) in zip(order, layers.items(), strict=True):
         wanted: dict[str, tuple[int, ...]] = {"weight": (layer.out_features, layer.in_features)}
         if layer.bias is not None:
@@ -61,7 +75,7 @@ def load_pytorch(model: Module, source: str | Path | Mapping[str, Any], *, names
             ):
                 problems.append(f"{key} differs from the entry of a layer that shares its {part}")
             else:
-                state[_join(target, part)] = entries[key].T
+                state[_join(target, part)] = entries[key]
     problems += [f"unexpected {key} {array.shape}" for key, array in entries.items() if key not in known]
     problems += [f"no Linear layer holds {key}" for key in _other_parameters(model, layers)]
     if problems:
@@ -69,45 +83,67 @@ def load_pytorch(model: Module, source: str | Path | Mapping[str, Any], *, names
             f"the weights of {where} do not fit {type(model).__name__} ({'; '.join(problems)}): "
             "build the model with the layers that were saved, or pass their names= in order"
         )
-    model.load_state_dict(state, strict=False)  # a parameter that two layers share has one name
+    # Not strict: a parameter that two layers share has one name.
+    model.load_state_dict(state, strict=False, layout=OUT_IN)
 
 
-def to_pytorch(model: Module, *, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-    """The weights of a model's Dense layers as PyTorch's Linear layers have them: for `load_state_dict` after
-    `torch.from_numpy`, or `safetensors.numpy.save_file`.
+def to_pytorch(model: Module, *, names: Sequence[str] | None = None) -> StateDict:
+    """Return the weights of a model's Dense and Linear layers as the state_dict of PyTorch's Linear layers.
 
-    names: what the layers are called there, in order; None keeps the names they have here. Activations inside a Dense
-    layer are modules of their own in PyTorch, so that the numbers differ.
+    Pass them through ``torch.from_numpy`` to PyTorch's ``load_state_dict``, or to ``safetensors.numpy.save_file``.
 
-    Raises ArgumentError for a model with parameters outside of Dense layers, and for another number of names.
+    Parameters
+    ----------
+    model : Module
+        Model whose parameters all belong to Dense or Linear layers.
+    names : sequence of str, optional
+        Names of the layers in PyTorch, in order; None keeps the model's. PyTorch's activations are modules of their
+        own, so the numbers of its layers differ from those of Dense layers.
+
+    Returns
+    -------
+    StateDict
+        Arrays by name, each weight (out_features, in_features).
+
+    Raises
+    ------
+    ArgumentError
+        If a parameter belongs to no Dense or Linear layer, or the number of names is not the number of layers.
     """
-    layers = _dense_layers(model)
+    layers = _layers(model)
     others = _other_parameters(model, layers)
     if others:
-        raise ArgumentError(f"{_listed(others)} are in no Dense layer and have no counterpart: export state_dict()")
+        raise ArgumentError(
+            f"{_listed(others)} are in no Dense or Linear layer and have no counterpart: export state_dict()"
+        )
     if names is None:
         names = list(layers)
     if len(names) != len(layers):
         raise ArgumentError(f"got {len(names)} names for {len(layers)} Dense layers ({_listed(layers)}): give one each")
-    state = {}
+    state, layouts = {}, {}
     for name, layer in zip(names, layers.values(), strict=True):
-        state[_join(name, "weight")] = np.ascontiguousarray(layer.weight.numpy().T)
+        key, weight = _join(name, "weight"), layer.weight.numpy()
+        state[key] = np.ascontiguousarray(weight.T) if isinstance(layer, Dense) else weight
+        layouts[key] = OUT_IN
         if layer.bias is not None:
             state[_join(name, "bias")] = layer.bias.numpy()
-    return state
+    return StateDict(state, layouts)
 
 
-def _dense_layers(model: Module) -> dict[str, Dense]:
-    return {name: module for name, module in model.named_modules() if isinstance(module, Dense)}
+def _layers(model: Module) -> dict[str, Dense | Linear]:
+    return {name: module for name, module in model.named_modules() if isinstance(module, Dense | Linear)}
 
 
 def _other_parameters(model: Module, layers: Iterable[str]) -> list[str]:
+    """List the parameters that are in none of these layers, by name."""
     inside = {_join(layer, part) for layer in layers for part in ("weight", "bias")}
     return [name for name, _ in model.named_parameters() if name not in inside]
 
 
-def _match(layers: Mapping[str, Dense], linear: list[str], entries: Mapping[str, np.ndarray], where: str) -> list[str]:
-    """The names in `linear` in the order of `layers`; raises CheckpointError where it cannot be told."""
+def _match(
+    layers: Mapping[str, Dense | Linear], linear: list[str], entries: Mapping[str, np.ndarray], where: str
+) -> list[str]:
+    """Sort the names in `linear` in the order of `layers`; raise CheckpointError if it is ambiguous."""
     if set(linear) == set(layers):
         return list(layers)
     if len({re.sub(r"\d+", "0", name) for name in linear}) <= 1:
@@ -118,7 +154,7 @@ def _match(layers: Mapping[str, Dense], linear: list[str], entries: Mapping[str,
         return [by_shape[shape] for shape in shapes]
     found = [f"{name} {entries[_join(name, 'weight')].shape}" for name in linear]
     raise CheckpointError(
-        f"the order of the Linear layers in {where} ({_listed(found)}) cannot be told for Dense layers of (out, in) "
+        f"the order of the Linear layers in {where} ({_listed(found)}) is ambiguous for layers of (out, in) "
         f"{_listed(map(str, shapes))}: pass their names= in order"
     )
 
@@ -147,13 +183,6 @@ def _decode(name: str, tensor: Mapping[str, Any], path: Path) -> np.ndarray:
     else:
         raise CheckpointError(f"{name} in {path} has dtype {dtype}, expected F16, BF16, F32 or F64")
     return array.reshape(tensor["shape"])
-
-
-def _host(value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):  # a PyTorch tensor; float64 holds every float of theirs, bfloat16 too
-        value = value.detach().cpu()
-        value = value.double().numpy() if value.is_floating_point() else value.numpy()
-    return np.asarray(value)
 
 
 def _join(name: str, part: str) -> str:

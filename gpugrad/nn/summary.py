@@ -1,4 +1,4 @@
-"""A model as a table: layers, output shapes, parameters, bytes."""
+"""Summary of a model: layers, output shapes, parameters, bytes."""
 
 from __future__ import annotations
 
@@ -16,25 +16,55 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError
 from .containers import Sequential
 from .layers import Dense, check_size
+from .linear import Linear
 from .module import Module, watchers
 
-WIDTH = 100  # columns of the printed table
+# Columns of the printed table.
+WIDTH = 100
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One row: a module that has parameters of its own, or no modules in it. Parameters are counted where first met."""
+    """One row of a summary: a module with parameters of its own, or with no modules in it.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name in the model.
+    kind : str
+        Name of the class.
+    output_shape : tuple of int or None
+        Shape of the output for one sample, None if unknown.
+    parameters : int
+        Elements of its parameters; a shared parameter counts in its first layer.
+    bytes : int
+        Bytes of these parameters.
+    """
 
     name: str
     kind: str
-    output_shape: tuple[int, ...] | None  # of one sample; None: not known
+    output_shape: tuple[int, ...] | None
     parameters: int
     bytes: int
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What `summary` found: `str()` is the table; `parameters`, `trainable` (not frozen) and `bytes` are totals."""
+    """Layers of a model with totals; `print` shows a table.
+
+    Parameters
+    ----------
+    title : str
+        Name of the model's class.
+    layers : tuple of Layer
+        One row per layer.
+    parameters : int
+        Elements of all parameters.
+    trainable : int
+        Elements of the parameters that are not frozen.
+    bytes : int
+        Bytes of all parameters.
+    """
 
     title: str
     layers: tuple[Layer, ...]
@@ -43,6 +73,7 @@ class Summary:
     bytes: int
 
     def __str__(self) -> str:
+        """Return the table."""
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
@@ -66,12 +97,25 @@ class Summary:
 
 
 def summary(model: Module, input_shape: int | Sequence[int] | None = None) -> Summary:
-    """List the layers of a model; `print` it.
+    """Summarise the layers of a model; `print` shows the result as a table.
 
-    input_shape: of one sample, without the batch axis; output shapes come from a forward pass of one row of zeros. None
-        takes the features of the first layer of a Sequential; without any, output shapes are left open.
+    Parameters
+    ----------
+    model : Module
+        The model.
+    input_shape : int or sequence of int, optional
+        Shape of one sample, without the batch axis; a forward pass of one row of zeros then finds the output shapes.
+        None uses the features of the first layer of a Sequential, or leaves the output shapes open.
 
-    Raises ArgumentError for an input shape that the model does not take.
+    Returns
+    -------
+    Summary
+        Layers and totals.
+
+    Raises
+    ------
+    ArgumentError
+        If the model does not accept the input shape.
     """
     shapes: dict[int, tuple[int, ...]] = {}
     shape = _first_features(model) if input_shape is None else _as_shape(input_shape)
@@ -97,7 +141,7 @@ def summary(model: Module, input_shape: int | Sequence[int] | None = None) -> Su
 
 
 def _output_shapes(model: Module, shape: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
-    """The output shape of each module for one sample, by id; the model is left in the mode it was in."""
+    """Return the output shape of each module for one sample, by id; the modes of the model are restored."""
     shapes: dict[int, tuple[int, ...]] = {}
 
     def watch(module: Module, output: Any) -> None:
@@ -123,7 +167,7 @@ def _output_shapes(model: Module, shape: tuple[int, ...]) -> dict[int, tuple[int
 def _first_features(model: Module) -> tuple[int, ...] | None:
     while isinstance(model, Sequential) and len(model):
         model = model[0]
-    return (model.in_features,) if isinstance(model, Dense) else None
+    return (model.in_features,) if isinstance(model, Dense | Linear) else None
 
 
 def _as_shape(input_shape: int | Sequence[int]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Optimizers, sorted in order of increasing complexity, and schedules of their learning rate."""
+"""Optimizers, in order of increasing complexity, and schedules of their learning rate."""
 
 from __future__ import annotations
 
@@ -34,4 +34,10 @@ __all__ = [
 ]
 
 # A row in the registry is enough for `optim.Lion`.
-globals().update({rule.cls.__name__: rule.cls for rule in RULES.values()})
+_classes: list[type] = [rule.cls for rule in RULES.values()] + [row.cls for row in SCHEDULES.values()]
+globals().update({cls.__name__: cls for cls in _classes})
+__all__ += [name for name in dict.fromkeys(cls.__name__ for cls in _classes) if name not in __all__]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Parameter groups: what an optimizer takes as `params`, checked."""
+"""Parameter groups: checks of the `params` and options of an optimizer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..errors import ArgumentError
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> None:
-    """Refuse what is not a finite number in [low, high); with `above`, low itself too."""
+    """Refuse anything except a finite number in [low, high), or in (low, high) with `above`."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and math.isfinite(value) and (value > low if above else value >= low) and value < high):
         raise ArgumentError(f"{name} is {value!r}, expected a finite number in {'(' if above else '['}{low}, {high})")
 
 
 def check_betas(betas: Any) -> None:
-    """Refuse what is not two numbers in [0, 1): the weights of the past in two moving averages."""
+    """Refuse anything except two numbers in [0, 1), the weights of the past in two moving averages."""
     if not isinstance(betas, tuple | list) or len(betas) != 2:
         raise ArgumentError(f"betas is {betas!r}, expected two numbers: (0.9, 0.999) for instance")
     for name, beta in zip(("beta1", "beta2"), betas, strict=True):
@@ -28,12 +28,19 @@ def check_betas(betas: Any) -> None:
 
 
 def parse(params: Any) -> list[Mapping[str, Any]]:
-    """`params` as a list of dicts with "params" and options."""
+    """Return `params` as a list of dicts with "params" and options."""
     if isinstance(params, Tensor | Mapping):
         raise ArgumentError(
             f"params is one {type(params).__name__}, expected a list of Parameters or of dicts: put it in a list"
         )
-    items = list(params)
+    if callable(getattr(params, "parameters", None)):
+        raise ArgumentError(f"params is a {type(params).__name__}, expected its parameters: pass model.parameters()")
+    try:
+        items = list(params)
+    except TypeError:
+        raise ArgumentError(
+            f"params is {params!r}, expected a list of Parameters or of dicts: pass model.parameters()"
+        ) from None
     if not items:
         raise ArgumentError(
             "there are no parameters, expected at least one: pass model.parameters() of a model that has some"
@@ -46,8 +53,8 @@ def parse(params: Any) -> list[Mapping[str, Any]]:
 
 
 def learned(params: Any) -> list[Parameter]:
-    """The parameters of a group that require a gradient."""
-    parameters = [params] if isinstance(params, Parameter) else list(params)
+    """Return the parameters of a group that require a gradient."""
+    parameters: list[Any] = [params] if isinstance(params, Tensor) else list(params)
     for p in parameters:
         if not isinstance(p, Parameter):
             raise ArgumentError(

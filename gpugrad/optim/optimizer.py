@@ -1,4 +1,4 @@
-"""Optimizer: what every rule shares; parameter groups, clipping, the learning rate in device memory, state on disk."""
+"""Optimizer: the common part of all rules: parameter groups, clipping, learning rates on the device, saved state."""
 
 from __future__ import annotations
 
@@ -12,52 +12,88 @@ from ..engine.device import Device
 from ..engine.parameter import FlatParameters, Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, choose
+from .arguments import CheckedCall, changed_options, check_option, show
 from .groups import check_number, learned, parse
 
-# The kinds of state that a rule keeps: one value an element; one count of steps a parameter group (int32); one value
-# for all parameters together.
-ELEMENTS, COUNT, TOTAL = "elements", "count", "total"
+# Kinds of state: one value per element; one step count (int32) per parameter group; one value for all parameters.
+ELEMENTS, COUNT, TOTAL = KINDS = ("elements", "count", "total")
+# Attributes in device memory, which a copy allocates again.
+ON_DEVICE = frozenset({"flat", "_device", "_rates", "_written", "_norm", "_grad_scale", "_clip_pending"})
 
 
-class Optimizer:
-    """Moves parameters against their gradients. A rule is a subclass: see `rules.py`.
+class Optimizer(CheckedCall):
+    """Move parameters against their gradients; base class of the rules in `rules.py`.
 
-    params: Parameters, or dicts {"params": Parameters, option: value, …}, each a parameter group with options of its
-        own. Those with requires_grad False are left out. All values then lie in one buffer (`FlatParameters`), and a
-        step is one launch a group.
-    lr and options: what groups have that say nothing else.
+    The values of all parameters are stored in one buffer, and a step is one launch per parameter group. Optimizers over
+    the same parameters in the same groups share the buffer; any other later optimizer over some of them takes them away
+    from this one, whose step then raises an error. `copy.deepcopy` and pickle copy parameters and state, but no
+    gradients; copied together with its model, an optimizer trains the copied model.
 
-    Attributes: `param_groups` (list of dicts; lr and options may be changed at any time), `flat`; `decoupled` of the
-    class (whether weight_decay acts on the parameters by itself and not through the gradient).
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups: dicts ``{"params": parameters, option: value, …}``. Parameters with
+        requires_grad False are left out.
+    lr : float
+        Learning rate, for groups that do not override it.
+    **options : Any
+        Options of the rule, for groups that do not override them.
 
-    Raises ArgumentError for no parameters, an unknown option, or a value that the rule cannot take.
+    Attributes
+    ----------
+    param_groups : list of dict
+        Parameters and options of each group; lr and options may be changed at any time.
+    defaults : dict
+        lr and options, as passed.
+    flat : FlatParameters
+        Buffers of the values and gradients.
+    decoupled : bool
+        True if weight_decay acts on the parameters directly, not through the gradient.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no parameters, an option is unknown, or the rule does not accept a value.
     """
 
     decoupled = False
+    _first = "model.parameters()"
 
     def __init__(self, params: Iterable[Parameter] | Iterable[Mapping[str, Any]], lr: float, **options: Any) -> None:
-        defaults = {"lr": lr, **options}
-        self.param_groups = [self._make_group(group, defaults) for group in parse(params)]
+        self.defaults = {"lr": lr, **options}
+        self.param_groups = [self._make_group(group) for group in parse(params)]
         self._options = operator.itemgetter(*options)
-        self.flat = FlatParameters(group["params"] for group in self.param_groups)
+        self.flat = FlatParameters.over(group["params"] for group in self.param_groups)
         for group, kept in zip(self.param_groups, self.flat.groups, strict=True):
             group["params"] = list(kept)
-        self._state: dict[str, Any] = {}
-        self._clip_pending = False
-        self._make_words()
-        self._make_state()
+        self._allocate()
 
-    # ---- what a rule says ----
+    def __repr__(self) -> str:
+        """Return a summary in one line."""
+        options = []
+        for group in self.param_groups:
+            shown = {k: v for k, v in group.items() if k not in ("params", "lr")}
+            changed = {"lr": group["lr"], **changed_options(type(self), shown)}
+            options.append(", ".join(f"{name}={show(value)}" for name, value in changed.items()))
+        if len(options) > 1:
+            options = [f"{len(options)} groups: {'; '.join(options)}"]
+        count = len(self.flat.parameters)
+        size = sum(p.size for p in self.flat.parameters)
+        parameters = "1 parameter" if count == 1 else f"{count} parameters"
+        stale = ", replaced by a later optimizer" if self.flat.stale else ""
+        return f"{type(self).__name__}({options[0]}, {parameters}, {size} values on {self.flat.device.name}{stale})"
+
+    # ---- overridden by rules ----
 
     def _check(self, group: dict[str, Any]) -> None:
-        """Refuse options that the rule cannot take; lr, weight_decay and switches are checked for all rules."""
+        """Refuse options that the rule does not accept; lr and weight_decay are checked for all rules."""
 
     def _state_kinds(self, group: dict[str, Any]) -> dict[str, str]:
-        """Name and kind of the state of a group."""
+        """Return name and kind of each state of a group."""
         return {}
 
     def _initial(self, name: str, group: dict[str, Any]) -> float:
-        """What a state starts from."""
+        """Return the initial value of a state."""
         return 0.0
 
     def _launch(self, device: Device, updates: list[Update]) -> None:
@@ -72,19 +108,23 @@ class Optimizer:
     # ---- the step ----
 
     def zero_grad(self) -> None:
-        """Forget all gradients: the next backward pass overwrites them. Nothing is written."""
+        """Forget all gradients; the next backward pass overwrites them. Nothing is written."""
         for p in self.flat.parameters:
             p.zero_grad()
         self._set_clip_pending(False)
 
     def step(self) -> None:
-        """Update all parameters: one launch a parameter group.
+        """Update all parameters, with one launch per parameter group.
 
-        A parameter that no backward pass has reached since `zero_grad` counts as one with a gradient of zero: momentum
-        and weight decay still move it. (PyTorch passes it over; to freeze one, leave it out of the optimizer.)
+        A parameter that no backward pass has reached since `zero_grad` has a gradient of zero: momentum and weight
+        decay still move it. (PyTorch skips it. To freeze a parameter, leave it out of the optimizer.)
 
-        Raises GraphError if there is no gradient at all, ArgumentError if a later optimizer has taken over some of
-        the parameters or an option was changed to what the rule cannot take.
+        Raises
+        ------
+        GraphError
+            If no parameter has a gradient.
+        ArgumentError
+            If a later optimizer has taken over some of the parameters, or the rule does not accept a changed option.
         """
         self._prepare()
         for group in self.param_groups:
@@ -103,14 +143,38 @@ class Optimizer:
         scale = self._grad_scale if self._clip_pending else None
         self._launch(self.flat.device, [Update(self, i, scale) for i in range(len(self.param_groups))])
         self._set_clip_pending(False)
-        self.flat.parameters[0].changed_in_place()  # they share one version
+        self.flat.parameters[0].changed_in_place()  # all parameters share one version
 
     def clip_grad_norm(self, max_norm: float) -> Tensor:
-        """Scale the gradient of the next `step` so that its norm over all parameters is at most max_norm.
+        """Clip the gradient norm of the next step to `max_norm`.
 
-        Returns the norm before clipping, a tensor () on the device that the next call overwrites. The gradients stay as
-        they are: the update multiplies by min(1, max_norm / (norm + 1e-6)), PyTorch's factor, as it reads them. Call it
-        after the last backward pass before the step. max_norm: more than 0; infinity only measures.
+        The gradients stay unchanged; the update kernel applies the factor when it reads them. Call it after the last
+        backward pass before the step.
+
+        Parameters
+        ----------
+        max_norm : float
+            Upper limit of the norm over all parameters, more than 0; infinity only measures.
+
+        Returns
+        -------
+        Tensor
+            Norm before clipping, shape (), on the device. The next call overwrites it.
+
+        Raises
+        ------
+        GraphError
+            If no parameter has a gradient.
+        ArgumentError
+            If max_norm is not more than 0.
+
+        Notes
+        -----
+        The update multiplies the gradients by min(1, max_norm / (norm + 1e-6)), PyTorch's factor.
+
+        References
+        ----------
+        Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", arXiv:1211.5063.
         """
         self._prepare()
         flat, device = self.flat, self.flat.device
@@ -120,7 +184,20 @@ class Optimizer:
         return Tensor(self._norm.reshape(()), device)
 
     def clip_grad_value(self, limit: float) -> None:
-        """Move every element of the gradients into [−limit, limit], in place. Goes before `clip_grad_norm`."""
+        """Clip every element of the gradients to [−limit, limit], in place; call it before `clip_grad_norm`.
+
+        Parameters
+        ----------
+        limit : float
+            Largest absolute value, more than 0.
+
+        Raises
+        ------
+        GraphError
+            If no parameter has a gradient.
+        ArgumentError
+            If limit is not more than 0, or `clip_grad_norm` was called first.
+        """
         self._prepare()
         device = self.flat.device
         if device.recorder is not None:
@@ -132,19 +209,31 @@ class Optimizer:
         device.run(device.kernels.clip_value, self.flat.gradients, limit=float(limit))
 
     def to(self, device: str | Device) -> None:
-        """Move parameters and state to another device in place; gradients are dropped."""
+        """Move parameters and state to another device in place, and drop the gradients.
+
+        Parameters
+        ----------
+        device : str or Device
+            The new device.
+        """
         self._check_current()
         self.flat.to(device)
         self._follow()
 
     def is_finite(self) -> bool:
-        """Whether all parameters and all state are free of NaN and infinity; waits for the device."""
+        """Return whether all parameters and all state are free of NaN and infinity; wait for the device.
+
+        Returns
+        -------
+        bool
+            True if every value is finite.
+        """
         return all(map(self._all_finite, (self.flat.values, *self._state.values())))
 
     def _all_finite(self, array: Any) -> bool:
         device = self.flat.device
         if array.dtype.kind == "f":
-            # A finite sum says it all, with no copy of the array. One that is not may also have overflowed.
+            # A finite sum proves it without copying the array; a sum that is not finite may have overflowed.
             total = device.empty(1, array.dtype)
             with np.errstate(all="ignore"):
                 device.run(device.kernels.sum_elements, array, total, device.partials(array.dtype), scale=1.0)
@@ -160,7 +249,7 @@ class Optimizer:
             )
 
     def _prepare(self) -> None:
-        """Before anything reads the gradients: state beside the parameters, and zero where there is no gradient."""
+        """Before a launch reads the gradients: move the state to their device, and zero the missing ones."""
         self._check_current()
         self._follow()
         flat, device = self.flat, self.flat.device
@@ -184,16 +273,54 @@ class Optimizer:
         if self.flat.device.recorder is not None:
             self.flat.device.recorder.write_attribute(self, "_clip_pending")
 
-    # ---- options ----
+    # ---- groups and options ----
 
-    def _make_group(self, group: Mapping[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Add a parameter group: new parameters join, and the others keep their state.
+
+        A recorded step that uses the optimizer is recorded again.
+
+        Parameters
+        ----------
+        group : dict
+            ``{"params": parameters, option: value, …}``; missing options have the values in `defaults`.
+
+        Raises
+        ------
+        ArgumentError
+            If a parameter is in a group already, or an option is unknown or not accepted by the rule.
+        RecordingError
+            If it is called inside a recorded step.
+        """
+        if not isinstance(group, Mapping):
+            raise ArgumentError(
+                f"the parameter group is a {type(group).__name__}, expected a dict: "
+                'write {"params": [...], "lr": 0.1}'
+            )
+        self._check_current()
+        self._follow()
+        made = self._make_group(group)
+        n_old, old = self.flat.values.size, self._state
+        self.flat = FlatParameters([*self.flat.groups, made["params"]])  # begins with the layout of the old buffers
+        made["params"] = list(self.flat.groups[-1])
+        self.param_groups.append(made)
+        self._allocate()
+        device, lengths = self.flat.device, {ELEMENTS: n_old, COUNT: len(self.param_groups) - 1, TOTAL: 1}
+        for name, array in old.items():
+            if name in self._state:
+                device.run(device.xp.copyto, self._state[name][: lengths[self._kind_of[name]]], array)
+
+    def _make_group(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Check a parameter group, and complete it with the defaults."""
         if "params" not in group:
             raise ArgumentError('a parameter group has no "params": write {"params": [...], "lr": 0.1}')
         for name in group:
-            choose(f"option of {type(self).__name__}", name, ["params", *defaults])
-        made: dict[str, Any] = {"params": learned(group["params"]), **defaults}
+            check_option(f"option of {type(self).__name__}", name, ["params", *self.defaults])
+        made: dict[str, Any] = {"params": learned(group["params"]), **self.defaults}
         made.update((name, value) for name, value in group.items() if name != "params")
         self._check_group(made)
+        for name, kind in self._state_kinds(made).items():
+            choose(f"kind of {name!r}, a state of {type(self).__name__},", kind, KINDS)
         return made
 
     def _check_group(self, group: dict[str, Any]) -> None:
@@ -202,13 +329,21 @@ class Optimizer:
         self._check(group)
 
     def _baked_options(self) -> list[tuple]:
-        """The options that a recorded launch has baked in: all but lr."""
+        """Return the options that a recorded launch keeps: all except lr."""
         return [self._options(group) for group in self.param_groups]
 
     # ---- device memory ----
 
+    def _allocate(self) -> None:
+        """Allocate new state and words for the parameters and groups."""
+        self._state: dict[str, Any] = {}
+        self._kind_of: dict[str, str] = {}
+        self._clip_pending = False
+        self._make_words()
+        self._make_state()
+
     def _make_words(self) -> None:
-        """Allocate the words that a replayed step reads: the rate of each group, the norm, the factor of clipping."""
+        """Allocate the words that a replayed step reads: the rate of each group, the norm, the clipping factor."""
         flat = self.flat
         self._device = flat.device
         self._rates = flat.device.empty(len(self.param_groups), flat.dtype)
@@ -217,7 +352,7 @@ class Optimizer:
         self._grad_scale = flat.device.empty(1, flat.dtype)
 
     def _write_rates(self) -> None:
-        """Bring the learning rates that have changed to the device; runs before each step, replayed or not."""
+        """Write the changed learning rates to the device; runs before each step, replayed or not."""
         for i, changed in enumerate(self._changed_rates()):
             if changed:
                 rate = self.param_groups[i]["lr"]
@@ -229,13 +364,14 @@ class Optimizer:
         return [group["lr"] != written for group, written in zip(self.param_groups, self._written, strict=True)]
 
     def _make_state(self) -> None:
-        """Allocate what the rule keeps and does not have yet; not launched, since a replay must not start it anew."""
+        """Allocate missing state. The initial values are not launched, since a replay must not reset them."""
         device, groups = self.flat.device, self.param_groups
         new: list[str] = []
         for i, group in enumerate(groups):
             for name, kind in self._state_kinds(group).items():
                 if name not in self._state:
                     self._state[name] = device.empty(self._shape(kind), np.int32 if kind == COUNT else self.flat.dtype)
+                    self._kind_of[name] = kind
                     device.write(self._state[name], 0)
                     new.append(name)
                 if name in new and (initial := self._initial(name, group)):
@@ -245,7 +381,7 @@ class Optimizer:
         return {ELEMENTS: self.flat.values.size, COUNT: len(self.param_groups), TOTAL: 1}[kind]
 
     def _follow(self) -> None:
-        """Move state and words to where the parameters are now."""
+        """Move state and words to the device of the parameters."""
         if self._device is not self.flat.device:
             download, upload = self._device.download, self.flat.device.upload
             self._state = {name: upload(download(array)) for name, array in self._state.items()}
@@ -253,11 +389,27 @@ class Optimizer:
 
     # ---- state ----
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that the next steps depend on besides the parameters: {"state": …, "param_groups": …}, on the host.
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything except device memory: options, parameters, and the state on the host."""
+        state = self.state_dict()["state"]
+        kept = {name: value for name, value in vars(self).items() if name not in ON_DEVICE}
+        return {**kept, "param_groups": [dict(group) for group in self.param_groups], "_state": state}
 
-        state: {name: array}, for an element-wise state one value for each element of the parameters, in order;
-        param_groups: the options, and under "params" the numbers of its parameters.
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        """Lay the parameters out anew, which may be copies, and continue from the state."""
+        vars(self).update(kept)
+        self.flat = FlatParameters.over(group["params"] for group in self.param_groups)
+        self._allocate()
+        self._write_state(kept["_state"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy to the host what the next steps depend on in addition to the parameters.
+
+        Returns
+        -------
+        dict
+            "state": arrays by name; an element-wise state has one value per element of the parameters, in order.
+            "param_groups": the options of each group, with the numbers of its parameters as "params".
         """
         self._check_current()
         self._follow()
@@ -276,9 +428,17 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave; options come from there too. Nothing changes unless all of it fits.
+        """Continue from a `state_dict`, with its options.
 
-        Raises CheckpointError that names what differs.
+        Parameters
+        ----------
+        state_dict : mapping
+            Result of `state_dict` of an optimizer of the same class over a model of the same shapes.
+
+        Raises
+        ------
+        CheckpointError
+            If it does not fit; the message names the difference, and nothing was changed.
         """
         self._check_current()
         self._follow()
@@ -287,24 +447,27 @@ class Optimizer:
         for group, loaded in zip(self.param_groups, options, strict=True):
             group.update(loaded)
         self._make_state()
-        kinds = self._kinds(self.param_groups)
-        for name, kind in kinds.items():
-            write = self.flat.write if kind == ELEMENTS else self.flat.device.write
-            write(self._state[name], state[name])
-        for name in set(self._state) - set(kinds):  # in place here too: a recording may come back to it
-            self.flat.device.write(self._state[name], 0)
+        self._write_state(state)
         self._clip_pending = False
-        # After a step with a NaN, what lies between the parameters need not be zero any more.
+        # After a step with a NaN the gaps between the parameters need not be zero any more.
         self.flat.write(self.flat.values, self.flat.download(self.flat.values))
+
+    def _write_state(self, state: Mapping[str, Any]) -> None:
+        """Write a state in place, and zero where it has none: existing recordings may still use this memory."""
+        for name, array in self._state.items():
+            write = self.flat.write if name in state and self._kind_of[name] == ELEMENTS else self.flat.device.write
+            write(array, state.get(name, 0))
 
     def _kinds(self, groups: Iterable[dict[str, Any]]) -> dict[str, str]:
         return {name: kind for group in groups for name, kind in self._state_kinds(group).items()}
 
     def _check_groups(self, state_dict: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The options of each group in a state, checked."""
+        """Return the options of each group of a state, checked."""
         name = type(self).__name__
         if not (isinstance(state_dict, Mapping) and {"state", "param_groups"} <= set(state_dict)):
-            raise CheckpointError(f'the state of {name} has no "state" and "param_groups": pass what state_dict() gave')
+            raise CheckpointError(
+                f'the state of {name} has no "state" and "param_groups": pass the result of state_dict()'
+            )
         loaded_groups = state_dict["param_groups"]
         if len(loaded_groups) != len(self.param_groups):
             raise CheckpointError(
@@ -334,6 +497,7 @@ class Optimizer:
         return checked
 
     def _check_state(self, state_dict: Mapping[str, Any], options: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+        """Return the arrays of a state, checked."""
         name = type(self).__name__
         state, kinds = state_dict["state"], self._kinds(options)
         if set(state) != set(kinds):
@@ -354,7 +518,17 @@ class Optimizer:
 
 
 class Update:
-    """The arguments of one group's launch: g, lr, grad_scale and p as the kernels take them, and the group's state."""
+    """Arguments of one group's launch: g, lr, grad_scale and p as the kernels accept them, and the group's state.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Owner of the group.
+    index : int
+        Number of the group.
+    grad_scale : array or None
+        Factor of the gradients, one element.
+    """
 
     __slots__ = ("g", "grad_scale", "group", "lr", "p", "state")
 
@@ -368,15 +542,15 @@ class Update:
         self.state = {name: optimizer._state[name][parts[kind]] for name, kind in kinds.items()}
 
     def arrays(self, *state: str) -> tuple:
-        """What most kernels take: g, lr, grad_scale, p and these states; None for one that the group does not keep."""
+        """Return g, lr, grad_scale, p and these states, the usual arguments; None for a state that the group lacks."""
         return (self.g, self.lr, self.grad_scale, self.p, *(self.state.get(name) for name in state))
 
     @property
     def common(self) -> dict[str, Any]:
-        """The options that every kernel takes."""
+        """Return the options that every kernel accepts."""
         return {"weight_decay": self.group["weight_decay"], "maximize": self.group["maximize"]}
 
 
 def _plain(value: Any) -> Any:
-    """An option as JSON can hold it."""
+    """Return an option as JSON can hold it."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau: the one schedule that follows a metric, and so has a memory beyond the number of steps."""
+"""ReduceLROnPlateau: the schedule that follows a metric, and therefore has more state than a number of steps."""
 
 from __future__ import annotations
 
@@ -11,16 +11,34 @@ from .groups import check_number
 from .optimizer import Optimizer
 from .schedules import Schedule, check_steps, refuse_recording
 
-# A rate that would change by less stays as it is; PyTorch's value.
+# Smallest change of a rate; smaller ones are left out. PyTorch's value.
 SMALLEST_CHANGE = 1e-8
 
 
 class ReduceLROnPlateau(Schedule):
     """Multiply the learning rate by factor when a metric has not improved for more than `patience` epochs.
 
-    mode: "min" if a lower metric is better, "max" if a higher one is. threshold: the share of the best value by which
-    a better one must beat it. cooldown: epochs after a change that do not count. min_lr: where it stops. A metric that
-    is NaN is no improvement.
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    mode : {"min", "max"}, default "min"
+        "min" if a lower metric is better, "max" if a higher one is.
+    factor : float, default 0.1
+        Factor of the rate, in (0, 1).
+    patience : int, default 10
+        Epochs without improvement that are tolerated.
+    threshold : float, default 1e-4
+        Share of the best value by which a better one must beat it.
+    cooldown : int, default 0
+        Epochs after a change that do not count.
+    min_lr : float, default 0.0
+        Lowest rate.
+
+    Attributes
+    ----------
+    best : float or None
+        Best metric so far. A NaN is never an improvement.
     """
 
     def __init__(
@@ -49,10 +67,33 @@ class ReduceLROnPlateau(Schedule):
         self._cooling = 0
 
     def prepare(self, *, total_steps: int, steps_per_epoch: int, epochs: int) -> None:
-        """Nothing depends on the length of the training."""
+        """Do nothing: the rates do not depend on the length of the run.
+
+        Parameters
+        ----------
+        total_steps : int
+            Ignored.
+        steps_per_epoch : int
+            Ignored.
+        epochs : int
+            Ignored.
+        """
 
     def step(self, metric: float | None = None) -> None:
-        """Take the metric of one epoch, and lower the rates if it is time."""
+        """Record the metric of one epoch, and lower the rates after too many epochs without improvement.
+
+        Parameters
+        ----------
+        metric : float
+            Value to watch, such as the validation loss.
+
+        Raises
+        ------
+        ArgumentError
+            If no metric is passed.
+        RecordingError
+            If it is called inside a recorded step.
+        """
         refuse_recording(self.optimizer)
         if metric is None:
             raise ArgumentError(
@@ -89,6 +130,13 @@ class ReduceLROnPlateau(Schedule):
         return {name: getattr(self, name) for name in names}
 
     def state_dict(self) -> dict[str, Any]:
+        """Return what the next rates depend on, as JSON can hold it.
+
+        Returns
+        -------
+        dict
+            Epochs so far, rates, best metric, counters and settings.
+        """
         return {
             "steps": self.steps,
             "lrs": [float(rate) for rate in self.get_last_lr()],
@@ -99,6 +147,18 @@ class ReduceLROnPlateau(Schedule):
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from a `state_dict`.
+
+        Parameters
+        ----------
+        state_dict : mapping
+            Result of `state_dict` of a ReduceLROnPlateau.
+
+        Raises
+        ------
+        CheckpointError
+            If it belongs to another schedule or optimizer.
+        """
         self._check_state(state_dict, "lrs")
         self._check_settings(state_dict["settings"])
         self.steps, self.best = state_dict["steps"], state_dict["best"]

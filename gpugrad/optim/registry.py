@@ -1,26 +1,36 @@
-"""The optimizers and schedules by name: one row each, from which commands, estimators, the lab and tests derive.
+"""Optimizers and schedules by name: one row each, from which commands, estimators, the lab and tests derive.
 
-A new optimizer is its class in `rules.py` and a row here.
+A new optimizer is a class in `rules.py` and a row here.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import choose
+from ..errors import ArgumentError, choose
 from . import rules
+from .arguments import check_options
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
-from .schedules import Constant, CosineAnnealingLR, ExponentialLR, LinearWarmup, OneCycleLR, Schedule, StepLR
+from .schedules import (
+    Constant,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LinearWarmup,
+    OneCycleLR,
+    Schedule,
+    StepLR,
+    check_optimizer,
+)
 
-LabRate = Callable[[float, float], float]  # (a rate that suits gradient descent there, a twentieth of the view)
+# (rate that suits gradient descent on a surface, a twentieth of the view) → rate that suits the rule.
+LabRate = Callable[[float, float], float]
 
 
 def in_reach(share: float) -> LabRate:
-    """Suit rules whose first step has the size of lr: a share of a twentieth of the view."""
+    """Return a rate for rules whose first step has the size of lr: a share of a twentieth of the view."""
     return lambda descent, reach: float(f"{share * reach:.2g}")
 
 
@@ -29,21 +39,55 @@ ONE_REACH = in_reach(1.0)
 
 @dataclass(frozen=True)
 class Solver:
-    """How an estimator makes an optimizer: its class, and for each option the estimator's parameter or a value."""
+    """How an estimator creates an optimizer.
+
+    Attributes
+    ----------
+    cls : type
+        Class of the optimizer.
+    options : mapping
+        For each option a value, or a function from the estimator to the value.
+    """
 
     cls: type[Optimizer]
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse options that the class does not accept."""
+        _check_row(self.cls, self.options)
 
 
 @dataclass(frozen=True)
 class Rule:
     """An optimizer by name: a class with options, and what suits it elsewhere.
 
-    options: where they differ from the defaults of the class. peak_lr: what `gpugrad train` takes without --lr; it did
-    well on the digits and on MNIST with the default schedule. solver: of the estimators, None: the class with its
-    defaults; is_solver: whether they offer it. colour, dashed: of its line in the lab, where None takes the next one.
-    lab_rate, plane_rate: a learning rate that suits it on a surface, and on the loss of a network (None: that of
-    gradient descent). recorded: whether the page that needs no server has its paths.
+    Attributes
+    ----------
+    cls : type
+        Class of the optimizer.
+    options : mapping
+        Options that differ from the defaults of the class.
+    peak_lr : float
+        Learning rate of `gpugrad train` without --lr, chosen on the digits and MNIST with the default schedule.
+    solver : Solver or None
+        How the estimators create it; None uses the class with its defaults.
+    is_solver : bool
+        True if the estimators offer it.
+    colour : str or None
+        Colour of its line in the lab; None uses the next free one.
+    dashed : bool
+        True if its line is dashed.
+    lab_rate : callable
+        Learning rate that suits it on a surface.
+    plane_rate : float or None
+        Learning rate that suits it on the loss of a network; None uses that of gradient descent.
+    recorded : bool
+        True if the page that needs no server includes its paths.
+
+    Raises
+    ------
+    ArgumentError
+        If cls is not an optimizer class, or does not accept an option.
     """
 
     cls: type[Optimizer]
@@ -57,6 +101,16 @@ class Rule:
     plane_rate: float | None = 0.1
     recorded: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse options that the class does not accept."""
+        _check_row(self.cls, self.options)
+
+
+def _check_row(cls: Any, options: Mapping[str, Any]) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, Optimizer)):
+        raise ArgumentError(f"cls of a row is {cls!r}, expected a class of optim: pass optim.Adam, for instance")
+    check_options(f"option of {cls.__name__} in a row", cls, options)
+
 
 def _descent(descent: float, reach: float) -> float:
     return descent
@@ -66,7 +120,7 @@ RULES: dict[str, Rule] = {
     "sgd": Rule(
         rules.SGD,
         peak_lr=0.3,
-        # scikit-learn's own: Nesterov's momentum by default, with the rate inside the buffer.
+        # scikit-learn's default is Nesterov's momentum, with the rate inside the buffer.
         solver=Solver(
             rules.SGD,
             {
@@ -84,7 +138,7 @@ RULES: dict[str, Rule] = {
         rules.SGD,
         {"momentum": 0.9},
         peak_lr=0.1,
-        is_solver=False,  # sgd has it as a parameter
+        is_solver=False,  # the estimators' sgd has momentum as a parameter
         colour="#E69F00",
         lab_rate=_descent,
         plane_rate=None,
@@ -96,7 +150,7 @@ RULES: dict[str, Rule] = {
         peak_lr=0.1,
         is_solver=False,
         colour="#56B4E9",
-        lab_rate=lambda descent, reach: descent / 2,  # it is stable up to two thirds of the rate of descent
+        lab_rate=lambda descent, reach: descent / 2,  # stable up to two thirds of the rate of gradient descent
         plane_rate=None,
         recorded=True,
     ),
@@ -118,13 +172,13 @@ RULES: dict[str, Rule] = {
         rules.Adadelta,
         peak_lr=1.0,
         colour="#0072B2",
-        lab_rate=lambda descent, reach: 20.0,  # its first steps are √eps = 1e-3 times this, whatever the function
+        lab_rate=lambda descent, reach: 20.0,  # its first steps are √eps = 1e-3 times lr, for any function
         plane_rate=20.0,
         recorded=True,
     ),
     "adam": Rule(
         rules.Adam,
-        # scikit-learn's own: eps is added before the correction of v.
+        # scikit-learn adds eps before the correction of v.
         solver=Solver(
             rules.Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon, "eps_hat": True}
         ),
@@ -133,7 +187,7 @@ RULES: dict[str, Rule] = {
     ),
     "adamw": Rule(
         rules.AdamW,
-        # An estimator decays weights alone and by itself, so Adam is left of it.
+        # An estimator decays the weights itself, without the biases, which leaves Adam.
         solver=Solver(rules.Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon}),
         colour="#D55E00",
         dashed=True,
@@ -144,7 +198,15 @@ NAMES = tuple(RULES)
 
 @dataclass(frozen=True)
 class ScheduleRow:
-    """A schedule by name: a class, and the options in which it differs from the defaults of the class."""
+    """A schedule by name.
+
+    Attributes
+    ----------
+    cls : type
+        Class of the schedule.
+    options : callable
+        Function from the optimizer to the options that differ from the defaults of the class.
+    """
 
     cls: type[Schedule]
     options: Callable[[Optimizer], dict[str, Any]] = lambda optimizer: {}
@@ -163,9 +225,28 @@ SCHEDULE_NAMES = tuple(SCHEDULES)
 
 
 def make(name: str, parameters: Iterable[Any], *, lr: float | None = None, **options: Any) -> Optimizer:
-    """Make an optimizer by its name in RULES; lr None is the default of its class.
+    """Create an optimizer by its name in `RULES`.
 
-    Raises ArgumentError for an unknown name or option, or a value that the optimizer cannot take.
+    Parameters
+    ----------
+    name : str
+        Name of the optimizer, such as "adam".
+    parameters : iterable of Parameter or of dict
+        Parameters, or parameter groups.
+    lr : float, optional
+        Learning rate; None uses the default of the class.
+    **options : Any
+        Other options of the class.
+
+    Returns
+    -------
+    Optimizer
+        The new optimizer.
+
+    Raises
+    ------
+    ArgumentError
+        If the name or an option is unknown, or the optimizer does not accept a value.
     """
     rule = RULES[choose("optimizer", name, RULES)]
     check_options(f"option of {name}", rule.cls, options)
@@ -174,19 +255,30 @@ def make(name: str, parameters: Iterable[Any], *, lr: float | None = None, **opt
 
 
 def make_schedule(name: str, optimizer: Optimizer, **options: Any) -> Schedule:
-    """Make a schedule by its name in SCHEDULES; what is not given follows from the training's length.
+    """Create a schedule by its name in `SCHEDULES`; missing lengths follow from the length of the run.
 
-    "warmup" rises over the first twentieth and then falls along a cosine.
-    Raises ArgumentError for an unknown name or option, or a value that the schedule cannot take.
+    "warmup" rises over the first twentieth of the run and then falls along a cosine.
+
+    Parameters
+    ----------
+    name : str
+        Name of the schedule, such as "cosine".
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    **options : Any
+        Options of the class.
+
+    Returns
+    -------
+    Schedule
+        The new schedule.
+
+    Raises
+    ------
+    ArgumentError
+        If the name or an option is unknown, the optimizer is not one, or the schedule does not accept a value.
     """
     row = SCHEDULES[choose("schedule", name, SCHEDULES)]
+    check_optimizer(optimizer)
     check_options(f"option of {name}", row.cls, options)
     return row.cls(optimizer, **{**row.options(optimizer), **options})
-
-
-def check_options(kind: str, made: type, options: Mapping[str, Any]) -> None:
-    """Raise ArgumentError for an option that the class does not take."""
-    # The first parameters are self and what the object is made over.
-    known = list(inspect.signature(made.__init__).parameters)[2:]  # type: ignore[misc]
-    for option in options:
-        choose(kind, option, known)

@@ -1,7 +1,6 @@
-"""The rules, sorted in order of increasing complexity. The contract of each rule's kernel has the formula in full.
+"""The rules, in order of increasing complexity. Names and defaults are PyTorch's; g is the gradient, p a parameter.
 
-`lr` (learning rate) is the size of a step; `weight_decay` adds weight_decay·p to the gradient, except in AdamW;
-`maximize` climbs instead of descending. Names and defaults are PyTorch's.
+The contract of each rule's kernel has the complete formula.
 """
 
 from __future__ import annotations
@@ -16,10 +15,36 @@ from .optimizer import COUNT, ELEMENTS, TOTAL, Optimizer, Update
 
 
 class SGD(Optimizer):
-    """Gradient descent: p ← p − lr·g; with momentum b ← momentum·b + g and p ← p − lr·b.
+    """Gradient descent with optional momentum: p ← p − lr·g, or b ← momentum·b + g and p ← p − lr·b.
 
-    nesterov: p ← p − lr·(g + momentum·b) instead; needs momentum. lr_in_buffer: b ← momentum·b + lr·g and p ← p − b, as
-    in scikit-learn and Keras, which is another path when lr changes. State: `momentum_buffer` (b), with momentum only.
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups with options of their own: ``{"params": parameters, "lr": 0.1}``.
+    lr : float, default 1e-3
+        Learning rate, the size of a step.
+    momentum : float, default 0.0
+        Weight of the past in the momentum buffer; 0 keeps no buffer.
+    nesterov : bool, default False
+        Use Nesterov's momentum, which needs momentum more than 0.
+    lr_in_buffer : bool, default False
+        Multiply by lr before the buffer, as scikit-learn and Keras do; the path differs once lr changes.
+    weight_decay : float, default 0.0
+        Factor of the parameters that is added to their gradients.
+    maximize : bool, default False
+        Climb instead of descend.
+
+    Notes
+    -----
+    Without momentum, p ← p − lr·g. With momentum, b ← momentum·b + g and p ← p − lr·b, or with nesterov
+    p ← p − lr·(g + momentum·b). With lr_in_buffer, b ← momentum·b + lr·g and p ← p − b. State: `momentum_buffer` (b).
+
+    References
+    ----------
+    Robbins & Monro, "A stochastic approximation method", Annals of Mathematical Statistics 22, 1951. Polyak, "Some
+    methods of speeding up the convergence of iteration methods", USSR Computational Mathematics 4, 1964. Nesterov, "A
+    method for solving the convex programming problem with convergence rate O(1/k²)", Doklady 269, 1983. Sutskever,
+    Martens, Dahl & Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
     """
 
     def __init__(
@@ -64,9 +89,30 @@ class SGD(Optimizer):
 
 
 class AdagradNorm(Optimizer):
-    """AdaGrad with one scalar: s ← s + ‖g‖² over all parameters, p ← p − lr·g / √(eps + s).
+    """AdaGrad with one step size for all parameters: s ← s + ‖g‖², p ← p − lr·g / √(eps + s).
 
-    Two launches a parameter group, since the sum must be complete before the first descends. State: `square_sum` (s).
+    Each step is two launches per parameter group, since the sum must be complete before the first group moves.
+
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups with options of their own: ``{"params": parameters, "lr": 0.1}``.
+    lr : float, default 1e-2
+        Learning rate.
+    eps : float, default 1e-10
+        Added to the sum before the root.
+    weight_decay : float, default 0.0
+        Factor of the parameters that is added to their gradients.
+    maximize : bool, default False
+        Climb instead of descend.
+
+    Notes
+    -----
+    s ← s + ‖g‖², a sum over all parameters, and p ← p − lr·g / √(eps + s). State: `square_sum` (s).
+
+    References
+    ----------
+    Ward, Wu & Bottou, "AdaGrad stepsizes: sharp convergence over nonconvex landscapes", arXiv:1806.01811.
     """
 
     def __init__(
@@ -97,9 +143,31 @@ class AdagradNorm(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """A learning rate for each parameter, which only falls: s ← s + g², p ← p − lr·g / (√s + eps).
+    """AdaGrad, a learning rate per element that only falls: s ← s + g², p ← p − lr·g / (√s + eps).
 
-    State: `square_sum` (s), which starts at initial_accumulator_value.
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups with options of their own: ``{"params": parameters, "lr": 0.1}``.
+    lr : float, default 1e-2
+        Learning rate.
+    eps : float, default 1e-10
+        Added to the root.
+    initial_accumulator_value : float, default 0.0
+        Initial value of the sum.
+    weight_decay : float, default 0.0
+        Factor of the parameters that is added to their gradients.
+    maximize : bool, default False
+        Climb instead of descend.
+
+    Notes
+    -----
+    s ← s + g² and p ← p − lr·g / (√s + eps). State: `square_sum` (s).
+
+    References
+    ----------
+    Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic optimization", JMLR 12,
+    2011.
     """
 
     def __init__(
@@ -136,7 +204,31 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Adagrad that forgets: v ← alpha·v + (1 − alpha)·g², p ← p − lr·g / (√v + eps). State: `square_average` (v)."""
+    """AdaGrad with a moving average: v ← alpha·v + (1 − alpha)·g², p ← p − lr·g / (√v + eps).
+
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups with options of their own: ``{"params": parameters, "lr": 0.1}``.
+    lr : float, default 1e-2
+        Learning rate.
+    alpha : float, default 0.99
+        Weight of the past in the moving average.
+    eps : float, default 1e-8
+        Added to the root.
+    weight_decay : float, default 0.0
+        Factor of the parameters that is added to their gradients.
+    maximize : bool, default False
+        Climb instead of descend.
+
+    Notes
+    -----
+    v ← alpha·v + (1 − alpha)·g² and p ← p − lr·g / (√v + eps). State: `square_average` (v).
+
+    References
+    ----------
+    Tieleman & Hinton, "Lecture 6.5: RMSProp", Coursera, 2012.
+    """
 
     def __init__(
         self,
@@ -166,8 +258,29 @@ class RMSprop(Optimizer):
 class Adadelta(Optimizer):
     """Steps in the unit of the parameter: d = √((u + eps)/(v + eps))·g, p ← p − lr·d.
 
-    v and u are moving averages, with weight 1 − rho on the newest, of g² and of d². State: `square_average` (v),
-    `delta_average` (u).
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups with options of their own: ``{"params": parameters, "lr": 0.1}``.
+    lr : float, default 1.0
+        Learning rate.
+    rho : float, default 0.9
+        Weight of the past in both moving averages.
+    eps : float, default 1e-6
+        Added to both averages.
+    weight_decay : float, default 0.0
+        Factor of the parameters that is added to their gradients.
+    maximize : bool, default False
+        Climb instead of descend.
+
+    Notes
+    -----
+    v ← rho·v + (1 − rho)·g², d = √((u + eps)/(v + eps))·g, u ← rho·u + (1 − rho)·d² and p ← p − lr·d. State:
+    `square_average` (v), `delta_average` (u).
+
+    References
+    ----------
+    Zeiler, "ADADELTA: an adaptive learning rate method", arXiv:1212.5701.
     """
 
     def __init__(
@@ -196,11 +309,37 @@ class Adadelta(Optimizer):
 
 
 class Adam(Optimizer):
-    """Momentum with a rate for each parameter: p ← p − lr·(m/c1) / (√(v/c2) + eps).
+    """Momentum with a learning rate per element: p ← p − lr·(m/c1) / (√(v/c2) + eps).
 
-    m and v are moving averages of g and g² with betas (beta1, beta2); c1 = 1 − beta1^t and c2 = 1 − beta2^t correct
-    for their start at zero. eps_hat: p ← p − lr·(√c2/c1)·m / (√v + eps) instead, as in scikit-learn and TensorFlow.
-    amsgrad: the largest v so far takes v's place. State: `m`, `v`, `step` (t, one a group), and `v_max` with amsgrad.
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups with options of their own: ``{"params": parameters, "lr": 0.1}``.
+    lr : float, default 1e-3
+        Learning rate.
+    betas : (float, float), default (0.9, 0.999)
+        Weights of the past in the moving averages of g and g².
+    eps : float, default 1e-8
+        Added to the root.
+    eps_hat : bool, default False
+        Add eps before the correction of v, as scikit-learn and TensorFlow do.
+    weight_decay : float, default 0.0
+        Factor of the parameters that is added to their gradients.
+    amsgrad : bool, default False
+        Divide by the largest v so far.
+    maximize : bool, default False
+        Climb instead of descend.
+
+    Notes
+    -----
+    m ← beta1·m + (1 − beta1)·g, v ← beta2·v + (1 − beta2)·g² and p ← p − lr·(m/c1) / (√(v/c2) + eps) in step t, where
+    c1 = 1 − beta1^t and c2 = 1 − beta2^t correct for the start at zero. With eps_hat,
+    p ← p − lr·(√c2/c1)·m / (√v + eps). State: `m`, `v`, `step` (t, one per group), and `v_max` with amsgrad.
+
+    References
+    ----------
+    Kingma & Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980. Reddi, Kale & Kumar, "On the convergence
+    of Adam and beyond", ICLR 2018 (amsgrad).
     """
 
     def __init__(
@@ -249,7 +388,35 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay does not pass through the averages: p ← p − lr·weight_decay·p, then Adam's step."""
+    """Adam with decoupled weight decay: p ← p − lr·weight_decay·p, then Adam's step.
+
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        Parameters, or parameter groups with options of their own: ``{"params": parameters, "lr": 0.1}``.
+    lr : float, default 1e-3
+        Learning rate.
+    betas : (float, float), default (0.9, 0.999)
+        Weights of the past in the moving averages of g and g².
+    eps : float, default 1e-8
+        Added to the root.
+    eps_hat : bool, default False
+        Add eps before the correction of v, as scikit-learn and TensorFlow do.
+    weight_decay : float, default 1e-2
+        Factor of the parameters that each step subtracts, times lr.
+    amsgrad : bool, default False
+        Divide by the largest v so far.
+    maximize : bool, default False
+        Climb instead of descend.
+
+    Notes
+    -----
+    p ← p − lr·weight_decay·p, and then the step of `Adam`. The decay does not pass through the moving averages.
+
+    References
+    ----------
+    Loshchilov & Hutter, "Decoupled weight decay regularization", arXiv:1711.05101.
+    """
 
     decoupled = True
 

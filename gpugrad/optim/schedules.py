@@ -1,9 +1,9 @@
 """Schedules: the learning rate as a function of the steps taken. Names, formulas and defaults are PyTorch's.
 
-All but one are closed forms of the number of steps and the rate that each parameter group began with, so a training
-that is resumed goes on exactly. They set `optimizer.param_groups[i]["lr"]`; a recorded step sees it change.
+All except ReduceLROnPlateau are closed forms of the number of steps and the first rate of each parameter group, so a
+resumed run continues exactly. They set ``optimizer.param_groups[i]["lr"]``, and a recorded step uses the new rate.
 
-Lengths that are left out (None) are filled by `prepare`, which a Trainer calls when it knows how long it will train.
+`prepare` fills in the missing lengths (None); a Trainer calls it once it knows the length of the run.
 """
 
 from __future__ import annotations
@@ -13,50 +13,117 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, CheckpointError, RecordingError, choose
+from .arguments import CheckedCall, changed_options, show
 from .groups import check_number
 from .optimizer import Optimizer
 
 
-class Schedule:
-    """Base of the schedules, and of your own: define `rate`.
+class Schedule(CheckedCall):
+    """Base class of the schedules, and of your own: define `rate`.
 
-    interval: what `step` counts, and when a Trainer calls it: after each "step" of the optimizer, after each "epoch",
-        or "plateau": after each epoch with a metric.
+    Copied together with its optimizer, with `copy.deepcopy` or pickle, a schedule sets the rates of the copy.
 
-    Attributes: `optimizer`, `interval`, `base_lrs` (of each parameter group, what the schedule is relative to: the rate
-    that it had when the schedule was made), `steps` (taken so far).
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    interval : {"step", "epoch"}
+        Unit that `step` counts: a Trainer calls it after each step of the optimizer, or after each epoch.
+
+    Attributes
+    ----------
+    base_lrs : list of float
+        Reference rate of each parameter group: its rate when the schedule was created, or when the group was added.
+    interval : {"step", "epoch", "plateau"}
+        As passed; "plateau" is after each epoch, with a metric.
+    optimizer : Optimizer
+        As passed.
+    steps : int
+        Calls of `step` so far.
+
+    Raises
+    ------
+    ArgumentError
+        If the optimizer is not one, or a value is outside what the schedule accepts.
     """
 
+    _first = "the optimizer"
+
     def __init__(self, optimizer: Optimizer, interval: str) -> None:
-        self.optimizer = optimizer
+        self.optimizer = check_optimizer(optimizer)
         self.interval = choose("interval", interval, ("step", "epoch"))
         self.base_lrs = [float(group["lr"]) for group in optimizer.param_groups]
         self.steps = 0
         self._training: dict[str, int] | None = None
 
-    # ---- what a schedule says ----
+    def __repr__(self) -> str:
+        """Return a summary in one line."""
+        options = changed_options(type(self), {name: getattr(self, name) for name in self._settings()})
+        shown = [f"{name}={show(value)}" for name, value in options.items()]
+        rates = [show(rate) for rate in self.get_last_lr()]
+        lr = rates[0] if len(rates) == 1 else f"[{', '.join(rates)}]"
+        unit = "step" if self.interval == "step" else "epoch"
+        return f"{type(self).__name__}({', '.join([*shown, f'{unit} {self.steps}', f'lr={lr}'])})"
+
+    # ---- overridden by schedules ----
 
     def rate(self, base: float, t: int) -> float:
-        """The learning rate after t steps of a parameter group whose rate in `base_lrs` is `base`."""
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        base : float
+            Rate of the parameter group in `base_lrs`.
+        t : int
+            Steps taken.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         raise NotImplementedError
 
     def _settings(self) -> dict[str, Any]:
-        """What the rate depends on besides; saved with the state, by the names of the attributes."""
+        """Return the other values that the rate depends on, by attribute; saved with the state."""
         return {}
 
     def _unknown(self) -> bool:
-        """Whether a length is missing that only `prepare` can fill."""
+        """Return whether a length is missing that only `prepare` can fill in."""
         return False
 
     # ---- use ----
 
     def prepare(self, *, total_steps: int, steps_per_epoch: int, epochs: int) -> None:
-        """Say how long the training will be, from its very first step; fills the lengths that were left out."""
+        """Set the length of the run, counted from its first step; fills in the missing lengths.
+
+        Parameters
+        ----------
+        total_steps : int
+            Steps of the optimizer in the run.
+        steps_per_epoch : int
+            Steps of the optimizer per epoch.
+        epochs : int
+            Epochs in the run.
+        """
         self._training = {"step": total_steps, "epoch": epochs}
         self._apply()
 
     def step(self, metric: float | None = None) -> None:
-        """Count one step, or epoch, and set the learning rates; `metric` is for ReduceLROnPlateau alone."""
+        """Count one step, or epoch, and set the learning rates.
+
+        Parameters
+        ----------
+        metric : float, optional
+            Only for `ReduceLROnPlateau`; the other schedules ignore it.
+
+        Raises
+        ------
+        ArgumentError
+            If the length of the run is unknown.
+        RecordingError
+            If it is called inside a recorded step.
+        """
         refuse_recording(self.optimizer)
         if self._unknown():
             raise ArgumentError(
@@ -67,28 +134,57 @@ class Schedule:
         self._apply()
 
     def get_last_lr(self) -> list[float]:
-        """The learning rate of each parameter group."""
+        """Return the learning rate of each parameter group.
+
+        Returns
+        -------
+        list of float
+            One rate per group.
+        """
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next rates depend on, as JSON can hold it."""
+        """Return what the next rates depend on, as JSON can hold it.
+
+        Returns
+        -------
+        dict
+            Steps so far, reference rates and settings.
+        """
+        self._follow_groups()
         return {"steps": self.steps, "base_lrs": list(self.base_lrs), "settings": self._settings()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave. Raises CheckpointError if it is of another schedule or optimizer."""
+        """Continue from a `state_dict`.
+
+        Parameters
+        ----------
+        state_dict : mapping
+            Result of `state_dict` of a schedule of the same class.
+
+        Raises
+        ------
+        CheckpointError
+            If it belongs to another schedule or optimizer.
+        """
         self._check_state(state_dict, "base_lrs")
         self._check_settings(state_dict["settings"])
         self.steps, self.base_lrs = state_dict["steps"], list(state_dict["base_lrs"])
         self._load_settings(state_dict["settings"])
         self._apply()
 
+    def _follow_groups(self) -> None:
+        """Add the reference rates of parameter groups that were added since."""
+        self.base_lrs += [float(group["lr"]) for group in self.optimizer.param_groups[len(self.base_lrs) :]]
+
     def _apply(self) -> None:
+        self._follow_groups()
         if not self._unknown():
             for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
                 group["lr"] = self.rate(base, self.steps)
 
     def _length(self, given: int | None) -> int:
-        """A length that was given, or else the whole training, counted as `step` counts."""
+        """Return a given length, or the length of the run in the unit of `step`."""
         if given is not None:
             return given
         assert self._training is not None, "prepare() has not been called"
@@ -98,7 +194,7 @@ class Schedule:
         """Refuse a state with other entries, or with rates for another number of parameter groups."""
         name = type(self).__name__
         if not isinstance(found, Mapping) or set(found) != set(self.state_dict()):
-            raise CheckpointError(f"the state is not one of {name}: it was written with another schedule")
+            raise CheckpointError(f"the state does not belong to {name}: it was written with another schedule")
         if len(found[rates]) != len(self.optimizer.param_groups):
             raise CheckpointError(
                 f"the state of {name} has {len(found[rates])} parameter groups, the optimizer has "
@@ -118,7 +214,18 @@ class Schedule:
             setattr(self, name, value)
 
 
+def check_optimizer(optimizer: Any) -> Optimizer:
+    """Refuse anything except an optimizer."""
+    if not isinstance(optimizer, Optimizer):
+        given = "None" if optimizer is None else f"a {type(optimizer).__name__}"
+        raise ArgumentError(
+            f"optimizer is {given}, expected an optimizer: pass optim.Adam(model.parameters()), for instance"
+        )
+    return optimizer
+
+
 def refuse_recording(optimizer: Optimizer) -> None:
+    """Refuse to step inside a recorded step."""
     if optimizer.flat.device.recorder is not None:
         raise RecordingError(
             "a schedule stepped inside a recorded step, where a replay passes over it: step it outside"
@@ -126,7 +233,7 @@ def refuse_recording(optimizer: Optimizer) -> None:
 
 
 def check_steps(name: str, value: Any, low: int = 1, *, optional: bool = True) -> None:
-    """Refuse what is no integer of at least `low`; None passes where it is optional, a length yet to be filled."""
+    """Refuse anything except an integer of at least `low`, or None if it is optional: a length to be filled in."""
     if optional and value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < low:
@@ -135,17 +242,57 @@ def check_steps(name: str, value: Any, low: int = 1, *, optional: bool = True) -
 
 
 class Constant(Schedule):
-    """The learning rate stays as it is. (PyTorch's ConstantLR is another thing: a lower rate for the first steps.)"""
+    """Keep the learning rate constant.
+
+    (PyTorch's ConstantLR differs: it lowers the rate of the first steps.)
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    interval : {"step", "epoch"}, default "epoch"
+        Unit that `step` counts.
+    """
 
     def __init__(self, optimizer: Optimizer, *, interval: str = "epoch") -> None:
         super().__init__(optimizer, interval)
 
     def rate(self, base: float, t: int) -> float:
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        base : float
+            Reference rate of the parameter group.
+        t : int
+            Steps taken.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         return base
 
 
 class StepLR(Schedule):
-    """base·gamma^⌊t/step_size⌋: a fall every step_size epochs. step_size None: a third of the training."""
+    """Multiply the learning rate by gamma every step_size epochs: base·gamma^⌊t/step_size⌋.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    step_size : int, optional
+        Epochs between two changes; None uses a third of the run.
+    gamma : float, default 0.1
+        Factor, more than 0.
+    interval : {"step", "epoch"}, default "epoch"
+        Unit that `step` counts.
+
+    Notes
+    -----
+    The rate after t epochs is base·gamma^⌊t/step_size⌋.
+    """
 
     def __init__(
         self, optimizer: Optimizer, step_size: int | None = None, gamma: float = 0.1, *, interval: str = "epoch"
@@ -162,12 +309,40 @@ class StepLR(Schedule):
         return self.step_size is None and self._training is None
 
     def rate(self, base: float, t: int) -> float:
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        base : float
+            Reference rate of the parameter group.
+        t : int
+            Steps taken.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         size = self.step_size or max(1, self._length(None) // 3)
         return base * self.gamma ** (t // size)
 
 
 class ExponentialLR(Schedule):
-    """base·gamma^t. gamma None: so that the rate ends at 1 % of where it began."""
+    """Multiply the learning rate by gamma every epoch: base·gamma^t.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    gamma : float, optional
+        Factor, more than 0; None chooses it so that the run ends at 1 % of the first rate.
+    interval : {"step", "epoch"}, default "epoch"
+        Unit that `step` counts.
+
+    Notes
+    -----
+    The rate after t epochs is base·gamma^t.
+    """
 
     END = 0.01
 
@@ -184,13 +359,45 @@ class ExponentialLR(Schedule):
         return self.gamma is None and self._training is None
 
     def rate(self, base: float, t: int) -> float:
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        base : float
+            Reference rate of the parameter group.
+        t : int
+            Steps taken.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         return base * (self.END ** (t / self._length(None)) if self.gamma is None else self.gamma**t)
 
 
 class CosineAnnealingLR(Schedule):
-    """eta_min + (base − eta_min)·(1 + cos(π·t/T_max))/2; beyond T_max it rises again, as in PyTorch.
+    """Lower the learning rate along half a cosine: eta_min + (base − eta_min)·(1 + cos(π·t/T_max))/2.
 
-    T_max: steps from the first rate to eta_min; None: the whole training. Loshchilov & Hutter, arXiv:1608.03983.
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    T_max : int, optional
+        Steps from the first rate to eta_min; None uses the length of the run.
+    eta_min : float, default 0.0
+        Last rate.
+    interval : {"step", "epoch"}, default "step"
+        Unit that `step` counts.
+
+    Notes
+    -----
+    The rate after t steps is eta_min + (base − eta_min)·(1 + cos(π·t/T_max))/2. After T_max it rises again, as in
+    PyTorch.
+
+    References
+    ----------
+    Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", arXiv:1608.03983.
     """
 
     def __init__(
@@ -208,19 +415,57 @@ class CosineAnnealingLR(Schedule):
         return self.T_max is None and self._training is None
 
     def rate(self, base: float, t: int) -> float:
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        base : float
+            Reference rate of the parameter group.
+        t : int
+            Steps taken.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         return _cosine(base, self.eta_min, t / self._length(self.T_max))
 
 
 def _cosine(start: float, end: float, share: float) -> float:
-    """From start to end along half a cosine."""
+    """Return the value from start to end along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
 class OneCycleLR(Schedule):
-    """Up along a cosine from max_lr/div_factor to max_lr, then down to that start divided by final_div_factor.
+    """Raise the learning rate along half a cosine, then lower it along another.
 
-    max_lr: one for all groups, or one each; None: the rate that each group has. total_steps: of both parts; None: the
-    whole training; beyond it the rate stays. pct_start: the share of the way up. Momentum is not cycled. Smith & Topin,
+    Momentum is not cycled.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    max_lr : float or sequence of float, optional
+        Highest rate, of all groups or of each; None uses the rate of each group.
+    total_steps : int, optional
+        Steps up and down together, after which the rate is constant; None uses the length of the run.
+    pct_start : float, default 0.3
+        Share of the steps on the way up.
+    div_factor : float, default 25.0
+        Highest rate divided by the first.
+    final_div_factor : float, default 1e4
+        First rate divided by the last.
+    interval : {"step", "epoch"}, default "step"
+        Unit that `step` counts.
+
+    Notes
+    -----
+    The rate rises from max_lr/div_factor to max_lr and falls to max_lr/(div_factor·final_div_factor).
+
+    References
+    ----------
+    Smith & Topin, "Super-convergence: very fast training of neural networks using large learning rates",
     arXiv:1708.07120.
     """
 
@@ -260,9 +505,23 @@ class OneCycleLR(Schedule):
         return self.total_steps is None and self._training is None
 
     def rate(self, base: float, t: int) -> float:
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        base : float
+            Reference rate of the parameter group.
+        t : int
+            Steps taken.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         total, start = self._length(self.total_steps), base / self.div_factor
         last = total - 1
-        turn = self.pct_start * total - 1  # the step with the highest rate; before the first one if there is no way up
+        turn = self.pct_start * total - 1  # the step of the highest rate; negative if there is no way up
         t = min(t, last)
         if t <= turn:
             return _cosine(start, base, t / turn if turn > 0 else 1.0)
@@ -270,10 +529,30 @@ class OneCycleLR(Schedule):
 
 
 class LinearWarmup(Schedule):
-    """From start_factor·base up to base in warmup_steps equal parts, and then another schedule, or the rate stays.
+    """Raise the learning rate in equal parts, then follow another schedule or keep it.
 
-    warmup_steps None: the first twentieth of the training. then: made over the same optimizer before this one, and
-    counting the same; its step 0 is the end of the warm-up. The ramp is that of PyTorch's LinearLR.
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Optimizer whose learning rates it sets.
+    warmup_steps : int, optional
+        Steps of the warm-up; None uses the first twentieth of the run.
+    start_factor : float, default 0.01
+        First rate, as a share of the reference rate.
+    then : Schedule, optional
+        Schedule after the warm-up, created over the same optimizer before this one and with the same interval. Its step
+        0 is the end of the warm-up. None keeps the rate.
+    interval : {"step", "epoch"}, default "step"
+        Unit that `step` counts.
+
+    Notes
+    -----
+    The rate after t steps of the warm-up is base·(start_factor + (1 − start_factor)·t/warmup_steps), as in PyTorch's
+    LinearLR.
+
+    References
+    ----------
+    Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", arXiv:1706.02677.
     """
 
     def __init__(
@@ -291,7 +570,7 @@ class LinearWarmup(Schedule):
             raise ArgumentError(f"start_factor is {start_factor!r}, expected a share in [0, 1]")
         if then is not None:
             if then.optimizer is not optimizer:
-                raise ArgumentError("then is a schedule of another optimizer: make it over the same one")
+                raise ArgumentError("then is a schedule of another optimizer: create it with the same one")
             if then.interval != interval:
                 raise ArgumentError(
                     f"then counts {then.interval}s, the warm-up counts {interval}s: pass the same interval to both"
@@ -301,6 +580,17 @@ class LinearWarmup(Schedule):
         self._apply()
 
     def prepare(self, *, total_steps: int, steps_per_epoch: int, epochs: int) -> None:
+        """Set the length of the run, and of the schedule after the warm-up.
+
+        Parameters
+        ----------
+        total_steps : int
+            Steps of the optimizer in the run.
+        steps_per_epoch : int
+            Steps of the optimizer per epoch.
+        epochs : int
+            Epochs in the run.
+        """
         self._training = {"step": total_steps, "epoch": epochs}
         if self.then is not None:
             rest = {"step": total_steps, "epoch": epochs}
@@ -319,7 +609,7 @@ class LinearWarmup(Schedule):
         super()._check_settings(found)
         if (self.then is None) != (found["then"] is None):
             raise CheckpointError(
-                "the state and this LinearWarmup differ in what comes after it: make it with the same one"
+                "the state and this LinearWarmup differ in the schedule after the warm-up: make it with the same one"
             )
         if self.then is not None:
             self.then._check_settings(found["then"])
@@ -334,6 +624,20 @@ class LinearWarmup(Schedule):
         return then_unknown or (self.warmup_steps is None and self._training is None)
 
     def rate(self, base: float, t: int) -> float:
+        """Return the learning rate after t steps.
+
+        Parameters
+        ----------
+        base : float
+            Reference rate of the parameter group.
+        t : int
+            Steps taken.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         warmup = self._warmup()
         if t >= warmup:
             return base if self.then is None else self.then.rate(base, t - warmup)

@@ -1,8 +1,9 @@
-"""What can be hung into a training run."""
+"""Callbacks for `Trainer.fit` and the estimators."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,20 +12,19 @@ from ..engine.device import Device
 from ..errors import ArgumentError, choose
 from ..optim import Optimizer
 from .history import History
+from .inherited import inherit_docs
+from .values import check_count, check_flag, describe, is_number
 
 
 class Model(Protocol):
-    """Whatever has weights to keep."""
+    """An object with weights to keep."""
 
     def state_dict(self) -> dict[str, np.ndarray]: ...
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None: ...
 
 
 class Training(Protocol):
-    """What a callback sees of the run that calls it: a Trainer, or the fit of an estimator.
-
-    `model`, `optimizer`, `device`, `history`; `epoch` and `steps`, trained so far.
-    """
+    """A run as callbacks see it: a Trainer, or the fit of an estimator; `epoch` and `steps` count from its start."""
 
     @property
     def model(self) -> Model: ...
@@ -42,46 +42,137 @@ class Training(Protocol):
         """End the run after the running epoch."""
 
     def running_loss(self) -> tuple[float, int]:
-        """Of the running epoch so far: the sum of the losses of its rows, and their number; waits for the device."""
+        """Return the sum of the losses of the running epoch's rows so far, and their number; waits for the device."""
 
 
 class Callback:
-    """Base of callbacks; override what is needed. `trainer.stop("reason")` in any of them ends the training."""
+    """Base of callbacks: override the methods that you need.
+
+    Any method may call `trainer.stop("reason")` to end the run.
+    """
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, value in vars(self).items():
+            value = str(value) if isinstance(value, Path) else value
+            if not name.startswith("_") and isinstance(value, str | bool | int | float):
+                shown.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def on_fit_begin(self, trainer: Training) -> None:
-        """Before anything else; where a checkpoint is resumed, it is loaded after this."""
+        """Run first in `fit`; a checkpoint to resume is loaded afterwards.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The run.
+        """
 
     def on_epoch_begin(self, trainer: Training, epoch: int) -> None:
-        """Before an epoch, counted from 0 over the whole training; to stop here is to leave it out."""
+        """Run before an epoch. Calling `trainer.stop` here skips this epoch.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The run.
+        epoch : int
+            Epochs trained before, over all of the run.
+        """
 
     def on_step_begin(self, trainer: Training, step: int) -> None:
-        """Before each optimizer step, counted from 0 over the whole training."""
+        """Run before each optimizer step.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The run.
+        step : int
+            Steps taken before, over all of the run.
+        """
 
     def on_step_end(self, trainer: Training, step: int) -> None:
-        """After each optimizer step, counted from 1 over the whole training; reading a loss waits for the device."""
+        """Run after each optimizer step; reading a loss waits for the device.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The run.
+        step : int
+            Steps taken, over all of the run.
+        """
 
     def on_epoch_end(self, trainer: Training, record: dict[str, Any]) -> None:
-        """After validation; `record` is the epoch's entry in the history; numbers and texts may be added."""
+        """Run after validation.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The run.
+        record : dict
+            The epoch's entry in the history. Numbers and strings may be added.
+        """
 
     def on_fit_end(self, trainer: Training) -> None:
-        """After the last epoch, and after an interrupt; not after an error."""
+        """Run after the last epoch, and after an interrupt; not after an error.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The run.
+        """
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must keep of this callback: plain values, and under "arrays" a dict of NumPy arrays."""
+        """Return the state of this callback for a checkpoint.
+
+        Returns
+        -------
+        dict
+            Values that JSON can hold, and under "arrays" a dict of NumPy arrays.
+        """
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave; "arrays" is always there."""
+        """Restore a state that `state_dict` returned.
+
+        Parameters
+        ----------
+        state : dict
+            The state; "arrays" is always in it.
+        """
 
 
+@inherit_docs
 class EarlyStopping(Callback):
-    """End the training when a value has not improved for `patience` epochs, and restore the weights of its best epoch.
+    """End the run when a value has not improved for `patience` epochs, and restore the weights of its best epoch.
 
-    They are restored however the training ends, after an interrupt too. monitor: a name in the history's records;
-    None: validation_loss with validation data, else train_loss. mode: "min" or "max"; None: "max" for accuracy and r2,
-    else "min". min_delta: the least change that counts. A value that is NaN is no improvement. Each `fit` begins anew.
+    They are restored however the run ends, after an interrupt too. A value of NaN is no improvement. Each `fit` starts
+    afresh.
 
-    Attributes: `best` and `best_epoch`, the best value of the last training and its epoch, None if there was none.
+    Parameters
+    ----------
+    patience : int, default 10
+        Epochs to wait for an improvement.
+    monitor : str, optional
+        The name of a value in the history's records. By default "validation_loss" with validation data, otherwise
+        "train_loss".
+    min_delta : float, default 0.0
+        A change up to this is no improvement.
+    mode : {"min", "max"}, optional
+        Whether lower or higher is better. By default "max" for accuracy and r2, otherwise "min".
+    restore_best : bool, default True
+        Whether to restore the weights of the best epoch.
+
+    Attributes
+    ----------
+    best : float or None
+        The best value of the last run.
+    best_epoch : int or None
+        The epoch of the best value.
+
+    Raises
+    ------
+    ArgumentError
+        If a parameter is outside its range.
     """
 
     def __init__(
@@ -93,12 +184,12 @@ class EarlyStopping(Callback):
         mode: str | None = None,
         restore_best: bool = True,
     ) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int | np.integer) or patience < 1:
-            raise ArgumentError(
-                f"patience is {patience!r}, expected an integer of at least 1: the epochs to wait for progress"
-            )
-        if not 0 <= min_delta < math.inf:
-            raise ArgumentError(f"min_delta is {min_delta}, expected a number of at least 0")
+        check_count("patience", patience, "the epochs to wait for an improvement")
+        if not (monitor is None or isinstance(monitor, str)):
+            raise ArgumentError(f"monitor is {describe(monitor)}, expected the name of a value in the history, or None")
+        if not is_number(min_delta) or not 0 <= min_delta < math.inf:
+            raise ArgumentError(f"min_delta is {describe(min_delta)}, expected a number of at least 0")
+        check_flag("restore_best", restore_best)
         self.patience = patience
         self.monitor = monitor
         self.min_delta = min_delta
@@ -106,14 +197,14 @@ class EarlyStopping(Callback):
         self.restore_best = restore_best
         self.best: float | None = None
         self.best_epoch: int | None = None
-        self._first_epoch = 0  # of this fit: patience counts from it until there is a best epoch
+        self._first_epoch = 0  # epochs before this fit: patience counts from here until there is a best epoch
         self._weights: dict[str, np.ndarray] = {}
 
     def on_fit_begin(self, trainer: Training) -> None:
         self.best = self.best_epoch = None
         self._first_epoch, self._weights = trainer.epoch, {}
 
-    # The decision falls before an epoch, so that a training that is resumed after its last one ends there too.
+    # Decide at epoch start, so that resuming a finished run stops immediately.
     def on_epoch_begin(self, trainer: Training, epoch: int) -> None:
         since = self._first_epoch if self.best_epoch is None else self.best_epoch
         if epoch - since >= self.patience:
@@ -135,7 +226,10 @@ class EarlyStopping(Callback):
 
     def on_fit_end(self, trainer: Training) -> None:
         if self._weights:
-            trainer.model.load_state_dict(self._weights)
+            weights = trainer.model.state_dict()  # written in place, since it has the layouts of the matrices
+            for name, array in self._weights.items():
+                weights[name][...] = array
+            trainer.model.load_state_dict(weights)
             self._weights = {}
 
     def _name(self, record: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What can be trained on: features, targets and weights, checked on the host before anything runs."""
+"""Checks of features, targets and weights on the host, before anything runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from ..data.inputs import as_array
 from ..errors import ArgumentError, DataError
 
-CHECKED_BYTES = 8 * 1024**2  # at a time, so that a check of a memory map needs no memory of its size
-STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))
+CHECKED_BYTES = 8 * 1024**2  # bytes per block, so that a check does not read a whole memory map into memory
+STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))  # dtypes that `gather` reads
 
 
 def check_features(x: Any, name: str = "x") -> np.ndarray:
-    """Features as a C-contiguous array (rows, features) in a dtype that `gather` reads; all finite.
+    """Return features as a C-contiguous array (rows, features) in a dtype that `gather` reads; all finite.
 
-    x: whatever `as_array` takes. uint8 and floats keep their dtype, and their memory where they are C-contiguous: a
-    memory map stays one. Other numbers become float32. Raises DataError.
+    Accepts everything that `as_array` accepts. uint8 and floats keep their dtype and, if they are C-contiguous, their
+    memory: a memory map stays a memory map. Other numbers become float32. Raises DataError.
     """
     x = as_array(x, name)
     if x.dtype not in STORED:
@@ -33,11 +33,11 @@ def check_features(x: Any, name: str = "x") -> np.ndarray:
 
 
 def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarray:
-    """Class labels (rows,) or (rows, 1) as int32 (rows,), each in 0 … n_classes − 1. Raises DataError."""
+    """Return class labels (rows,) or (rows, 1) as int32 (rows,), each in 0 … n_classes − 1; raise DataError."""
     y = as_array(y, name)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    _check_shape(y, (rows,), name)
+    _check_shape(y, (rows,), name, "one label per row of x")
     if y.dtype.kind not in "biu":
         raise DataError(
             f"{name} has dtype {y.dtype}, expected integer class labels: encode them as 0 … {n_classes - 1}"
@@ -46,43 +46,45 @@ def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarr
     if outside.size:
         raise DataError(
             f"{name} holds the label {y[outside[0]]} in row {outside[0]}, expected 0 … {n_classes - 1}: "
-            "the model has one output for each class"
+            "the model has one output per class"
         )
     return np.ascontiguousarray(y, np.int32)
 
 
 def check_targets(y: Any, rows: int, n_out: int, name: str = "y") -> np.ndarray:
-    """Real-valued targets as floats (rows, n_out), all finite; (rows,) is one output. Raises DataError."""
+    """Return real-valued targets as finite floats (rows, n_out), where (rows,) is one output; raise DataError."""
     y = as_array(y, name)
     if y.dtype.kind not in "biuf":
         raise DataError(f"{name} has dtype {y.dtype}, expected numbers: encode text and categories first")
     if y.ndim == 1:
         y = y[:, None]
-    _check_shape(y, (rows, n_out), name)
+    _check_shape(y, (rows, n_out), name, "one row per row of x, one column per model output")
     y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float32)
     _check_finite(y, name)
     return np.ascontiguousarray(y)
 
 
-def check_weights(weight: Any, rows: int, name: str = "sample_weight") -> np.ndarray:
-    """Weights as float64 (rows,): finite, not negative, not all zero. Raises DataError."""
+def check_weights(weight: Any, rows: int, name: str = "sample_weight", unit: str = "row of x") -> np.ndarray:
+    """Return weights as float64 (rows,): finite, not negative, not all zero; raise DataError."""
     weight = as_array(weight, name)
     if weight.dtype.kind not in "biuf":
-        raise DataError(f"{name} has dtype {weight.dtype}, expected numbers")
-    if weight.shape != (rows,):
-        raise DataError(f"{name} has shape {weight.shape}, expected {(rows,)}: one weight for each")
+        raise DataError(f"{name} has dtype {weight.dtype}, expected numbers: one weight per {unit}")
+    _check_shape(weight, (rows,), name, f"one weight per {unit}")
     weight = weight.astype(np.float64)
     _check_finite(weight, name)
     if (weight < 0).any() or not weight.any():
-        raise DataError(f"{name} must hold no negative weight and at least one positive one: its sum is {weight.sum()}")
+        raise DataError(
+            f"{name} has the sum {weight.sum()} and the minimum {weight.min()}, expected no negative weight and at "
+            "least one positive one"
+        )
     return weight
 
 
 def class_weights(class_weight: Any, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """The weight of each row (rows,) from "balanced", a dict {label: weight} or a sequence with one for each class.
+    """Return the weight of each row (rows,) from "balanced", a dict {label: weight} or a sequence per class.
 
-    "balanced": rows / (n_classes · rows of the class), as in scikit-learn. A label that the dict leaves out has the
-    weight 1. Raises ArgumentError for an unknown word or label, DataError for weights that cannot be.
+    "balanced": rows / (n_classes · rows of the class), as in scikit-learn. A label that the dict omits has the weight
+    1. Raises ArgumentError for an unknown word or label, DataError for impossible weights.
     """
     if isinstance(class_weight, str):
         if class_weight != "balanced":
@@ -98,14 +100,12 @@ def class_weights(class_weight: Any, labels: np.ndarray, n_classes: int) -> np.n
         table = [class_weight.get(label, 1.0) for label in range(n_classes)]
     else:
         table = class_weight
-    return check_weights(table, n_classes, "class_weight")[labels]
+    return check_weights(table, n_classes, "class_weight", "class")[labels]
 
 
-def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str, meaning: str) -> None:
     if array.shape != shape:
-        raise DataError(
-            f"{name} has shape {array.shape}, expected {shape}: as many rows as x, and what the model puts out"
-        )
+        raise DataError(f"{name} has shape {array.shape}, expected {shape}: {meaning}")
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:
@@ -118,5 +118,5 @@ def _check_finite(array: np.ndarray, name: str) -> None:
             first, *rest = (int(i) for i in np.argwhere(~finite)[0])
             place = (start + first, *rest)
             raise DataError(
-                f"{name} holds {array[place]} at {place}, expected finite numbers: remove the row or fill the value in"
+                f"{name} holds {array[place]} at {place}, expected finite numbers: remove the row or fill in the value"
             )

@@ -1,4 +1,4 @@
-"""Find the first operation of a training that produces a NaN or an infinity."""
+"""Find the first operation of a run that produces NaN or infinity."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .task import State, Task
 
 
 class NonFiniteWatch:
-    """An observer of a device that looks at every result: `with device.observe(watch): step()`.
+    """Observe every result of a device: `with device.observe(watch): step()`.
 
-    It waits for each launch and reads its results, so it is for a step that is known to be bad. Attribute: `first`,
-    a sentence about the first launch that wrote a NaN or an infinity, or None.
+    It waits for each launch and reads its results, so use it only for a step that is known to fail. Attribute: `first`,
+    a sentence about the first launch that wrote NaN or infinity, or None.
     """
 
     def __init__(self, device: Device) -> None:
@@ -43,10 +43,10 @@ class NonFiniteWatch:
 
 
 def explain_non_finite(task: Task, good: State, between: Sequence[dict[str, Any]], hooks: Sequence[Callback]) -> str:
-    """Go back to a good state, train the epochs `between` again, and watch the next one; say where it fails.
+    """Restore a good state, train the epochs `between` again, watch the next one, and return where it fails.
 
-    An epoch that is run again gives the same bits, so the fault is met again, unless a callback caused it. The task is
-    left in the good state.
+    An epoch that is run again is bit-for-bit identical, so the fault occurs again unless a callback caused it. The task
+    is left in the good state.
     """
     states.restore(task, good, hooks)
     watch, bad_step = NonFiniteWatch(task.device), 0
@@ -68,11 +68,11 @@ def explain_non_finite(task: Task, good: State, between: Sequence[dict[str, Any]
 
 
 class _Found(Exception):
-    """The watched epoch has met its first fault."""
+    """The watched epoch had its first fault."""
 
 
 class _Halt(Callback):
-    """Ends a run of an epoch at the end of the step that a watch found fault with."""
+    """End an epoch after the step in which a watch found the first fault."""
 
     def __init__(self, watch: NonFiniteWatch) -> None:
         self._watch = watch
@@ -91,5 +91,5 @@ def _written(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> Iterator[tu
         yield "its result", scalars["out"]
     elif launch.__name__ == "__setitem__":
         yield "its result", launch.__self__
-    elif arrays and hasattr(arrays[0], "dtype"):  # copyto and its kind write to their first argument
+    elif arrays and hasattr(arrays[0], "dtype"):  # copyto and similar functions write to their first argument
         yield "its result", arrays[0]

@@ -1,4 +1,4 @@
-"""One epoch: every minibatch once."""
+"""One epoch of training: every minibatch once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .task import Step, Task
 def run_epoch(
     task: Task, step: Step, hooks: Sequence[Callback] = (), bar: Progress | None = None, rate: float | None = None
 ) -> dict[str, Any]:
-    """Train one epoch; return its record. rate: the learning rate of an epoch that is run again."""
+    """Train one epoch and return its record; `rate` is the learning rate of an epoch that is run again."""
     start = time.perf_counter()
     task.rows_so_far = 0
     task.begin_epoch(rate)
@@ -47,6 +47,6 @@ def run_epoch(
 
 
 def end_schedule_epoch(task: Task, record: dict[str, Any]) -> None:
-    """Let a schedule that counts epochs take its step."""
+    """Step a schedule that counts epochs."""
     if task.schedule is not None and task.schedule.interval != "step":
         task.schedule.step(record.get("validation_loss", record["train_loss"]))

@@ -1,4 +1,4 @@
-"""A model outside training: its outputs for all rows of a data set, its loss and score on them."""
+"""Evaluation of a model: its outputs for all rows of a data set, and its loss and score on them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,16 @@ from ..engine.arithmetic import concatenate
 from ..engine.device import Device
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError
 from ..nn.losses import kind_of
 
-ROWS_AT_ONCE = 4096  # that a forward pass takes at once
+ROWS_AT_ONCE = 4096  # rows per forward pass
 
-quiet = np.errstate(all="ignore")  # an overflow shows in the result, as on a GPU
+quiet = np.errstate(all="ignore")  # no warnings: an overflow shows in the result, as on a GPU
 
 
 @quiet
 def forward(model: nn.Module, x: np.ndarray, *, device: Device, dtype: Any, scale: float) -> Tensor:
-    """The outputs (rows, n_out) for stored features (rows, features), in evaluation mode and off the tape.
-
-    Raises ArgumentError for a scale that is not positive, and for what the model itself refuses.
-    """
-    if not 0 < scale < math.inf:
-        raise ArgumentError(f"scale is {scale}, expected a positive number: what stored features are multiplied by")
+    """Return the outputs (rows, n_out) for stored features (rows, features), in evaluation mode and off the tape."""
     outputs: list[Tensor] = []
     with no_grad(), _evaluating(model):
         for start in range(0, len(x), ROWS_AT_ONCE):
@@ -42,15 +36,15 @@ def forward(model: nn.Module, x: np.ndarray, *, device: Device, dtype: Any, scal
 
 
 def mean_loss(loss: nn.Module, out: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
-    """The loss; a module of one's own need not take weights."""
+    """Return the loss; a user's module need not accept weights."""
     return loss(out, y) if weight is None else loss(out, y, weight)
 
 
 @quiet
 def scores(loss: nn.Module, out: Tensor, y: np.ndarray, weight: np.ndarray | None = None) -> dict[str, float]:
-    """{"loss": …} and the score: "accuracy" for labels and yes/no outputs, else "r2", which is NaN for a single row.
+    """Return {"loss": …} with the score: "accuracy" for labels and yes/no outputs, else "r2", NaN for a single row.
 
-    weight (rows,) counts in both. The r2 of PoissonNLLLoss is that of the expected counts.
+    weight (rows,) affects both. The r2 of PoissonNLLLoss is that of the expected counts.
     """
     device = out.device
     with no_grad():
@@ -70,7 +64,7 @@ def scores(loss: nn.Module, out: Tensor, y: np.ndarray, weight: np.ndarray | Non
 
 @contextlib.contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode within the block; afterwards each module has the mode that it had."""
+    """Set evaluation mode within the block, and restore the mode of each module afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

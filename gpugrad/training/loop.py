@@ -1,4 +1,4 @@
-"""The loop that every fit goes through: epochs, hooks, schedule, history, progress, checkpoints, an end."""
+"""The training loop of every fit: epochs, callbacks, schedule, history, progress and checkpoints."""
 
 from __future__ import annotations
 
@@ -20,20 +20,28 @@ from .task import State, Step, Task
 
 
 class Loop:
-    """The run of a task with its callbacks.
+    """Run a task with its callbacks.
 
-    recorded: replay the step; False runs it through the tape each time. strict: an epoch that leaves anything that is
-    not finite raises NonFiniteError with the reason, and the task is as it was before that epoch; otherwise the run
-    continues, and `explain` finds the reason afterwards.
+    Parameters
+    ----------
+    task : Task
+        The task to train.
+    hooks : sequence of Callback
+        Its callbacks.
+    recorded : bool, default True
+        Whether to replay the step. False runs it through the tape each time.
+    strict : bool, default True
+        Whether an epoch that produces NaN or infinity raises NonFiniteError with the reason, after restoring the state
+        before that epoch. Otherwise the run continues, and `explain` finds the reason afterwards.
     """
 
     def __init__(self, task: Task, hooks: Sequence[Callback], *, recorded: bool = True, strict: bool = True) -> None:
         self._task, self._hooks = task, hooks
         self._recorded, self._strict = recorded, strict
-        self._good = State()  # the last state to go back to
+        self._good = State()  # the last finite state
 
     def begin(self, resume: str | Path | None = None) -> None:
-        """Start callbacks, and go to where a checkpoint was written."""
+        """Call `on_fit_begin`, then resume from a checkpoint if there is one."""
         for hook in self._hooks:
             hook.on_fit_begin(self._task)
         if resume is not None:
@@ -47,9 +55,18 @@ class Loop:
         checkpoint: str | Path | None = None,
         header: dict[str, Any] | None = None,
     ) -> None:
-        """Train until there are `goal` epochs in the history, or a callback, a rule or an interrupt ends it.
+        """Train until the history has `goal` epochs, or a callback, a rule or an interrupt ends the run.
 
-        progress: a live bar; None shows it on a terminal. checkpoint: a file written after each epoch, with `header`.
+        Parameters
+        ----------
+        goal : int
+            Epochs in the history at the end.
+        progress : bool, optional
+            Whether to show a live bar. By default it is shown on a terminal.
+        checkpoint : str or Path, optional
+            A file to write after each epoch.
+        header : dict, optional
+            Values to keep in the checkpoint.
         """
         task = self._task
         if task.schedule is not None:
@@ -58,7 +75,7 @@ class Loop:
         step = task.make_step(self._recorded)
         self._good = states.capture(task, self._hooks)
         try:
-            # NumPy need not warn of an overflow: a loss that is not finite is explained.
+            # No warnings of NumPy about overflow: a loss that is not finite is explained.
             with Progress(task.epoch, goal, task.data.rows, show=progress) as bar, np.errstate(all="ignore"):
                 while task.epoch < goal and task.stop_reason is None:
                     for hook in self._hooks:
@@ -76,9 +93,9 @@ class Loop:
         task.history.stopped = task.stop_reason
 
     def explain(self) -> str:
-        """Say in which step since `run` began a result was not finite first, and of which operation."""
+        """Return in which step of `run`, and in which operation, a result was first not finite."""
         if not states.is_finite(self._good):
-            return "before this training: the weights or the state of the optimizer that it began with are not finite"
+            return "before this run: its initial weights or optimizer state are not finite"
         records, first = self._task.history.records, self._good.values["epoch"]
         bad = next((i for i in range(first, len(records)) if not math.isfinite(records[i]["train_loss"])), -1)
         now = states.capture(self._task, self._hooks)
@@ -92,7 +109,7 @@ class Loop:
         record = run_epoch(task, step, self._hooks, bar)
         if self._strict and not (math.isfinite(record["train_loss"]) and task.optimizer.is_finite()):
             raise NonFiniteError(
-                f"the training is no longer finite {explain_non_finite(task, self._good, [], self._hooks)}; "
+                f"training is no longer finite {explain_non_finite(task, self._good, [], self._hooks)}; "
                 "the model is as it was before that epoch: lower the learning rate, or clip the gradient"
             )
         record.update(task.after_epoch(record))
@@ -100,14 +117,14 @@ class Loop:
         end_schedule_epoch(task, record)
         for hook in self._hooks:
             hook.on_epoch_end(task, record)
-        record.update(as_json(record))  # whatever callbacks added
+        record.update(as_json(record))  # with the additions of callbacks
         bar.epoch_done(record)
         task.judge_epoch(record)
 
     def _keep(self, checkpoint: str | Path | None, header: dict[str, Any]) -> None:
-        """Keep the state after an epoch where it may be needed."""
+        """Keep the state after an epoch, in memory and in the checkpoint."""
         if self._strict:
-            self._good = State()  # before there is a second one
+            self._good = State()  # frees the memory of the old one first
             self._good = states.capture(self._task, self._hooks)
         if checkpoint is not None:
             state = self._good if self._strict else states.capture(self._task, self._hooks)

@@ -1,4 +1,4 @@
-"""Minibatches: the training data on the device, or streamed to it, walked through in a new order each epoch."""
+"""Minibatches: the training data on the device, or streamed to it, in a new order each epoch."""
 
 from __future__ import annotations
 
@@ -12,21 +12,53 @@ from .streaming import Stream, rows_of_part
 
 
 def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order of the rows in an epoch, an int32 permutation that depends on seed and epoch alone."""
+    """Return the order of the rows in an epoch, an int32 permutation that depends only on seed and epoch."""
     return np.random.default_rng([seed, epoch]).permutation(np.arange(rows, dtype=np.int32))
 
 
 class Minibatches:
-    """A checked data set on a device, in the dtype that it is stored in, gathered into minibatches by a kernel.
+    """A checked data set on a device, in its stored dtype, gathered into minibatches by a kernel.
 
-    x (rows, features); y (rows,) int32 or (rows, n_out) floats; weight (rows,) or None. rows: the indices of those to
-    train on; None: all. dtype: of the minibatches. scale: what a stored feature is multiplied by. accumulation_steps:
-    the minibatches of one optimizer step, a group.
-    on_device: keep the data there, or bring them in parts; None: keep them if they fit. Either gives the same bits.
-    The order of an epoch depends on seed and epoch alone.
+    The order of an epoch depends only on seed and epoch.
 
-    Attributes: `rows`; `scale`; `groups`, of an epoch, each the list of its minibatches' sizes: the last minibatch may
-    be smaller than batch_size, and the last group shorter; `settings`, what a resumed training must have in common.
+    Parameters
+    ----------
+    device : Device
+        The device.
+    x : ndarray, (n_rows, n_features)
+        Features.
+    y : ndarray, (n_rows,) int32 or (n_rows, n_out) floats
+        Labels or values.
+    weight : ndarray, (n_rows,), optional
+        Weights of the rows.
+    rows : ndarray of int, optional
+        Indices of the rows to train on. By default all.
+    batch_size : int
+        Rows of a minibatch.
+    accumulation_steps : int, default 1
+        Minibatches per group, which is one optimizer step.
+    shuffle : bool, default True
+        Whether each epoch has a new order.
+    dtype : dtype, default float32
+        Of the minibatches.
+    scale : float, default 1.0
+        Factor of stored features.
+    seed : int, default 0
+        Seed of the orders.
+    on_device : bool, optional
+        Whether to keep the data on the device, or stream them in parts, with bit-for-bit identical results. By default
+        they are kept there if they fit.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of an epoch.
+    scale : float
+        Factor of stored features.
+    groups : list of list of int
+        Sizes of the minibatches of each group. The last minibatch may be smaller, and the last group shorter.
+    settings : dict
+        Settings that a resumed run must share.
     """
 
     def __init__(
@@ -61,12 +93,12 @@ class Minibatches:
         self._dtype = np.dtype(dtype)
         self.scale = scale
         arrays = [x, y]
-        if weight is not None:  # of mean 1; the largest is divided out first, so that the sum cannot overflow
+        if weight is not None:  # normalised to mean 1; dividing by the largest first avoids overflow of the sum
             chosen = weight if rows is None else weight[rows]
             largest = chosen.max()
             arrays.append((weight / largest / (chosen / largest).mean()).astype(self._dtype))
         self._stream: Stream | None = None
-        self._left = self.rows  # of the rows that are on the device
+        self._left = self.rows  # rows on the device that this epoch has not used
         if on_device is None:
             on_device = device.fits(sum(array.nbytes for array in arrays))
         if on_device:
@@ -79,8 +111,14 @@ class Minibatches:
         self._weight = weights[0] if weights else None
         self._cursor = device.empty(1, np.int32)
 
+    def __repr__(self) -> str:
+        return (
+            f"Minibatches(rows={self.rows}, features={self._x.shape[1]} {self._x.dtype}, "
+            f"steps_per_epoch={len(self.groups)}, on_device={self._stream is None})"
+        )
+
     def begin_epoch(self, epoch: int, order: np.ndarray | None = None) -> None:
-        """order: of the rows, int32; None for that of the epoch's number."""
+        """Start an epoch in a given order of the rows (int32), by default that of the epoch's number."""
         if order is None:
             order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows, dtype=np.int32)
         if self._chosen is not None:
@@ -93,7 +131,7 @@ class Minibatches:
             self._left = 0
 
     def prepare(self, size: int) -> None:
-        """Before `next`, and outside a recorded step: see that its rows are on the device."""
+        """Bring the rows of the next minibatch to the device; call it before `next`, outside a recorded step."""
         if self._stream is None:
             return
         if self._left == 0:
@@ -103,7 +141,7 @@ class Minibatches:
         self._left -= size
 
     def next(self, size: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The next `size` rows of the epoch: features, targets, weights or None. Recordable."""
+        """Return the next `size` rows of the epoch: features, targets, weights or None. Recordable."""
         device = self.device
         rows = device.empty(size, np.int32)
         device.run(device.kernels.next_rows, self._order, self._cursor, rows)
@@ -118,11 +156,11 @@ class Minibatches:
         return x, y, None if self._weight is None else take(self._weight, self._dtype)
 
     def share(self, weight: Tensor | None, size: int, group_rows: int) -> Tensor | None:
-        """What the loss of a minibatch, a mean over `size` rows, counts in the loss of its group; None is 1.
+        """Return the factor of a minibatch's loss, a mean over `size` rows, in the loss of its group; None for 1.
 
-        It is size / group_rows without weights, Σ weight / group_rows with them. As the weights have the mean 1, a row
-        of weight 2 counts as two rows whatever minibatch it is in, and the losses of an epoch add up to the weighted
-        mean over all rows. Recordable.
+        It is size / group_rows without weights, Σ weight / group_rows with them. As the mean weight is 1, a row of
+        weight 2 counts as two rows in any minibatch, and the losses of an epoch add up to the weighted mean over all
+        rows. Recordable.
         """
         device = self.device
         if weight is None:

@@ -1,4 +1,4 @@
-"""Pictures of a training: the curves of its history, the confusion matrix of its test."""
+"""Figures of a run: the curves of its history, the confusion matrix of its test."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import numpy as np
 from ..engine.files import write_whole
 from ..errors import GpugradError
 
-# Okabe & Ito's colours, distinct for colour-blind readers and in grey.
+# Okabe & Ito's colours: distinct for colour-blind readers and in grey.
 TRAIN, VALIDATION, RATE = "#0072B2", "#D55E00", "#009E73"
 
-MAX_NAMED = 30  # classes whose counts and names a confusion matrix has room for
-MAX_NAME = 24  # characters of a class's name
+MAX_NAMED = 30  # up to this many classes a confusion matrix has room for counts and names
+MAX_NAME = 24  # characters shown of a class name
 
 
 def plot_history(history: Any, path: str | Path | None = None) -> Any:
-    """Loss, score and learning rate of a History against the epoch; returns the figure, saves it to `path`."""
+    """Draw loss, score and learning rate of a History against the epoch; return the figure, save it to `path`."""
     figure_class = figure_type()
     score = next((name for name in history[0] if name.startswith("validation_") and name != "validation_loss"), None)
     panels = ["loss", *([score] if score else []), "lr"]
     figure = figure_class(figsize=(4.2 * len(panels), 3.4), layout="constrained")
     epochs = history["epoch"]
-    marker = "o" if len(epochs) == 1 else ""  # a line of one point is not seen
+    marker = "o" if len(epochs) == 1 else ""  # a line of one point is invisible
     for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
         if panel == "loss":
             axes.plot(epochs, history["train_loss"], color=TRAIN, marker=marker, label="training")
@@ -53,7 +53,7 @@ def plot_history(history: Any, path: str | Path | None = None) -> Any:
 
 
 def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path | None = None) -> Any:
-    """Rows of each true class (down) that were given each label (across); returns the figure, saves it to `path`."""
+    """Draw the number of rows per true class (down) and predicted class (across); return the figure."""
     figure_class = figure_type()
     matrix = np.asarray(matrix)
     n = len(classes)
@@ -77,22 +77,22 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path 
                     color="white" if shares[i, j] > 0.5 else "black",
                     fontsize=8,
                 )
-        turned = {"rotation": 45, "ha": "right"} if longest > 3 else {}
-        axes.set_xticks(range(n), names, parse_math=False, **turned)
+        rotated = {"rotation": 45, "ha": "right"} if longest > 3 else {}
+        axes.set_xticks(range(n), names, parse_math=False, **rotated)
         axes.set_yticks(range(n), names, parse_math=False)
     else:
-        where = ", by its place in the sorted classes"
+        where = " (index in the sorted classes)"
     right = np.trace(matrix) / max(matrix.sum(), 1)
     axes.set(
         xlabel=f"predicted class{where}",
         ylabel=f"true class{where}",
-        title=f"{right:.2%} of {matrix.sum()} test rows right",
+        title=f"{right:.2%} of {matrix.sum()} test rows correct",
     )
     return _saved(figure, path)
 
 
 def available() -> bool:
-    """Whether pictures can be drawn here."""
+    """Return whether matplotlib is installed."""
     import importlib.util
 
     return importlib.util.find_spec("matplotlib") is not None
@@ -103,6 +103,7 @@ def _short(name: str) -> str:
 
 
 def figure_type() -> Any:
+    """Return matplotlib's Figure; raise GpugradError if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure  # not pyplot: no windows, no global state
     except ImportError:
@@ -114,7 +115,7 @@ def _saved(figure: Any, path: str | Path | None) -> Any:
     if path is not None:
         content = io.BytesIO()
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for what the font does not have
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a box replaces a character that the font lacks
             figure.savefig(content, format="png", dpi=120)
         write_whole(path, content.getvalue())
     return figure

@@ -1,4 +1,4 @@
-"""ProfileTraining: a profile of some steps of a training."""
+"""ProfileTraining: a profile of some steps of a run."""
 
 from __future__ import annotations
 
@@ -6,23 +6,36 @@ import contextlib
 
 from ..engine.profiling import Profile
 from .callbacks import Callback, Training
+from .inherited import inherit_docs
+from .values import check_count
 
-WARM_STEPS = 3  # of a training, left out: they compile, record and capture
-STEPS = 20  # of a training that are profiled, and as many that are timed whole between them
+WARM_STEPS = 3  # steps skipped at the start of a run: they compile, record and capture
+STEPS = 20  # steps profiled launch by launch, alternating with as many timed as a whole
 
 
+@inherit_docs
 class ProfileTraining(Callback):
-    """Profiles the steps of a training: after the first three of a fit, one whole and one launch by launch in turn.
+    """Profile steps of a run: after the first three of a fit, one as a whole and one launch by launch in turn.
 
-    Attribute: `profile`, after `fit` has begun.
+    Parameters
+    ----------
+    steps : int, default 20
+        Steps of each kind.
 
-    Example:
-        with ProfileTraining() as profiling:
-            trainer.fit(x, y, callbacks=[profiling])
-        print(profiling.profile.table())
+    Attributes
+    ----------
+    profile : Profile or None
+        The profile, once `fit` has begun.
+
+    Examples
+    --------
+    >>> with ProfileTraining() as profiling:  # doctest: +SKIP
+    ...     trainer.fit(x, y, callbacks=profiling)
+    ...     print(profiling.profile.table())
     """
 
     def __init__(self, steps: int = STEPS) -> None:
+        check_count("steps", steps)
         self.steps = steps
         self.profile: Profile | None = None
         self._seen = 0

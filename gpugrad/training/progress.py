@@ -1,4 +1,4 @@
-"""A live progress bar of a training, on a terminal only; made to fit 80 columns."""
+"""Live progress bar of a run, on a terminal only, within 80 columns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 import time
 from typing import Any
 
-REFRESH = 0.1  # seconds between updates: a step may take less than a millisecond
+REFRESH = 0.1  # seconds between updates, since a step may take less than a millisecond
 
 
 class Progress:
-    """One bar an epoch, with the last epoch's numbers beside it; written to standard error.
+    """Show one bar per run on standard error, with the epoch and the last epoch's numbers.
 
-    show: None shows it where standard error is a terminal.
+    show: None shows it if standard error is a terminal.
     """
 
     def __init__(self, epoch: int, goal: int, rows: int, *, show: bool | None = None) -> None:
@@ -66,7 +66,7 @@ class Progress:
 
 
 def short_scores(record: dict[str, Any]) -> str:
-    """The losses and the score of an epoch's record, such as "loss 0.1234, validation 0.2345, accuracy 0.9712"."""
+    """Return the losses and the score of an epoch's record, "loss 0.1234, validation 0.2345, accuracy 0.9712"."""
     names = {"train_loss": "loss", "validation_loss": "validation"}
     return ", ".join(
         f"{names.get(name, name.removeprefix('validation_'))} {value:.4f}"

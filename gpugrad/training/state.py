@@ -15,7 +15,7 @@ from .task import State, Task
 
 
 def capture(task: Task, hooks: Sequence[Callback]) -> State:
-    """Return all that the rest of a run depends on."""
+    """Return everything that the rest of a run depends on."""
     own, optimizer = task.own_state(), task.optimizer.state_dict()
     callbacks = [hook.state_dict() for hook in hooks]
     arrays = {**own.arrays, "optimizer": optimizer["state"]}
@@ -33,13 +33,13 @@ def capture(task: Task, hooks: Sequence[Callback]) -> State:
 
 
 def is_finite(state: State) -> bool:
-    """Whether all numbers that training goes on from are; those of callbacks are their own affair."""
+    """Return whether parameters and optimizer state are finite; arrays of callbacks are not checked."""
     arrays = join({name: kept for name, kept in state.arrays.items() if not name.startswith("callback")})
     return all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f")
 
 
 def restore(task: Task, state: State, hooks: Sequence[Callback]) -> None:
-    """Go back to a captured state. Raises CheckpointError where it does not fit."""
+    """Restore a captured state; raise CheckpointError if it does not fit."""
     arrays, values = state.arrays, state.values
     task.load_own_state(state)
     task.optimizer.load_state_dict({"state": arrays.get("optimizer", {}), "param_groups": values["param_groups"]})
@@ -52,22 +52,22 @@ def restore(task: Task, state: State, hooks: Sequence[Callback]) -> None:
 
 
 def write(task: Task, path: str | Path, state: State, hooks: Sequence[Callback], header: dict[str, Any]) -> None:
-    """Write a captured state to a checkpoint; `header` is kept with it."""
+    """Write a captured state to a checkpoint, together with `header`."""
     content = {**header, **state.values, "kind": task.kind, "run": _run(task, hooks)}
     write_file(path, join(state.arrays), content)
 
 
 def read(path: str | Path, kind: str) -> State:
-    """Read a checkpoint. Raises CheckpointError for a file of another kind or of an earlier gpugrad."""
+    """Read a checkpoint; raise CheckpointError for a file of another kind or of an earlier gpugrad."""
     arrays, header = read_file(path)
     if header.get("kind") != kind:
+        found = f"of kind {header['kind']!r}" if "kind" in header else "a model without the state of its run"
         raise CheckpointError(
-            f"{path} is no {kind} but {header.get('kind', 'a model without the state of its run')}: "
-            "pass the file that the run wrote after each epoch"
+            f"{path} is {found}, expected kind {kind!r}: pass the file that the run wrote after each epoch"
         )
     if "run" not in header:
         raise CheckpointError(
-            f"{path} is the {kind} of an earlier gpugrad, which this one cannot resume: start the run anew"
+            f"{path} is the {kind} of an earlier gpugrad, which this one cannot resume: start the run again"
         )
     return State(split(arrays), header)
 
@@ -75,11 +75,11 @@ def read(path: str | Path, kind: str) -> State:
 def resume(task: Task, path: str | Path, hooks: Sequence[Callback]) -> None:
     """Continue from a checkpoint.
 
-    Raises CheckpointError if it is damaged or was written by a run with other settings; then nothing was changed.
+    Raises CheckpointError if it is damaged or was written by a run with other settings; then nothing has changed.
     """
     state = read(path, task.kind)
     try:
-        check_settings(path, {**task.older_settings, **state.values["run"]}, as_json(_run(task, hooks)))
+        check_settings(path, {**task.older_settings(), **state.values["run"]}, as_json(_run(task, hooks)))
         before = capture(task, hooks)
         try:
             restore(task, state, hooks)

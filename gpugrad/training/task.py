@@ -1,4 +1,4 @@
-"""Task: what the loop trains, and what callbacks see of it. A Trainer is one, and so is the fit of an estimator."""
+"""Task: what the loop trains and callbacks see, a Trainer or the fit of an estimator."""
 
 from __future__ import annotations
 
@@ -24,16 +24,36 @@ class State:
     arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"State(arrays of {', '.join(self.arrays) or 'nothing'}; values {', '.join(self.values) or 'none'})"
+
 
 class Task(ABC):
-    """What is trained: parameters with their optimizer, and the data of the fit that runs.
+    """Parameters with their optimizer, and the data of the running fit.
 
-    Attributes, which callbacks see: `device`, `model` (with state_dict and load_state_dict), `optimizer`, `schedule`
-    (or None), `history`, `steps` (of the optimizer, so far), `stop_reason` (why the run ends early, or None).
+    Attributes
+    ----------
+    device : Device
+        Where the parameters are.
+    model : object
+        Has state_dict and load_state_dict.
+    optimizer : optim.Optimizer
+        The optimizer.
+    schedule : optim.Schedule or None
+        The schedule of the learning rate.
+    history : History
+        One record per epoch.
+    data : Minibatches
+        The data of the running fit.
+    steps : int
+        Optimizer steps so far.
+    rows_so_far : int
+        Rows of the running epoch so far.
+    stop_reason : str or None
+        Why the run ends early.
     """
 
-    kind: ClassVar[str]  # of its checkpoints
-    older_settings: ClassVar[dict[str, Any]] = {}  # what checkpoints had before they named it
+    kind: ClassVar[str]  # names its checkpoints
 
     device: Device
     model: Any
@@ -42,7 +62,7 @@ class Task(ABC):
     history: History
     data: Minibatches
     steps = 0
-    rows_so_far = 0  # of the running epoch
+    rows_so_far = 0
     stop_reason: str | None = None
 
     @property
@@ -50,57 +70,156 @@ class Task(ABC):
         """Epochs trained so far."""
         return len(self.history)
 
+    def __repr__(self) -> str:
+        optimizer = type(self.optimizer).__name__
+        return f"{type(self).__name__}(optimizer={optimizer}, device={self.device.name!r}, epochs={self.epoch})"
+
     def stop(self, reason: str) -> None:
-        """End the run after the running epoch; for callbacks."""
+        """End the run after the running epoch; for callbacks.
+
+        Parameters
+        ----------
+        reason : str
+            The text for `history.stopped`.
+        """
         self.stop_reason = reason
 
     @abstractmethod
     def running_loss(self) -> tuple[float, int]:
-        """Of the running epoch so far: the sum of the losses of its rows, and their number; waits for the device."""
+        """Return the loss of the running epoch so far; waits for the device.
 
-    # ---- what the loop asks for ----
+        Returns
+        -------
+        total : float
+            The sum of the losses of its rows.
+        rows : int
+            The number of these rows.
+        """
+
+    # ---- what the loop calls ----
 
     @abstractmethod
     def make_step(self, recorded: bool) -> Step:
-        """Return the step over the next minibatch; the last one of a group updates the parameters."""
+        """Return the step over the next minibatch: gather, forward, loss, backward, and the update after a group.
+
+        Parameters
+        ----------
+        recorded : bool
+            Whether to record the step and replay it.
+
+        Returns
+        -------
+        callable
+            The function step(rows, rows of its group, first of the group, last of it).
+        """
 
     @abstractmethod
     def begin_epoch(self, rate: float | None = None) -> None:
-        """Shuffle, and start sums at zero. rate: the learning rate of an epoch that is run again."""
+        """Order the rows, and set the sum of the losses to zero.
+
+        Parameters
+        ----------
+        rate : float, optional
+            The learning rate of an epoch that is run again, for a task that sets it itself.
+        """
 
     @abstractmethod
     def epoch_loss(self) -> float:
-        """The mean loss of the epoch's rows; waits for the device."""
+        """Return the mean loss of the epoch's rows; waits for the device.
+
+        Returns
+        -------
+        float
+            The mean loss.
+        """
 
     def after_epoch(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Validate; return more entries for the epoch's record."""
+        """Validate after an epoch.
+
+        Parameters
+        ----------
+        record : dict
+            The record of the epoch so far.
+
+        Returns
+        -------
+        dict
+            More entries for the record.
+        """
         return {}
 
-    def judge_epoch(self, record: dict[str, Any]) -> None:  # noqa: B027  (a task need have no rules)
-        """Apply rules of its own for when to stop, after callbacks have seen the epoch."""
+    def judge_epoch(self, record: dict[str, Any]) -> None:  # noqa: B027  (a task need not have rules)
+        """Apply the task's own rules for stopping, after callbacks have seen the epoch.
+
+        Parameters
+        ----------
+        record : dict
+            The record of the epoch.
+        """
 
     @abstractmethod
     def end(self) -> None:
-        """Leave the training mode, before callbacks learn of the end, and after an error too."""
+        """Leave the training mode, before `on_fit_end` of callbacks, and after an error too."""
 
     @abstractmethod
     def report_interrupt(self) -> None:
         """Report that Ctrl-C ended the run."""
 
     def span_of_schedule(self, goal: int) -> tuple[int, int]:
-        """Return what the schedule has behind it, and the epochs ahead of it in a run until `goal` epochs."""
+        """Return the past and the future of the schedule in a run.
+
+        Parameters
+        ----------
+        goal : int
+            Epochs in the history at the end of the run.
+
+        Returns
+        -------
+        taken : int
+            Steps that the schedule has taken.
+        ahead : int
+            Epochs that remain.
+        """
         return 0, goal
 
     # ---- state ----
 
     @abstractmethod
     def own_state(self) -> State:
-        """What the rest of the run depends on, apart from optimizer, schedule, history and callbacks."""
+        """Return the state of the run apart from optimizer, schedule, history and callbacks.
+
+        Returns
+        -------
+        State
+            Copies on the host.
+        """
 
     @abstractmethod
     def load_own_state(self, state: State) -> None:
-        """Go back to what `own_state` gave."""
+        """Restore a state that `own_state` returned.
+
+        Parameters
+        ----------
+        state : State
+            The state.
+        """
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """What a run that resumes must have in common with the one that wrote the checkpoint."""
+        """Return the settings that a resumed run must share with the one that wrote the checkpoint.
+
+        Returns
+        -------
+        dict
+            Values that JSON can hold, by the names of the settings.
+        """
+
+    def older_settings(self) -> dict[str, Any]:
+        """Return the values of settings that older checkpoints do not name.
+
+        Returns
+        -------
+        dict
+            Values by the names of the settings.
+        """
+        return {}

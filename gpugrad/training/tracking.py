@@ -1,4 +1,4 @@
-"""Callbacks that note a training where other tools read it: a CSV file, TensorBoard."""
+"""Callbacks that log a run for other tools: to a CSV file, to TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,21 +16,33 @@ import numpy as np
 from ..engine.files import check_writable, storage_error, write_whole
 from ..errors import ArgumentError, GpugradError
 from .callbacks import Callback, Training
+from .inherited import inherit_docs
+from .values import check_path, describe, is_integer
 
 
+@inherit_docs
 class CSVLogger(Callback):
-    """One line an epoch in a CSV file: the training's history, complete after each epoch.
+    """Write the history to a CSV file, one line per epoch, complete after each epoch.
 
-    path: of the file, which the first epoch replaces; its folder is made if need be. A training that goes on, from a
-    checkpoint too, has a line for each epoch of its history: those of epochs that the checkpoint does not hold are
-    dropped. The columns are the keys of the history's records; an epoch that has no value leaves its cell empty.
+    The first epoch replaces the file. A run that continues, also from a checkpoint, has one line per epoch of its
+    history; lines of later epochs are dropped. The columns are the keys of the history's records; a missing value is an
+    empty cell.
 
-    Raises StorageError where the file cannot be written, before the training where that can be known.
+    Parameters
+    ----------
+    path : str or Path
+        The file. Its folder is created if it does not exist.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written; before training if possible.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        check_path("path", path, "CSV file")
         self.path = Path(path)
-        self._columns: list[str] = []  # of the file, as far as this training has written it
+        self._columns: list[str] = []  # columns of the file that this run has written, if any
 
     def on_fit_begin(self, trainer: Training) -> None:
         check_writable(self.path.parent)
@@ -45,7 +57,7 @@ class CSVLogger(Callback):
                     file.write(_lines(self._columns, [record]))
             except OSError as error:
                 raise storage_error(self.path, error) from error
-        else:  # the first epoch of this training, or one with other keys
+        else:  # the first epoch of this run, or one with other keys
             records = list(trainer.history)
             self._columns = list(dict.fromkeys(name for each in records for name in each))
             header = dict(zip(self._columns, self._columns, strict=True))
@@ -58,18 +70,32 @@ def _lines(columns: list[str], records: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+@inherit_docs
 class TensorBoardLogger(Callback):
-    """Losses, scores, learning rate and hyperparameters for TensorBoard; needs `pip install "gpugrad[track]"`.
+    """Log losses, scores, learning rate and hyperparameters to TensorBoard.
 
-    log_dir: the folder of this run; `tensorboard --logdir` on it or its parent shows it. After each epoch every number
-    of its record becomes a point at the number of optimizer steps so far. every: None, or note the mean loss of each
-    so many steps as `step_loss` too; to read it waits for the device. hyperparameters: names and values of one's own
-    (numbers, texts or booleans) beside those of the optimizer, which are always noted.
+    After each epoch every number of its record becomes a point at the number of optimizer steps so far, and the file is
+    on disk. TensorBoard drops the points of an earlier run in the folder from the step on at which this one starts:
+    all of them unless this run resumes from a checkpoint. Needs `pip install "gpugrad[track]"`.
 
-    Of an earlier training in the folder TensorBoard drops the points beyond the one where this one goes on, which is
-    all of them unless it is resumed from a checkpoint. The file is on the disk after each epoch.
-    Raises ArgumentError for another `every`, GpugradError where tensorboardX is missing, StorageError where the folder
-    cannot be written to.
+    Parameters
+    ----------
+    log_dir : str or Path
+        The folder of this run; `tensorboard --logdir` with it or its parent shows the run.
+    every : int, optional
+        Log the mean loss of each `every` steps as `step_loss` too; reading it waits for the device. By default only
+        epochs are logged.
+    hyperparameters : dict, optional
+        Names and values (numbers, strings or booleans) to log in addition to those of the optimizer.
+
+    Raises
+    ------
+    ArgumentError
+        If `every` is not a positive integer.
+    GpugradError
+        If tensorboardX is not installed.
+    StorageError
+        If the folder cannot be written to.
     """
 
     def __init__(
@@ -79,35 +105,39 @@ class TensorBoardLogger(Callback):
         *,
         hyperparameters: Mapping[str, Any] | None = None,
     ) -> None:
-        if every is not None and (isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1):
-            raise ArgumentError(f"every is {every!r}, expected a number of steps from 1, or None for epochs alone")
+        if every is not None and (not is_integer(every) or every < 1):
+            message = f"every is {describe(every)}, expected an integer of at least 1, or None to log only epochs"
+            raise ArgumentError(message)
+        if not (hyperparameters is None or isinstance(hyperparameters, Mapping)):
+            raise ArgumentError(f"hyperparameters is {describe(hyperparameters)}, expected a dict of names and values")
+        check_path("log_dir", log_dir, "folder")
         self.log_dir = Path(log_dir)
         self.every = every
         self.hyperparameters = hyperparameters
         self._file: Any = None
-        self._closing: Any = None  # closes the file, at the latest with this object
-        self._noted = 0.0, 0  # what running_loss said when the loss was last noted
+        self._closing: Any = None  # finalizer that closes the file
+        self._logged = 0.0, 0  # running_loss at the last point of step_loss
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_closing": None}  # a copy has no file until a training of its own
+        return {**self.__dict__, "_file": None, "_closing": None}  # a copy opens its own file when it is used
 
     def on_fit_begin(self, trainer: Training) -> None:
-        self._close()  # the file of a training that ended in an error
+        self._close()  # the file of a run that ended in an error
         _tensorboardx()
         check_writable(self.log_dir)
 
-    # The file is opened here, for only now has a resumed training its number of steps.
+    # Open the file here: a resumed run knows its number of steps only now.
     def on_epoch_begin(self, trainer: Training, epoch: int) -> None:
-        self._noted = 0.0, 0
+        self._logged = 0.0, 0
         if self._file is None:
             self._open(trainer.steps)
-            self._note_hyperparameters(trainer)
+            self._log_hyperparameters(trainer)
 
     def on_step_end(self, trainer: Training, step: int) -> None:
         if self.every is None or step % self.every:
             return
-        (total, rows), (total_before, rows_before) = trainer.running_loss(), self._noted
-        self._noted = total, rows
+        (total, rows), (total_before, rows_before) = trainer.running_loss(), self._logged
+        self._logged = total, rows
         self._write_scalars({"step_loss": (total - total_before) / (rows - rows_before)}, step)
 
     def on_epoch_end(self, trainer: Training, record: dict[str, Any]) -> None:
@@ -120,8 +150,8 @@ class TensorBoardLogger(Callback):
         self._close()
 
     def _open(self, steps: int) -> None:
-        # Not SummaryWriter: its queue and thread would leave open when an epoch is on the disk. The time in
-        # nanoseconds keeps trainings in one second apart, and puts the files in the order in which they are read.
+        # SummaryWriter queues writes on a thread, so an epoch might not be on disk yet. The time in nanoseconds gives
+        # runs that start in one second different files, and TensorBoard reads files in the order of their names.
         writer = _tensorboardx().event_file_writer.EventsWriter
         self._file = writer(str(self.log_dir / "events"), f".{time.time_ns()}")
         self._closing = weakref.finalize(self, self._file.close)
@@ -137,7 +167,7 @@ class TensorBoardLogger(Callback):
         for name, value in values.items():
             self._write(event(step=step, summary=_tensorboardx().summary.scalar(name, float(value))))
 
-    def _note_hyperparameters(self, trainer: Training) -> None:
+    def _log_hyperparameters(self, trainer: Training) -> None:
         values: dict[str, Any] = {"optimizer": type(trainer.optimizer).__name__, "device": str(trainer.device)}
         groups = trainer.optimizer.param_groups
         for i, group in enumerate(groups):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -15,22 +14,25 @@ from .. import nn, optim
 from ..data import hold_out_rows
 from ..engine.device import Device
 from ..engine.device import device as get_device
-from ..engine.files import check_writable
 from ..engine.precision import check_precision_for, precision
 from ..engine.random import Generator, check_seed
 from ..engine.recording import record
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, DataError
 from ..nn.losses import kind_of
+from . import arguments
 from .callbacks import Callback, EarlyStopping
-from .checkpoint import describe_model, save_model
+from .checkpoint import describe_model, read_header, save_model, scale_in, with_layouts
 from .checks import check_features, check_labels, check_targets, check_weights, class_weights
 from .evaluation import forward, mean_loss, scores
 from .history import History
+from .inherited import inherit_docs
 from .loop import Loop
 from .minibatches import Minibatches
+from .scale import check_scale, kept_scale, resolve_scale
 from .streaming import is_mapped
 from .task import State, Step, Task
+from .values import check_count, check_flag, check_path
 
 logger = logging.getLogger("gpugrad")
 
@@ -38,45 +40,94 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def _in_turn(method: Method) -> Method:
-    """A method of a trainer that holds its device: threads take turns."""
+    """Hold the trainer's device during a method, so that threads take turns."""
 
     @functools.wraps(method)
-    def held(self: Any, *arguments: Any, **options: Any) -> Any:
+    def held(self: Any, *args: Any, **options: Any) -> Any:
         with self.device.lock:
-            return method(self, *arguments, **options)
+            return method(self, *args, **options)
 
     return cast(Method, held)
 
 
+@inherit_docs
 class Trainer(Task):
-    """Trains a model on a device.
+    """Train a model on a device, evaluate it, and predict with it.
 
-    model: any `nn.Module` from (batch, n_features) to (batch, n_out). loss: a module (predictions, targets) → mean over
-    the rows, with a third argument where there are sample weights, such as those of `nn`; None: CrossEntropyLoss.
-    optimizer: one of `optim` over the model's parameters; None: Adam. schedule: one of `optim`'s over that optimizer,
-    or None. device, toolchain: as for `gg.device`; model and optimizer are moved there. seed: of shuffling, splits and
-    dropout; the same seed on the same device gives the same bits; in `fit`, all Dropout layers draw from the trainer's
-    generator. clip_norm, clip_value: limits of the gradient's norm over all parameters, and of each of its elements.
-    record: replay the step; False runs it through the tape each time, with the same result.
-    precision: "float32", "tf32" or "bfloat16", of the matrix products in training, evaluation and prediction, whatever
-    a `gg.precision` around them says; parameters, gradients and the optimizer's state are float32 in each of the three.
+    The same seed on the same device gives bit-for-bit identical results, recorded or not.
 
-    Raises ArgumentError for a value outside these, DeviceError for a device that is not there or lacks the precision.
+    Parameters
+    ----------
+    model : nn.Module
+        A module from (batch, n_features) to (batch, n_out). It is moved to the device.
+    loss : nn.Module or str, optional
+        A module (predictions, targets) → mean over the rows, with a third argument for sample weights if there are
+        any; or a name: "cross_entropy", "bce" (also "bce_with_logits"), "mse", "l1" (also "mae"), "huber" or
+        "poisson". By default `nn.CrossEntropyLoss`.
+    optimizer : optim.Optimizer or str, optional
+        An optimizer over the model's parameters, or a name of `optim.NAMES` such as "sgd" or "adamw", with the default
+        options of its class. By default `optim.Adam`. It is moved to the device.
+    schedule : optim.Schedule or str, optional
+        A schedule of that optimizer, or a name of `optim.SCHEDULE_NAMES` such as "cosine" or "one-cycle". Lengths that
+        are not given are set when `fit` begins and their number of steps, epochs · ⌈rows / batch_size⌉, is known. By
+        default the learning rate is constant.
+    device : str or Device, default "auto"
+        Where to train, as for `gg.device`.
+    toolchain : str, optional
+        Toolchain of the device, as for `gg.device`.
+    seed : int, default 0
+        Seed of shuffling, splits and dropout. During `fit` all Dropout layers draw from the trainer's generator.
+    clip_norm : float, optional
+        Limit of the gradient's norm over all parameters. By default the norm is not clipped.
+    clip_value : float, optional
+        Limit of the absolute value of each element of the gradient. By default no element is clipped.
+    record : bool, default True
+        Whether to record the step once and replay it. False runs every step through the tape, with bit-for-bit
+        identical results.
+    precision : {"float32", "tf32", "bfloat16"}, default "float32"
+        Precision of matrix products in training, evaluation and prediction, whatever an enclosing `gg.precision` sets.
+        Parameters, gradients and the optimizer's state are float32 in each of the three.
 
-    Attributes: `model`, `loss`, `optimizer`, `schedule`, `device`, `precision`, `generator` (of dropout), `history`,
-    `epoch` and `steps` (trained so far), `stop_reason`.
+    Attributes
+    ----------
+    model : nn.Module
+        The model.
+    loss : nn.Module
+        The loss.
+    optimizer : optim.Optimizer
+        The optimizer.
+    schedule : optim.Schedule or None
+        The schedule. It may be replaced between two calls of `fit`.
+    device : Device
+        Where the model is.
+    precision : str
+        Precision of matrix products.
+    generator : Generator
+        Random numbers of dropout.
+    history : History
+        One record per epoch.
+    steps : int
+        Optimizer steps so far.
+    stop_reason : str or None
+        Why the last `fit` ended early.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is of the wrong type or outside its range.
+    DeviceError
+        If the device does not exist here, or does not have the precision.
     """
 
     kind = "checkpoint"
-    older_settings: ClassVar[dict[str, Any]] = {"precision": "float32"}
 
     def __init__(
         self,
         model: nn.Module,
         *,
-        loss: nn.Module | None = None,
-        optimizer: optim.Optimizer | None = None,
-        schedule: optim.Schedule | None = None,
+        loss: nn.Module | str | None = None,
+        optimizer: optim.Optimizer | str | None = None,
+        schedule: optim.Schedule | str | None = None,
         device: str | Device = "auto",
         toolchain: str | None = None,
         seed: int = 0,
@@ -85,29 +136,31 @@ class Trainer(Task):
         record: bool = True,
         precision: str = "float32",
     ) -> None:
-        for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-            if limit is not None and not 0 < limit < math.inf:
-                raise ArgumentError(f"{name} is {limit}, expected a positive number, or None for no clipping")
-        if getattr(loss, "reduction", "mean") != "mean":
-            raise ArgumentError(f"loss is {loss!r}, expected the mean over the rows: leave its reduction out")
-        self.device = get_device(device, toolchain)
+        model = arguments.check_model(model)
+        kept_scale(model)  # raises for an input_scale that is not a number
+        made_loss = arguments.make_loss(loss)
+        arguments.check_optimizer(optimizer, model)
+        arguments.check_schedule(schedule, optimizer)
+        arguments.check_limit("clip_norm", clip_norm)
+        arguments.check_limit("clip_value", clip_value)
+        check_flag("record", record)
+        arguments.check_device(device, toolchain)
         self.seed = check_seed(seed)
+        self.device = get_device(device, toolchain)
         dtype = next((p.dtype for p in model.parameters()), np.float32)
         check_precision_for(precision, self.device, dtype)
         self.precision = precision
         self.model = model.to(self.device)
-        self.loss = (loss or nn.CrossEntropyLoss()).to(self.device)
-        self.optimizer = optimizer or optim.Adam(model.parameters())
-        if {id(p) for p in self.optimizer.flat.parameters}.isdisjoint(id(p) for p in model.parameters()):
-            raise ArgumentError("the optimizer has no parameter of the model: make it over model.parameters()")
+        self.loss = made_loss.to(self.device)
+        self.optimizer = arguments.make_optimizer(optimizer, model)
         self.optimizer.to(self.device)
-        self.schedule = schedule
+        self.schedule = arguments.make_schedule(schedule, self.optimizer)
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.record = record
         self.history = History()
         self.generator = Generator(seed, self.device)
-        # A resumed training takes the options from its checkpoint: they must be the ones it was made with.
+        # A resumed run takes the options from its checkpoint: they must be the initial ones of the run that wrote it.
         self.initial_options = {
             f"{name} of parameter group {i}": value
             for i, group in enumerate(self.optimizer.param_groups)
@@ -115,7 +168,33 @@ class Trainer(Task):
             if name != "params"
         }
         self._dtype = self.optimizer.flat.dtype
-        self._epoch_loss = self.device.zeros(1, self._dtype)  # of the running epoch so far, a share of each row's loss
+        self._make_epoch_loss()
+
+    def _make_epoch_loss(self) -> None:
+        self._epoch_loss = self.device.zeros(1, self._dtype)  # of the epoch so far, relative to all of its rows
+
+    @property
+    def scale(self) -> float | None:
+        """The factor of stored features, which `fit` sets and the model keeps as `input_scale`; None: not known."""
+        return kept_scale(self.model)
+
+    def __repr__(self) -> str:
+        parts = {"model": self.model, "loss": self.loss, "optimizer": self.optimizer, "schedule": self.schedule}
+        shown = [f"{name}={type(part).__name__}" for name, part in parts.items() if part is not None]
+        shown.append(f"device={self.device.name!r}, epochs={self.epoch}")
+        if self.epoch:
+            shown.append(f"train_loss={self.history[-1]['train_loss']:.4g}")
+        return f"Trainer({', '.join(shown)})"
+
+    # A copy leaves out the data of a running fit and allocates its own device memory.
+
+    def __getstate__(self) -> dict[str, Any]:
+        left_out = ("data", "_validation", "_epoch_loss")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_epoch_loss()
 
     # ---- training ----
 
@@ -133,59 +212,101 @@ class Trainer(Task):
         class_weight: Any = None,
         accumulation_steps: int = 1,
         early_stopping: int | EarlyStopping | None = None,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Callback | Iterable[Callback] | None = None,
         shuffle: bool = True,
-        scale: float = 1.0,
+        scale: float | None = None,
         data_on_device: bool | None = None,
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_header: dict[str, Any] | None = None,
         resume: str | Path | None = None,
     ) -> History:
-        """Train for a number of epochs, or on from a checkpoint until that number; returns the history.
+        """Train for a number of epochs, or resume from a checkpoint and train up to that number.
 
-        x (rows, features): uint8, float16, float32 or float64; it stays in its dtype on the device, and each element is
-        multiplied by `scale` when its minibatch is gathered. data_on_device: False streams it from the host instead
-        (with the same bits); None does so where it does not fit.
-        y: labels (rows,) for CrossEntropyLoss, else (rows, n_out) values.
-        validation_data: (x, y) to evaluate after each epoch; or validation_split: the share of rows to set aside. They
-        are evaluated without weights.
-        sample_weight (rows,), class_weight ("balanced", {label: weight} or a sequence): multiplied if both are given;
-        only their ratios matter, and a row of weight 2 counts as two rows.
-        accumulation_steps: minibatches whose gradients make one optimizer step, the one of all their rows.
-        early_stopping: patience in epochs, or an EarlyStopping. progress: a live bar; None shows it on a terminal.
-        checkpoint: a file written after each epoch, with `checkpoint_header` (JSON-able) in it; resume: a checkpoint to
-        go on from, bit for bit as if never stopped.
+        An interrupt (Ctrl-C) ends the run: the model stays as it is then, or as in the best epoch of early stopping,
+        and `history.stopped` has the reason. A second call continues the first.
 
-        Raises DataError, ArgumentError, CheckpointError or StorageError for what cannot be trained on, before any
-        training; NonFiniteError when the loss, a parameter or the optimizer's state becomes NaN or infinite, naming the
-        epoch, the step and the first operation that produced it, with the model as it was before that epoch. An
-        interrupt (Ctrl-C) ends the training and leaves the model as it is then, or as in the best epoch of early
-        stopping; `history.stopped` says so.
+        Parameters
+        ----------
+        x : array_like, (n_rows, n_features)
+            Features. uint8, float16, float32 and float64 keep their dtype on the device.
+        y : array_like, (n_rows,) or (n_rows, n_out)
+            Labels (n_rows,) for CrossEntropyLoss, otherwise values (n_rows, n_out).
+        epochs : int, default 10
+            Epochs to train; with `resume`, the number of epochs of the whole run.
+        batch_size : int, default 128
+            Rows per minibatch. If there are fewer rows to train on, all of them form one minibatch.
+        validation_data : tuple (x, y), optional
+            Data to evaluate after each epoch, without weights.
+        validation_split : float, default 0.0
+            Share of the rows to set aside and evaluate after each epoch, without weights.
+        sample_weight : array_like, (n_rows,), optional
+            Weight of each row. Only ratios matter; a row of weight 2 counts as two rows.
+        class_weight : {"balanced"}, dict or array_like, (n_classes,), optional
+            Weight of each class, for CrossEntropyLoss: {label: weight} with 1 for other labels, one weight per class,
+            or "balanced" for weights inversely proportional to the classes' numbers of rows. It is multiplied by
+            `sample_weight` if both are given.
+        accumulation_steps : int, default 1
+            Minibatches per optimizer step, which equals the step of one minibatch with all their rows.
+        early_stopping : int or EarlyStopping, optional
+            Patience in epochs, or the callback.
+        callbacks : Callback or iterable of Callback, optional
+            Callbacks, called in this order.
+        shuffle : bool, default True
+            Whether to train on the rows in a new order each epoch.
+        scale : float, optional
+            Factor of the features, applied when a kernel gathers a minibatch. It is kept with the model, in files and
+            exports too, and used by `evaluate` and `predict`. By default the kept one (with `resume`, that of the
+            checkpoint), else 1.
+        data_on_device : bool, optional
+            False streams the data from the host, with bit-for-bit identical results. By default they are streamed if
+            they do not fit on the device.
+        progress : bool, optional
+            Whether to show a live bar. By default it is shown on a terminal.
+        checkpoint : str or Path, optional
+            A file to write after each epoch.
+        checkpoint_header : dict, optional
+            JSON-able values to keep in the checkpoint.
+        resume : str or Path, optional
+            A checkpoint to resume from, bit for bit as if the run had never stopped.
+
+        Returns
+        -------
+        History
+            The history of all epochs of this trainer.
+
+        Raises
+        ------
+        ArgumentError, DataError, CheckpointError, StorageError
+            If an argument is invalid, before any training.
+        NonFiniteError
+            If the loss, a parameter or the optimizer's state becomes NaN or infinite. The message names the epoch, the
+            step and the first operation that produced it; the model is as it was before that epoch.
         """
         for name, value in (("epochs", epochs), ("batch_size", batch_size), ("accumulation_steps", accumulation_steps)):
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ArgumentError(f"{name} is {value!r}, expected an integer of at least 1")
-        if self.schedule is not None and self.schedule.optimizer is not self.optimizer:
-            raise ArgumentError("the schedule is one of another optimizer: make it over the one of this trainer")
-        if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
-            early_stopping = EarlyStopping(early_stopping)
+            check_count(name, value)
+        check_flag("shuffle", shuffle)
+        check_flag("data_on_device", data_on_device, otherwise="to stream data that do not fit")
+        check_flag("progress", progress, otherwise="to show it on a terminal")
+        arguments.check_validation(validation_data, validation_split)
+        arguments.check_schedule(self.schedule, self.optimizer)
+        self.schedule = arguments.make_schedule(self.schedule, self.optimizer)
+        stopping = arguments.make_early_stopping(early_stopping)
+        hooks = [*([stopping] if stopping else []), *arguments.check_callbacks(callbacks)]
+        if resume is not None:
+            check_path("resume", resume, "checkpoint file, or None")
+        scale = self._scale_to_fit(scale, resume)
+        arguments.check_checkpoint(checkpoint, checkpoint_header, scale)
         x, y, weight, rows, validation = self._training_data(
             x, y, sample_weight, class_weight, validation_data, validation_split, scale
         )
-        if (n_rows := len(y if rows is None else rows)) < batch_size:
-            raise ArgumentError(
-                f"there are {n_rows} rows to train on, fewer than the batch size {batch_size}: pass a smaller one"
-            )
-        if checkpoint is not None:
-            check_writable(Path(checkpoint).parent)
         self.data = Minibatches(
             self.device,
             x,
             y,
             weight,
             rows=rows,
-            batch_size=batch_size,
+            batch_size=min(batch_size, len(y if rows is None else rows)),
             accumulation_steps=accumulation_steps,
             shuffle=shuffle,
             dtype=self._dtype,
@@ -193,29 +314,32 @@ class Trainer(Task):
             seed=self.seed,
             on_device=data_on_device,
         )
-        del x, y, weight, rows  # what training needs of them is in data now
         self._validation = validation
+        del x, y, weight, rows  # `data` holds what training needs of them
         self.stop_reason = self.history.stopped = None
         for module in self.model.modules():
             if isinstance(module, nn.Dropout):
                 module.generator = self.generator
-        loop = Loop(self, [*([early_stopping] if early_stopping else []), *callbacks], recorded=self.record)
+        loop = Loop(self, hooks, recorded=self.record)
         goal = epochs if resume else self.epoch + epochs
+        before, self.model.input_scale = self.model.input_scale, scale
         try:
-            loop.begin(resume)
+            try:
+                loop.begin(resume)
+            except BaseException:
+                self.model.input_scale = before
+                raise
             loop.run(goal, progress=progress, checkpoint=checkpoint, header=checkpoint_header)
         finally:
             del self.data, self._validation
         return self.history
 
     def running_loss(self) -> tuple[float, int]:
-        """Of the running epoch so far: the sum of the losses of its rows, and their number; waits for the device."""
         return float(self.device.download(self._epoch_loss)[0]) * self.data.rows, self.rows_so_far
 
-    # ---- what the loop asks for ----
+    # ---- what the loop calls ----
 
     def make_step(self, recorded: bool) -> Step:
-        """The step over one minibatch: gather, forward, loss, backward; after the last one of a group the update."""
         device, data = self.device, self.data
 
         def training_step(size: int, group_rows: int, first: bool, last: bool) -> None:
@@ -240,9 +364,8 @@ class Trainer(Task):
         return record(training_step, device) if recorded else training_step
 
     def begin_epoch(self, rate: float | None = None) -> None:
-        """The order of the rows follows from seed and epoch, the learning rate from the schedule."""
         self.model.train()
-        self.data.begin_epoch(self.epoch)
+        self.data.begin_epoch(self.epoch)  # the order of the rows; the schedule sets the learning rate
         self.device.write(self._epoch_loss, 0)
 
     def epoch_loss(self) -> float:
@@ -258,25 +381,26 @@ class Trainer(Task):
         self.model.eval()
 
     def report_interrupt(self) -> None:
-        logger.warning("training was %s", self.stop_reason)
+        logger.warning("the run was %s", self.stop_reason)
 
     def span_of_schedule(self, goal: int) -> tuple[int, int]:
         assert self.schedule is not None
         return self.schedule.steps, max(0, goal - self.epoch)
 
     def own_state(self) -> State:
-        values = {"model": describe_model(self.model), "dropout_calls": self.generator.get_calls()}
-        return State({"model": self.model.state_dict()}, values)
+        values = {"model": describe_model(self.model), "scale": self.scale}
+        return State({"model": self.model.state_dict()}, {**values, "dropout_calls": self.generator.get_calls()})
 
     def load_own_state(self, state: State) -> None:
-        self.model.load_state_dict(state.arrays.get("model", {}))
+        self.model.load_state_dict(with_layouts(state.arrays.get("model", {}), state.values["model"]))
         self.generator.set_calls(state.values["dropout_calls"])
 
     def settings(self) -> dict[str, Any]:
-        """Clipping and the loss are left out: they act on what comes and may be changed on the way."""
+        # Without clipping and the loss: they affect only later steps, and may change during a run.
         description = describe_model(self.model)
         return {
             **self.data.settings,
+            "scale": self.data.scale,
             "seed": self.seed,
             "precision": self.precision,
             "model": description["class"],
@@ -286,31 +410,113 @@ class Trainer(Task):
             "schedule": None if self.schedule is None else type(self.schedule).__name__,
         }
 
+    def older_settings(self) -> dict[str, Any]:
+        return {"precision": "float32", "scale": self.data.scale}
+
     # ---- use ----
 
     @_in_turn
-    def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, scale: float = 1.0) -> dict[str, float]:
-        """The loss and the score on data: "accuracy" for labels and yes/no outputs, "r2" for real-valued targets."""
+    def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, scale: float | None = None) -> dict[str, float]:
+        """Return the loss and the score on data.
+
+        Parameters
+        ----------
+        x : array_like, (n_rows, n_features)
+            Features, stored as those of `fit`.
+        y : array_like, (n_rows,) or (n_rows, n_out)
+            Labels or values, as for `fit`.
+        sample_weight : array_like, (n_rows,), optional
+            Weight of each row, in the loss and the score.
+        scale : float, optional
+            Factor of the features. By default the scale of `fit`; a different one is refused after `fit`.
+
+        Returns
+        -------
+        dict
+            "loss", and "accuracy" for labels and yes/no outputs or "r2" for real-valued targets.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            If the data do not fit the model, or `scale` differs from that of `fit`.
+        """
+        scale = resolve_scale(self.model, scale)
         x, y, _ = self._pair(x, y, scale)
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
         return self._scores(x, y, scale, weight)
 
     @_in_turn
-    def predict(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
-        """Class labels (rows,); for BCEWithLogitsLoss 0 or 1 (rows, n_out); else the outputs (rows, n_out)."""
+    def predict(self, x: Any, *, scale: float | None = None) -> np.ndarray:
+        """Return the prediction for each row.
+
+        Parameters
+        ----------
+        x : array_like, (n_rows, n_features)
+            Features, stored as those of `fit`.
+        scale : float, optional
+            Factor of the features. By default the scale of `fit`; a different one is refused after `fit`.
+
+        Returns
+        -------
+        ndarray
+            Class labels (n_rows,); for BCEWithLogitsLoss 0 or 1 (n_rows, n_out); otherwise the model's outputs
+            (n_rows, n_out).
+
+        Raises
+        ------
+        ArgumentError, DataError
+            If the data do not fit the model, or `scale` differs from that of `fit`.
+        """
+        scale = resolve_scale(self.model, scale)
         return kind_of(self.loss).predicted(self._forward(check_features(x), scale))
 
     @_in_turn
-    def predict_proba(self, x: Any, *, scale: float = 1.0) -> np.ndarray:
-        """Probabilities (rows, n_classes), or of each yes/no output; only for a loss on logits."""
+    def predict_proba(self, x: Any, *, scale: float | None = None) -> np.ndarray:
+        """Return the probabilities for each row.
+
+        Parameters
+        ----------
+        x : array_like, (n_rows, n_features)
+            Features, stored as those of `fit`.
+        scale : float, optional
+            Factor of the features. By default the scale of `fit`; a different one is refused after `fit`.
+
+        Returns
+        -------
+        ndarray
+            Probabilities of the classes (n_rows, n_classes), or of each yes/no output (n_rows, n_out).
+
+        Raises
+        ------
+        ArgumentError
+            If the loss is not one of logits, or `scale` differs from that of `fit`.
+        DataError
+            If the features cannot be used.
+        """
         probabilities = kind_of(self.loss).probabilities
         if probabilities is None:
-            raise ArgumentError(f"predict_proba needs a loss on logits, not {type(self.loss).__name__}: use predict")
+            raise ArgumentError(f"predict_proba needs a loss of logits, not {type(self.loss).__name__}: use predict")
+        scale = resolve_scale(self.model, scale)
         return probabilities(self._forward(check_features(x), scale)).numpy()
 
     def save(self, path: str | Path, **header: Any) -> None:
-        """Write the model to a safetensors file; read it back with `gg.load_model`."""
-        save_model(path, self.model, **header)
+        """Write the model and its scale to a safetensors file, which `gg.load_model` reads.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        **header
+            JSON-able values to keep with the model, as for `gg.save_model`.
+
+        Raises
+        ------
+        ArgumentError
+            If a value of the header cannot be kept.
+        StorageError
+            If the file cannot be written.
+        """
+        save_model(self.model, path, **header)
 
     def _forward(self, x: np.ndarray, scale: float) -> Tensor:
         with precision(self.precision):
@@ -322,12 +528,19 @@ class Trainer(Task):
 
     # ---- data ----
 
+    def _scale_to_fit(self, given: Any, resume: str | Path | None) -> float:
+        """Return the scale of a run: the given one, else that of its checkpoint, else the kept one, else 1."""
+        if given is not None:
+            return check_scale(given)
+        found = None if resume is None else scale_in(read_header(resume))
+        return resolve_scale(self.model) if found is None else found
+
     def _pair(self, x: Any, y: Any, scale: float, what: str = "") -> tuple[np.ndarray, np.ndarray, int]:
-        """Checked features and targets, and n_out; the model itself refuses a wrong number of features."""
+        """Return checked features and targets, and n_out; the model itself refuses a wrong number of features."""
         x = check_features(x, f"x{what}")
         out = self._forward(x[:1], scale)
         if out.ndim != 2:
-            raise ArgumentError(f"the model puts out the shape {out.shape} for one row, expected (1, n_out)")
+            raise ArgumentError(f"the model returns the shape {out.shape} for one row, expected (1, n_out)")
         check = check_labels if kind_of(self.loss).labels else check_targets
         n_out = out.shape[1]
         return x, check(y, len(x), n_out, f"y{what}"), n_out
@@ -342,12 +555,7 @@ class Trainer(Task):
         validation_split: float,
         scale: float,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        """Check what `fit` takes; returns x, y and weight, which of their rows to train on or None for all, and (x, y)
-        to validate on or None."""
-        if not 0 <= validation_split < 1:
-            raise ArgumentError(f"validation_split is {validation_split}, expected a share in [0, 1)")
-        if validation_data is not None and validation_split:
-            raise ArgumentError("validation_data and validation_split are both given: pass one of them")
+        """Return checked x, y, weight; the rows to train on, or None for all; and (x, y) to validate on, or None."""
         labels = kind_of(self.loss).labels
         x, y, n_out = self._pair(x, y, scale)
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
@@ -358,18 +566,16 @@ class Trainer(Task):
             weight = of_class if weight is None else weight * of_class
         rows = validation = None
         if validation_data is not None:
-            if len(validation_data) != 2:
-                raise ArgumentError(f"validation_data has {len(validation_data)} parts, expected two: (x, y)")
             xv, yv = validation_data
             validation = self._pair(xv, yv, scale, " of validation_data")[:2]
         elif validation_split:
             classes = tuple(map(str, range(n_out))) if labels else None
             kept, held = hold_out_rows(y, classes, share=validation_split, seed=self.seed)
             validation = x[held], y[held]
-            if is_mapped(x):  # to take rows out would be to read it into memory
+            if is_mapped(x):  # indexing it would read the rows into memory
                 rows = kept
             else:
                 x, y, weight = x[kept], y[kept], None if weight is None else weight[kept]
         if weight is not None and not (weight if rows is None else weight[rows]).any():
-            raise DataError("all rows to train on have the weight 0: give some of them a positive one")
+            raise DataError("all training rows have the weight 0: give some of them a positive weight")
         return x, y, weight, rows, validation

@@ -291,7 +291,6 @@ def test_info_names_what_is_missing_and_the_remedy(run):
         (["digits", "--toolchain", "cupy"], "unknown toolchain"),
         (["digits", "--epochs", 0], "--epochs is 0"),
         (["digits", "--batch-size", -1], "--batch-size is -1"),
-        (["digits", "--batch-size", 5000], "fewer than the batch size 5000"),
         (["digits", "--hidden", "64,x"], "--hidden is '64,x'"),
         (["digits", "--hidden", "64,-1"], "--hidden is '64,-1'"),
         (["digits", "--lr", 0], "--lr is 0"),
@@ -332,9 +331,8 @@ def test_a_bad_option_is_one_sentence_with_a_remedy(run, tmp_path, arguments, wo
         ("a,b,kind\n" + "1,nan,x\n2,3,y\n" * 50, "'b' has no value in data row 1"),
         ("a,b,kind\n" + "1,inf,x\n2,3,y\n" * 50, "inf"),
         ("a,b,sort\n" + "1,2,x\n2,3,y\n" * 50, "kind"),
-        ("a,b,kind\n" + "1,2,x\n2,3,y\n" * 5, "fewer than the batch size"),
     ],
-    ids=["empty", "header only", "ragged", "one class", "missing value", "NaN", "infinity", "no target", "few rows"],
+    ids=["empty", "header only", "ragged", "one class", "missing value", "NaN", "infinity", "no target"],
 )
 def test_a_bad_table_is_one_sentence(run, tmp_path, content, words):
     path = tmp_path / "bad.csv"

@@ -59,7 +59,7 @@ def test_what_is_refused(trained, tmp_path):
         command(trained, tmp_path / "model.h5")
     with pytest.raises(CheckpointError, match="there is no file"):
         command(tmp_path / "none", tmp_path / "model.onnx")
-    gg.save_model(tmp_path / "own.safetensors", gg.nn.MLP(2, [3], 1))
+    gg.save_model(gg.nn.MLP(2, [3], 1), tmp_path / "own.safetensors")
     with pytest.raises(CheckpointError, match=r"was not written by gpugrad train: use it with gg.load_model"):
         command(tmp_path / "own.safetensors", tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()

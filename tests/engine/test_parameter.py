@@ -118,7 +118,7 @@ def test_what_does_not_fit_together():
     with pytest.raises(ArgumentError, match="no parameters"):
         FlatParameters([])
     b.to_device(OTHER)
-    with pytest.raises(DeviceError, match=r"parameter 1 of shape \(2,\) lives on"):
+    with pytest.raises(DeviceError, match=r"parameter 1 of shape \(2,\) is on"):
         FlatParameters([[a, b]])
     with pytest.raises(RecordingError, match="before the step"):
         gg.record(lambda: FlatParameters([[a]]))()

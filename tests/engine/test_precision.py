@@ -211,7 +211,7 @@ def test_a_resumed_bfloat16_training_ends_in_the_same_bits(trained, tmp_path):
 def test_a_resumed_training_has_the_precision_of_its_checkpoint(tmp_path):
     path = tmp_path / "checkpoint"
     fit(trainer("bfloat16"), checkpoint=path)
-    with pytest.raises(CheckpointError, match="with precision bfloat16, this training has tf32: resume with the same"):
+    with pytest.raises(CheckpointError, match="with precision bfloat16, this run has tf32: resume with the same"):
         fit(trainer("tf32"), epochs=4, resume=path)
 
 
@@ -222,7 +222,7 @@ def test_a_checkpoint_of_a_version_without_precision_was_one_in_float32(tmp_path
     del header["run"]["precision"]
     write_file(path, arrays, header)
     assert len(fit(trainer("float32"), epochs=3, resume=path).history) == 3
-    with pytest.raises(CheckpointError, match="with precision float32, this training has tf32"):
+    with pytest.raises(CheckpointError, match="with precision float32, this run has tf32"):
         fit(trainer("tf32"), epochs=3, resume=path)
 
 

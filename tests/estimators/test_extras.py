@@ -510,7 +510,7 @@ def test_weights_that_were_not_finite_when_it_began(tmp_path):
     with pytest.raises(ValueError, match="It happened in epoch"):
         model.fit(x, y)
     for _ in range(2):
-        with pytest.raises(ValueError, match="It happened before this training: the weights"):
+        with pytest.raises(ValueError, match="It happened before this run: its initial weights"):
             model.fit(x, y, resume=True)
 
 

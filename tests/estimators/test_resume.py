@@ -179,7 +179,7 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
         ({"hidden_layer_sizes": (8,)}, X, "hidden_layer_sizes"),
         ({}, X[:100], "rows to train on 120"),
         ({}, X[:, :5], "layers"),
-        ({"callbacks": [gg.Callback()]}, X, "callbacks .., this training has .'Callback'"),
+        ({"callbacks": [gg.Callback()]}, X, "callbacks .., this run has .'Callback'"),
     ):
         with pytest.raises(CheckpointError, match=message):
             model(path, **options).fit(rows, Y[: len(rows)], resume=True)
@@ -190,8 +190,8 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(CheckpointError, match="cannot be read"):
         model(path).fit(X, Y, resume=True)
-    gg.save_model(path, gg.nn.MLP(2, [3], 2))
-    with pytest.raises(CheckpointError, match="is no estimator checkpoint"):
+    gg.save_model(gg.nn.MLP(2, [3], 2), path)
+    with pytest.raises(CheckpointError, match="expected kind 'estimator checkpoint'"):
         model(path).fit(X, Y, resume=True)
     with pytest.raises(StorageError, match="file"):  # before anything is trained
         model(path / "below_a_file", callbacks=[Crash(1)]).fit(X, Y)

@@ -185,7 +185,7 @@ def trained(request, tmp_path_factory):
 def test_a_trained_model_predicts_as_the_command_does(trained, serve):
     folder, file = trained
     loaded = load_trained(folder, "cpu", None)
-    parts = {"preprocessing": loaded.preprocessing, "classes": loaded.classes, "scale": loaded.scale}
+    parts = {"preprocessing": loaded.preprocessing, "classes": loaded.classes}
     proto = export.to_onnx(loaded.trainer.model, **parts)
     text, _ = predict.run(folder, file, device="cpu")
     rows = list(csv.DictReader(text.splitlines()))

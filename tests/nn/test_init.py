@@ -41,7 +41,7 @@ def test_moments(name, gain):
         assert 0.0015 < (np.abs(w) > 3 * deviation).mean() < 0.004  # 0.0027 of a normal distribution
 
 
-def test_he_has_the_gain_of_relu_unless_told():
+def test_he_has_the_gain_of_relu_by_default():
     w = init.he_normal(np.random.default_rng(0), N_IN, N_OUT)
     assert abs(w.std() / math.sqrt(2 / N_IN) - 1) < 0.02
 
@@ -95,7 +95,7 @@ def test_deep_networks_keep_the_scale(activation, layers, low, high):
 
 
 def init_weight(like, seed):
-    """Another weight of the same shape and variance."""
+    """A weight of the same shape and variance, drawn independently."""
     values = np.random.default_rng(seed).normal(0, float(np.std(like.numpy())), like.shape)
     return gg.tensor(values.astype(np.float32))
 
@@ -113,7 +113,7 @@ def test_layers_draw_what_their_activation_needs():
     np.testing.assert_allclose(own.weight.numpy(), math.sqrt(2))
 
 
-def test_a_generator_is_drawn_from_on_and_on():
+def test_layers_draw_one_after_the_other_from_a_generator():
     rng = np.random.default_rng(7)
     first, second = nn.Dense(3, 3, seed=rng).weight.numpy(), nn.Dense(3, 3, seed=rng).weight.numpy()
     assert not np.array_equal(first, second)

@@ -1,4 +1,4 @@
-"""Losses as modules: what they refuse, and values and gradients against PyTorch."""
+"""Losses as modules: values and gradients against PyTorch, and what they refuse."""
 
 from __future__ import annotations
 
@@ -154,9 +154,9 @@ def test_options_are_checked_early(make, message):
 
 def test_arguments_that_do_not_fit():
     x, y = gg.tensor(np.zeros((3, 2), np.float32)), gg.tensor([0, 1, 1])
-    with pytest.raises(ArgumentError, match=r"weight has 3 numbers for predictions of shape \(3, 2\).*each class"):
+    with pytest.raises(ArgumentError, match=r"weight has 3 numbers for predictions of shape \(3, 2\).*one per class"):
         nn.CrossEntropyLoss([1, 2, 3])(x, y)
-    with pytest.raises(ArgumentError, match=r"pos_weight has 3 numbers for predictions.*each output"):
+    with pytest.raises(ArgumentError, match=r"pos_weight has 3 numbers for predictions.*one per output"):
         nn.BCEWithLogitsLoss([1, 2, 3])(x, x)
     with pytest.raises(ArgumentError, match=r"dtype float32, expected integer labels.*astype"):
         nn.CrossEntropyLoss()(x, gg.tensor([0.0, 1.0, 1.0]))
@@ -166,6 +166,10 @@ def test_arguments_that_do_not_fit():
         nn.MSELoss()(x, gg.tensor([1.0, 2.0, 3.0]))
     with pytest.raises(ArgumentError, match=r"labels has shape \(3, 1\), expected \(3,?\)"):
         nn.CrossEntropyLoss()(x, y.reshape(3, 1))
+    for loss in (nn.MSELoss(), nn.BCEWithLogitsLoss()):
+        flat = gg.tensor([1.0, 2.0, 3.0])
+        with pytest.raises(ArgumentError, match=r"have shape \(3,\), expected \(batch, n_out\): .*reshape\(-1, 1\)"):
+            loss(flat, flat)
     with pytest.raises(ArgumentError, match=r"targets of MSELoss is a ndarray, expected a tensor"):
         nn.MSELoss()(x, np.zeros((3, 2)))
 
@@ -187,7 +191,7 @@ def test_weights_move_with_the_module_and_are_kept_with_it():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_weights_are_read_anew_by_a_replay(dtype):
+def test_a_replay_reads_the_current_weights(dtype):
     loss = nn.CrossEntropyLoss(weight=[1.0, 3.0], reduction="sum")
     step = gg.record(lambda x, y: loss(x, y))
     x, y = np.array([[0.5, -1.0], [2.0, 0.0]], dtype), np.array([1, 1], np.int32)
@@ -202,6 +206,13 @@ def test_a_loss_made_inside_a_recorded_step_is_refused():
         gg.record(lambda x, y: nn.CrossEntropyLoss(weight=[1.0, 2.0]).to("cpu")(x, y).item())(
             np.zeros((1, 2), np.float32), np.zeros(1, np.int32)
         )
+
+
+def test_repr_shows_what_differs_from_the_defaults():
+    assert repr(nn.MSELoss()) == "MSELoss()"
+    loss = nn.CrossEntropyLoss([1.0, 2.5], "sum", label_smoothing=0.1)
+    assert repr(loss) == "CrossEntropyLoss(weight=[1.0, 2.5], reduction='sum', label_smoothing=0.1)"
+    assert repr(nn.BCEWithLogitsLoss(np.ones(50))) == "BCEWithLogitsLoss(pos_weight=<50 weights>)"
 
 
 def test_losses_by_name():

@@ -1,7 +1,9 @@
-"""The optimizers: against PyTorch, recorded, saved and resumed, in groups, and with what must be refused."""
+"""Optimizers: against PyTorch, recorded, saved, resumed, copied, in groups; and what they refuse."""
 
+import copy
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -9,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
-from gpugrad import optim
+from gpugrad import nn, optim
 from gpugrad.engine import functional as F
 from gpugrad.engine.parameter import ALIGNED_ELEMENTS, Parameter
 from gpugrad.errors import ArgumentError, CheckpointError, GraphError, RecordingError
 
-OTHER = gg.device("cpu", "numpy")  # a second device that every machine has
+# A second device on every machine.
+OTHER = gg.device("cpu", "numpy")
 
-# Every rule with all that can be switched on in it, and what PyTorch calls it.
+# Every rule with all its options, and its name in PyTorch.
 RULES = {
     "sgd": ("sgd", {}, "SGD", {}),
     "sgd with decay, maximizing": ("sgd", {"weight_decay": 0.01, "maximize": True}, "SGD", {}),
@@ -74,7 +77,7 @@ def assert_same_bits(first, second):
 
 
 def with_gradient(parameter, gradient):
-    """Give a parameter exactly this gradient, through the tape."""
+    """Set the gradient of a parameter exactly, through the tape."""
     (parameter * gg.tensor(gradient, parameter.dtype)).sum().backward()
 
 
@@ -86,11 +89,11 @@ def with_gradient(parameter, gradient):
 @pytest.mark.parametrize("label", [label for label, rule in RULES.items() if rule[2]])
 @pytest.mark.slow
 def test_200_steps_of_a_network_agree_with_pytorch(label, high, dtype):
-    """Parameters and losses after each of 200 steps; errors relative to the largest value of the array.
+    """Parameters and losses agree after each of 200 steps, relative to the largest value of the array.
 
     In float64 at both rates, and in float32 at the normal one, each side computes its own gradients. At high rates the
     network amplifies rounding errors a thousandfold: 1e-16 stays far below the tolerance of float64, but 6e-8 would not
-    stay below 1e-5. So there, in float32, both sides are given PyTorch's gradients: the optimizer alone is compared.
+    stay below 1e-5. There, in float32, both sides use PyTorch's gradients, so only the optimizers are compared.
     """
     torch = pytest.importorskip("torch")
     name, options, torch_name, torch_options = RULES[label]
@@ -158,7 +161,7 @@ def test_groups_of_any_shapes_move_by_their_own_rate(shapes, seed):
 
 
 @pytest.mark.parametrize("label", RULES)
-def test_between_the_parameters_everything_stays_zero(label):
+def test_the_gaps_between_parameters_stay_zero(label):
     name, options, *_ = RULES[label]
     net = Net()
     optimizer = optim.make(name, net.parameters, lr=0.1, **{"weight_decay": 0.1, **options})
@@ -175,7 +178,7 @@ def test_between_the_parameters_everything_stays_zero(label):
 
 
 @pytest.mark.parametrize("label", RULES)
-def test_one_launch_a_group(label):
+def test_one_launch_per_group(label):
     name, options, *_ = RULES[label]
     net = Net()
     optimizer = optim.make(name, [{"params": net.parameters[:2]}, {"params": net.parameters[2:]}], **options)
@@ -309,7 +312,7 @@ def test_clipping_by_value():
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan])
-def test_limits_that_are_none(limit):
+def test_invalid_clipping_limits_are_refused(limit):
     net = Net()
     optimizer = optim.SGD(net.parameters)
     net.loss(*net.inputs).backward()
@@ -357,7 +360,7 @@ def test_a_recorded_step_equals_the_eager_one_bit_for_bit(label):
         assert_same_bits(eager, replayed)
 
 
-def test_a_clip_recorded_apart_from_its_step():
+def test_a_clip_recorded_separately_from_its_step():
     def train(record):
         net = Net()
         optimizer = optim.Adam(net.parameters, lr=0.01)
@@ -377,7 +380,7 @@ def test_a_clip_recorded_apart_from_its_step():
     assert_same_bits(train(lambda f: f), train(lambda f: gg.record(f)))
 
 
-def test_a_changed_option_records_anew_and_a_changed_rate_does_not():
+def test_a_changed_option_records_again_and_a_changed_rate_does_not():
     net, twin = Net(), Net()
     optimizer, twin_optimizer = optim.Adam(net.parameters), optim.Adam(twin.parameters)
     step = gg.record(lambda: net.step(optimizer))
@@ -427,12 +430,12 @@ def test_a_rate_that_changes_inside_a_recorded_step_is_refused():
         gg.record(step)()
 
 
-def test_a_recording_is_made_anew_when_the_parameters_were_taken_over():
+def test_a_step_records_again_when_its_parameters_were_taken_over():
     net = Net()
     optimizer = optim.SGD(net.parameters)
     step = gg.record(lambda: net.step(optimizer))
     step()
-    optim.Adam(net.parameters)
+    optim.Adam(net.parameters[:2])
     with pytest.raises(ArgumentError, match="given to a later optimizer"):
         step()
 
@@ -445,7 +448,7 @@ def through_json(state):
 
 
 @pytest.mark.parametrize("label", RULES)
-def test_a_resumed_training_continues_bit_for_bit(label):
+def test_a_resumed_run_continues_bit_for_bit(label):
     name, options, *_ = RULES[label]
 
     def make(seed):
@@ -478,7 +481,7 @@ def test_a_resumed_training_continues_bit_for_bit(label):
         assert {k: v for k, v in first.items() if k != "params"} == {k: v for k, v in second.items() if k != "params"}
 
 
-def test_what_the_state_holds():
+def test_contents_of_the_state():
     net = Net()
     optimizer = optim.Adam([{"params": net.parameters[:2]}, {"params": net.parameters[2:], "lr": 0.5}], amsgrad=True)
     net.step(optimizer)
@@ -580,7 +583,239 @@ def test_a_later_optimizer_takes_over():
     net.step(second)
 
 
+def test_optimizers_over_the_same_parameters_share_them():
+    """A cell of a notebook that creates the optimizer again leaves both usable."""
+    net, twin = Net(), Net()
+    first = optim.SGD(net.parameters, lr=0.1, momentum=0.9)
+    step = gg.record(lambda: net.step(first))
+    step()
+    second = optim.Adam(net.parameters, lr=0.01)
+    assert second.flat is first.flat
+    net.step(second)
+    step()
+    assert step.recordings == 1
+    rules = [optim.SGD(twin.parameters, lr=0.1, momentum=0.9), optim.Adam(twin.parameters, lr=0.01)]
+    for rule in (rules[0], rules[1], rules[0]):
+        twin.step(rule)
+    assert_same_bits(net.values(), twin.values())
+    with pytest.raises(RecordingError, match="create the optimizer before the step"):
+        gg.record(lambda: optim.SGD(net.parameters))()
+
+
+# ---- groups that are added ----
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("label", RULES)
+def test_an_added_group_joins_and_the_others_keep_their_state(label, recorded):
+    name, options, *_ = RULES[label]
+    net, twin = Net(), Net()
+    optimizer = optim.make(name, net.parameters[:2], lr=0.05, **options)
+    early, late = (optim.make(name, part, lr=0.05, **options) for part in (twin.parameters[:2], twin.parameters[2:]))
+
+    def twin_step():
+        loss = twin.loss(*twin.inputs)
+        early.zero_grad()
+        late.zero_grad()
+        loss.backward()
+        early.step()
+        if len(optimizer.param_groups) > 1:
+            late.step()
+
+    def step():
+        loss = net.loss(*net.inputs)
+        optimizer.zero_grad()
+        for p in net.parameters[2:]:
+            p.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    run = gg.record(step) if recorded else step
+    for i in range(6):
+        if i == 3:
+            optimizer.add_param_group({"params": net.parameters[2:], "lr": 0.02})
+            late.param_groups[0]["lr"] = 0.02
+            if name == "adagrad-norm":  # one sum for all parameters
+                late._state["square_sum"][...] = early._state["square_sum"]
+        run()
+        if name != "adagrad-norm":
+            twin_step()
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 2]
+    if name == "adagrad-norm":
+        assert not np.array_equal(net.values()[2], net.start[2])
+    else:
+        assert_same_bits(net.values(), twin.values())
+    if recorded:
+        assert run.recordings == 2
+
+
+def test_groups_that_cannot_be_added():
+    net = Net()
+    optimizer = optim.Adam(net.parameters[:3])
+    for group, message in [
+        ({"params": net.parameters[2:]}, "parameter groups 0 and 1"),
+        ({"params": net.parameters[3:], "learning_rate": 1}, r"option of Adam 'learning_rate': write lr=… instead"),
+        ({"params": net.parameters[3:], "lr": -1}, "lr is -1"),
+        ({"lr": 1}, 'no "params"'),
+        (net.parameters[3:], "is a list, expected a dict"),
+    ]:
+        with pytest.raises(ArgumentError, match=message):
+            optimizer.add_param_group(group)
+    with pytest.raises(RecordingError):
+        gg.record(lambda: optimizer.add_param_group({"params": net.parameters[3]}))()
+    assert len(optimizer.param_groups) == 1
+    net.step(optimizer)
+
+
+# ---- copies ----
+
+
+def cloned(value, how):
+    return copy.deepcopy(value) if how == "deepcopy" else pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+@pytest.mark.parametrize("label", RULES)
+def test_a_copy_of_model_and_optimizer_continues_bit_for_bit(label, how):
+    name, options, *_ = RULES[label]
+    net = Net()
+    groups = [{"params": net.parameters[:2]}, {"params": net.parameters[2:], "lr": 0.02}]
+    optimizer = optim.make(name, groups, lr=0.05, **options)
+    schedule = optim.LinearWarmup(optimizer, 4, then=optim.StepLR(optimizer, 2, interval="step"))
+    for _ in range(3):
+        net.step(optimizer)
+        schedule.step()
+    parameters, other, other_schedule = cloned((net.parameters, optimizer, schedule), how)
+    twin = Net()
+    twin.parameters = parameters
+    assert other_schedule.optimizer is other
+    assert other.param_groups[0]["params"][0] is parameters[0]
+    for _ in range(4):
+        for each, rule, follower in ((net, optimizer, schedule), (twin, other, other_schedule)):
+            each.step(rule)
+            follower.step()
+    assert_same_bits(net.values(), twin.values())
+    assert schedule.get_last_lr() == other_schedule.get_last_lr()
+    assert_same_bits(optimizer.state_dict()["state"].values(), other.state_dict()["state"].values())
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+def test_a_copy_of_an_optimizer_alone_has_parameters_of_its_own(how):
+    net = Net()
+    optimizer = optim.Adam(net.parameters, lr=0.05)
+    net.step(optimizer)
+    other = cloned(optimizer, how)
+    before = net.values()
+    twin = Net()
+    twin.parameters = other.param_groups[0]["params"]
+    twin.step(other)
+    assert_same_bits(net.values(), before)
+    net.step(optimizer)
+    assert_same_bits(net.values(), twin.values())
+
+
+def test_a_copied_pair_of_model_and_optimizer_trains():
+    model = nn.MLP(6, [8], 4, seed=0)
+    optimizer = optim.Adam(model.parameters(), lr=0.05)
+    x, labels = Net().inputs
+    criterion = nn.CrossEntropyLoss()
+    other, copied = copy.deepcopy((model, optimizer))
+    first = None
+    for _ in range(20):
+        copied.zero_grad()
+        loss = criterion(other(x), labels)
+        loss.backward()
+        copied.step()
+        first = float(loss) if first is None else first
+    assert float(loss) < 0.7 * first
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+def test_a_copied_trainer_continues_bit_for_bit(how):
+    x, y = Net().x, Net().labels
+    model = nn.MLP(6, [8], 4, dropout=0.1, seed=0)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    schedule = optim.CosineAnnealingLR(optimizer)
+    trainer = gg.Trainer(model, optimizer=optimizer, schedule=schedule, device="cpu")
+    trainer.fit(x, y, epochs=2, batch_size=8, progress=False)
+    other = cloned(trainer, how)
+    for each in (trainer, other):
+        each.fit(x, y, epochs=2, batch_size=8, progress=False)
+    assert other.history[-1]["train_loss"] == trainer.history[-1]["train_loss"]
+    assert_same_bits(other.model.state_dict().values(), model.state_dict().values())
+
+
+# ---- what it shows ----
+
+
+def test_repr_is_one_line():
+    net = Net()
+    optimizer = optim.Adam(net.parameters, betas=(0.8, 0.99), amsgrad=True)
+    assert repr(optimizer) == "Adam(lr=0.001, betas=(0.8, 0.99), amsgrad=True, 4 parameters, 180 values on cpu)"
+    assert repr(optimizer.flat) == "FlatParameters(4 parameters, 180 float32 values on cpu)"
+    groups = [{"params": net.parameters[:1]}, {"params": net.parameters[1:2], "lr": 0.5, "momentum": 0.9}]
+    assert repr(optim.SGD(groups)) == "SGD(2 groups: lr=0.001; lr=0.5, momentum=0.9, 2 parameters, 112 values on cpu)"
+    assert repr(optimizer).endswith("on cpu, replaced by a later optimizer)")
+    for name in optim.NAMES:
+        assert "\n" not in repr(optim.make(name, Net().parameters))
+
+
+def test_dir_lists_public_names_only():
+    assert dir(optim) == sorted(optim.__all__)
+    assert {rule.cls.__name__ for rule in optim.RULES.values()} <= set(optim.__all__)
+    assert not {"Any", "annotations", "Optional", "rules", "choose"} & set(dir(optim))
+    assert dir(nn) == sorted(nn.__all__)
+
+
 # ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ("cls", "option", "message"),
+    [
+        *[(optim.Adam, name, "lr=…") for name in ("learning_rate", "learning_rate_init", "alpha", "eta")],
+        *[(optim.Adam, name, r"betas=\(beta1, beta2\)") for name in ("beta_1", "beta1", "beta2", "momentum")],
+        (optim.Adam, "epsilon", "eps=…"),
+        *[(optim.Adam, name, "weight_decay=…") for name in ("decay", "l2", "wd")],
+        (optim.Adam, "clipnorm", r"clip_grad_norm\(\)"),
+        (optim.Adam, "fused", "leave it out"),
+        (optim.RMSprop, "rho", "alpha=…"),
+        (optim.SGD, "nesterovs_momentum", "nesterov=…"),
+        (optim.SGD, "momentun", "did you mean 'momentum'"),
+    ],
+)
+def test_options_of_other_libraries_name_those_here(cls, option, message):
+    p = Parameter([1.0])
+    with pytest.raises(ArgumentError, match=rf"unknown option of {cls.__name__} '{option}': .*{message}"):
+        cls([p], **{option: 0.5})
+    name = next(name for name, rule in optim.RULES.items() if rule.cls is cls)
+    with pytest.raises(ArgumentError, match=rf"unknown option of {name} '{option}': .*{message}"):
+        optim.make(name, [p], **{option: 0.5})
+    assert p._flat is None
+
+
+def test_too_many_or_too_few_arguments_are_refused():
+    p = Parameter([1.0])
+    with pytest.raises(ArgumentError, match="Adam got 3 positional arguments, expected params and lr at most: name"):
+        optim.Adam([p], 0.1, (0.9, 0.99))
+    with pytest.raises(ArgumentError, match=r"Adam got no params, expected it first: pass model\.parameters\(\)"):
+        optim.Adam(lr=0.1)
+
+
+def test_wrong_rows_and_rules_are_refused():
+    with pytest.raises(ArgumentError, match="unknown option of SGD in a row 'momentun': did you mean 'momentum'"):
+        optim.registry.Rule(optim.SGD, {"momentun": 0.9})
+    with pytest.raises(ArgumentError, match="cls of a row is 'adam', expected a class of optim"):
+        optim.registry.Rule("adam")
+
+    class Odd(optim.SGD):
+        def _state_kinds(self, group):
+            return {"memory": "per element"}
+
+    with pytest.raises(
+        ArgumentError, match=r"kind of 'memory', a state of Odd, 'per element': .*elements, count, total"
+    ):
+        Odd([Parameter([1.0])])
 
 
 def test_frozen_parameters_are_left_out():
@@ -593,13 +828,15 @@ def test_frozen_parameters_are_left_out():
     assert not np.array_equal(net.values()[1], net.start[1])
 
 
-def test_parameters_that_are_none():
+def test_invalid_params_are_refused():
     p, frozen = Parameter([1.0]), Parameter([1.0], requires_grad=False)
     for params, message in [
         ([], "there are no parameters"),
         ([{"params": []}], "no parameter that requires a gradient"),
         ([frozen], "no parameter that requires a gradient"),
         (p, "params is one Parameter"),
+        (nn.MLP(2, [2], 1), r"params is a MLP, expected its parameters: pass model\.parameters\(\)"),
+        (3, r"params is 3, expected a list of Parameters"),
         ([np.ones(3)], "holds a ndarray, expected Parameters"),
         ([gg.tensor([1.0], requires_grad=True)], "holds a Tensor, expected Parameters"),
         ([p, {"params": [p]}], "mixes"),
@@ -633,14 +870,14 @@ def test_parameters_that_are_none():
         ("adamm", {}, "unknown optimizer 'adamm': did you mean 'adam'"),
     ],
 )
-def test_values_that_are_none(rule, options, message):
+def test_invalid_values_are_refused(rule, options, message):
     p = Parameter([1.0])
     with pytest.raises(ArgumentError, match=message):
         optim.make(rule, [p], **options)
     assert p._flat is None  # nothing was taken
 
 
-def test_an_option_changed_to_nonsense_is_refused_at_the_step():
+def test_an_option_changed_to_an_invalid_value_is_refused_at_the_step():
     net = Net()
     optimizer = optim.Adam(net.parameters)
     step = gg.record(lambda: net.step(optimizer))
@@ -656,13 +893,13 @@ def test_an_option_changed_to_nonsense_is_refused_at_the_step():
     step()
 
 
-def test_a_rate_of_zero_stays_put():
+def test_a_rate_of_zero_moves_nothing():
     net = Net()
     net.step(optim.SGD(net.parameters, lr=0))
     assert_same_bits(net.values(), net.start)
 
 
-def test_names_of_the_command_line():
+def test_every_name_makes_its_optimizer():
     made = {name: optim.make(name, [Parameter([1.0])], weight_decay=0.1) for name in optim.NAMES}
     for name, optimizer in made.items():
         rule = optim.RULES[name]
@@ -686,7 +923,7 @@ def test_defaults_are_pytorchs():
         assert {k: v for k, v in ours.items() if k not in own} == {k: theirs[k] for k in ours if k not in own}
 
 
-def test_finite_is_what_has_no_nan_and_no_infinity_even_if_its_sum_overflows(every_device):
+def test_is_finite_finds_nan_and_infinity_but_no_overflow_of_a_sum(every_device):
     w = Parameter(np.full(1000, 3e38, np.float32), every_device)
     optimizer = optim.Adam([w])
     assert optimizer.is_finite()

@@ -1,4 +1,4 @@
-"""The schedules: against PyTorch's, resumed at any step, with the lengths that a training fills in."""
+"""Schedules: against PyTorch's, resumed at any step, with lengths that a run fills in."""
 
 import json
 import math
@@ -12,7 +12,8 @@ from gpugrad import optim
 from gpugrad.engine.parameter import Parameter
 from gpugrad.errors import ArgumentError, CheckpointError, RecordingError
 
-RATES = (0.1, 0.02)  # of two parameter groups
+# Rates of two parameter groups.
+RATES = (0.1, 0.02)
 STEPS = 60
 
 
@@ -97,7 +98,7 @@ def test_plateau_is_pytorchs(options):
     assert schedule.get_last_lr() != list(RATES)
 
 
-def test_constant_stays():
+def test_constant_is_constant():
     schedule = optim.Constant(optimizer())
     for _ in range(5):
         schedule.step()
@@ -120,7 +121,7 @@ def test_groups_keep_their_ratio(name):
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([*PAIRS, "plateau"]), st.integers(0, 40), st.integers(1, 20))
-def test_a_resumed_schedule_goes_on_exactly(name, before, after):
+def test_a_resumed_schedule_continues_exactly(name, before, after):
     make = PAIRS[name][0] if name in PAIRS else (lambda o: optim.ReduceLROnPlateau(o, patience=2, cooldown=1))
 
     def run(schedule, steps, start):
@@ -156,13 +157,13 @@ def test_a_state_that_does_not_fit():
     bare, followed = optim.LinearWarmup(o, 3), make_warmup(optimizer())
     stepped = optim.LinearWarmup(o, 3, then=optim.StepLR(o, 3, interval="step"))
     for target, state, message in [
-        (schedule, plateau.state_dict(), "not one of StepLR"),
-        (plateau, schedule.state_dict(), "not one of ReduceLROnPlateau"),
-        (schedule, None, "not one of StepLR"),
+        (schedule, plateau.state_dict(), "does not belong to StepLR"),
+        (plateau, schedule.state_dict(), "does not belong to ReduceLROnPlateau"),
+        (schedule, None, "does not belong to StepLR"),
         (schedule, optim.ExponentialLR(optimizer(), 0.9).state_dict(), "settings gamma, StepLR has step_size, gamma"),
         (schedule, optim.StepLR(optimizer((0.1,)), 5).state_dict(), "1 parameter groups, the optimizer has 2"),
-        (bare, followed.state_dict(), "differ in what comes after it"),
-        (followed, bare.state_dict(), "differ in what comes after it"),
+        (bare, followed.state_dict(), "differ in the schedule after the warm-up"),
+        (followed, bare.state_dict(), "differ in the schedule after the warm-up"),
         (followed, stepped.state_dict(), "settings step_size, gamma, CosineAnnealingLR has T_max, eta_min"),
     ]:
         before = target.state_dict()
@@ -175,7 +176,7 @@ def test_a_state_that_does_not_fit():
 
 
 def drive(schedule, epochs=10, steps_per_epoch=8):
-    """What a Trainer does: the rate of each epoch's last step."""
+    """Step like a Trainer, and return the rate of each epoch's last step."""
     schedule.prepare(total_steps=epochs * steps_per_epoch, steps_per_epoch=steps_per_epoch, epochs=epochs)
     rates = [schedule.get_last_lr()[0]]
     for _ in range(epochs):
@@ -190,7 +191,7 @@ def drive(schedule, epochs=10, steps_per_epoch=8):
 
 
 @pytest.mark.parametrize("name", optim.SCHEDULE_NAMES)
-def test_names_of_the_command_line_need_no_lengths(name):
+def test_schedules_by_name_need_no_lengths(name):
     rates = drive(optim.make_schedule(name, optimizer((0.1,))))
     assert all(0 <= rate <= 0.1 + 1e-12 for rate in rates)
     if name == "constant":
@@ -220,7 +221,7 @@ def test_names_of_the_command_line_need_no_lengths(name):
 
 @pytest.mark.parametrize("name", optim.SCHEDULE_NAMES)
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 2), (2, 1), (3, 7)])
-def test_short_trainings_have_rates_too(name, epochs, steps):
+def test_short_runs_have_rates_too(name, epochs, steps):
     rates = drive(optim.make_schedule(name, optimizer((0.1,))), epochs, steps)
     assert all(math.isfinite(rate) and 0 <= rate <= 0.1 + 1e-12 for rate in rates)
 
@@ -232,7 +233,7 @@ def test_a_given_length_is_kept():
     assert drive(optim.StepLR(optimizer((0.1,)), 4, interval="step"), epochs=1)[4] == pytest.approx(0.01)
 
 
-def test_training_on_stretches_an_open_length():
+def test_continued_training_stretches_an_open_length():
     schedule = optim.CosineAnnealingLR(optimizer((0.1,)))
     drive(schedule, epochs=5)
     schedule.prepare(total_steps=80, steps_per_epoch=8, epochs=10)
@@ -280,7 +281,7 @@ def test_without_a_length_there_is_no_step():
         (lambda o: optim.make_schedule("step", o, stepsize=3), "option of step 'stepsize': did you mean 'step_size'"),
     ],
 )
-def test_values_that_are_none(make, message):
+def test_invalid_values_are_refused(make, message):
     with pytest.raises(ArgumentError, match=message):
         make(optimizer())
 
@@ -300,3 +301,56 @@ def test_a_schedule_of_your_own():
     for _ in range(3):
         schedule.step()
     assert schedule.get_last_lr() == [0.05, 0.01]
+
+
+def test_a_schedule_without_an_optimizer_is_refused():
+    for make in (
+        lambda wrong: optim.make_schedule("cosine", wrong),
+        optim.Constant,
+        optim.OneCycleLR,
+        lambda wrong: optim.make_schedule("warmup", wrong),
+    ):
+        for wrong, named in ((None, "None"), ([optimizer()], "a list")):
+            with pytest.raises(ArgumentError, match=rf"optimizer is {named}, expected an optimizer: pass optim\.Adam"):
+                make(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("cosine", "epochs", "write T_max=… instead"),
+        ("cosine", "min_lr", "write eta_min=… instead"),
+        ("one-cycle", "T_max", "write total_steps=… instead"),
+        ("one-cycle", "lr", "write max_lr=… instead"),
+        ("step", "last_epoch", "leave it out, load_state_dict"),
+        ("step", "gama", "did you mean 'gamma'"),
+        ("plateau", "gamma", "write factor=… instead"),
+        ("warmup", "total_iters", "write warmup_steps=… instead"),
+    ],
+)
+def test_options_of_other_libraries_name_those_here(name, option, message):
+    cls = optim.SCHEDULES[name].cls
+    with pytest.raises(ArgumentError, match=rf"unknown option of {cls.__name__} '{option}': {message}"):
+        cls(optimizer(), **{option: 1})
+    with pytest.raises(ArgumentError, match=rf"unknown option of {name} '{option}': {message}"):
+        optim.make_schedule(name, optimizer(), **{option: 1})
+
+
+def test_repr_is_one_line():
+    o = optim.SGD([Parameter([1.0])], lr=0.5)
+    cosine = optim.CosineAnnealingLR(o, 10, eta_min=0.1)
+    cosine.step()
+    assert repr(cosine) == "CosineAnnealingLR(T_max=10, eta_min=0.1, step 1, lr=0.490211)"
+    assert repr(optim.StepLR(optimizer((0.1, 0.2)), 3)) == "StepLR(step_size=3, epoch 0, lr=[0.1, 0.2])"
+    for name in optim.SCHEDULE_NAMES:
+        assert "\n" not in repr(optim.make_schedule(name, optimizer()))
+
+
+def test_a_group_that_is_added_starts_from_its_own_rate():
+    o = optim.SGD([Parameter([1.0])], lr=1.0)
+    schedule = optim.ExponentialLR(o, 0.5)
+    schedule.step()
+    o.add_param_group({"params": [Parameter([2.0])], "lr": 0.1})
+    schedule.step()
+    assert [group["lr"] for group in o.param_groups] == [0.25, 0.1 * 0.25]
+    assert schedule.state_dict()["base_lrs"] == [1.0, 0.1]

@@ -1,4 +1,4 @@
-"""When callbacks are called, what they may do, and early stopping in all its cases."""
+"""Callbacks: the order of calls, changes they may make, and early stopping in all its cases."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def weights(trainer):
 
 
 class Script(Callback):
-    """Notes every call; writes given values into the epochs' records; stops where it is told to."""
+    """Record every call, write given values into the epochs' records, and stop at a given call."""
 
     def __init__(self, values=(), stop_in=None):
         self.calls, self.values, self.stop_in, self.kept = [], list(values), stop_in, {}
@@ -37,7 +37,7 @@ class Script(Callback):
     def note(self, trainer, *call):
         self.calls.append(call)
         if self.stop_in == call:
-            trainer.stop("told to")
+            trainer.stop("test")
 
     def on_fit_begin(self, trainer):
         self.note(trainer, "fit begin", trainer.epoch)
@@ -83,7 +83,7 @@ def test_the_order_of_calls():
 def test_stop_ends_the_training_from_any_callback(moment, epochs):
     trainer, script = make_trainer(), Script(stop_in=moment)
     history = trainer.fit(*data(), epochs=4, batch_size=20, callbacks=[script])
-    assert (len(history), history.stopped) == (epochs, "told to")
+    assert (len(history), history.stopped) == (epochs, "test")
     assert script.calls[-1] == ("fit end", epochs)
     assert trainer.fit(*data(), epochs=1, batch_size=20).stopped is None  # that was for one fit
     assert len(history) == epochs + 1
@@ -124,7 +124,7 @@ def test_callbacks_see_the_rate_of_the_next_epoch_and_may_change_it():
 
 
 class Count(Callback):
-    """Keeps plain values alone."""
+    """Keep only plain values."""
 
     def __init__(self):
         self.epochs = 0

@@ -25,7 +25,7 @@ def model():
 
 def test_a_model_comes_back_with_its_configuration_and_header(tmp_path, model):
     path = tmp_path / "deep" / "model.safetensors"
-    gg.save_model(path, model, classes=["no", "yes"])
+    gg.save_model(model, path, classes=["no", "yes"])
     loaded, header = gg.load_model(path)
     assert header["classes"] == ["no", "yes"]
     assert loaded.config == model.config
@@ -35,7 +35,7 @@ def test_a_model_comes_back_with_its_configuration_and_header(tmp_path, model):
 
 def test_weights_go_into_a_model_that_is_given(tmp_path):
     source, target = (nn.Sequential(nn.Dense(3, 2, seed=seed), nn.Tanh()) for seed in (0, 1))
-    gg.save_model(tmp_path / "m", source)
+    gg.save_model(source, tmp_path / "m")
     gg.load_model(tmp_path / "m", target)
     np.testing.assert_array_equal(source.state_dict()["0.weight"], target.state_dict()["0.weight"])
     with pytest.raises(CheckpointError, match="pass the model to load into"):
@@ -43,7 +43,7 @@ def test_weights_go_into_a_model_that_is_given(tmp_path):
 
 
 def test_another_shape_is_named(tmp_path, model):
-    gg.save_model(tmp_path / "m", model)
+    gg.save_model(model, tmp_path / "m")
     other = nn.MLP(5, [4, 2], 2, dropout=0.1, seed=0)
     with pytest.raises(CheckpointError, match=r"does not fit the model.*shape \(4, 3\), expected \(4, 2\)"):
         gg.load_model(tmp_path / "m", other)
@@ -51,7 +51,7 @@ def test_another_shape_is_named(tmp_path, model):
 
 def test_every_truncation_is_refused(tmp_path, model):
     path = tmp_path / "m"
-    gg.save_model(path, model)
+    gg.save_model(model, path)
     content = path.read_bytes()
     for length in (0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:length])
@@ -103,7 +103,7 @@ def test_a_model_of_ones_own_is_described_by_its_name(tmp_path):
             self.config = object()  # not for the header
             self.scale = nn.Parameter(np.float32(3.0))
 
-    gg.save_model(tmp_path / "m", Own())
+    gg.save_model(Own(), tmp_path / "m")
     own = Own()
     own.scale.data[...] = 0
     assert gg.load_model(tmp_path / "m", own)[1]["model"] == {"class": "Own", "config": None}

@@ -1,4 +1,4 @@
-"""What can be trained on is taken in whatever form it comes; what cannot is refused with a reason."""
+"""Usable data are accepted in every form; other data are refused with a reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gpugrad.training.checks import check_features, check_labels, check_targets,
 
 
 class Table:
-    """What pandas gives: no array, but one for whoever asks."""
+    """Convert to an array on request, as pandas does."""
 
     def __init__(self, values):
         self.values = np.asarray(values)
@@ -95,7 +95,7 @@ def test_targets():
     assert check_targets([1, 2, 3], 3, 1).dtype == np.float32
     assert check_targets(np.zeros((3, 2)), 3, 2).dtype == np.float64
     for y, message in (
-        ([1.0, 2.0], "as many rows"),
+        ([1.0, 2.0], "one row per row of x, one column per model output"),
         ([[1.0, 2.0]] * 3, r"expected \(3, 1\)"),
         (["1", "2", "3"], "numbers"),
         ([0.0, np.nan, 1.0], r"nan at \(1, 0\)"),
@@ -107,7 +107,7 @@ def test_targets():
 def test_weights():
     assert check_weights([1, 0], 2).tolist() == [1, 0]
     for weight, message in (
-        ([1.0], r"shape \(1,\), expected \(2,\)"),
+        ([1.0], r"shape \(1,\), expected \(2,\): one weight per row of x"),
         ([1.0, -1.0], "no negative"),
         ([0.0, 0.0], "at least one positive"),
         ([1.0, np.nan], "finite"),

@@ -1,4 +1,4 @@
-"""The first operation that produces a NaN or an infinity, named wherever it happens."""
+"""The first operation that produces NaN or infinity is named wherever it happens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kill a training at random moments; resuming always works and ends in the bits of one that was never stopped."""
+"""Kill a run at random moments: it always resumes, bit for bit as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS = Settings(
 
 @pytest.fixture(scope="module")
 def context():
-    """Processes that are forked from one that has imported everything: they begin to train at once."""
+    """Fork processes from one that has imported everything, so that they start to train immediately."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         pytest.skip("this system has no SIGKILL")
     context = multiprocessing.get_context("forkserver")
@@ -75,7 +75,7 @@ def test_ten_kills_change_no_bit(tmp_path, context):
 
 
 def wait_for_a_new(path: Path, process, timeout=60):
-    """Wait until the process has written the file anew."""
+    """Wait until the process has written the file again."""
     before = path.stat().st_mtime_ns if path.exists() else None
     end = time.monotonic() + timeout
     while process.is_alive() and time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""Minibatches: every row once an epoch, in an order of the seed; shares of weights and of accumulated gradients."""
+"""Minibatches: every row once per epoch, in an order that follows from the seed; weights and accumulated gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures: drawn without a warning whatever the classes are called, and nothing in them is cut off."""
+"""Figures: drawn without a warning for all class names, with nothing cut off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_confusion_matrix_of_any_class_names(classes, tmp_path):
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
     axes = figure.axes[0]
     figure.draw_without_rendering()
-    assert axes.get_title() == f"100.00% of {3 * n} test rows right"
+    assert axes.get_title() == f"100.00% of {3 * n} test rows correct"
     if n <= plots.MAX_NAMED:
         for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
             box = label.get_window_extent()

@@ -1,4 +1,4 @@
-"""Recorded or not, stopped and resumed or not: a training ends in the same bits."""
+"""A run is bit-for-bit identical whether it is recorded, stopped and resumed, or none of these."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOSSES = {
 
 
 class Memory(Callback):
-    """A callback with a state: a moving average of the weights, and how often it was called."""
+    """Keep a moving average of the weights and the number of calls."""
 
     def __init__(self):
         self.average, self.calls = np.zeros(()), 0
@@ -44,7 +44,7 @@ class Memory(Callback):
 
 
 class Stop(Callback):
-    """Ends the training at a step, or at the end of an epoch."""
+    """End the run at a step, or at the end of an epoch."""
 
     def __init__(self, step=None, epoch=None):
         self.step, self.epoch = step, epoch
@@ -55,12 +55,12 @@ class Stop(Callback):
 
     def on_epoch_end(self, trainer, record):
         if record["epoch"] == self.epoch:
-            trainer.stop("told to")
+            trainer.stop("test")
 
 
 @st.composite
 def trainings(draw):
-    """What makes a training: (how to make its trainer, the arguments of fit)."""
+    """Draw a run: a function that creates its trainer, the data, and the arguments of fit."""
     pick = lambda *options: draw(st.sampled_from(options))  # noqa: E731
     rows, loss, dtype = draw(st.integers(14, 40)), pick(*LOSSES), pick(np.float32, np.float32, np.float64)
     hidden = draw(st.lists(st.integers(1, 9), max_size=2))
@@ -102,7 +102,7 @@ def trainings(draw):
 
 
 def outcome(trainer):
-    """All that a training leaves, but for the time that it took."""
+    """Return all results of a run except its times."""
     state = trainer.optimizer.state_dict()
     arrays = {**trainer.model.state_dict(), **{f"state {k}": v for k, v in state["state"].items()}}
     seconds = ("seconds", "samples_per_second")
@@ -163,7 +163,7 @@ FIT = {"epochs": 3, "batch_size": 4, "accumulation_steps": 2, "validation_split"
 
 
 class At:
-    """Observes a device and raises KeyboardInterrupt after a number of launches."""
+    """Observe a device and raise KeyboardInterrupt after a number of launches."""
 
     def __init__(self, launches):
         self.left = launches
@@ -289,16 +289,16 @@ def test_a_schedule_ends_with_the_training_whatever_was_trained_before():
 @pytest.mark.parametrize(
     ("trainer", "fit", "message"),
     [
-        ({}, {"batch_size": 5}, "batch_size 4, this training has 5"),
-        ({}, {"accumulation_steps": 1}, "accumulation_steps 2, this training has 1"),
-        ({}, {"shuffle": False}, "shuffle True, this training has False"),
-        ({}, {"validation_split": 0.0}, "rows 14, this training has 20"),
-        ({}, {"callbacks": [EarlyStopping(3)]}, r"callbacks \[\], this training has \['EarlyStopping'\]"),
-        ({"seed": 3}, {}, "seed 2, this training has 3"),
-        ({"lr": 0.5}, {}, r"lr of parameter group 0 0\.01, this training has 0\.5"),
-        ({"betas": (0.5, 0.9)}, {}, r"betas of parameter group 0 \[0\.9, 0\.999\], this training has \[0\.5, 0\.9\]"),
-        ({"schedule": None}, {}, "schedule OneCycleLR, this training has None"),
-        ({"activation": "tanh"}, {}, "activation relu, this training has tanh"),
+        ({}, {"batch_size": 5}, "batch_size 4, this run has 5"),
+        ({}, {"accumulation_steps": 1}, "accumulation_steps 2, this run has 1"),
+        ({}, {"shuffle": False}, "shuffle True, this run has False"),
+        ({}, {"validation_split": 0.0}, "rows 14, this run has 20"),
+        ({}, {"callbacks": [EarlyStopping(3)]}, r"callbacks \[\], this run has \['EarlyStopping'\]"),
+        ({"seed": 3}, {}, "seed 2, this run has 3"),
+        ({"lr": 0.5}, {}, r"lr of parameter group 0 0\.01, this run has 0\.5"),
+        ({"betas": (0.5, 0.9)}, {}, r"betas of parameter group 0 \[0\.9, 0\.999\], this run has \[0\.5, 0\.9\]"),
+        ({"schedule": None}, {}, "schedule OneCycleLR, this run has None"),
+        ({"activation": "tanh"}, {}, "activation relu, this run has tanh"),
     ],
 )
 def test_a_checkpoint_of_a_training_with_other_settings(tmp_path, trainer, fit, message):

@@ -1,4 +1,4 @@
-"""What the loggers write is what the training did, also after a resume, an error and a copy."""
+"""Loggers write exactly the history of a run, also after a resume, an error and a copy."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lines(path):
 
 
 def check_lines(path, history):
-    """The file has a line for each epoch of the history, and its numbers to the last bit."""
+    """Check that the file has one line per epoch of the history, with its numbers bit for bit."""
     found = lines(path)
     assert [list(line) for line in found] == [list(history[0])] * len(history)
     for line, record in zip(found, history, strict=True):
@@ -48,7 +48,7 @@ def check_lines(path, history):
 
 
 def events(folder):
-    """Every event of a folder, in TensorBoard's order: read from the framing of TFRecord by hand."""
+    """Return every event of a folder in TensorBoard's order, parsed from the framing of TFRecord by hand."""
     pytest.importorskip("tensorboardX")
     from tensorboardX.proto.event_pb2 import Event
 
@@ -64,7 +64,7 @@ def events(folder):
 
 
 def points(folder):
-    """{name: {step: value}}, with what TensorBoard drops at the start of a session left out."""
+    """Return {name: {step: value}} without the points that TensorBoard drops at the start of a session."""
     shown = {}
     for event in events(folder):
         if event.HasField("session_log"):
@@ -96,7 +96,7 @@ def hyperparameters(folder):
 
 
 class After(Callback):
-    """Does something at the end of an epoch, before or after the logger as it is placed."""
+    """Call a function at the end of an epoch."""
 
     def __init__(self, epoch, action):
         self.epoch, self.action = epoch, action
@@ -257,8 +257,8 @@ def test_a_copy_has_no_file(tmp_path):
     assert len(list((tmp_path / "one").iterdir())) == 1
 
 
-class Told:
-    """A training that tells its loss between epochs: after step n it has seen 10 n rows of the loss n."""
+class KnownLosses:
+    """A run with 10 rows of the loss n in step n."""
 
     def __init__(self):
         self.steps, self.history, self.device = 0, History(), gg.device("cpu")
@@ -286,9 +286,9 @@ class Told:
 
 @pytest.mark.usefixtures("tensorboard")
 def test_tensorboard_notes_the_mean_loss_of_so_many_steps(tmp_path):
-    Told().run(TensorBoardLogger(tmp_path / "1", every=1), epochs=2)
+    KnownLosses().run(TensorBoardLogger(tmp_path / "1", every=1), epochs=2)
     assert points(tmp_path / "1")["step_loss"] == {n: n for n in range(1, 13)}
-    Told().run(TensorBoardLogger(tmp_path / "4", every=4), epochs=2)
+    KnownLosses().run(TensorBoardLogger(tmp_path / "4", every=4), epochs=2)
     # A mean never reaches over the end of an epoch: at step 8 it is that of steps 7 and 8.
     assert points(tmp_path / "4")["step_loss"] == {4: 2.5, 8: 7.5, 12: 10.5}
 
@@ -305,7 +305,7 @@ def test_the_step_losses_of_a_trainer(tmp_path):
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, True, "2"])
 def test_tensorboard_steps_that_are_refused(every):
-    with pytest.raises(ArgumentError, match=r"every is .*, expected a number of steps from 1"):
+    with pytest.raises(ArgumentError, match=r"every is .*, expected an integer of at least 1"):
         TensorBoardLogger("run", every=every)
 
 

@@ -1,4 +1,4 @@
-"""Trainer: what it trains, what it refuses, what it leaves."""
+"""Trainer: results of training, refused arguments, and state after a fit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ init, begin = Minibatches.__init__, Minibatches.begin_epoch
 
 
 def blobs(rows=300, features=6, classes=3, seed=0):
-    """Points around one centre a class, well apart."""
+    """Return points around one centre per class, far apart."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(0, 3, (classes, features))
     y = rng.integers(classes, size=rows)
@@ -50,11 +50,12 @@ def test_learns_and_generalises():
 
 
 def test_trainers_in_threads_take_turns():
-    """Recorded steps and scratch memory belong to the device: each has the bits that it has alone."""
+    """Recorded steps and scratch memory are per device: each result is bit-for-bit that of a trainer alone."""
 
     def train(seed, trainer):
         trainer.fit(*blobs(seed=seed), epochs=3, batch_size=32, validation_data=blobs(seed=9))
-        return weights(trainer)
+        with trainer.device.lock:  # a read while another thread records is refused
+            return weights(trainer)
 
     alone = [train(seed, make_trainer(dropout=0.2)) for seed in range(6)]
     trainers = [make_trainer(dropout=0.2) for _ in range(6)]
@@ -408,10 +409,13 @@ def test_two_trainers_of_one_model():
     assert (first.generator.get_calls(), second.generator.get_calls()) == (6, 0)  # dropout follows who trains
     second.fit(*blobs(), epochs=1, batch_size=50)
     assert (first.generator.get_calls(), second.generator.get_calls()) == (6, 6)
-    third = gg.Trainer(model, device="cpu")  # an optimizer of its own takes the parameters over
+    third = gg.Trainer(model, device="cpu")  # an optimizer of its own over the same parameters
+    first.fit(*blobs(), epochs=1, batch_size=50)
+    third.fit(*blobs(), epochs=1, batch_size=50)
+    fourth = gg.Trainer(model, optimizer=optim.SGD(model[2].parameters()), device="cpu")  # over some of them
     with pytest.raises(ArgumentError, match="given to a later optimizer"):
         first.fit(*blobs(), epochs=1, batch_size=50)
-    third.fit(*blobs(), epochs=1, batch_size=50)
+    fourth.fit(*blobs(), epochs=1, batch_size=50)
 
 
 def test_a_loss_of_ones_own():
@@ -430,7 +434,7 @@ def test_a_loss_of_ones_own():
 
 
 def test_what_a_training_keeps_in_memory():
-    """No more than the data once, eight times the parameters, and the activations; and nothing once it is over."""
+    """A run keeps at most the data once, eight times the parameters, and the activations; afterwards nothing."""
     x = np.random.default_rng(0).normal(size=(4000, 100)).astype(np.float32)
     y = np.zeros(4000, np.int32)
     make_trainer(features=100).fit(x, y, epochs=1, batch_size=100, validation_split=0.1)  # imports what it needs
@@ -470,7 +474,7 @@ def test_each_epoch_has_an_order_of_its_own_and_a_plateau_watches_the_validation
 
 
 class Net(nn.Module):
-    """Counts its forward passes in training mode, and fails in one of them if it is told to."""
+    """Count forward passes in training mode, and fail in a given one."""
 
     def __init__(self, fail_at=None, error=None):
         self.inner = nn.MLP(6, [4], 3, seed=0)
@@ -580,13 +584,13 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     x, y = blobs(rows=96)
     path = tmp_path / "c.safetensors"
     make_trainer().fit(x, y, epochs=1, batch_size=32, checkpoint=path)
-    with pytest.raises(CheckpointError, match="batch_size 32, this training has 16"):
+    with pytest.raises(CheckpointError, match="batch_size 32, this run has 16"):
         make_trainer().fit(x, y, epochs=2, batch_size=16, resume=path)
-    with pytest.raises(CheckpointError, match="optimizer Adam, this training has SGD"):
+    with pytest.raises(CheckpointError, match="optimizer Adam, this run has SGD"):
         make_trainer(optimizer=optim.SGD).fit(x, y, epochs=2, batch_size=32, resume=path)
     model = nn.MLP(6, [17], 3, seed=1)
     trainer = gg.Trainer(model, optimizer=optim.Adam(model.parameters()), device="cpu", seed=3)
-    with pytest.raises(CheckpointError, match=r"hidden \[16\], this training has \[17\]"):
+    with pytest.raises(CheckpointError, match=r"hidden \[16\], this run has \[17\]"):
         trainer.fit(x, y, epochs=2, batch_size=32, resume=path)
     trainer.save(tmp_path / "m.safetensors")
     with pytest.raises(CheckpointError, match="without the state"):
@@ -605,11 +609,10 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         ({"x": np.array([["a"] * 6] * 300)}, DataError, "numbers"),
         ({"x": np.zeros(300, np.float32)}, DataError, "rows, features"),
         ({"y": np.full(300, 3)}, DataError, "label 3 in row 0, expected 0 … 2"),
-        ({"y": np.zeros(299, int)}, DataError, "as many rows"),
+        ({"y": np.zeros(299, int)}, DataError, "one label per row of x"),
         ({"y": np.zeros(300)}, DataError, "integer class labels"),
         ({"epochs": 0}, ArgumentError, "epochs is 0"),
         ({"batch_size": 0}, ArgumentError, "batch_size is 0"),
-        ({"batch_size": 301}, ArgumentError, "fewer than the batch size 301"),
         ({"batch_size": 2.5}, ArgumentError, "batch_size is 2.5"),
         ({"accumulation_steps": -1}, ArgumentError, "accumulation_steps"),
         ({"validation_split": 1.0}, ArgumentError, "validation_split"),
@@ -618,13 +621,11 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         ({"class_weight": {7: 1.0}}, ArgumentError, "class 7"),
         ({"class_weight": "even"}, ArgumentError, "balanced"),
         ({"early_stopping": -1}, ArgumentError, "patience"),
-        ({"early_stopping": True}, ArgumentError, "patience is True"),
+        ({"early_stopping": True}, ArgumentError, "early_stopping is True, expected a patience"),
         ({"x": [[0.0] * 6, [0.0] * 5]}, DataError, "equally long"),
         ({"sample_weight": np.zeros(300)}, DataError, "at least one positive"),
         ({"sample_weight": np.arange(300) == 0, "class_weight": {1: 0.0, 0: 0.0, 2: 0.0}}, DataError, "positive"),
         ({"class_weight": [1.0, 2.0]}, DataError, r"shape \(2,\), expected \(3,\)"),
-        ({"validation_split": 0.999}, ArgumentError, "there are 3 rows to train on"),
-        ({"validation_split": 0.5, "batch_size": 151}, ArgumentError, "150 rows to train on"),
         ({"validation_split": 0.5, "validation_data": blobs()}, ArgumentError, "both given"),
         ({"validation_data": (*blobs(), None)}, ArgumentError, "3 parts"),
         ({"validation_data": (blobs()[0], blobs()[1] + 7)}, DataError, "y of validation_data holds the label"),
@@ -655,7 +656,7 @@ def test_bad_trainer_options():
             gg.Trainer(model, **{"device": "cpu", **options})
     with pytest.raises(ArgumentError, match="expected the mean over the rows"):
         gg.Trainer(model, loss=nn.CrossEntropyLoss(reduction="sum"), device="cpu")
-    with pytest.raises(ArgumentError, match="no parameter of the model"):
+    with pytest.raises(ArgumentError, match="holds none of the model's parameters: create it with"):
         gg.Trainer(model, optimizer=optim.SGD(nn.MLP(2, [], 2).parameters()), device="cpu")
     with pytest.raises(ArgumentError, match="no parameters"):
         gg.Trainer(nn.ReLU(), device="cpu")
@@ -663,7 +664,7 @@ def test_bad_trainer_options():
         gg.Trainer(model, device="cpu").predict(np.zeros((1, 2)), scale=-1)
     trainer = gg.Trainer(model, device="cpu")
     trainer.schedule = optim.OneCycleLR(optim.Adam(nn.MLP(2, [], 2).parameters()))
-    with pytest.raises(ArgumentError, match="schedule is one of another optimizer"):
+    with pytest.raises(ArgumentError, match="schedule belongs to another optimizer: create it with"):
         trainer.fit(np.zeros((2, 2)), [0, 1], batch_size=2)
 
     class Flat(nn.Module):
@@ -673,7 +674,7 @@ def test_bad_trainer_options():
         def forward(self, x):
             return self.model(x).reshape(-1)
 
-    with pytest.raises(ArgumentError, match=r"puts out the shape \(1,\) for one row"):
+    with pytest.raises(ArgumentError, match=r"returns the shape \(1,\) for one row"):
         gg.Trainer(Flat(), device="cpu").fit(np.zeros((2, 2)), [0, 1], batch_size=2)
     with pytest.raises(ArgumentError, match="class_weight needs CrossEntropyLoss"):
         gg.Trainer(model, loss=nn.MSELoss(), device="cpu").fit(

@@ -1,0 +1,61 @@
+"""Checks of single values: each wrong one is named in one sentence."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+
+def describe(value: Any) -> str:
+    """Return how a message names a wrong argument: its value if it is short, else its type."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str | Real):
+        return reprlib.repr(value)
+    if callable(value) and hasattr(value, "__name__"):
+        return f"the function {value.__name__}"
+    name, package = type(value).__name__, type(value).__module__.partition(".")[0]
+    article = "an" if name[0].lower() in "aeio" or name.startswith(("MLP", "nd")) else "a"
+    return f"{article} {name}" if package in ("builtins", "gpugrad", "__main__") else f"{article} {name} of {package}"
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a real number; booleans are not."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_integer(value: Any) -> bool:
+    """Return whether a value is an integer; booleans are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def check_count(name: str, value: Any, meaning: str = "") -> None:
+    """Raise ArgumentError unless a value is an integer of at least 1."""
+    if not is_integer(value) or value < 1:
+        meaning = f": {meaning}" if meaning else ""
+        raise ArgumentError(f"{name} is {describe(value)}, expected an integer of at least 1{meaning}")
+
+
+def check_flag(name: str, value: Any, *, otherwise: str | None = None) -> None:
+    """Raise ArgumentError unless a value is True or False; None passes where `otherwise` names its meaning."""
+    if isinstance(value, bool) or (value is None and otherwise):
+        return
+    none = f", or None {otherwise}" if otherwise else ""
+    raise ArgumentError(f"{name} is {describe(value)}, expected True or False{none}")
+
+
+def check_path(name: str, path: Any, kind: str = "file", *, remedy: str = "") -> None:
+    """Raise ArgumentError unless a path is text or a path object."""
+    if not isinstance(path, str | os.PathLike):
+        remedy = f": {remedy}" if remedy else ""
+        raise ArgumentError(f"{name} is {describe(path)}, expected the path of a {kind}{remedy}")
