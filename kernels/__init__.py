@@ -9,6 +9,7 @@ folders, `cpu`, `cuda` and `numba_cuda`, hold what the kernels of one toolchain 
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,8 @@ class Launcher:
     def __init__(self, contract: Contract, launch: Any, source: str, toolchain: str) -> None:
         self.__name__ = contract.name
         self.contract = contract
-        self.launch = launch
+        # The contract alone declares defaults. A partial of a partial is flat, so a recorded call costs nothing more.
+        self.launch = functools.partial(launch, **contract.defaults) if contract.defaults else launch
         self.source = source
         self.toolchain = toolchain
 

@@ -76,13 +76,13 @@ def activation_backward_kernel(dy, saved, dz, kind, slope):
         dz[i] = dy[i] * derivative(kind, saved[i], slope)
 
 
-def activation_forward(z, y, *, activation, negative_slope=0.01):
+def activation_forward(z, y, *, activation, negative_slope):
     flat = (z.reshape(-1), y.reshape(-1))
     scalars = (KIND[activation], np.float32(negative_slope))
     launch(activation_forward_kernel, blocks(z.size), THREADS, *flat, *scalars)
 
 
-def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
+def activation_backward(dy, saved, dz, *, activation, negative_slope):
     flat = (dy.reshape(-1), saved.reshape(-1), dz.reshape(-1))
     scalars = (KIND[activation], np.float32(negative_slope))
     launch(activation_backward_kernel, blocks(dy.size), THREADS, *flat, *scalars)

@@ -41,9 +41,9 @@ DERIVATIVE = {
 }
 
 
-def activation_forward(z, y, *, activation, negative_slope=0.01):
+def activation_forward(z, y, *, activation, negative_slope):
     y[...] = FORWARD[activation](z, negative_slope)
 
 
-def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
+def activation_backward(dy, saved, dz, *, activation, negative_slope):
     dz[...] = dy * DERIVATIVE[activation](saved, negative_slope)

@@ -77,7 +77,7 @@ def _(rng):
 
 
 @adagrad_norm_accumulate.cost
-def _(g, grad_scale, p, square_sum, partials, *, weight_decay=0.0, **_):
+def _(g, grad_scale, p, square_sum, partials, *, weight_decay, **_):
     return Cost(bytes=g.nbytes + (p.nbytes if weight_decay else 0), operations=5 * g.size)
 
 

@@ -46,22 +46,7 @@ def adam_step_kernel(
 
 
 def adam_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    m,
-    v,
-    v_max,
-    step,
-    *,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    eps_hat=False,
-    weight_decay=0.0,
-    decoupled=False,
-    maximize=False,
+    g, lr, grad_scale, p, m, v, v_max, step, *, beta1, beta2, eps, eps_hat, weight_decay, decoupled, maximize
 ):
     # The logarithms in double precision, as the contract says; that of 0 makes the correction 1.
     log1, log2 = (math.log(beta) if beta > 0 else -math.inf for beta in (beta1, beta2))

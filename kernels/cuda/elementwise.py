@@ -25,8 +25,7 @@ def elementwise_launcher(contract: Contract, path: Path) -> Callable[..., None]:
     contract has one.
     Raises ArgumentError for a kernel that is not there, and for a parameter of another name.
     """
-    defaults = {p.name: p.default for p in contract.signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
-    numbers = [name for name, default in defaults.items() if default is not None and not isinstance(default, str)]
+    numbers = [name for name in contract.scalars if not isinstance(contract.defaults.get(name, 0), str | None)]
     source = _source(path)
     parameters = source.parameters(contract.name)
     for parameter in parameters:
@@ -39,7 +38,7 @@ def elementwise_launcher(contract: Contract, path: Path) -> Callable[..., None]:
 
     def launch(*given: Any, **scalars: Any) -> None:
         n = given[written].size
-        values = {"n": n, **defaults, **scalars, **dict(zip(contract.arrays, given, strict=True))}
+        values = {"n": n, **scalars, **dict(zip(contract.arrays, given, strict=True))}
         arguments = (values[p.name] if p.pointer else p.dtype.type(values[p.name]) for p in parameters)
         source.launch(contract.name, elementwise_blocks(n), THREADS, *arguments)
 

@@ -330,5 +330,5 @@ def _(dy, x, w, saved, dx, dw, db, workspace, **_):
 
 
 @matmul.cost
-def _(a, b, c, workspace, *, transpose_a=False, **_):
+def _(a, b, c, workspace, *, transpose_a, **_):
     return Cost(bytes=_bytes(a, b, c), operations=2 * c.size * a.shape[-2 if transpose_a else -1])

@@ -13,7 +13,7 @@ SOURCE = Source(__file__, "dense.cu")
 COLUMNS = 32  # of a block of dense_backward_b
 
 
-def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
     _check_tensor_cores(precision, x)
     (batch, n_in), n_out, slope = x.shape, w.shape[1], np.float32(negative_slope)
     if y.size == 0:
@@ -32,21 +32,7 @@ def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_s
         SOURCE.launch(kernel, -(-y.size // THREADS), THREADS, workspace, b, y, z, *options)
 
 
-def dense_backward(
-    dy,
-    x,
-    w,
-    saved,
-    dx,
-    dw,
-    db,
-    workspace,
-    *,
-    activation="identity",
-    negative_slope=0.01,
-    accumulate=False,
-    precision="float32",
-):
+def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     _check_tensor_cores(precision, dy)
     (batch, n_in), n_out, slope = x.shape, w.shape[1], np.float32(negative_slope)
     add, kind = np.int32(accumulate), activation.upper()
@@ -78,7 +64,7 @@ def dense_backward(
         SOURCE.launch(f"dense_backward_b<{kind}>", -(-n_out // COLUMNS), THREADS, dy, saved, db, *options)
 
 
-def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     _check_tensor_cores(precision, a)
     if c.size == 0:
         return

@@ -94,28 +94,14 @@ def column_sums_kernel(dz, db, accumulate):
         db[column] = db[column] + total if accumulate != 0 else total
 
 
-def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
     _refuse_rounded(precision)
     flat = (y.reshape(-1), None if z is None else z.reshape(-1))
     scalars = (KIND[activation], np.float32(negative_slope))
     launch(dense_forward_kernel, _tiles(*y.shape), (TILE, TILE), x[None], w[None], b, *flat, *scalars)
 
 
-def dense_backward(
-    dy,
-    x,
-    w,
-    saved,
-    dx,
-    dw,
-    db,
-    workspace,
-    *,
-    activation="identity",
-    negative_slope=0.01,
-    accumulate=False,
-    precision="float32",
-):
+def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     _refuse_rounded(precision)
     dz = dy
     if activation != "identity" and dy.size:
@@ -129,7 +115,7 @@ def dense_backward(
         launch(column_sums_kernel, -(-db.size // TILE), (TILE, TILE), dz, db, np.int32(accumulate))
 
 
-def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     _refuse_rounded(precision)
     if c.ndim == 2:
         a, b, c = a[None], b[None], c[None]

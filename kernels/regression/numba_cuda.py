@@ -38,7 +38,7 @@ def regression_loss_kernel(predictions, targets, sample_weight, norm, losses, dp
             dpredictions[i] = scale * slope
 
 
-def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
+def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta):
     gradient = None if dpredictions is None else dpredictions.reshape(-1)
     flat = (predictions.reshape(-1), targets.reshape(-1), sample_weight, norm, losses.reshape(-1), gradient)
     scalars = (KIND[loss], np.float32(delta), np.int32(predictions.shape[1]))

@@ -25,7 +25,7 @@ GRADIENT = {
 
 # What is not finite stays so without a warning, as in every toolchain: e^p of a large p, a norm of 0.
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")
-def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
+def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta):
     scale = 1 / norm if sample_weight is None else (sample_weight / norm)[:, None]
     losses[...] = scale * VALUE[loss](predictions, targets, delta)
     if dpredictions is not None:

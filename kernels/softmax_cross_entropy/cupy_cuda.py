@@ -12,7 +12,7 @@ WARP = 32
 PER_LANE = (1, 2, 4, 8, 16, 32)
 
 
-def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing):
     batch, n_classes = logits.shape
     per_lane = next((held for held in PER_LANE if n_classes <= WARP * held), None)
     if per_lane is None:

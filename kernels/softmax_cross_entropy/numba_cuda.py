@@ -65,7 +65,7 @@ def softmax_cross_entropy_norm_kernel(labels, class_weight, sample_weight, norm)
         norm[0] = total
 
 
-def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing):
     batch, n_classes = logits.shape
     gradient = None if dlogits is None else dlogits.reshape(-1)
     arrays = (logits.reshape(-1), labels, class_weight, sample_weight, norm, losses, gradient)

@@ -5,7 +5,7 @@ import numpy as np
 
 # What is not finite stays so without a warning, as in every toolchain: infinite logits, a norm of 0.
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")
-def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing):
     batch, n_classes = logits.shape
     rows = np.arange(batch)
     valid = (labels >= 0) & (labels < n_classes)

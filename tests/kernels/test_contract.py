@@ -17,8 +17,19 @@ def double():
     return double
 
 
-def test_its_arrays_are_the_positional_parameters(double):
+def test_its_arrays_are_the_positional_parameters_and_the_others_are_scalars(double):
     assert double.arrays == ("x", "y")
+    assert double.scalars == ("factor",)
+    assert double.defaults == {"factor": 2.0}
+
+
+def test_the_cost_is_called_with_the_defaults(double):
+    @double.cost
+    def _(x, y, *, factor):
+        return Cost(bytes=x.nbytes, operations=int(factor))
+
+    assert double.cost_of(np.ones(3), np.ones(3)).operations == 2
+    assert double.cost_of(np.ones(3), np.ones(3), factor=7).operations == 7
 
 
 @pytest.mark.parametrize(("outputs", "named"), [((), "nothing"), (("z",), "z")])

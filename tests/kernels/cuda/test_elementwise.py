@@ -33,7 +33,7 @@ def test_arguments_go_by_name_and_have_the_declared_types(kernel, monkeypatch):
     seen = []
     monkeypatch.setattr(source.Source, "launch", lambda self, *arguments: seen.extend(arguments))
     x, y = np.ones((3, 700), np.float32), np.zeros((3, 700), np.float32)
-    elementwise_launcher(scale, path)(x, None, y, negative=True, times=5)
+    elementwise_launcher(scale, path)(x, None, y, **(scale.defaults | {"negative": True, "times": 5}))
     name, blocks, threads, *arguments = seen
     assert (name, blocks, threads) == ("scale", elementwise_blocks(2100), THREADS)
     assert [type(a) for a in arguments] == [
