@@ -1,4 +1,7 @@
-"""A contract that lacks something says what, and how it is added."""
+"""A contract that lacks something names it and the way to add it."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -46,6 +49,27 @@ def test_without_examples_or_cost(double):
         double.draw_examples()
     with pytest.raises(KernelError, match=r"double states no cost, .* add it with @double\.cost"):
         double.cost_of(np.ones(3), np.ones(3))
+
+
+EXAMPLES = """
+import sys
+from gpugrad import kernels
+
+def imported():
+    return sorted(name.split(".")[-2] for name in sys.modules if name.endswith(".examples"))
+
+contracts = {contract.name: contract for _, contract in kernels.contracts()}
+launchers = kernels.load("reference")
+print(imported())
+contracts["gather"].draw_examples()
+next(contracts["matmul"].draw_workloads())
+print(imported())
+"""
+
+
+def test_examples_in_a_file_of_their_own_are_imported_when_they_are_drawn():
+    done = subprocess.run([sys.executable, "-c", EXAMPLES], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["[]", "['dense', 'gather']"], done.stderr
 
 
 @pytest.mark.parametrize("arrays", [{"x": np.ones(3)}, {"x": np.ones(3), "y": np.ones(3), "z": None}])
