@@ -1,4 +1,4 @@
-"""Launchers of activation.cu: one instance an activation, named as in activation.cuh."""
+"""Launchers of activation.cu: one template instance per activation, named as in activation.cuh."""
 
 import numpy as np
 

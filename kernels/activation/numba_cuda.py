@@ -1,4 +1,4 @@
-"""Activations in Numba CUDA: a grid-stride loop; which activation it is, is the same for all threads."""
+"""Activations in Numba CUDA: a grid-stride loop; all threads branch to the same activation."""
 
 import numpy as np
 
@@ -27,10 +27,10 @@ def normal_cdf(z):
 
 @device_function
 def activate(kind, z, slope):
-    """act(z)."""
+    """Return act(z)."""
     y = z
     if kind == RELU:
-        y = ZERO if z < ZERO else z  # this way round, NaN stays NaN
+        y = ZERO if z < ZERO else z  # in this order NaN stays NaN
     elif kind == LEAKY_RELU:
         y = z if z > ZERO else slope * z
     elif kind == TANH:
@@ -46,7 +46,7 @@ def activate(kind, z, slope):
 
 @device_function
 def derivative(kind, saved, slope):
-    """act', from y or z as the contract's table says."""
+    """Return act' from y or z, by the contract's table."""
     d = ONE
     if kind == RELU:
         d = ONE if saved > ZERO else ZERO

@@ -1,4 +1,4 @@
-"""AdaGrad-norm in Numba CUDA: one partial sum of squares a block, their sum by one block, and a pass that descends."""
+"""AdaGrad-norm in Numba CUDA: a partial sum of squares per block, their sum in one block, then a pass that descends."""
 
 import numpy as np
 

@@ -7,7 +7,7 @@ from .rounding import round_factor
 
 
 def product(a, b, precision):
-    """a @ b of factors rounded to a precision."""
+    """Return a @ b with the factors rounded to a precision."""
     return round_factor(a, precision) @ round_factor(b, precision)
 
 

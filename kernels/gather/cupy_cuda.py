@@ -1,4 +1,4 @@
-"""Launchers of gather.cu: one instance for each pair of data and out types."""
+"""Launchers of gather.cu: one template instance per pair of types of data and out."""
 
 import math
 

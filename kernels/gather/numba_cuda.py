@@ -1,4 +1,4 @@
-"""Minibatches in Numba CUDA: a grid-stride loop over the elements of the minibatch, compiled for each dtype of data."""
+"""Minibatches in Numba CUDA: a grid-stride loop over the elements of the batch, compiled for each dtype of the data."""
 
 import math
 

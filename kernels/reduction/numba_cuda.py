@@ -1,4 +1,4 @@
-"""The sum of an array in Numba CUDA: one partial sum a block, and their sum by one block."""
+"""The sum of an array in Numba CUDA: one partial sum per block, their sum in one block."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Launcher of regression.cu: one instance a loss."""
+"""Launcher of regression.cu: one template instance per loss."""
 
 import numpy as np
 
