@@ -14,7 +14,7 @@ from gpugrad.kernels.contract import Cost, Example, check_same, contract
 def double():
     @contract("y")
     def double(x, y, *, factor=2.0):
-        """y = factor·x."""
+        """Compute y = factor·x."""
         check_same(x=x, y=y)
 
     return double
@@ -41,7 +41,7 @@ def test_it_names_what_it_writes(outputs, named):
 
         @contract(*outputs)
         def double(x, y):
-            """y = 2·x."""
+            """Compute y = 2·x."""
 
 
 def test_without_examples_or_cost(double):

@@ -35,7 +35,7 @@ def test_every_parameter_is_documented_with_its_default(name):
 
 @each_contract
 def test_only_an_array_that_may_be_none_can_be_left_out(name):
-    """None elsewhere is refused in one sentence, not with Python's error of an attribute."""
+    """None is refused in one sentence where the docstring does not allow it."""
     contract = CONTRACTS[name]
     kinds = documented(contract)
     optional = {array for array in contract.arrays if kinds[array].endswith("or None")}

@@ -1,4 +1,4 @@
-"""What holds for every operation in every toolchain, so that a new one is tested by being in the list."""
+"""Test every operation in every toolchain; a new operation is found by its folder."""
 
 import ast
 import functools
@@ -19,7 +19,7 @@ CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 TOOLCHAIN_FILES = ("reference", "numba_cpu", "numba_cuda", "cupy_cuda")
 
 each_contract = pytest.mark.parametrize("name", CONTRACTS)
-PRODUCTS = ("dense_forward", "dense_backward", "matmul")  # ten seconds each in the emulator
+PRODUCTS = ("dense_forward", "dense_backward", "matmul")  # each takes ten seconds in the emulator
 each_contract_products_slow = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name in PRODUCTS else ()) for name in CONTRACTS]
 )
@@ -150,7 +150,7 @@ def test_the_check_finds_a_wrong_kernel(monkeypatch, fault, problem):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_tolerance_is_some_ulps_and_grows_like_the_root_of_the_terms(dtype):
-    """The numbers themselves: a tolerance that is too wide lets every wrong kernel pass."""
+    """The numbers are written out: too wide a tolerance would let every wrong kernel pass."""
     ulp = {np.float32: 2.0**-23, np.float64: 2.0**-52}[dtype]
     ulps = {terms: tolerance(dtype, terms) / ulp for terms in (1, 4, 100, 10_000, 1_000_000)}
     assert ulps == {1: 20, 4: 24, 100: 56, 10_000: 416, 1_000_000: 4016}
@@ -158,7 +158,7 @@ def test_the_tolerance_is_some_ulps_and_grows_like_the_root_of_the_terms(dtype):
 
 @pytest.mark.parametrize("name", ["dense_forward", "sgd_step"])
 def test_the_check_finds_an_error_of_a_few_hundred_ulps(monkeypatch, name):
-    """In one element of the right result of every example: 300 ulps of the largest one, where 20 to 150 are allowed."""
+    """One element of each correct result is off by 300 ulps of the largest one, where 20 to 150 are allowed."""
     device, contract = gg.device("cpu"), CONTRACTS[name]
     right, place = getattr(device.kernels, name), contract.arrays.index(contract.outputs[0])
 

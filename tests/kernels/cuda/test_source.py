@@ -1,4 +1,4 @@
-"""Launches of CUDA C++ kernels: what is refused before anything runs, and that every launcher fits its kernel."""
+"""A launch of a CUDA C++ kernel refuses arguments that do not fit, and every launcher fits its kernel."""
 
 import numpy as np
 import pytest
