@@ -66,8 +66,8 @@ def gather(data, rows, out, *, scale=1.0):
         For another shape or dtype, data without rows, or a scale out of range.
     """
     check_array("rows", rows, (None,), INT32)
-    check_array("data", data, None, DATA)
-    if not data.shape or data.shape[0] == 0:
+    check_array("data", data, (None,) * max(1, len(getattr(data, "shape", ()))), DATA)
+    if data.shape[0] == 0:
         raise ArgumentError("data has no rows, expected at least one: pass a data set with rows")
     check_array("out", out, (rows.shape[0], *data.shape[1:]), (*FLOATS, INT32))
     limit = float(np.finfo(np.float32).max)
