@@ -32,7 +32,7 @@ INT32 = np.dtype(np.int32)
 class Example:
     """One call that every toolchain must get right.
 
-    Attributes
+    Parameters
     ----------
     reason : str
         What the example covers; unique within its contract.
@@ -55,7 +55,7 @@ class Example:
 class Cost:
     """Lower bound on the work of a launch.
 
-    Attributes
+    Parameters
     ----------
     bytes : int
         Bytes read and written, each once.
@@ -163,17 +163,50 @@ class Contract:
                 yield name, array
 
     def examples(self, function: Callable) -> Callable:
-        """Set the function of a generator that yields the examples (decorator)."""
+        """Set the generator of the examples (decorator).
+
+        Parameters
+        ----------
+        function : callable
+            Generator function of a NumPy random generator that yields examples.
+
+        Returns
+        -------
+        callable
+            The same function.
+        """
         self._examples = function
         return function
 
     def workloads(self, function: Callable) -> Callable:
-        """Set the function of a generator that yields the workloads (decorator)."""
+        """Set the generator of the workloads (decorator).
+
+        Parameters
+        ----------
+        function : callable
+            Generator function of a NumPy random generator that yields examples, the smallest first.
+
+        Returns
+        -------
+        callable
+            The same function.
+        """
         self._workloads = function
         return function
 
     def cost(self, function: Callable) -> Callable:
-        """Set the function of a call's arguments that returns its cost (decorator)."""
+        """Set the cost of a call (decorator).
+
+        Parameters
+        ----------
+        function : callable
+            Function of all arrays and scalars of a call that returns its Cost.
+
+        Returns
+        -------
+        callable
+            The same function.
+        """
         self._cost = function
         return function
 
@@ -275,7 +308,20 @@ def contract(*outputs: str) -> Callable[[Callable[..., None]], Contract]:
 
 
 def draw(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Draw standard normal numbers directly in float32, which is fast for large arrays."""
+    """Draw standard normal numbers directly in float32, which is fast for large arrays.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator.
+    *shape : int
+        Shape of the array.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers in float32.
+    """
     return rng.standard_normal(shape, np.float32)
 
 
@@ -386,7 +432,7 @@ def tolerance(dtype: Any, terms: int) -> float:
     Returns
     -------
     float
-        eps·(16 + 4·√terms).
+        The share, eps·(16 + 4·√terms).
 
     Notes
     -----

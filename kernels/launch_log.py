@@ -28,13 +28,25 @@ class LaunchLog(Generic[Launch]):
         return bool(self._listeners)
 
     def note(self, launch: Launch) -> None:
-        """Add a launch to the list of every listener."""
+        """Add a launch to the list of every listener.
+
+        Parameters
+        ----------
+        launch : Launch
+            The launch.
+        """
         for seen in self._listeners:
             seen.append(launch)
 
     @contextlib.contextmanager
     def launches(self) -> Iterator[list[Launch]]:
-        """Within the block, collect every launch in the list."""
+        """Within the block, collect every launch.
+
+        Yields
+        ------
+        list
+            The launches so far.
+        """
         seen: list[Launch] = []
         self._listeners.append(seen)
         try:
@@ -45,7 +57,13 @@ class LaunchLog(Generic[Launch]):
 
     @contextlib.contextmanager
     def dry_run(self) -> Iterator[list[Launch]]:
-        """Within the block, check every launch and collect it in the list, but run none."""
+        """Within the block, check and collect every launch, but run none.
+
+        Yields
+        ------
+        list
+            The launches so far.
+        """
         before, self.dry = self.dry, True
         try:
             with self.launches() as seen:

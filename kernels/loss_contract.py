@@ -60,12 +60,36 @@ SIZES = {
 
 
 def draw_weights(rng: np.random.Generator, batch: int) -> np.ndarray:
-    """Draw sample weights, one of them zero if there are several."""
+    """Draw sample weights, one of them zero if there are several.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator.
+    batch : int
+        Number of weights.
+
+    Returns
+    -------
+    numpy.ndarray, (batch,)
+        Weights in float32.
+    """
     weight = rng.uniform(0.5, 2, batch).astype(np.float32)
     weight[batch // 2 + 1 :][:1] = 0
     return weight
 
 
 def unwritten(like: np.ndarray) -> np.ndarray:
-    """Return an output of the shape and dtype of `like`, filled with NaN."""
+    """Return an output that no kernel has written: filled with NaN.
+
+    Parameters
+    ----------
+    like : numpy.ndarray
+        Array with the shape and dtype of the output.
+
+    Returns
+    -------
+    numpy.ndarray
+        The output.
+    """
     return np.full_like(like, np.nan)

@@ -15,10 +15,12 @@ def check_gradient(g: Any, grad_scale: Any, p: Any, *, weight_decay: float) -> N
 
     Parameters
     ----------
-    g, p : array, (n,)
-        Gradient and parameters.
+    g : array, (n,)
+        Gradient.
     grad_scale : array, (1,), or None
         Factor of the gradient.
+    p : array, (n,)
+        Parameters.
     weight_decay : float
         At least 0.
 
@@ -41,12 +43,14 @@ def check_update(
 
     Parameters
     ----------
-    g, p : array, (n,)
-        Gradient and parameters.
+    g : array, (n,)
+        Gradient.
     lr : array, (1,)
         Learning rate.
     grad_scale : array, (1,), or None
         Factor of the gradient.
+    p : array, (n,)
+        Parameters.
     weight_decay : float
         At least 0.
     optional : collection of str
@@ -69,7 +73,18 @@ def check_update(
 
 
 def draw_update(rng: np.random.Generator) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (reason, the arrays g, lr, grad_scale and p) for the sizes that every optimizer is tested at."""
+    """Draw updates of the sizes that every optimizer is tested at.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator.
+
+    Yields
+    ------
+    tuple of (str, dict)
+        A reason, and the arrays g, lr, grad_scale and p by name.
+    """
     for n, reason in {1: "one element", 7: "shorter than a vector", 4099: "many blocks and a ragged end"}.items():
         for scale in (None, 0.25):
             yield (
@@ -84,9 +99,19 @@ def draw_update(rng: np.random.Generator) -> Iterator[tuple[str, dict[str, Any]]
 
 
 def draw_measured_update(rng: np.random.Generator) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (size, the arrays g, lr, grad_scale and p) for the sizes that every optimizer is measured at.
+    """Draw updates of the sizes that every optimizer is measured at.
 
     These are the parameters of the networks 784-128-10 and 784-1024-1024-10, and more than any cache holds.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator.
+
+    Yields
+    ------
+    tuple of (str, dict)
+        The size as text, and the arrays g, lr, grad_scale and p by name.
     """
     for n in (101_770, 1_863_690, 1 << 24):
         lr = np.array([1e-3], np.float32)
@@ -94,17 +119,64 @@ def draw_measured_update(rng: np.random.Generator) -> Iterator[tuple[str, dict[s
 
 
 def update_bytes(g: Any, *in_out: Any) -> int:
-    """Return the bytes of one update: the gradient is read; parameters and state are read and written."""
+    """Return the bytes of one update: the gradient is read; parameters and state are read and written.
+
+    Parameters
+    ----------
+    g : array
+        Gradient.
+    *in_out : array or None
+        Parameters and state.
+
+    Returns
+    -------
+    int
+        Bytes read and written.
+    """
     return g.nbytes + 2 * sum(array.nbytes for array in in_out if array is not None)
 
 
 def effective_gradient(g: Any, grad_scale: Any, p: Any, weight_decay: float, maximize: bool) -> Any:
-    """Return ±grad_scale·g + weight_decay·p in NumPy, the gradient of the rules without decoupled decay."""
+    """Return ±grad_scale·g + weight_decay·p in NumPy, the gradient of the rules without decoupled decay.
+
+    Parameters
+    ----------
+    g : array, (n,)
+        Gradient.
+    grad_scale : array, (1,), or None
+        Factor of the gradient; None is 1.
+    p : array, (n,)
+        Parameters.
+    weight_decay : float
+        Factor of the decay.
+    maximize : bool
+        Ascend instead of descend.
+
+    Returns
+    -------
+    array, (n,)
+        The gradient to descend.
+    """
     g = g if grad_scale is None else g * grad_scale
     return (-g if maximize else g) + weight_decay * p
 
 
 def signed_scale(grad_scale: Any, maximize: bool, number: Any) -> Any:
-    """Return a compiled loop's factor of the gradient: grad_scale, or 1 without one; negative to maximize."""
+    """Return a compiled loop's factor of the gradient.
+
+    Parameters
+    ----------
+    grad_scale : array, (1,), or None
+        Factor of the gradient; None is 1.
+    maximize : bool
+        Make the factor negative.
+    number : type
+        Scalar type of the loop.
+
+    Returns
+    -------
+    number
+        The signed factor.
+    """
     scale = number(1) if grad_scale is None else grad_scale[0]
     return -scale if maximize else scale

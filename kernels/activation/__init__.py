@@ -29,7 +29,7 @@ from ..contract import Cost, check_range, check_same, contract
 class Activation:
     """An activation, with the data that layers, initial weights, estimators and exports need.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Name in the kernels, in `gg.functional` and in `nn.Dense`.
@@ -37,15 +37,17 @@ class Activation:
         Class in `gpugrad.nn`.
     formula : str
         Docstring of the class.
-    saves_input : bool
+    saves_input : bool, default False
         Whether the backward pass reads z, not y.
-    sloped : bool
+    sloped : bool, default False
         Whether it has a negative_slope.
-    init, gain : str and float
-        Initial weights of a layer before it, by `nn.init`; the gain of a sloped activation is for a slope of 0.
-    onnx : str or None
+    init : str, default "glorot_uniform"
+        Function of `nn.init` for the weights of a layer before it.
+    gain : float, default 1.0
+        Gain of these weights; of a sloped activation, for a slope of 0.
+    onnx : str, optional
         ONNX operator that computes it, if there is one.
-    sklearn_name : str or None
+    sklearn_name : str, optional
         Name in the estimators, if scikit-learn uses another one.
     """
 
@@ -79,7 +81,20 @@ SKLEARN_NAMES = {row.sklearn_name or row.name: row.name for row in ACTIVATIONS.v
 
 
 def check_activation(activation: str, negative_slope: float) -> None:
-    """Refuse an unknown name, and a slope below 0: the sign of leaky_relu's output is that of its input."""
+    """Refuse an unknown activation or a negative slope.
+
+    Parameters
+    ----------
+    activation : str
+        A name of the table.
+    negative_slope : float
+        At least 0, so that the sign of leaky_relu's output is that of its input.
+
+    Raises
+    ------
+    ArgumentError
+        For another name, with the nearest one, or a negative slope.
+    """
     if activation not in ACTIVATIONS:
         choose("activation", activation, ACTIVATIONS)
     check_range("negative_slope", negative_slope, 0.0)

@@ -13,15 +13,52 @@ MOST_BLOCKS = 4096
 
 
 def blocks_for(items: int, in_a_block: int, most: int = MOST_BLOCKS) -> int:
-    """Return the blocks for `items` work items, from 1, since an empty grid cannot be launched, to `most`."""
+    """Return the blocks of a launch; at least one, since an empty grid cannot be launched.
+
+    Parameters
+    ----------
+    items : int
+        Work items, such as rows.
+    in_a_block : int
+        Items per block.
+    most : int, default MOST_BLOCKS
+        Largest grid.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return max(1, min(-(-items // in_a_block), most))
 
 
 def elementwise_blocks(n: int) -> int:
-    """Return the blocks of THREADS for n elements, four per thread."""
+    """Return the blocks of an elementwise kernel: THREADS threads, four elements per thread.
+
+    Parameters
+    ----------
+    n : int
+        Elements.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return blocks_for(n, THREADS * ELEMENTS)
 
 
 def reduction_blocks(n: int) -> int:
-    """Return the blocks of a sum over n elements; each writes one partial sum, so there are at most PARTIALS."""
+    """Return the blocks of a sum; each writes one partial sum, so there are at most PARTIALS.
+
+    Parameters
+    ----------
+    n : int
+        Elements.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return blocks_for(n, THREADS * ELEMENTS, PARTIALS)

@@ -19,7 +19,7 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"
 class Resources:
     """Resources of a kernel.
 
-    Attributes
+    Parameters
     ----------
     registers : int
         Registers per thread.
@@ -38,7 +38,13 @@ class Resources:
 
 
 def obstacle() -> str | None:
-    """Return why kernels cannot be compiled here and the remedy, or None if they can."""
+    """Return why kernels cannot be compiled here.
+
+    Returns
+    -------
+    str or None
+        The obstacle and the remedy; None if they can.
+    """
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
         return 'cuda-core is not installed: pip install "gpugrad[compile]", which needs no GPU'
     try:
@@ -51,9 +57,28 @@ def obstacle() -> str | None:
 
 
 def compile_kernels(source: Source, names: Sequence[str], architecture: str) -> dict[str, Resources]:
-    """Compile kernels and template instances of a .cu file and return their resources by name.
+    """Compile kernels of a .cu file and return their resources.
 
-    Raises DeviceError if NVRTC is missing, KernelError with the compiler's message if it refuses the file.
+    Parameters
+    ----------
+    source : Source
+        The .cu file.
+    names : sequence of str
+        Kernels and template instances.
+    architecture : str
+        Target, such as "sm_90".
+
+    Returns
+    -------
+    dict of (str, Resources)
+        Resources by name.
+
+    Raises
+    ------
+    DeviceError
+        If NVRTC is missing.
+    KernelError
+        If the compiler refuses the file; the message is the compiler's.
     """
     problem = obstacle()
     if problem:

@@ -48,7 +48,21 @@ LARGEST_DEFAULT_SHARED = 48 * 1024  # bytes of dynamic shared memory that a kern
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a kernel: its C++ type without pointer and const, and the NumPy dtype of its argument."""
+    """A parameter of a kernel.
+
+    Parameters
+    ----------
+    name : str
+        Name in the declaration.
+    type : str
+        C++ type, without pointer and const.
+    pointer : bool
+        Whether it is a pointer.
+    const : bool
+        Whether it points to const elements.
+    dtype : numpy.dtype
+        Dtype of the argument.
+    """
 
     name: str
     type: str
@@ -62,7 +76,19 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch as `launches` and `dry_run` collect it."""
+    """A launch as `launches` and `dry_run` collect it.
+
+    Parameters
+    ----------
+    source : Source
+        The .cu file.
+    kernel : str
+        Name of the kernel or template instance.
+    grid, block : tuple of int
+        Sizes of the grid in blocks and of a block in threads.
+    shared : int
+        Bytes of dynamic shared memory.
+    """
 
     source: Source
     kernel: str
@@ -125,7 +151,23 @@ class Source:
         return hashlib.sha256("\0".join(self.files.values()).encode()).hexdigest()
 
     def parameters(self, kernel: str) -> tuple[Parameter, ...]:
-        """Return the parameters of a kernel or template instance, from its declaration."""
+        """Return the parameters of a kernel, from its declaration.
+
+        Parameters
+        ----------
+        kernel : str
+            Name of a kernel or template instance.
+
+        Returns
+        -------
+        tuple of Parameter
+            The parameters, in order.
+
+        Raises
+        ------
+        ArgumentError
+            If the file has no such kernel, or a parameter has a type that launches do not support.
+        """
         if kernel not in self._kernels:
             self._kernels[kernel] = _parameters(self, kernel)
         return self._kernels[kernel]
@@ -217,7 +259,13 @@ _host_launcher: Callable[..., None] = _no_host_launcher
 
 
 def launch_on_host_with(launcher: Callable[..., None]) -> None:
-    """Send later launches on NumPy arrays to launcher(source, kernel, grid, block, arguments, shared)."""
+    """Send later launches on NumPy arrays to a function.
+
+    Parameters
+    ----------
+    launcher : callable
+        Function of source, kernel, grid, block, arguments and shared.
+    """
     global _host_launcher
     _host_launcher = launcher
 
@@ -226,7 +274,13 @@ _build_seconds = 0.0
 
 
 def build_seconds() -> float:
-    """Return the seconds that this process has spent building kernels for GPUs, or loading them from CuPy's cache."""
+    """Return the time that this process has spent building kernels for GPUs, or loading them from CuPy's cache.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
     return _build_seconds
 
 

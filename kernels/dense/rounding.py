@@ -11,10 +11,22 @@ DROPPED_BITS = {"tf32": 13, "bfloat16": 16}
 
 
 def round_factor(array: np.ndarray, precision: str) -> np.ndarray:
-    """Return the array with every element rounded to a precision, in its own dtype; the array itself for "float32".
+    """Round every element to a precision.
 
     Rounding is to nearest; ties go away from zero in "tf32" and to even in "bfloat16", as in the GPU's conversions
     `cvt.rna.tf32.f32` and `cvt.rn.bf16.f32`. NaN and infinity are unchanged.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Factor of a product.
+    precision : {"float32", "tf32", "bfloat16"}
+        Precision.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rounded array of the same dtype; the array itself for "float32".
     """
     if precision == "float32":
         return array

@@ -31,7 +31,17 @@ STEP = 16  # the terms of a part are a multiple of this: the depth of the deepes
 
 
 class Variant(NamedTuple):
-    """Tiles of tile × tile outputs, and the sum over k in `splits` parts of `part` terms; the last may be shorter."""
+    """Tiles of tile × tile outputs, with the sum over k in parts.
+
+    Parameters
+    ----------
+    tile : int
+        Side of the tiles.
+    splits : int
+        Number of parts.
+    part : int
+        Terms per part; the last part may be shorter.
+    """
 
     tile: int
     splits: int
@@ -42,7 +52,19 @@ class Variant(NamedTuple):
 
 
 class Product(NamedTuple):
-    """A product that a variant is chosen for: `entries` times (m, k)·(k, n) by one kernel in one precision."""
+    """A product that a variant is chosen for.
+
+    Parameters
+    ----------
+    kernel : str
+        Name of the kernel.
+    precision : str
+        Precision of the factors.
+    m, n, k : int
+        Sizes of the product (m, k)·(k, n).
+    entries : int, default 1
+        Number of such products.
+    """
 
     kernel: str
     precision: str
@@ -55,7 +77,18 @@ class Product(NamedTuple):
         return f"{self.kernel}, {self.precision}, {self.m} × {self.k} · {self.k} × {self.n}"
 
     def scratch(self, splits: int) -> int:
-        """Return the elements of workspace of the partial sums; dense_backward_w also sums db."""
+        """Return the elements of workspace of the partial sums; dense_backward_w also sums db.
+
+        Parameters
+        ----------
+        splits : int
+            Number of parts.
+
+        Returns
+        -------
+        int
+            Elements, 0 without a split.
+        """
         sums = self.entries * self.m * self.n + (self.n if self.kernel == "dense_backward_w" else 0)
         return splits * sums if splits > 1 else 0
 
@@ -68,7 +101,13 @@ _forced: tuple[int | None, int | None] = (None, None)
 
 
 def forced() -> tuple[int | None, int | None]:
-    """Return (tile, splits) of the innermost `variant` block; None where the rule decides."""
+    """Return the choice of the innermost `variant` block.
+
+    Returns
+    -------
+    tuple of (int or None)
+        Tile and splits; None where the rule decides.
+    """
     return _forced
 
 
@@ -82,6 +121,11 @@ def variant(*, tile: int | None = None, splits: int | None = None) -> Iterator[N
         Side of the tiles, one of `TILES`; None leaves it to the rule.
     splits : int, optional
         Largest number of parts of a sum, at least 1; None leaves it to the rule.
+
+    Yields
+    ------
+    None
+        Nothing; the block has the variant.
 
     Raises
     ------
@@ -101,9 +145,21 @@ def variant(*, tile: int | None = None, splits: int | None = None) -> Iterator[N
 
 
 def choose_variant(m: int, n: int, k: int, entries: int = 1, tuned: tuple[int, int] | None = None) -> Variant:
-    """Return the variant for `entries` products (m, k)·(k, n).
+    """Return the variant of a product: a `variant` block decides first, then `tuned`, then the rule.
 
-    A `variant` block decides first, then `tuned`, a (tile, splits), then the rule.
+    Parameters
+    ----------
+    m, n, k : int
+        Sizes of the product (m, k)·(k, n).
+    entries : int, default 1
+        Number of such products.
+    tuned : tuple of (int, int), optional
+        Tile and splits that were tuned.
+
+    Returns
+    -------
+    Variant
+        The variant.
     """
     tile, splits = tuned if tuned is not None and _forced == (None, None) else _forced
     tile = tile or _rule_for_tile(m, n, entries)
@@ -111,12 +167,35 @@ def choose_variant(m: int, n: int, k: int, entries: int = 1, tuned: tuple[int, i
 
 
 def use_choices(index: int | None, choices: Choices) -> None:
-    """Use these variants for later products on this GPU, or in the emulator (None)."""
+    """Use these variants for later products.
+
+    Parameters
+    ----------
+    index : int or None
+        Index of the GPU, None for the emulator.
+    choices : mapping
+        (tile, splits) by product.
+    """
     _choices[index] = choices
 
 
 def tuned_choice(product: Product, array: Any, workspace: Any) -> tuple[int, int] | None:
-    """Return the choice tuned for a product on the array's device; None without one that the workspace has room for."""
+    """Return the choice tuned for a product on the device of an array.
+
+    Parameters
+    ----------
+    product : Product
+        The product.
+    array : array
+        An array of the device.
+    workspace : array or None
+        Scratch of the launch.
+
+    Returns
+    -------
+    tuple of (int, int), or None
+        Tile and splits; None without a choice that the workspace has room for.
+    """
     choices = _choices.get(None if isinstance(array, np.ndarray) else array.device.id)
     choice = choices.get(product) if choices else None
     if choice is None or product.scratch(choice[1]) > (0 if workspace is None else workspace.size):
@@ -129,6 +208,16 @@ def candidates(product: Product) -> list[Variant]:
 
     These are the tiles that are not mostly outside the output, with 1, 2, 4, … splits: no more blocks than a large GPU
     runs at once, no fewer than `SHORTEST` terms per part. Partial sums thus need about 16 MiB at most.
+
+    Parameters
+    ----------
+    product : Product
+        The product.
+
+    Returns
+    -------
+    list of Variant
+        The variants, each once.
     """
     _, _, m, n, k, entries = product
     tile = _rule_for_tile(m, n, entries)

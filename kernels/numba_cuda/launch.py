@@ -42,10 +42,20 @@ MOST_BLOCKS = 4096  # enough blocks to fill any GPU; longer arrays take more ite
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch: the kernel's Python function and its argument types in Numba's notation."""
+    """A launch as `launches` and `dry_run` collect it.
+
+    Parameters
+    ----------
+    kernel : callable
+        Python function of the kernel.
+    signature : str
+        Types of the arguments in Numba's notation, such as ``"void(float32[::1], int32)"``.
+    grid, block : int or tuple of int
+        Blocks of the grid and threads of a block.
+    """
 
     kernel: Callable[..., None]
-    signature: str  # "void(float32[::1], int32)"
+    signature: str
     grid: Any
     block: Any
 
@@ -55,14 +65,39 @@ launches, dry_run = _log.launches, _log.dry_run
 
 
 def blocks(n: int, most: int = MOST_BLOCKS) -> int:
-    """Return the blocks of a grid-stride loop over n elements; at least one, since an empty sum writes a zero."""
+    """Return the blocks of a grid-stride loop; at least one, since an empty sum writes a zero.
+
+    Parameters
+    ----------
+    n : int
+        Elements.
+    most : int, default MOST_BLOCKS
+        Largest grid.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return min(max(1, -(-n // (THREADS * PER_THREAD))), most)
 
 
 def launch(kernel: Any, grid: int | tuple[int, ...], block: int | tuple[int, ...], *arguments: Any) -> None:
-    """Launch a kernel on arrays, None for an array that is left out, and NumPy scalars; an empty grid does nothing.
+    """Launch a kernel; an empty grid does nothing.
 
-    Raises ArgumentError for a Python number, since Numba would compile a float as a double.
+    Parameters
+    ----------
+    kernel : kernel
+        Function with the decorator ``cuda.jit``.
+    grid, block : int or tuple of int
+        Blocks of the grid and threads of a block.
+    *arguments : array, None or NumPy scalar
+        Arguments of the kernel; None is an array that is left out.
+
+    Raises
+    ------
+    ArgumentError
+        For a Python number, since Numba would compile a float as a double.
     """
     given = [_absent() if argument is None else argument for argument in arguments]
     for place, argument in enumerate(given):
