@@ -10,7 +10,7 @@ from .reference import FORWARD
 
 MEASURED = [name for name in ACTIVATIONS if name != "identity"]
 SIZES = {(1,): "one element", (3, 5): "shorter than a vector of 16 bytes", (4, 1024): "many blocks"}
-# Far from zero, at it, and where formulas in pieces change.
+# Far from zero, at zero, and at the boundaries of piecewise formulas.
 EDGES = np.array([-100, -20, -6, -3, -2, -1, -0.5, -0.0, 0, 0.5, 1, 2, 3, 6, 20, 100], np.float32)
 
 

@@ -11,7 +11,7 @@ RELU, LEAKY_RELU, TANH = KIND["relu"], KIND["leaky_relu"], KIND["tanh"]
 SIGMOID, GELU, SILU = KIND["sigmoid"], KIND["gelu"], KIND["silu"]
 
 ROOT_HALF = np.float32(np.sqrt(0.5))
-PEAK = np.float32(1 / np.sqrt(2 * np.pi))  # of the normal density
+PEAK = np.float32(1 / np.sqrt(2 * np.pi))  # normal density at 0
 
 
 @device_function

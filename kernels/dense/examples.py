@@ -17,7 +17,7 @@ SIZES = {
     (300, 28, 17): "long batch, narrow sides: the weight gradient is a long sum",
 }
 # Small enough for Numba's simulator.
-SMALL_TILES = (17, 17, 17), "one more each way than a tile of 16"
+SMALL_TILES = (17, 17, 17), "one more row, column and term than a tile of 16"
 LARGE = (70, 9, 16300), "enough outputs for large tiles"
 ROUNDED_SIZES = {(5, 7, 3): "smaller than any tile", (100, 70, 90): "ragged edges", (64, 256, 64): "split sums"}
 
