@@ -22,13 +22,12 @@ than the rule that these sizes follow: `Device.workspace` has room for them, and
 
 from __future__ import annotations
 
-from typing import Any
-
-from ...errors import ArgumentError, choose
+from ...errors import choose
 from ..activation import check_activation
 from ..contract import FLOATS, Cost, check_array, contract
 from .rounding import PRECISIONS
-from .variants import choose_variant, variant
+from .variants import variant
+from .workspace import backward_workspace, check_workspace, forward_workspace, matmul_workspace
 
 __all__ = [
     "PRECISIONS",
@@ -188,73 +187,6 @@ def check_precision(precision: str) -> None:
     """Refuse an unknown precision."""
     if precision not in PRECISIONS:
         choose("precision", precision, PRECISIONS)
-
-
-def check_workspace(workspace: Any, size: int, dtype: Any) -> None:
-    """Refuse a workspace that is not flat, of this dtype and of at least this size; None has size 0."""
-    if workspace is not None:
-        check_array("workspace", workspace, (None,), dtype)
-    if size > (0 if workspace is None else workspace.size):
-        given = "None" if workspace is None else f"an array of {workspace.size} elements"
-        raise ArgumentError(f"workspace is {given}, expected at least {size} elements: pass scratch of that size")
-
-
-# ---- sizes of the scratch ----
-
-
-def forward_workspace(batch: int, n_in: int, n_out: int) -> int:
-    """Return the elements of scratch that dense_forward needs.
-
-    Parameters
-    ----------
-    batch, n_in, n_out : int
-        Sizes of the layer.
-
-    Returns
-    -------
-    int
-        Elements of scratch; 0 means that none is needed.
-    """
-    return matmul_workspace(batch, n_in, n_out)
-
-
-def backward_workspace(batch: int, n_in: int, n_out: int, activation: str) -> int:
-    """Return the elements of scratch that dense_backward needs: for dz, or partial sums of dx, or of dw and db.
-
-    Parameters
-    ----------
-    batch, n_in, n_out : int
-        Sizes of the layer.
-    activation : str
-        A name of the table in `kernels.activation`.
-
-    Returns
-    -------
-    int
-        Elements of scratch; 0 means that none is needed.
-    """
-    splits = choose_variant(n_in, n_out, batch).splits
-    dw_db = splits * (n_in + 1) * n_out if splits > 1 else 0
-    return max(0 if activation == "identity" else batch * n_out, matmul_workspace(batch, n_out, n_in), dw_db)
-
-
-def matmul_workspace(m: int, k: int, n: int, entries: int = 1) -> int:
-    """Return the elements of scratch that matmul needs: partial sums, if the sum over k is split.
-
-    Parameters
-    ----------
-    m, k, n : int
-        Sizes of a product (m, k)·(k, n).
-    entries : int, default 1
-        Length of the leading axis.
-
-    Returns
-    -------
-    int
-        Elements of scratch; 0 means that none is needed.
-    """
-    splits = choose_variant(m, n, k, entries).splits
-    return splits * entries * m * n if splits > 1 else 0
 
 
 def _bytes(*arrays):
