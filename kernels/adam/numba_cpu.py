@@ -28,22 +28,7 @@ def _amsgrad(g, p, m, v, v_max, scale, beta1, rest1, beta2, rest2, rate, floor, 
 
 
 def adam_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    m,
-    v,
-    v_max,
-    step,
-    *,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    eps_hat=False,
-    weight_decay=0.0,
-    decoupled=False,
-    maximize=False,
+    g, lr, grad_scale, p, m, v, v_max, step, *, beta1, beta2, eps, eps_hat, weight_decay, decoupled, maximize
 ):
     step[0] += 1
     t, rate = int(step[0]), float(lr[0])

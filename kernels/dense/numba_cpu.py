@@ -28,7 +28,7 @@ def _rounded_product(a, b, c, precision, bias=None, **options):
 
 
 @loops_only
-def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
     pre_activation = y if z is None else z
     fused = activation == "relu" and z is None
     _rounded_product(x, w, pre_activation, precision, b, relu=fused)
@@ -37,21 +37,7 @@ def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_s
 
 
 @loops_only
-def dense_backward(
-    dy,
-    x,
-    w,
-    saved,
-    dx,
-    dw,
-    db,
-    workspace,
-    *,
-    activation="identity",
-    negative_slope=0.01,
-    accumulate=False,
-    precision="float32",
-):
+def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     dz = dy
     if activation != "identity" and dy.size:
         dz = workspace[: dy.size].reshape(dy.shape)
@@ -65,7 +51,7 @@ def dense_backward(
 
 
 @loops_only
-def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     if c.ndim == 2:
         _rounded_product(a, b, c, precision, transpose_a=transpose_a, transpose_b=transpose_b)
         return
