@@ -232,7 +232,7 @@ def test_a_measurement_tells_that_variants_are_tuned():
     assert "tuned" not in options._described(device)
     tuning.keep(device, TUNED)
     assert machine.describe(new_device())["tuned_variants"] == 3
-    assert options._described(new_device()).endswith("; 3 tuned variants are in use")
+    assert options._described(new_device()).endswith("; 3 tuned variants in use")
 
 
 def test_a_block_of_one_variant_comes_before_what_is_kept():
@@ -402,7 +402,7 @@ def test_the_command_in_the_emulator_shows_every_product_and_keeps_no_choice(tmp
     path = tmp_path / "record.json"
     result = run("--device", "emulator", *SMALL, "--json", path)
     assert result.exit_code == 0, result.output
-    assert "times in the emulator mean nothing: no choice is kept" in result.output
+    assert "times in the emulator mean nothing: no choice is stored" in result.output
     rows = record.read(path)["sections"]["tune"]["rows"]
     assert [(row["kernel"], row["m"], row["n"], row["k"]) for row in rows] == [
         ("dense_forward", 6, 4, 5),
@@ -426,11 +426,11 @@ def test_the_command_keeps_what_it_chose_unless_it_is_quick(monkeypatch, gpus):
     monkeypatch.setattr(tune, "clock", lambda budget: clock({(32, 1): 0.5}))
     model = ("--inputs", 40, "--hidden", 0, "--outputs", 36, "--batch-size", 130)
     result = run(*model, "--quick")
-    assert "times of a quick run mean nothing: no choice is kept" in result.output
+    assert "times of a quick run mean nothing: no choice is stored" in result.output
     assert tuning.load(gpu) == {}
     result = run(*model)
     assert result.exit_code == 0, result.output
-    assert f"kept in {tuning.path(gpu)}, for processes that start from now on" in result.output
+    assert f"stored in {tuning.path(gpu)} for processes that start from now on" in result.output
     assert " ".join(result.output.split()).count("tile 64, 1 split 1.00 s tile 32, 1 split 500 ms 2.00×") == 1
     assert tuning.load(gpu) == {
         Product("dense_forward", "float32", 130, 36, 40): (32, 1),
@@ -442,9 +442,9 @@ def test_the_command_forgets():
     device = new_device()
     tuning.keep(device, TUNED)
     result = run("--device", "emulator", "--forget")
-    assert (result.exit_code, result.output) == (0, f"{tuning.path(device)} is deleted\n")
+    assert (result.exit_code, result.output) == (0, f"deleted {tuning.path(device)}\n")
     assert not tuning.path(device).exists()
-    assert "is not there: nothing to forget" in run("--device", "emulator", "--forget").output
+    assert "nothing to delete: " in run("--device", "emulator", "--forget").output
 
 
 @pytest.mark.parametrize(
@@ -471,4 +471,4 @@ def test_info_says_how_many_variants_are_in_use(monkeypatch, capsys, gpus):
     report = info.collect()
     assert {(e["device"], e["toolchain"]) for e in report["devices"] if e["tuned"]} == {("cuda", "cupy")}
     info.show(report)
-    assert "cuda (cupy): 3 tuned variants are in use" in capsys.readouterr().out
+    assert "cuda (cupy): 3 tuned variants in use" in capsys.readouterr().out

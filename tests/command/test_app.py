@@ -115,11 +115,11 @@ def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
     code, _, err = run("train", "digits", "--resume", "--batch-size", 32, "--out", folder)
     assert code == 1
     assert "--batch-size cannot change" in err
-    assert f"the one in {folder} has 64" in err
+    assert f"the run in {folder} has 64" in err
     code, _, err = run("train", "digits", "--resume", "--batch-size", 64, "--hidden", 8, "--out", folder)
     assert (code, "has 16: leave it out" in err) == (1, True)
     code, _, err = run("train", "digits.csv", "--resume", "--out", folder)
-    assert (code, "is one on digits, not on digits.csv" in err) == (1, True)
+    assert (code, "is on digits, not on digits.csv" in err) == (1, True)
 
 
 @pytest.mark.slow
@@ -137,7 +137,7 @@ def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, start, tm
     assert "Traceback" not in err
     result = last_json(out)
     assert result["stopped"].startswith("interrupted in epoch")
-    assert f"stopped {result['stopped']}; --resume goes on" in err
+    assert f"\n{result['stopped']}; continue with --resume\n" in err
     code, out, _ = run("evaluate", folder, "digits", "--json")
     assert last_json(out)["accuracy"] == result["test_accuracy"]
     code, out, _ = run("train", "digits", "--resume", "--out", folder, "--epochs", result["epochs"] + 1, "--json")
@@ -160,7 +160,7 @@ def test_a_second_training_leaves_no_picture_of_the_first(run, table, tmp_path):
     run("train", table, "--target", "kind", *quick)
     assert (out / "confusion.png").exists()
     code, text, _ = run("train", table, "--target", "weight", *quick)
-    assert (code, "number to predict" in text) == (0, True)
+    assert (code, ", regression\n" in text) == (0, True)
     assert not (out / "confusion.png").exists()
 
 
@@ -238,10 +238,18 @@ def test_help_and_version(run):
     assert (code, out) == (0, f"gpugrad {gpugrad.__version__}\n")
     code, out, _ = run()
     assert code == 0
+    listed = [
+        line.split()[1]
+        for line in out.partition("Commands")[2].splitlines()
+        if line.startswith("│ ") and line[2] != " "
+    ]
+    assert listed[0] == "train"
+    assert run("bench")[::2] == (0, "")
+    assert "Usage: gpugrad bench" in run("bench")[1]
     for command in ("train", "evaluate", "predict", "info"):
         assert command in out
         code, text, _ = run(command, "--help")
-        assert code == 0
+        assert (code, f"Example: gpugrad {command}" in text or command == "info") == (0, True)
         assert max(map(len, text.splitlines())) <= 80
 
 

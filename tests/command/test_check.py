@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -15,8 +16,9 @@ from typer.testing import CliRunner
 from gpugrad import kernels
 from gpugrad.command.app import app
 from gpugrad.command.check import show
-from gpugrad.engine.check import Finding, available_devices
-from gpugrad.errors import ArgumentError
+from gpugrad.engine.check import Finding, available_devices, check_kernel, chosen
+from gpugrad.engine.device import device
+from gpugrad.errors import ArgumentError, KernelError
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,7 +82,24 @@ def test_an_operation_without_compiled_loops_is_not_called_right(capsys):
     ]
     show(findings)
     verdicts = [line.split("0", 1)[1].strip() for line in capsys.readouterr().out.splitlines() if "softplus" in line]
-    assert verdicts == ["by the reference", "right", "right"]
+    assert verdicts == ["ran the reference", "right", "right"]
+
+
+def test_a_kernel_that_fails_counts_its_examples_and_has_no_error_of_zero(monkeypatch):
+    def refuse(*arrays, **scalars):
+        raise KernelError("sgd_step reads element 4 of p, which has 4")
+
+    target = device("cpu", "numpy")
+    monkeypatch.setattr(target, "kernels", SimpleNamespace(sgd_step=refuse))
+    ((operation, contract),) = chosen(["sgd_step"])
+    finding = check_kernel(target, operation, contract)
+    assert (finding.passed, finding.error) == (False, float("inf"))
+    assert finding.examples == len(finding.problems) == len(list(contract.draw_examples()))
+
+
+def test_counts_are_singular_and_plural(capsys):
+    show([Finding("sgd", "sgd_step", "cpu", "numpy", examples=2)])
+    assert "1 kernel, 1 toolchain, 1 check, 2 examples: 0 failed" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -134,5 +153,5 @@ def test_the_installed_command_says_that_it_is_not_of_this_checkout(checkout):
     assert done.returncode == 0, done.stderr
     assert f"each kernel in {checkout.parent / 'site' / 'gpugrad' / 'kernels'}" in done.stdout
     assert done.stderr == (
-        f"gpugrad: runs from {checkout.parent / 'site' / 'gpugrad'}, not from this checkout: use python -m gpugrad\n"
+        f"gpugrad: running from {checkout.parent / 'site' / 'gpugrad'}, not from this checkout: use python -m gpugrad\n"
     )

@@ -70,7 +70,7 @@ def test_out_is_written(run, tmp_path, name, start, options):
     file = tmp_path / "pictures" / name
     code, out, _ = run("double well", "--optimizer", "sgd,adam", "--steps", 12, "--out", file, *options)
     assert code == 0
-    assert f"written {file}" in out.replace("\n", "")
+    assert f"wrote {file}" in out.replace("\n", "")
     assert file.read_bytes().startswith(start)
 
 
@@ -94,7 +94,7 @@ def test_noise_and_seed_are_passed_on(run):
         (("beale", "--optimizer", "adm"), "unknown optimizer 'adm': did you mean 'adam'?"),
         (("beale", "--optimizer", ","), "--optimizer names none"),
         (("beale", "--picture", "path"), "unknown picture 'path': did you mean 'paths'?"),
-        (("beale", "--out", "race.avi"), "expected a name that ends in .png, .gif or .html"),
+        (("beale", "--out", "race.avi"), "expected a file name ending in .png, .gif or .html"),
         (("beale", "--steps", "0"), "max_steps is 0"),
     ],
 )

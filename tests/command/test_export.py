@@ -26,7 +26,7 @@ def test_the_whole_model(given, trained, tmp_path, capsys, serve):
     out = tmp_path / "digits.onnx"
     command(trained if given == "folder" else trained / "model.safetensors", out)
     assert capsys.readouterr().out.splitlines() == [
-        f"written {out}",
+        f"wrote {out}",
         "inputs  X float32 (rows, 64)",
         "outputs label text (rows), probabilities float32 (rows, 10)",
     ]
