@@ -141,10 +141,8 @@ def show_compiled(compiled: list[Any], assembled: list[Any]) -> None:
         if entry.problem:
             console.print(f"{entry.kernel} for {entry.architecture} {entry.problem}", soft_wrap=True)
     failed = sum(entry.problem is not None for entry in compiled)
-    console.print(
-        f"CUDA C++: {counted(len(rows), 'kernel')} × {counted(len(architectures), 'architecture')}, {failed} failed"
-    )
+    on_each = f"× {counted(len(architectures), 'architecture')}"
+    console.print(f"CUDA C++: {counted(len(rows), 'kernel')} {on_each}, {failed} failed")
     failed = sum(assembly.problem is not None for assembly in assembled)
     signatures = len({(assembly.kernel, assembly.signature) for assembly in assembled})
-    on_each = f"× {counted(len(architectures), 'architecture')}"
     console.print(f"Numba CUDA, to PTX: {counted(signatures, 'kernel')} {on_each}, {failed} failed")

@@ -167,9 +167,9 @@ def test_the_exit_code_is_1_where_a_row_is_slower(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("not JSON", "cannot be read"),
-        ("[1, 2]", "is no record of format 1"),
-        ('{"format": 7, "sections": {}}', "is no record of format 1"),
+        ("not JSON", "cannot read "),
+        ("[1, 2]", "is not a record of format 1"),
+        ('{"format": 7, "sections": {}}', "is not a record of format 1"),
         ('{"format": 1, "sections": {"kernels": 3}}', "the section kernels of the record has no list"),
         (
             '{"format": 1, "sections": {"kernels": {"rows": [3]}}}',

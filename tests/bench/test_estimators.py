@@ -73,7 +73,7 @@ def test_curves_differ_by_their_most_distant_epoch():
 def test_the_ten_data_sets_and_those_that_are_asked_for():
     assert [task.name for task in estimators.choose()] == NAMES
     assert [task.name for task in estimators.choose(["wine", "digits"])] == ["digits", "wine"]
-    with pytest.raises(ArgumentError, match="there is no data set 'iries': expected some of digits, iris"):
+    with pytest.raises(ArgumentError, match="unknown data set 'iries', expected one of digits, iris"):
         estimators.choose(["iries"])
 
 
@@ -173,7 +173,7 @@ def test_the_command_prints_a_row_for_each_and_keeps_a_record(tmp_path):
     assert rows[1]["options"] == {"hidden_layer_sizes": [32], "learning_rate_init": 0.01, "alpha": 0.1}
     for row in rows:
         assert f"{row['score']:.4f} ± {row['score_spread']:.4f}" in result.output
-    assert "0 of 2 worse than scikit-learn's" in result.output
+    assert "0 of 2 worse than scikit-learn, " in result.output
     assert "<h2>estimators</h2>" in report.page(made, [])
 
 
@@ -183,7 +183,7 @@ def test_the_exit_code_tells_that_one_is_worse(tmp_path, monkeypatch):
     path = tmp_path / "record.json"
     result = run("--only", "iris", "--quick", "--json", path)
     assert result.exit_code == 1
-    assert "1 of 1 worse than scikit-learn's" in result.output
+    assert "1 of 1 worse than scikit-learn, " in result.output
     assert record.read(path)["sections"]["estimators"]["rows"][0]["verdict"] == "worse"
 
 

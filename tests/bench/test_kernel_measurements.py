@@ -139,7 +139,7 @@ def test_pytorch_does_the_same_work_in_every_variant(name, small):
 
 def test_a_library_that_computes_something_else_is_found(monkeypatch):
     monkeypatch.setitem(libraries.ARRAY_WAYS, "sum_elements", lambda xp, a, scalars: lambda: {"out": a.x.mean()})
-    with pytest.raises(KernelError, match="sum_elements through numpy, 64: out is not the reference's"):
+    with pytest.raises(KernelError, match="sum_elements through numpy, 64: out differs from the reference"):
         measured.measure(CPU, names=["sum_elements"], against=["numpy"], budget=SHORT)
 
 
@@ -251,7 +251,7 @@ def test_files_that_are_no_records_are_refused(tmp_path):
     for content in ("{", "[]", json.dumps({"format": 99, "sections": {}})):
         path = tmp_path / "other.json"
         path.write_text(content)
-        with pytest.raises(DataError, match=r"other.json (cannot be read|is no record)"):
+        with pytest.raises(DataError, match=r"(cannot read .*other.json|other.json is not a record)"):
             record.read(path)
 
 

@@ -175,7 +175,7 @@ def test_the_page_has_every_section_and_every_row(page):
     for text in ("20.0 µs", "142.5", "273.0 MB", "NO", "yes", "97.70%", "arabica", "0.7312", "numpy 2.4.6", "2.00"):
         assert text in cells
     assert {f"{axis}: the products set it" in page for axis in ("width", "depth", "batch size")} == {True}
-    assert "Not measured here: cuML." in page
+    assert "Not available here: cuML." in page
     assert "Not reached: 784-128-10, batch 64, JAX scan." in page
 
 
@@ -262,13 +262,12 @@ def test_a_quick_run_is_marked():
 def test_what_a_record_says():
     told = summary(full_record())
     assert told == [
-        "2 of 3 kernels reach 70% of what limits them or more, each at its largest size.",
-        "torch takes 2.00 times as long as gpugrad, in the geometric mean over 3 kernels; "
-        "gpugrad is faster in 3 of them.",
-        "784-128-10, batch 64: a training step takes gpugrad 150 µs; "
+        "2 of 3 kernels reach at least 70% of their limit, each at its largest size.",
+        "torch takes 2.00 times as long as gpugrad (geometric mean over 3 kernels); gpugrad is faster in 3 of them.",
+        "784-128-10, batch 64: gpugrad takes 150 µs per training step; "
         "the fastest peer, JAX scan, takes 300 µs, 2.00 times as long.",
-        "With the cache of kernels warm, the first training step is done 1.25 s after the start of the process.",
-        "Training 784-128-10, batch 64 needs 273 MB at its peak, the bound is 231 MB.",
+        "With a warm kernel cache, the first training step ends 1.25 s after the start of the process.",
+        "Training 784-128-10, batch 64 has a peak of 273 MB; the bound is 231 MB.",
     ]
     assert summary({"sections": {}}) == []
 

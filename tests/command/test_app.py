@@ -160,7 +160,7 @@ def test_a_second_training_leaves_no_picture_of_the_first(run, table, tmp_path):
     run("train", table, "--target", "kind", *quick)
     assert (out / "confusion.png").exists()
     code, text, _ = run("train", table, "--target", "weight", *quick)
-    assert (code, ", regression\n" in text) == (0, True)
+    assert (code, ", regression\n" in text, " after 1 epoch in " in text) == (0, True, True)
     assert not (out / "confusion.png").exists()
 
 

@@ -1,4 +1,4 @@
-"""A record: one JSON file that stands on its own, with the machine, the command and every row of every section.
+"""A record: one self-contained JSON file with the machine, the command and the rows of every section.
 
     {"format": 1, "created": "2026-11-26T12:00:00+00:00", "command": "gpugrad bench kernels", "quick": false,
      "machine": {…}, "sections": {"kernels": {"ceilings": […], "rows": […]}, "training": {"rows": […]}, …}}
@@ -23,7 +23,7 @@ FORMAT = 1
 
 
 def make(device: Device, sections: dict[str, dict[str, Any]], *, quick: bool = False) -> dict[str, Any]:
-    """A record of these sections, measured now on this machine."""
+    """Return a record of sections just measured on this machine."""
     return {
         "format": FORMAT,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -35,19 +35,19 @@ def make(device: Device, sections: dict[str, dict[str, Any]], *, quick: bool = F
 
 
 def write(record: dict[str, Any], path: str | Path) -> None:
-    """Write a record, whole or not at all. Raises StorageError where it cannot be written."""
+    """Write a record completely or not at all; raise StorageError if it cannot be written."""
     write_whole(path, to_json(record, indent=1) + "\n")
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Read a record. Raises DataError for a file that is not there or is no record of this format."""
+    """Read a record; raise DataError for a missing file or one of another format."""
     try:
         record = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise DataError(f"there is no file {path}: write one with gpugrad bench … --json {path}") from None
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read ({error}): give a file that gpugrad bench … --json wrote") from None
+        raise DataError(f"cannot read {path} ({error}): pass a file written by gpugrad bench … --json") from None
     found = record.get("format") if isinstance(record, dict) else None
     if found != FORMAT or not isinstance(record.get("sections"), dict):
-        raise DataError(f"{path} is no record of format {FORMAT}: give a file that gpugrad bench … --json wrote")
+        raise DataError(f"{path} is not a record of format {FORMAT}: pass a file written by gpugrad bench … --json")
     return record
