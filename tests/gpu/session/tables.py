@@ -7,7 +7,7 @@ from typing import Any
 
 from gpugrad.bench.engines import OWN
 from gpugrad.bench.records.rows import compared, largest, limited, network
-from gpugrad.bench.records.summary import peers_told, shares_told
+from gpugrad.bench.records.summary import peers_summary, shares_summary
 from gpugrad.bench.records.tables import MEGABYTE, ceiling_lines, duration
 
 Data = dict[str, Any]
@@ -106,8 +106,8 @@ def reached(data: Data) -> Shown:
 def kernels(data: Data) -> Shown:
     """Kernels at their largest size, next to the limits and to libraries."""
     rows = data.get("rows", [])
-    sentences = [shares_told(limited(rows))] if limited(rows) else []
-    sentences += peers_told(compared(rows))
+    sentences = [shares_summary(limited(rows))] if limited(rows) else []
+    sentences += peers_summary(compared(rows))
     cells = [
         (
             row["kernel"],
