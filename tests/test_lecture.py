@@ -1,4 +1,4 @@
-"""The eleven scripts of the lecture run and say what their docstrings answer; the exercise's check; the notebook."""
+"""The lecture: its eleven scripts print the answers of their docstrings; the exercise's check and the notebook work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytest.importorskip("matplotlib")
 ROOT = Path(__file__).parent.parent
 LECTURE = ROOT / "examples" / "lecture"
 SCRIPTS = sorted(LECTURE.glob("point*.py"))
-SECONDS = 20  # of a processor for one script, several times what it takes
+SECONDS = 20  # CPU time for a script, several times what it needs
 LARGEST_PICTURE = 80_000  # bytes, in docs/
 
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?:e-\d+)?%?(?!\w|\.\d)")
@@ -31,7 +31,7 @@ def numbers(text):
 
 
 def run(script, folder, monkeypatch):
-    """Run a script as a user does who is in that folder; what it printed."""
+    """Run a script as a user in that folder would; return its output."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [str(script)])
     out = io.StringIO()
@@ -63,7 +63,7 @@ def test_a_script_leaves_its_picture_and_says_what_its_docstring_answers(script,
     for picture in pictures:
         assert picture.read_bytes()[:4] in (b"\x89PNG", b"GIF8")
         assert picture.stat().st_size > 20_000
-    if script.stem == "point05_loss":  # which measures times: on a busy machine they may be any
+    if script.stem == "point05_loss":  # it measures times, which vary on a busy machine
         assert float(re.search(r"the time grew ([\d.]+) times", said)[1]) > 0
 
 
@@ -106,7 +106,7 @@ def gradient_in_place(x):
 
 
 def steps_of(step, first=True, more=0):
-    """A descent by another step than the right one; first: whether the start is in the path."""
+    """Return a descent with a wrong step; `first`: whether the path contains the start."""
 
     def descend(x0, rate, steps):
         path = [x0]
@@ -126,7 +126,7 @@ def descend_in_place(x0, rate, steps):
 
 
 def remembering():
-    """A descent whose list is made once."""
+    """Return a descent that creates its list only once."""
     path = []
 
     def descend(x0, rate, steps):
@@ -230,7 +230,7 @@ def cells():
 
 
 def run_cell(source, names):
-    """Run a cell as Jupyter does, but for its % commands: what it printed, and the value of its last expression."""
+    """Run a cell like Jupyter, without % commands; return its output and the value of its last expression."""
     tree = ast.parse(re.sub(r"^%.*$", "", source, flags=re.M))
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     out = io.StringIO()

@@ -1,4 +1,4 @@
-"""What is written in two places is the same in both."""
+"""Facts that are written in two places agree."""
 
 import re
 import runpy

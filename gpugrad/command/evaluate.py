@@ -10,7 +10,7 @@ import typer
 
 from .. import data
 from ..errors import ArgumentError, DataError
-from .options import DataDir, DeviceName, Json, Target, ToolchainName, counted, finish, speaker
+from .options import DataDir, DeviceName, Json, Target, ToolchainName, counted, finish, printer
 from .trained import load_trained, scores_of, sentence
 
 
@@ -30,7 +30,7 @@ def evaluate(
     Example: gpugrad evaluate runs/digits digits
     """
     result = run(
-        model, dataset, target=target, device=device, toolchain=toolchain, data_dir=data_dir, say=speaker(as_json)
+        model, dataset, target=target, device=device, toolchain=toolchain, data_dir=data_dir, log=printer(as_json)
     )
     finish(result, as_json)
 
@@ -43,7 +43,7 @@ def run(
     device: str = "auto",
     toolchain: str | None = None,
     data_dir: Path | None = None,
-    say: Callable[..., None] = print,
+    log: Callable[..., None] = print,
 ) -> dict[str, Any]:
     """Test a model on the test rows of a named data set, or on all rows of a file; return the result of --json."""
     trained = load_trained(model, device, toolchain)
@@ -64,13 +64,13 @@ def run(
             )
         x, y = named.x_test, named.y_test
     scores = scores_of(trained.trainer, x, y, trained.scale, trained.preprocessing)
-    say(sentence("test", scores) + f" on {counted(len(x), 'row')} of {dataset}")
+    log(sentence("test", scores) + f" on {counted(len(x), 'row')} of {dataset}")
     if trained.classes is not None:
         from sklearn.metrics import classification_report
 
         predicted = trained.trainer.predict(x, scale=trained.scale)
         labels = list(range(len(trained.classes)))
-        say(classification_report(y, predicted, labels=labels, target_names=trained.classes, digits=4, zero_division=0))
+        log(classification_report(y, predicted, labels=labels, target_names=trained.classes, digits=4, zero_division=0))
     place = trained.trainer.device
     return {
         "model": str(model),

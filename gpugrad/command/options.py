@@ -46,7 +46,7 @@ def is_explicit(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def speaker(as_json: bool) -> Any:
+def printer(as_json: bool) -> Any:
     """Return a function that prints a line: to standard output, or to standard error with --json."""
     from rich.console import Console
 

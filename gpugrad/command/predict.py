@@ -13,7 +13,7 @@ import typer
 from .. import data
 from ..engine.files import write_whole
 from ..errors import ArgumentError
-from .options import RUN, DeviceName, Json, ToolchainName, counted, finish, option, speaker
+from .options import RUN, DeviceName, Json, ToolchainName, counted, finish, option, printer
 from .trained import load_trained
 
 
@@ -36,7 +36,7 @@ def predict(
         sys.stdout.write(table)
     else:
         write_whole(out, table)
-        speaker(as_json)(f"wrote {counted(result['rows'], 'prediction')} to {out}")
+        printer(as_json)(f"wrote {counted(result['rows'], 'prediction')} to {out}")
         finish(result, as_json)
 
 

@@ -38,12 +38,12 @@ from .options import (
     layer_sizes,
     listed,
     option,
-    speaker,
+    printer,
 )
 from .settings import Settings, resumed_settings
 from .trained import CHECKPOINT, MODEL, scores_of, sentence
 
-Say = Callable[..., None]
+Log = Callable[..., None]
 
 
 def train(
@@ -100,7 +100,7 @@ def train(
     settings = Settings(**{**given, "hidden": layer_sizes(hidden)})
     if resume:
         settings = resumed_settings(settings, {k for k in given if is_explicit(context, k)}, out)
-    result = run(settings, out=out, resume=resume, profile=profile, say=speaker(as_json))
+    result = run(settings, out=out, resume=resume, profile=profile, log=printer(as_json))
     finish(result, as_json)
     if interrupted(result["stopped"]):
         raise typer.Exit(INTERRUPTED)
@@ -112,7 +112,7 @@ def run(
     out: Path | None = None,
     resume: bool = False,
     profile: Path | None = None,
-    say: Say = print,
+    log: Log = print,
 ) -> dict[str, Any]:
     """Train and test a network, write the files of the run, and return the result of --json.
 
@@ -126,7 +126,7 @@ def run(
         Continue from the checkpoint in ``out``.
     profile : Path, optional
         File for a Chrome trace of some steps; their table is printed.
-    say : callable, default print
+    log : callable, default print
         Prints a line.
 
     Returns
@@ -146,7 +146,7 @@ def run(
     if out is not None:
         remove_partial(out)
     trainer = _make_trainer(settings, dataset, device)
-    _describe(settings, dataset, trainer, say)
+    _describe(settings, dataset, trainer, log)
     header = _header(settings, dataset)
     start = time.perf_counter()
     with ProfileTraining() as profiling:
@@ -169,16 +169,16 @@ def run(
     if history.stopped:
         was_interrupted = interrupted(history.stopped)
         remedy = "; continue with --resume" if was_interrupted and out and (out / CHECKPOINT).exists() else ""
-        say(f"{'' if was_interrupted else 'stopped: '}{history.stopped}{remedy}")
-    say(sentence("test", scores) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
+        log(f"{'' if was_interrupted else 'stopped: '}{history.stopped}{remedy}")
+    log(sentence("test", scores) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
     result = _result(settings, dataset, trainer, scores, seconds)
     if profile is not None:
-        result["profile"] = _report(profiling, profile, say)
+        result["profile"] = _report(profiling, profile, log)
     if out is not None:
         trainer.save(out / MODEL, **header, result=result)
         _write_history(trainer, dataset, out)
         written = (MODEL, CHECKPOINT, "history.json", "history.csv", "history.png", "confusion.png")
-        say(f"wrote {', '.join(name for name in written if (out / name).exists())} to {out}")
+        log(f"wrote {', '.join(name for name in written if (out / name).exists())} to {out}")
     return result
 
 
@@ -209,13 +209,13 @@ def _make_trainer(settings: Settings, dataset: data.Dataset, device: Device) -> 
     )
 
 
-def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, say: Say) -> None:
+def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: Log) -> None:
     task = "regression" if dataset.classes is None else counted(dataset.n_classes, "class", "classes")
     rows = f"{counted(len(dataset.x_train), 'row')} to train, {len(dataset.x_test)} to test"
     layers = "-".join(map(str, (dataset.n_features, *settings.hidden, dataset.n_outputs)))
-    say(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
-    say(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
-    say(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
+    log(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
+    log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
+    log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
 
 
 def _size(trainer: Trainer) -> int:
@@ -272,17 +272,17 @@ def _write_history(trainer: Trainer, dataset: data.Dataset, out: Path) -> None:
             plots.plot_confusion(matrix, dataset.classes, out / "confusion.png")
 
 
-def _report(profiling: ProfileTraining, path: Path, say: Say) -> dict[str, Any] | None:
+def _report(profiling: ProfileTraining, path: Path, log: Log) -> dict[str, Any] | None:
     """Print the profile and write its trace; return the result of --json."""
     found = profiling.profile
     if found is None or not found.launches:
-        say(f"no profile: it begins after the first {WARM_STEPS} steps, so train for more epochs")
+        log(f"no profile: it begins after the first {WARM_STEPS} steps, so train for more epochs")
         return None
     record = found.record()
-    say(f"profile: {record['steps']} steps, launch by launch, and {record['whole_steps']} whole steps; medians")
-    say(found.table())
+    log(f"profile: {record['steps']} steps, launch by launch, and {record['whole_steps']} whole steps; medians")
+    log(found.table())
     found.write_trace(path)
-    say(f"wrote a trace to {path}, for Perfetto or chrome://tracing")
+    log(f"wrote a trace to {path}, for Perfetto or chrome://tracing")
     return record
 
 

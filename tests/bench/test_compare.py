@@ -1,4 +1,4 @@
-"""gpugrad bench compare: which rows of two records it calls faster, slower and within noise."""
+"""`gpugrad bench compare`: rows of two records that are faster, slower or within noise."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ def verdict(a, b, tolerance=0.05):
     [
         (1.04, 0.0, 0.0, NOISE),  # less than the tolerance
         (1.06, 0.0, 0.0, SLOWER),
-        (1 / 1.06, 0.0, 0.0, FASTER),  # as far as the one before, the other way
+        (1 / 1.06, 0.0, 0.0, FASTER),  # the previous change, inverted
         (1.15, 0.06, 0.06, SLOWER),  # more than the sum of the half spreads
         (1.11, 0.06, 0.06, NOISE),  # less
         (1.11, 0.12, 0.0, NOISE),  # the noise of one record is enough

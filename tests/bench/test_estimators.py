@@ -1,4 +1,4 @@
-"""gpugrad bench estimators: what it compares with scikit-learn's, in what order, and what it says of it."""
+"""`gpugrad bench estimators`: comparison with scikit-learn, its order and its verdicts."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def silent(row):
 
 
 def tiny(name, **options):
-    """A task with 60 rows of the data set, and a network of 4 units."""
+    """Return a task with 60 rows of the data set and a network of 4 units."""
     (task,) = estimators.choose([name])
 
     def load(seed):
@@ -48,8 +48,8 @@ def no_pauses(monkeypatch):
         ([0.9, 0.8, 0.7], [0.9, 0.8, 0.7], "no worse"),
         ([0.95, 0.8, 0.7], [0.9, 0.8, 0.7], "no worse"),
         ([0.9, 0.7, 0.8], [0.7, 0.9, 0.9], "no worse"),  # -0.03 on average, with an error of 0.12
-        ([0.8995, 0.7995, 0.6995], [0.9, 0.8, 0.7], "no worse"),  # too little to matter
-        ([0.89, 0.79, 0.69], [0.9, 0.8, 0.7], "worse"),  # little, but each time
+        ([0.8995, 0.7995, 0.6995], [0.9, 0.8, 0.7], "no worse"),  # too small to matter
+        ([0.89, 0.79, 0.69], [0.9, 0.8, 0.7], "worse"),  # small, but consistent
         ([0.88, 0.79, 0.69], [0.9, 0.8, 0.7], "worse"),
     ],
 )

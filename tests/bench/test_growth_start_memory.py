@@ -1,4 +1,4 @@
-"""gpugrad bench scaling, startup, memory and all: what they measure and what they say of it."""
+"""`gpugrad bench scaling`, `startup`, `memory` and `all`: measurements and messages."""
 
 import tracemalloc
 
@@ -73,7 +73,7 @@ def a_second_start_finds_the_kernels_of_the_first(rows):
 
 
 def test_a_folder_of_the_same_name_is_not_what_starts(tmp_path, monkeypatch):
-    """A checkout has one, which lacks the kernels where the package was installed as a copy."""
+    """A checkout has such a folder, which lacks the kernels if the package was installed as a copy."""
     (tmp_path / "gpugrad").mkdir()
     (tmp_path / "gpugrad" / "__init__.py").write_text("raise ImportError('not this one')")
     monkeypatch.chdir(tmp_path)
@@ -91,7 +91,7 @@ def test_a_start_that_fails_says_why(monkeypatch):
 
 def test_the_parts_of_the_bound_and_the_peak():
     (row,) = memory.measure(CPU, networks=[((16,), 64)], rows=6_500, on_row=silent)
-    assert row["rows"] == 6_464  # whole minibatches
+    assert row["rows"] == 6_464  # full batches
     assert row["data"] == 6_464 * (784 + 4 + 4)
     assert row["parameters"] == 4 * (784 * 16 + 16 + 16 * 10 + 10)
     assert row["activations"] == 4 * 64 * (784 + 2 * (16 + 10) + 16)
@@ -102,7 +102,7 @@ def test_the_parts_of_the_bound_and_the_peak():
 
 @pytest.mark.slow
 def test_training_keeps_no_second_copy_of_the_data_and_less_than_eight_of_the_parameters():
-    """Of what NumPy allocates; what the process has is measured by the command, where other tests do not disturb."""
+    """Measure NumPy's allocations; the command measures the process, where no other tests interfere."""
     small = networks.random_problem((16,), 64, 2)
     memory.train(small, CPU)
     problem = networks.random_problem((1024, 512), 64, 200)
@@ -113,7 +113,7 @@ def test_training_keeps_no_second_copy_of_the_data_and_less_than_eight_of_the_pa
     finally:
         tracemalloc.stop()
     parameters = 4 * problem.parameters
-    assert problem.x.nbytes > parameters  # it would show
+    assert problem.x.nbytes > parameters  # a copy of the data would be visible
     assert 6 * parameters < peak < 8 * parameters + memory.activation_bytes(problem)
 
 

@@ -1,4 +1,4 @@
-"""gpugrad bench kernels: what it measures, what it refuses, and what its record holds."""
+"""`gpugrad bench kernels`: measurements, errors and the record."""
 
 import json
 import time
@@ -26,7 +26,7 @@ SHORT = Budget(seconds=0.001)
 
 @pytest.fixture
 def small(monkeypatch):
-    """Elementwise work is measured at small shapes, and so at once in all its variants."""
+    """Small shapes measure all variants of elementwise work quickly."""
     for operation in (activation, binary_cross_entropy, dropout, regression):
         monkeypatch.setattr(operation, "MEASURED_SHAPES", ((4, 8), (16, 32)))
 
@@ -175,11 +175,11 @@ def test_repeat_stops_when_settled_or_when_the_time_is_up():
 
 
 def test_a_copy_reads_memory_that_was_written(monkeypatch):
-    """What was not is one page of zeros, whatever its size: a copy of it seems twice as fast."""
+    """Unwritten memory maps to one page of zeros, so copying it seems twice as fast."""
     copyto, sources = np.copyto, []
     monkeypatch.setattr(np, "copyto", lambda target, source: (sources.append(source), copyto(target, source)))
     Ceilings(CPU, QUICK).copy(1 << 22)
-    copied = [source for source in sources if isinstance(source, np.ndarray)]  # NumPy itself fills arrays by it
+    copied = [source for source in sources if isinstance(source, np.ndarray)]  # NumPy also fills arrays with it
     assert copied
     assert all(source.all() for source in copied)
 
@@ -194,7 +194,7 @@ def test_share_is_that_of_the_slower_limit():
     assert ceilings.share(Cost(1 << 22, 1), 2 * seconds, "float32") == ("memory", pytest.approx(0.5))
     work = Cost(1 << 20, int(product.rate))
     assert ceilings.share(work, 4.0, "float32") == ("arithmetic", pytest.approx(0.25, rel=1e-3))
-    assert ceilings.share(work, 4.0, "bfloat16") == ("arithmetic", None)  # no library multiplies in it on a CPU
+    assert ceilings.share(work, 4.0, "bfloat16") == ("arithmetic", None)  # no library multiplies in bfloat16 on a CPU
 
 
 def test_limits_are_measured_again_and_rows_have_shares_of_the_faster_ones(monkeypatch):

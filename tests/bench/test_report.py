@@ -1,4 +1,4 @@
-"""gpugrad bench report: the page of a record and its pictures."""
+"""`gpugrad bench report`: the page of a record and its pictures."""
 
 import json
 import re
@@ -127,7 +127,7 @@ def page(drawn):
 
 
 class Outline(HTMLParser):
-    """What is open, the texts of the titles and cells, all attributes."""
+    """A parser that collects open tags, texts of titles and cells, and all attributes."""
 
     def __init__(self, text):
         super().__init__()
@@ -191,7 +191,7 @@ def test_the_page_follows_the_colours_of_the_reader(page, drawn):
     for picture in drawn:
         svg = picture.svg()
         ElementTree.fromstring(svg)
-        assert "<text" in svg  # not outlines: to be searched and read aloud
+        assert "<text" in svg  # text, not outlines, can be searched and read aloud
         for variable in re.findall(r"var\((--\w+)\)", svg):
             assert f"{variable}:" in light
             assert f"{variable}:" in dark
@@ -260,8 +260,8 @@ def test_a_quick_run_is_marked():
 
 
 def test_what_a_record_says():
-    told = summary(full_record())
-    assert told == [
+    sentences = summary(full_record())
+    assert sentences == [
         "2 of 3 kernels reach at least 70% of their limit, each at its largest size.",
         "torch takes 2.00 times as long as gpugrad (geometric mean over 3 kernels); gpugrad is faster in 3 of them.",
         "784-128-10, batch 64: gpugrad takes 150 µs per training step; "

@@ -1,6 +1,6 @@
-"""gpugrad bench tune: what is measured and chosen, what a later process makes of it, and what it refuses.
+"""`gpugrad bench tune`: measuring, choosing, using the choices in a later process, and errors.
 
-The variants run in the emulator; a clock of the test's own says how long they take.
+The variants run in the emulator; the test's own clock sets their times.
 """
 
 import json
@@ -41,7 +41,7 @@ TUNED = {FORWARD: (32, 1), BACKWARD_W: (32, 1), BACKWARD_X: (32, 1)}
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """A cache of this test's own; what its devices read is forgotten after it."""
+    """Use a separate cache, and forget what devices read from it after the test."""
     monkeypatch.setattr(tuning, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(variants, "_choices", {})
     monkeypatch.delenv("GPUGRAD_TUNING", raising=False)
@@ -49,7 +49,7 @@ def folder(monkeypatch, tmp_path):
 
 
 def new_device():
-    """An emulator as a new process has it."""
+    """Return an emulator device as in a new process."""
     obstacle = unavailable("emulator", "cupy")
     if obstacle:
         pytest.skip(obstacle)
@@ -58,7 +58,7 @@ def new_device():
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Three GPUs, two of one name. Their arrays are NumPy's, so that the emulator runs their kernels."""
+    """Three GPUs, two with the same name; their arrays are NumPy's, so the emulator runs their kernels."""
     names = [b"NVIDIA H100", b"NVIDIA H100", b"NVIDIA H200"]
     runtime = SimpleNamespace(getDeviceProperties=lambda index: {"name": names[index]})
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
@@ -69,7 +69,7 @@ def gpus(monkeypatch):
 
 
 def clock(seconds, spread=0.0):
-    """Variants take `seconds[tile, splits]` ± spread, and 1 s if they are not in there."""
+    """Return a clock on which variants take `seconds[tile, splits]` ± spread, by default 1 s."""
 
     def time(device, call):
         median = seconds.get(variants.forced(), 1.0)
@@ -84,7 +84,7 @@ def measured(product, time, device=None):
 
 
 def gradients(device):
-    """The gradients of a network of SIZES, and the (tile, splits) of its products as they were launched."""
+    """Return the gradients of a network of SIZES, and the (tile, splits) of its launched products."""
     model = nn.MLP(SIZES[0], SIZES[1:-1], SIZES[-1], seed=0).to(device)
     x = np.random.default_rng(0).normal(size=(BATCH, SIZES[0])).astype(np.float32)
     with cuda.launches() as seen:
@@ -98,7 +98,7 @@ def gradients(device):
 
 
 def places(choices):
-    """What `gradients` sees of products with these variants."""
+    """Return the (tile, splits) that `gradients` should see with these variants."""
     return {
         (product.kernel, -(-product.m // tile) * -(-product.n // tile)): (tile, splits)
         for product, (tile, splits) in choices.items()
@@ -178,7 +178,7 @@ def test_devices_without_variants_are_refused(kind, toolchain):
     assert device.choices == {}
 
 
-# ---- what is kept ----
+# ---- stored choices ----
 
 
 def test_what_is_kept_is_used_by_a_new_process_and_not_by_a_running_one():
@@ -205,7 +205,7 @@ def test_two_processes_have_the_same_bits_until_it_is_tuned_again():
     assert first.choices == TUNED
     assert new_device().choices == {**TUNED, BACKWARD_W: (64, 2)}
     changed = gradients(new_device())[0]
-    assert changed[0].tobytes() != bits[0].tobytes()  # the parts of its sum are others
+    assert changed[0].tobytes() != bits[0].tobytes()  # its sum has other parts
 
 
 def test_a_recorded_step_keeps_its_variants():
@@ -261,7 +261,7 @@ def test_a_launch_asks_for_the_choices_of_the_gpu_of_its_arrays(gpus):
     tuning.keep(gpus[2], RULE)
     assert all(device.kernels for device in (gpus[2], gpus[0], new_device()))
     found = [variants.tuned_choice(FORWARD, SimpleNamespace(device=SimpleNamespace(id=i)), None) for i in range(3)]
-    assert found == [TUNED[FORWARD], None, RULE[FORWARD]]  # the second one has loaded nothing
+    assert found == [TUNED[FORWARD], None, RULE[FORWARD]]  # the second one loaded nothing
     assert variants.tuned_choice(FORWARD, np.empty(1), None) is None
 
 
@@ -278,7 +278,7 @@ def test_tuning_can_be_turned_off_and_forgotten(monkeypatch):
 
 
 def broken(**entry):
-    """What the emulator keeps, with one entry changed."""
+    """Return the emulator's stored choices with one entry changed."""
 
     def content(device):
         tuning.keep(device, {FORWARD: (32, 1)})
@@ -307,7 +307,7 @@ def test_a_broken_or_foreign_file_is_ignored_with_one_warning(content):
     words = f"{re.escape(str(path))} is ignored .*: tune again, or delete it with gpugrad bench tune --forget"
     with pytest.warns(UserWarning, match=words):
         assert device.choices == {}
-    assert device.workspace(0, np.float32) is None  # any second warning would be an error
+    assert device.workspace(0, np.float32) is None  # a second warning would be an error
     assert device.kernels
     tuning.keep(device, TUNED)
     assert new_device().choices == TUNED
@@ -319,11 +319,11 @@ size = st.one_of(st.integers(1, 300), st.integers(1, 3000))
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(kernel="dense_forward", sizes=(500, 600, 1500))  # variants of more parts than the rule's
+@example(kernel="dense_forward", sizes=(500, 600, 1500))  # variants with more parts than the default
 @example(kernel="dense_backward_w", sizes=(500, 600, 1500))
 @given(kernel=st.sampled_from([*dict.fromkeys(p.kernel for p in RULE), "matmul"]), sizes=st.tuples(size, size, size))
 def test_partial_sums_never_pass_the_workspace(kernel, sizes):
-    """Every candidate has room in the workspace of a device that chose it; in the rule's it gives way to the rule."""
+    """Every candidate fits the workspace of a device that chose it; in a default workspace the default is used."""
     m, n, k = sizes
     product = Product(kernel, "float32", m, n, k, 3 if kernel == "matmul" else 1)
     found = variants.candidates(product)
@@ -345,7 +345,7 @@ def test_partial_sums_never_pass_the_workspace(kernel, sizes):
 
 
 def calls(product):
-    """The least workspace, how many numbers come out, and what tells the variant of a launch; nothing is computed."""
+    """Return the minimum workspace, the number of outputs, and a launch's variant, without computing anything."""
     kernel, _, m, n, k, entries = product
 
     def array(*shape):

@@ -1,4 +1,4 @@
-"""The command as a person uses it: what it prints, what it leaves, what it refuses."""
+"""The command as a user runs it: output, files and errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLE = [
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    """Run the command in this process: (exit code, standard output, standard error)."""
+    """Return a function that runs the command in this process: (exit code, standard output, standard error)."""
     monkeypatch.setenv("GPUGRAD_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -102,7 +102,7 @@ def test_evaluate_repeats_the_test_of_the_training(run, tmp_path):
 
 
 def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
-    """That it ends in the same bits after a kill is shown in test_kill.py."""
+    """test_kill.py verifies that a killed and resumed run is bit-for-bit identical."""
     folder = tmp_path / "run"
     _, out, _ = run("train", "digits", *QUICK, "--dropout", 0.2, "--schedule", "cosine", "--out", folder, "--json")
     first = last_json(out)

@@ -1,4 +1,4 @@
-"""gpugrad check: one kernel or all, of the folder that it names."""
+"""`gpugrad check`: one kernel or all, and the folder that it prints."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def test_one_operation_is_compiled(tmp_path):
     assert "CUDA C++: 2 kernels × 7 architectures, 0 failed" in result.output
 
 
-# ---- a checkout, in which gpugrad may be installed from somewhere else ----
+# ---- a checkout, with gpugrad installed from elsewhere ----
 
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout, and a copy of the package as `pip install .` leaves it."""
+    """Create a checkout and an installed copy of the package; return the checkout."""
     for name in ("gpugrad", "kernels"):
         shutil.copytree(ROOT / name, tmp_path / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__"))
     installed = tmp_path / "site" / "gpugrad"
@@ -149,7 +149,7 @@ def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
 def test_the_installed_command_says_that_it_is_not_of_this_checkout(checkout):
     program = "import sys; sys.argv[:] = ['gpugrad', 'check', 'sgd', '--device', 'cpu']\n"
     program += "from gpugrad.command.app import main; main()"
-    done = run(checkout, "-P", "-c", program)  # the script of an installation does not look into the current folder
+    done = run(checkout, "-P", "-c", program)  # an installed script does not search the current folder
     assert done.returncode == 0, done.stderr
     assert f"each kernel in {checkout.parent / 'site' / 'gpugrad' / 'kernels'}" in done.stdout
     assert done.stderr == (

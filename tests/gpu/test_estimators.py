@@ -1,4 +1,4 @@
-"""The estimators on a GPU: scikit-learn's curve, and arrays of the GPU in and out."""
+"""The estimators on a GPU: scikit-learn's loss curve, and GPU arrays as input and output."""
 
 import os
 import subprocess

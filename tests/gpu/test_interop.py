@@ -1,4 +1,4 @@
-"""Arrays of CuPy, PyTorch and JAX on a GPU as tensors, and tensors as their arrays: the same memory, in order."""
+"""Exchange arrays on a GPU with CuPy, PyTorch and JAX: shared memory, and work in order."""
 
 import os
 import sys
@@ -9,7 +9,10 @@ import pytest
 import gpugrad as gg
 from gpugrad.errors import ArgumentError, DeviceError, GraphError, RecordingError
 
-SIZE, ADDITIONS = 1 << 24, 300  # launches that take a GPU some milliseconds, much longer than it takes to make them
+SIZE, ADDITIONS = (
+    1 << 24,
+    300,
+)  # launches that take a GPU some milliseconds, much longer than the host needs to queue them
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def torch(cuda):
 
 @pytest.fixture
 def jax(cuda):
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leave others some of the memory
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leave memory for other libraries
     jax = pytest.importorskip("jax", reason="JAX is not installed")
     if jax.devices()[0].platform != "gpu":
         pytest.skip("this JAX has no GPU")
@@ -45,7 +48,7 @@ def no_way_to_the_host(monkeypatch, cupy, cuda):
 
 
 class OnlyTheInterface:
-    """An array that has `__cuda_array_interface__` alone, as those of Numba do."""
+    """An array with only `__cuda_array_interface__`, like Numba's."""
 
     def __init__(self, array):
         self.array = array
@@ -230,7 +233,7 @@ def test_a_copy_to_the_host_is_made_where_it_is_asked_for(cuda, cupy):
         assert ours.tolist() == [0, 1, 2]
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 def test_what_cannot_be_shared(cuda, cupy):

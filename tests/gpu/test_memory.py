@@ -1,4 +1,4 @@
-"""Arrays on a GPU: copies both ways, memory that runs out, memory that training keeps, data that is streamed."""
+"""Arrays on a GPU: copies in both directions, running out of memory, memory of training, streamed data."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_write(cuda, value):
 
 
 def test_many_writes_in_a_row_keep_their_order(cuda):
-    """Host memory that a copy still reads is not handed to the next one."""
+    """Host memory that a copy still reads is not reused by the next copy."""
     array = cuda.zeros(1 << 16)
     seen = []
     for i in range(50):
