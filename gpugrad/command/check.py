@@ -95,7 +95,7 @@ def show(findings: list[Finding]) -> None:
         table.add_row(*row, verdict if f.passed else "WRONG")
     console.print(table)
     for f in findings:
-        for problem in f.problems or ([] if f.examples else ["no example is small enough for this device"]):
+        for problem in _distinct(f.problems) if f.examples else ["no example is small enough for this device"]:
             console.print(f"{f.kernel} ({f.device}, {f.toolchain}): {problem}", soft_wrap=True)
     report = summary(findings)
     counts = (
@@ -105,6 +105,16 @@ def show(findings: list[Finding]) -> None:
         counted(report["examples"], "example"),
     )
     console.print(f"{', '.join(counts)}: {len(report['failed'])} failed", soft_wrap=True)
+
+
+def _distinct(problems: list[str]) -> list[str]:
+    """Join problems that differ only in the example, which is the text before the first colon."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for problem in problems:
+        groups[problem.partition(": ")[2]].append(problem)
+    return [
+        first + (f" (and in {counted(len(rest), 'more example')})" if rest else "") for first, *rest in groups.values()
+    ]
 
 
 def as_records(compiled: list[Any], assembled: list[Any]) -> dict[str, list[dict[str, Any]]]:

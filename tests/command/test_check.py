@@ -97,6 +97,13 @@ def test_a_kernel_that_fails_counts_its_examples_and_has_no_error_of_zero(monkey
     assert finding.examples == len(finding.problems) == len(list(contract.draw_examples()))
 
 
+def test_the_same_problem_of_several_examples_is_printed_once(capsys):
+    problems = ["one row: g++ cannot compile f: error", "one column: p is wrong", "ragged: g++ cannot compile f: error"]
+    show([Finding("sgd", "sgd_step", "cpu", "numpy", examples=3, problems=problems)])
+    lines = [line.partition("numpy): ")[2] for line in capsys.readouterr().out.splitlines() if "numpy)" in line]
+    assert lines == ["one row: g++ cannot compile f: error (and in 1 more example)", "one column: p is wrong"]
+
+
 def test_counts_are_singular_and_plural(capsys):
     show([Finding("sgd", "sgd_step", "cpu", "numpy", examples=2)])
     assert "1 kernel, 1 toolchain, 1 check, 2 examples: 0 failed" in capsys.readouterr().out

@@ -20,6 +20,8 @@ from .ceilings import Ceilings
 from .libraries import check_libraries, same_work
 from .timing import QUICK, Budget, Timing, repeat, sampler
 
+__all__ = ["Row", "measure"]
+
 MEASURABLE = ("cpu", "cuda")
 OWN = "gpugrad"
 # The events of Numba's compilers; numba-cuda reports only that it holds its compiler lock.
@@ -85,7 +87,13 @@ class Row:
         return self.cost.operations / self.cost.bytes
 
     def record(self) -> dict[str, Any]:
-        """Return the row as a JSON-able dict."""
+        """Return the row as a JSON-able dict.
+
+        Returns
+        -------
+        dict
+            All fields, with those of the timing and the cost, and the rates.
+        """
         entry = asdict(self)
         return {
             **{name: value for name, value in entry.items() if name not in ("timing", "cost")},

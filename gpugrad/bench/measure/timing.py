@@ -11,6 +11,8 @@ import numpy as np
 
 from ...engine.device import Device
 
+__all__ = ["QUICK", "Budget", "Timing", "repeat", "sampler"]
+
 SHORTEST_SAMPLE = 20e-6  # seconds; shorter calls are timed in groups, since reading the clock takes 50 ns
 FLUSH_SIZE = 512 << 20  # bytes written before a cold run: several times the L2 cache of any GPU
 QUIET = 0.05  # seconds; idle threads of other libraries spin on our cores for up to 30 ms
@@ -19,7 +21,17 @@ GRAPH_LAUNCHES = 20  # launches per graph of a hot run, which share its start of
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop repeating: if the 95 % interval of the median is within ± `precision` of it, or after `seconds`."""
+    """When to stop repeating a call.
+
+    Parameters
+    ----------
+    seconds : float, default 1
+        Time limit.
+    precision : float, default 0.01
+        The median has settled if its 95 % interval is within ± this fraction of it.
+    least_runs : int, default 7
+        Minimum number of runs.
+    """
 
     seconds: float = 1.0
     precision: float = 0.01
@@ -31,7 +43,17 @@ QUICK = Budget(seconds=0.02, precision=0.05)
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of a call: median, 20th and 80th percentile, number of runs, and whether the median settled."""
+    """Seconds of a call.
+
+    Parameters
+    ----------
+    median, low, high : float
+        Median, 20th and 80th percentile.
+    runs : int
+        Number of runs.
+    settled : bool
+        Whether the median settled.
+    """
 
     median: float
     low: float
@@ -41,13 +63,39 @@ class Timing:
 
     @classmethod
     def of(cls, seconds: list[float], settled: bool) -> Timing:
-        """Summarize the seconds of all runs."""
+        """Summarize the seconds of all runs.
+
+        Parameters
+        ----------
+        seconds : list of float
+            Seconds of each run.
+        settled : bool
+            Whether the median settled.
+
+        Returns
+        -------
+        Timing
+            Median and percentiles.
+        """
         low, median, high = (float(value) for value in np.percentile(seconds, (20, 50, 80)))
         return cls(median, low, high, len(seconds), settled)
 
 
 def repeat(sample: Callable[[], float], budget: Budget) -> Timing:
-    """Call `sample`, which returns the seconds of a run, until the median settles or the budget is spent."""
+    """Repeat a run until the median of its seconds settles or the budget is spent.
+
+    Parameters
+    ----------
+    sample : callable
+        Runs once and returns the seconds.
+    budget : Budget
+        When to stop.
+
+    Returns
+    -------
+    Timing
+        Median and percentiles of all runs.
+    """
     seconds: list[float] = []
     end = time.perf_counter() + budget.seconds
     next_look = budget.least_runs

@@ -14,6 +14,8 @@ from ..records.rows import COLUMNS, compared, limited, own, rows_of
 from . import kernels, training
 from .drawing import Picture, styled
 
+__all__ = ["Picture", "draw"]
+
 
 def draw(record: dict[str, Any]) -> list[Picture]:
     """Draw every picture for which a record has rows.

@@ -66,7 +66,19 @@ def new_figure(height: float) -> Any:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with a name, which is also that of its file, an alternative text, and a caption."""
+    """A figure with a name, an alternative text and a caption.
+
+    Parameters
+    ----------
+    name : str
+        Name of the picture and of its file.
+    figure : matplotlib.figure.Figure
+        The figure.
+    alt : str
+        Alternative text.
+    caption : str
+        Caption.
+    """
 
     name: str
     figure: Any
@@ -74,11 +86,23 @@ class Picture:
     caption: str
 
     def png(self) -> bytes:
-        """Return a PNG on white, 1080 pixels wide."""
+        """Return a PNG on white, 1080 pixels wide.
+
+        Returns
+        -------
+        bytes
+            The content of the file.
+        """
         return self._saved(format="png", dpi=200, facecolor="white")
 
     def svg(self) -> str:
-        """Return an SVG element for a page that defines the colours as variables: --ink, --faint, --blue and so on."""
+        """Return an SVG element for a page that defines the colours as variables: --ink, --faint, --blue and so on.
+
+        Returns
+        -------
+        str
+            The element.
+        """
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         text = self._saved(format="svg", metadata=no_metadata, transparent=True).decode()
         text = text[text.index("<svg") :]

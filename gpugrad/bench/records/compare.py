@@ -14,6 +14,8 @@ from ..measure.kernels import OWN
 from .rows import Row, rows_of
 from .tables import duration
 
+__all__ = ["Comparison", "Pair", "compare", "lines"]
+
 # The columns that identify a measurement. Rows of one record that agree in all of them are paired in order.
 IDENTITY = {
     "kernels": ("kernel", "size", "by", "cache"),
@@ -32,7 +34,23 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Pair:
-    """A measurement in both records: seconds in each, ratio B/A, noise relative to the time, and the verdict."""
+    """A measurement in both records.
+
+    Parameters
+    ----------
+    section, row : str
+        Section and name of the row.
+    own : bool
+        Whether gpugrad was measured, not another library.
+    a, b : float
+        Seconds in each record.
+    ratio : float
+        Ratio b / a.
+    noise : float
+        Noise relative to the time.
+    verdict : {"faster", "slower", "within noise"}
+        The verdict on b.
+    """
 
     section: str
     row: str
@@ -70,16 +88,44 @@ class Comparison:
     not_compared: list[str]
 
     def count(self, verdict: str) -> int:
-        """Return the number of pairs with this verdict."""
+        """Return the number of pairs with a verdict.
+
+        Parameters
+        ----------
+        verdict : {"faster", "slower", "within noise"}
+            The verdict.
+
+        Returns
+        -------
+        int
+            Number of pairs.
+        """
         return sum(pair.verdict == verdict for pair in self.pairs)
 
     def mean(self, *, own: bool) -> float | None:
-        """Return the geometric mean of the ratios B/A, of gpugrad or of the others; None without rows."""
+        """Return the geometric mean of the ratios B/A.
+
+        Parameters
+        ----------
+        own : bool
+            Use the rows of gpugrad, or those of other libraries.
+
+        Returns
+        -------
+        float or None
+            The mean; None without rows.
+        """
         ratios = [pair.ratio for pair in self.pairs if pair.own == own and 0 < pair.ratio < math.inf]
         return geometric_mean(ratios) if ratios else None
 
     def record(self) -> dict[str, Any]:
-        """Return the comparison as a JSON-able dict."""
+        """Return the comparison as a JSON-able dict.
+
+        Returns
+        -------
+        dict
+            All fields, the counts of verdicts and the means.
+        """
         counts = {name: self.count(name) for name in (FASTER, SLOWER, NOISE)}
         return {**asdict(self), "counts": counts, "mean": self.mean(own=True), "mean_others": self.mean(own=False)}
 
@@ -147,7 +193,22 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 
 
 def lines(comparison: Comparison, *, every: bool = False, width: int = 120) -> Iterator[str]:
-    """Yield lines of `width` columns: the rows that differ, or all, then counts, means and other differences."""
+    """Yield the lines of a comparison: rows, then counts, means and other differences.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    every : bool, default False
+        Include rows within noise.
+    width : int, default 120
+        Number of columns.
+
+    Yields
+    ------
+    str
+        A line.
+    """
     shown = [pair for pair in comparison.pairs if every or pair.verdict != NOISE]
     room = max(min(max((len(pair.row) for pair in shown), default=0), width - 45), SHORTEST)
     section = None
@@ -172,8 +233,8 @@ def lines(comparison: Comparison, *, every: bool = False, width: int = 120) -> I
     if comparison.differences:
         yield "differences (A | B):"
         yield from (f"  {difference}" for difference in comparison.differences)
-    counts = ", ".join(f"{comparison.count(verdict)} {verdict}" for verdict in (FASTER, SLOWER, NOISE))
-    yield f"{counts}, of {len(comparison.pairs)} rows in both records; tolerance {comparison.tolerance:.1%}"
+    verdicts = ", ".join(f"{comparison.count(verdict)} {verdict}" for verdict in (FASTER, SLOWER, NOISE))
+    yield f"{verdicts}, of {len(comparison.pairs)} rows in both records; tolerance {comparison.tolerance:.1%}"
     for who, own in ((OWN, True), ("other libraries", False)):
         mean = comparison.mean(own=own)
         if mean is not None:

@@ -19,11 +19,28 @@ from ...engine.files import to_json, write_whole
 from ...errors import DataError
 from ..measure.machine import describe
 
+__all__ = ["FORMAT", "make", "read", "write"]
+
 FORMAT = 1
 
 
 def make(device: Device, sections: dict[str, dict[str, Any]], *, quick: bool = False) -> dict[str, Any]:
-    """Return a record of sections just measured on this machine."""
+    """Return a record of sections just measured on this machine.
+
+    Parameters
+    ----------
+    device : Device
+        The measured device.
+    sections : dict
+        The sections, each with ``rows``.
+    quick : bool, default False
+        Whether the run was quick, so that its times mean nothing.
+
+    Returns
+    -------
+    dict
+        The record.
+    """
     return {
         "format": FORMAT,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -35,12 +52,41 @@ def make(device: Device, sections: dict[str, dict[str, Any]], *, quick: bool = F
 
 
 def write(record: dict[str, Any], path: str | Path) -> None:
-    """Write a record completely or not at all; raise StorageError if it cannot be written."""
+    """Write a record completely or not at all.
+
+    Parameters
+    ----------
+    record : dict
+        The record.
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
     write_whole(path, to_json(record, indent=1) + "\n")
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Read a record; raise DataError for a missing file or one of another format."""
+    """Read a record.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    dict
+        The record.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or has another format.
+    """
     try:
         record = json.loads(Path(path).read_text())
     except FileNotFoundError:
