@@ -140,7 +140,7 @@ def test_following_the_page_works(page, project):
 
 
 @pytest.mark.slow(7)
-def test_all_that_the_pages_add_passes_the_tests_of_the_kernels(project):
+def test_everything_that_the_pages_add_passes_the_kernel_tests(project):
     for page in PAGES:
         follow(page, project, commands=False)
     run_line(project, "pytest tests/kernels")
@@ -158,7 +158,7 @@ def test_the_page_is_needed(page, project):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_stand_in_blocks(page):
+def test_commands_are_in_blocks(page):
     """A command in a sentence must also occur in a console block, since only blocks are run."""
     text = (ROOT / "docs" / page).read_text()
     lines = [
@@ -169,7 +169,7 @@ def test_commands_stand_in_blocks(page):
         assert known, command
 
 
-def test_names_are_those_of_the_rows():
+def test_the_page_of_names_is_up_to_date():
     shown = subprocess.run([sys.executable, "-m", "gpugrad", "names"], cwd=ROOT, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
     assert (ROOT / "docs" / "names.md").read_text() == shown.stdout, "run gpugrad names > docs/names.md"

@@ -31,7 +31,7 @@ def loaded() -> set[str]:
     return set(ended.stdout.split())
 
 
-def test_import_loads_numpy_and_the_standard_library_alone():
+def test_import_loads_only_numpy_and_the_standard_library():
     """Each of Numba, CuPy, SciPy, scikit-learn and rich takes longer to load than all of gpugrad."""
     libraries = {name.partition(".")[0] for name in loaded()} - sys.stdlib_module_names
     assert libraries == {"gpugrad"}
@@ -41,7 +41,7 @@ def test_import_loads_no_heavy_part_of_the_standard_library():
     assert loaded() & HEAVY == set()
 
 
-def test_import_loads_the_rooms_of_a_model_alone():
+def test_import_loads_only_the_rooms_of_a_model():
     """Code for a command, the lab or an estimator cannot slow down the start of every program."""
     found = {name.split(".")[1] for name in loaded() if name.startswith("gpugrad.")}
     assert found == ROOMS
@@ -63,7 +63,7 @@ def test_every_public_name_exists():
     assert len(set(gpugrad.__all__)) == len(gpugrad.__all__)
 
 
-def test_the_package_does_not_hold_itself():
+def test_the_package_does_not_contain_itself():
     """In a checkout the folder of the kernels is found, but not its parent folder."""
     import gpugrad
 

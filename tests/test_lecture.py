@@ -52,7 +52,7 @@ def test_there_is_a_script_for_each_of_the_eleven_points():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 @pytest.mark.slow
-def test_a_script_leaves_its_picture_and_says_what_its_docstring_answers(script, tmp_path, monkeypatch):
+def test_a_script_writes_its_picture_and_prints_its_docstring_s_answer(script, tmp_path, monkeypatch):
     start = time.process_time()
     said = run(script, tmp_path, monkeypatch)
     assert time.process_time() - start < SECONDS
@@ -185,7 +185,7 @@ def test_the_right_solution_passes(exercise):
 
 
 @pytest.mark.parametrize("name", WRONG_GRADIENTS)
-def test_a_wrong_gradient_is_told_in_one_sentence(exercise, name):
+def test_a_wrong_gradient_is_reported_in_one_sentence(exercise, name):
     gradient, words = WRONG_GRADIENTS[name]
     said = exercise["check"](gradient, right_descend)
     assert words in said
@@ -194,7 +194,7 @@ def test_a_wrong_gradient_is_told_in_one_sentence(exercise, name):
 
 
 @pytest.mark.parametrize("name", WRONG_DESCENTS)
-def test_a_wrong_descent_is_told_in_one_sentence(exercise, name):
+def test_a_wrong_descent_is_reported_in_one_sentence(exercise, name):
     descend, words = WRONG_DESCENTS[name]
     said = exercise["check"](right_gradient, descend)
     assert words in said
@@ -202,13 +202,13 @@ def test_a_wrong_descent_is_told_in_one_sentence(exercise, name):
     assert "\n" not in said
 
 
-def test_the_exercise_as_it_is_handed_out_says_that_it_is_unfilled(monkeypatch):
+def test_the_empty_exercise_reports_that_it_is_empty(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["exercise.py"])
     with pytest.raises(SystemExit, match="gradient is not filled in yet"):
         runpy.run_path(str(LECTURE / "exercise.py"), run_name="__main__")
 
 
-def test_the_exercise_filled_in_shows_the_verdicts(tmp_path, monkeypatch):
+def test_the_completed_exercise_shows_the_verdicts(tmp_path, monkeypatch):
     text = (LECTURE / "exercise.py").read_text()
     loop = "path = [x0]\n    for _ in range(steps):\n        path.append(path[-1] - rate * gradient(path[-1]))\n"
     for body in ("return 2 * x", f"{loop}    return path"):
@@ -241,7 +241,7 @@ def run_cell(source, names):
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_its_outputs_are_what_it_computes(tmp_path, monkeypatch):
+def test_the_notebook_runs_and_its_outputs_are_up_to_date(tmp_path, monkeypatch):
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -271,13 +271,13 @@ def test_the_notebook_runs_and_its_outputs_are_what_it_computes(tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_notebook_tells_every_point_and_is_of_modest_size():
+def test_the_notebook_covers_every_point_and_is_small():
     text = "\n".join("".join(cell["source"]) for cell in cells() if cell["cell_type"] == "markdown")
     assert [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.M)] == list(range(1, 12))
     assert (LECTURE / "lecture.ipynb").stat().st_size < 1_000_000
 
 
-def test_the_page_has_a_picture_of_every_point_that_is_there_and_small():
+def test_the_page_has_an_existing_small_picture_of_every_point():
     text = (ROOT / "docs" / "lecture.md").read_text()
     assert [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.M)] == list(range(1, 12))
     pictures = [ROOT / "docs" / name for name in re.findall(r"!\[.+?\]\((images/.+?)\)", text)]
@@ -287,7 +287,7 @@ def test_the_page_has_a_picture_of_every_point_that_is_there_and_small():
     assert sum(picture.stat().st_size for picture in pictures) < 1_000_000
 
 
-def test_the_page_says_what_the_scripts_answer():
+def test_the_page_agrees_with_the_scripts():
     sections = re.split(r"^## \d+\. ", (ROOT / "docs" / "lecture.md").read_text(), flags=re.M)[1:]
     for section, script in zip(sections, SCRIPTS, strict=True):
         assert f"`{script.name}`" in section

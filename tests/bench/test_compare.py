@@ -92,7 +92,7 @@ def reached(seconds):
 @pytest.mark.parametrize(
     ("before", "after", "expected"), [(2.0, None, SLOWER), (None, 2.0, FASTER), (None, None, NOISE), (2.0, 4.0, SLOWER)]
 )
-def test_a_target_that_was_not_reached_takes_for_ever(before, after, expected):
+def test_a_target_that_was_not_reached_takes_forever(before, after, expected):
     found = compare(reached(before), reached(after))
     assert found.pairs[0].verdict == expected
     text = "\n".join(lines(found, every=True))
@@ -101,12 +101,12 @@ def test_a_target_that_was_not_reached_takes_for_ever(before, after, expected):
 
 
 @pytest.mark.parametrize("time", [None, 0, -1.0, "1 ms", float("nan"), True])
-def test_a_time_that_is_none_is_an_error(time):
+def test_an_invalid_time_is_an_error(time):
     with pytest.raises(DataError, match=r"time of kernels: k, 64, gpugrad, hot is .*, expected positive seconds"):
         compare(record(kernel("k", 1.0) | {"median": time}), record(kernel("k", 1.0)))
 
 
-def test_what_differs_in_the_machines_is_told():
+def test_differences_of_the_machines_are_reported():
     a = record(kernel("k", 1.0, device="cpu", toolchain="numba"))
     a["machine"] = {"processor": "EPYC", "cores": 2, "python": "3.11.7", "packages": {"numpy": "2.0.0", "jax": "0.10"}}
     b = copy.deepcopy(a) | {"quick": True}
@@ -177,7 +177,7 @@ def test_the_exit_code_is_1_where_a_row_is_slower(tmp_path):
         ),
     ],
 )
-def test_a_file_that_is_no_record_is_an_error(tmp_path, content, words):
+def test_a_file_that_is_not_a_record_is_an_error(tmp_path, content, words):
     result = invoked(tmp_path, record(kernel("k", 1.0)), content)
     assert isinstance(result.exception, DataError)
     assert words in str(result.exception)

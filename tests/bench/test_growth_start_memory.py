@@ -72,7 +72,7 @@ def a_second_start_finds_the_kernels_of_the_first(rows):
     assert all(row["holds"] == (row["seconds"] <= row["target"]) for row in totals)
 
 
-def test_a_folder_of_the_same_name_is_not_what_starts(tmp_path, monkeypatch):
+def test_a_folder_of_the_same_name_is_not_started(tmp_path, monkeypatch):
     """A checkout has such a folder, which lacks the kernels if the package was installed as a copy."""
     (tmp_path / "gpugrad").mkdir()
     (tmp_path / "gpugrad" / "__init__.py").write_text("raise ImportError('not this one')")
@@ -80,7 +80,7 @@ def test_a_folder_of_the_same_name_is_not_what_starts(tmp_path, monkeypatch):
     assert len(startup.start(gg.device("cpu", "numpy"), str(tmp_path))) == len(startup.PARTS)
 
 
-def test_a_start_that_fails_says_why(monkeypatch):
+def test_a_failing_start_reports_the_reason(monkeypatch):
     monkeypatch.setattr(startup, "SCRIPT", "raise RuntimeError('no such kernel')")
     with pytest.raises(KernelError, match="no such kernel"):
         startup.measure(CPU, rounds=1, on_row=silent)
@@ -118,7 +118,7 @@ def test_training_keeps_no_second_copy_of_the_data_and_less_than_eight_of_the_pa
 
 
 @pytest.mark.parametrize("measure", [memory.measure, startup.measure, scaling.measure])
-def test_a_device_that_is_not_worth_measuring_is_refused(measure):
+def test_a_device_that_cannot_be_measured_is_refused(measure):
     options = {"budget": Budget()} if measure is scaling.measure else {}
     with pytest.raises(ArgumentError, match="measure cpu or cuda"):
         measure(gg.Device("simulator", "numba"), **options)
@@ -151,7 +151,7 @@ def fail_after(sections, path):
         raise KernelError("the next section fails")
 
 
-def test_what_was_measured_before_a_failure_is_kept(tmp_path):
+def test_results_before_a_failure_are_kept(tmp_path):
     one, none = {"startup": {"rows": []}}, tmp_path / "none.json"
     with pytest.raises(KernelError, match="the next section fails"):
         fail_after(one, tmp_path / "one.json")

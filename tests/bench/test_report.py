@@ -179,7 +179,7 @@ def test_the_page_has_every_section_and_every_row(page):
     assert "Not reached: 784-128-10, batch 64, JAX scan." in page
 
 
-def test_text_of_the_record_is_no_markup(page):
+def test_text_of_the_record_is_not_markup(page):
     assert "PyTorch &lt;fused&gt; &amp; more" in page
     assert "<fused>" not in page
     assert "AMD &lt;EPYC&gt;" in page
@@ -229,7 +229,7 @@ def test_the_slopes_are_drawn_as_steep_as_they_are(drawn):
 
 
 @pytest.mark.parametrize("section", [*COLUMNS, "coffee"])
-def test_a_section_alone_makes_a_page(section):
+def test_one_section_is_enough_for_a_page(section):
     record = full_record()
     record["sections"] = {section: record["sections"][section]}
     found = pictures.draw(record)
@@ -245,7 +245,7 @@ def test_a_record_without_limits_has_no_roofline():
     assert {picture.name for picture in pictures.draw(record)} == ALL - {"roofline"}
 
 
-def test_a_machine_without_a_library_of_products_has_a_roof_of_memory_alone():
+def test_without_a_product_library_the_roofline_shows_only_memory():
     record = full_record()
     del record["sections"]["kernels"]["ceilings"][1]
     roofline = pictures.draw(record)[0].figure.axes[0]
@@ -259,7 +259,7 @@ def test_a_quick_run_is_marked():
     assert "A quick run" not in report.page(full_record(), [])
 
 
-def test_what_a_record_says():
+def test_the_summary_of_a_record():
     sentences = summary(full_record())
     assert sentences == [
         "2 of 3 kernels reach at least 70% of their limit, each at its largest size.",
@@ -272,7 +272,7 @@ def test_what_a_record_says():
     assert summary({"sections": {}}) == []
 
 
-def test_the_largest_row_stands_for_a_kernel():
+def test_the_largest_row_represents_a_kernel():
     rows = full_record()["sections"]["kernels"]["rows"]
     cold = dict(rows[3], cache="cold")
     found = {(row["kernel"], row["by"]): row for row in largest([*rows, cold, rows[3]])}
@@ -307,7 +307,7 @@ def test_rows_that_lack_columns_are_an_error(tmp_path):
     assert not (tmp_path / "record.html").exists()
 
 
-def test_without_matplotlib_it_says_how_to_get_it(tmp_path, monkeypatch):
+def test_without_matplotlib_the_message_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = invoked(tmp_path, full_record())
     assert isinstance(result.exception, GpugradError)

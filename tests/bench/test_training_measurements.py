@@ -114,7 +114,7 @@ def test_engines_take_turns_and_their_rows_are_medians(problem, monkeypatch):
     assert [row["runs"] for row in rows] == [3, 3, 3]
 
 
-def test_workers_train_in_processes_of_their_own_and_tell_what_fails(problem, monkeypatch):
+def test_workers_train_in_their_own_processes_and_report_failures(problem, monkeypatch):
     monkeypatch.setattr(workers, "PAUSE", 0)
     with workers.workers([OURS], problem, "cpu") as (worker,):
         assert worker.train(0) > 0
@@ -163,7 +163,7 @@ def test_the_time_to_an_accuracy_ends_at_it(problem, monkeypatch):
     assert (row["epochs"], row["seconds"], row["reached"]) == (4, None, False)
 
 
-def test_drawn_data_stands_in_where_mnist_is_absent(monkeypatch, tmp_path):
+def test_drawn_data_replaces_missing_mnist(monkeypatch, tmp_path):
     monkeypatch.delenv("GPUGRAD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (problem,) = networks.problems(networks.NETWORKS[:1])

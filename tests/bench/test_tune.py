@@ -140,7 +140,7 @@ def test_the_fastest_by_the_clock_is_chosen(product):
 
 
 @pytest.mark.parametrize("time", [clock({(32, 1): 0.98}), clock({(32, 1): 0.9}, spread=0.1), clock({})])
-def test_the_rule_s_variant_stays_where_none_is_faster_by_more_than_noise(time):
+def test_the_default_is_kept_unless_another_is_faster_by_more_than_noise(time):
     row = measured(BACKWARD_W, time)
     assert row.chosen == row.rule
     assert row.chosen[:2] == (64, 2)
@@ -181,7 +181,7 @@ def test_devices_without_variants_are_refused(kind, toolchain):
 # ---- stored choices ----
 
 
-def test_what_is_kept_is_used_by_a_new_process_and_not_by_a_running_one():
+def test_a_new_process_uses_stored_choices_and_a_running_one_does_not():
     running = new_device()
     expected, before = gradients(running)
     assert before.items() >= places(RULE).items()
@@ -194,7 +194,7 @@ def test_what_is_kept_is_used_by_a_new_process_and_not_by_a_running_one():
         np.testing.assert_allclose(one, rule, rtol=1e-4, atol=1e-4 * np.abs(right).max())
 
 
-def test_two_processes_have_the_same_bits_until_it_is_tuned_again():
+def test_two_processes_agree_bit_for_bit_until_it_is_tuned_again():
     first = new_device()
     tuning.keep(first, TUNED)
     bits, launched = gradients(first)
@@ -226,7 +226,7 @@ def test_a_recorded_step_keeps_its_variants():
     assert grids == [[(15, 1, 1)]] * 2
 
 
-def test_a_measurement_tells_that_variants_are_tuned():
+def test_a_benchmark_reports_tuned_variants():
     device = new_device()
     assert "tuned_variants" not in machine.describe(device)
     assert "tuned" not in options._described(device)
@@ -235,14 +235,14 @@ def test_a_measurement_tells_that_variants_are_tuned():
     assert options._described(new_device()).endswith("; 3 tuned variants in use")
 
 
-def test_a_block_of_one_variant_comes_before_what_is_kept():
+def test_a_block_of_one_variant_overrides_stored_choices():
     tuning.keep(new_device(), TUNED)
     with variants.variant(splits=2):
         launched = gradients(new_device())[1]
     assert launched.items() >= places({FORWARD: (64, 2), BACKWARD_W: (64, 2)}).items()
 
 
-def test_a_device_reads_the_choices_of_its_own_gpu_version_and_kernels_alone(monkeypatch, gpus):
+def test_a_device_reads_only_the_choices_of_its_gpu_version_and_kernels(monkeypatch, gpus):
     gpu, same, other = gpus
     tuning.keep(gpu, TUNED)
     assert same.choices == TUNED
@@ -256,7 +256,7 @@ def test_a_device_reads_the_choices_of_its_own_gpu_version_and_kernels_alone(mon
     assert tuning.load(gpu) == TUNED
 
 
-def test_a_launch_asks_for_the_choices_of_the_gpu_of_its_arrays(gpus):
+def test_a_launch_uses_the_choices_of_the_gpu_of_its_arrays(gpus):
     tuning.keep(gpus[0], TUNED)
     tuning.keep(gpus[2], RULE)
     assert all(device.kernels for device in (gpus[2], gpus[0], new_device()))
@@ -322,7 +322,7 @@ size = st.one_of(st.integers(1, 300), st.integers(1, 3000))
 @example(kernel="dense_forward", sizes=(500, 600, 1500))  # variants with more parts than the default
 @example(kernel="dense_backward_w", sizes=(500, 600, 1500))
 @given(kernel=st.sampled_from([*dict.fromkeys(p.kernel for p in RULE), "matmul"]), sizes=st.tuples(size, size, size))
-def test_partial_sums_never_pass_the_workspace(kernel, sizes):
+def test_partial_sums_never_exceed_the_workspace(kernel, sizes):
     """Every candidate fits the workspace of a device that chose it; in a default workspace the default is used."""
     m, n, k = sizes
     product = Product(kernel, "float32", m, n, k, 3 if kernel == "matmul" else 1)
@@ -374,7 +374,7 @@ def calls(product):
     return least, sum(output.size for output in outputs if output is not None), launch
 
 
-def test_a_choice_of_more_parts_than_the_rule_s_is_right():
+def test_a_choice_with_more_parts_than_the_default_is_right():
     """The emulator finds a write past the workspace."""
     product = Product("dense_forward", "float32", 32, 2048, 256)
     assert variants.choose_variant(32, 2048, 256)[:2] == (32, 2)
@@ -397,7 +397,7 @@ def run(*arguments):
     return CliRunner().invoke(app, ["bench", "tune", *map(str, arguments)])
 
 
-def test_the_command_in_the_emulator_shows_every_product_and_keeps_no_choice(tmp_path):
+def test_the_command_in_the_emulator_shows_every_product_and_stores_no_choice(tmp_path):
     new_device()
     path = tmp_path / "record.json"
     result = run("--device", "emulator", *SMALL, "--json", path)
@@ -418,7 +418,7 @@ def test_the_command_in_the_emulator_shows_every_product_and_keeps_no_choice(tmp
     assert not tuning.path(gg.device("emulator")).exists()
 
 
-def test_the_command_keeps_what_it_chose_unless_it_is_quick(monkeypatch, gpus):
+def test_the_command_stores_its_choices_unless_it_is_quick(monkeypatch, gpus):
     new_device()
     gpu, _, _ = gpus
     monkeypatch.setattr(devices, "device", lambda *_: gpu)

@@ -75,7 +75,7 @@ def test_train_digits_prints_a_good_accuracy(run):
     assert "device  cpu" in err
 
 
-def test_out_holds_model_history_and_pictures(run, tmp_path):
+def test_out_contains_model_history_and_pictures(run, tmp_path):
     out = tmp_path / "run"
     code, text, _ = run("train", "digits", *QUICK, "--out", out)
     assert code == 0
@@ -101,7 +101,7 @@ def test_evaluate_repeats_the_test_of_the_training(run, tmp_path):
     assert "precision" in err
 
 
-def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
+def test_resume_uses_the_settings_of_the_checkpoint(run, tmp_path):
     """test_kill.py verifies that a killed and resumed run is bit-for-bit identical."""
     folder = tmp_path / "run"
     _, out, _ = run("train", "digits", *QUICK, "--dropout", 0.2, "--schedule", "cosine", "--out", folder, "--json")
@@ -123,7 +123,7 @@ def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, start, tmp_path):
+def test_after_an_interrupt_there_is_a_model_and_the_run_can_continue(run, start, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "gpugrad", "train", "digits", "--device", "cpu", "--hidden", "16", "--json"]
     process = start(*command, "--epochs", "100000", "--out", str(folder))
@@ -144,7 +144,7 @@ def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, start, tm
     assert (code, last_json(out)["epochs"]) == (0, result["epochs"] + 1)
 
 
-def test_evaluate_tests_on_the_rows_that_training_left_out(run, tmp_path):
+def test_evaluate_uses_the_held_out_rows(run, tmp_path):
     _, out, _ = run("train", "digits", *QUICK, "--seed", 7, "--out", tmp_path / "run", "--json")
     trained = last_json(out)
     _, out, _ = run("evaluate", tmp_path / "run", "digits", "--json")
@@ -213,7 +213,7 @@ def test_regression_predicts_in_the_target_s_units(run, tmp_path):
     assert again["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
 
 
-def test_json_of_a_score_that_is_no_number(run, tmp_path):
+def test_json_of_a_score_that_is_not_a_number(run, tmp_path):
     path = tmp_path / "numbers.csv"
     path.write_text("a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(50)))
     run("train", path, "--target", "y", *QUICK, "--batch-size", 8, "--out", tmp_path / "run")
@@ -272,7 +272,7 @@ def test_options_that_cannot_be_read_are_one_sentence(run, arguments, words):
     assert len(err.splitlines()) == 1
 
 
-def test_info_names_what_is_missing_and_the_remedy(run):
+def test_info_lists_missing_packages_and_the_remedy(run):
     code, out, _ = run("info", "--json")
     report = last_json(out)
     assert code == 0

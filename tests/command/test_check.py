@@ -46,7 +46,7 @@ def test_an_unknown_name_suggests_one():
         check("adm")
 
 
-def test_a_folder_that_is_no_operation_yet(tmp_path, monkeypatch):
+def test_a_folder_that_is_not_an_operation_yet(tmp_path, monkeypatch):
     (tmp_path / "softplus").mkdir()
     (tmp_path / "softplus" / "__init__.py").touch()
     monkeypatch.setattr(kernels, "FOLDER", tmp_path)
@@ -60,7 +60,7 @@ def test_a_folder_without_a_contract(monkeypatch):
         check("sgd")
 
 
-def test_nothing_to_check_is_no_success():
+def test_nothing_to_check_is_an_error():
     with pytest.raises(ArgumentError, match="there is no name in ',', expected one or more"):
         check("--only", ",")
     with pytest.raises(ArgumentError, match="unknown kernel or operation ''"):
@@ -69,7 +69,7 @@ def test_nothing_to_check_is_no_success():
         available_devices(toolchain="numpyy")
 
 
-def test_it_names_the_folder():
+def test_the_folder_is_printed():
     report = json.loads(check("adam", "--json").output.splitlines()[-1])
     assert report["folder"] == str(kernels.FOLDER)
     assert f"each kernel in {kernels.FOLDER}" in check("adam").output
@@ -153,7 +153,7 @@ def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
 
 
 @pytest.mark.slow
-def test_the_installed_command_says_that_it_is_not_of_this_checkout(checkout):
+def test_the_installed_command_warns_in_another_checkout(checkout):
     program = "import sys; sys.argv[:] = ['gpugrad', 'check', 'sgd', '--device', 'cpu']\n"
     program += "from gpugrad.command.app import main; main()"
     done = run(checkout, "-P", "-c", program)  # an installed script does not search the current folder

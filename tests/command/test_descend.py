@@ -106,7 +106,7 @@ def test_bad_input_is_one_sentence(run, arguments, message):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_without_matplotlib_it_says_so_before_the_descent(run, monkeypatch, tmp_path):
+def test_without_matplotlib_the_command_fails_before_the_descent(run, monkeypatch, tmp_path):
     def refuse(name, *rest, **named):
         if name.startswith("matplotlib"):
             raise ImportError(name)

@@ -217,7 +217,7 @@ def test_asynchronous_copies_arrive_at_their_wait(kernel):
 
 
 @pytest.mark.parametrize("forgotten", ["copy_async_wait<0>();", "copy_async_commit(); copy_async_wait<1>();", ""])
-def test_asynchronous_copies_that_are_not_waited_for_never_arrive(kernel, forgotten):
+def test_asynchronous_copies_without_a_wait_never_arrive(kernel, forgotten):
     source = kernel(ASYNC.format(forgotten))
     out = np.zeros(128, np.float32)
     source.launch("copied", 1, 32, np.arange(128, dtype=np.float32), out)
@@ -375,7 +375,7 @@ def test_a_write_past_the_end_names_the_element(kernel, dtype, declared, size, m
         source.launch("f", 1, 1, np.zeros(size, dtype), np.int32(size))
 
 
-def test_views_of_one_buffer_are_arrays_of_their_own_unless_they_overlap(kernel):
+def test_views_of_one_buffer_are_separate_arrays_unless_they_overlap(kernel):
     source = kernel("__global__ void f(float* x, float* y) { x[threadIdx.x] = 1; y[threadIdx.x] = 2; }")
     buffer = np.zeros(96, np.float32)
     source.launch("f", 1, 32, buffer[:32], buffer[32:64])
@@ -423,7 +423,7 @@ def test_arguments_are_checked_before_anything_runs(kernel):
         source.launch("f", 1, 1, np.zeros(1, np.float32), 2.0)
 
 
-def test_compiled_kernels_are_kept_by_their_content(kernel, monkeypatch, tmp_path):
+def test_compiled_kernels_are_cached_by_content(kernel, monkeypatch, tmp_path):
     monkeypatch.setenv("GPUGRAD_CACHE", str(tmp_path / "cache"))
 
     def files():

@@ -58,7 +58,7 @@ def test_every_kernel(sanitized):
     assert "0 failed" in result.stdout
 
 
-def test_an_access_outside_of_a_local_array(sanitized, tmp_path):
+def test_an_access_outside_a_local_array(sanitized, tmp_path):
     assert sanitized("-c", BAD, str(tmp_path), "3").returncode == 0
     result = sanitized("-c", BAD, str(tmp_path), "5")
     assert result.returncode != 0

@@ -98,7 +98,7 @@ def test_two_processes_on_one_gpu(cuda):
         ("cuda:63", {}, "numbered from 0: check CUDA_VISIBLE_DEVICES"),
     ],
 )
-def test_a_gpu_that_is_not_there(cuda, name, environment, message):
+def test_a_missing_gpu(cuda, name, environment, message):
     code = f"import sys, gpugrad as gg; gg.device({name!r}, sys.argv[1])"
     result = child(code, cuda.toolchain, **environment)
     assert result.returncode == 1

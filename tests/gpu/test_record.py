@@ -169,7 +169,7 @@ def test_a_stage_that_hangs_is_cut_and_the_next_ones_run(tmp_path, fake, monkeyp
     assert not session.bad
 
 
-def test_stages_run_in_the_declared_order_whatever_becomes_of_them(tmp_path):
+def test_stages_run_in_the_declared_order_even_if_some_fail(tmp_path):
     order = []
 
     def noted(name, error=None):
@@ -329,7 +329,7 @@ class NoLimits:
         return []
 
 
-def test_a_kernel_that_cannot_be_measured_is_named_and_leaves_the_others(monkeypatch):
+def test_a_kernel_that_cannot_be_measured_is_named_and_the_others_run(monkeypatch):
     def measure_kernel(target, contract, *_, **__):
         if contract.name == "adam_step":
             raise KernelError("adam_step compiles again")
