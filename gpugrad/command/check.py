@@ -19,12 +19,12 @@ WIDTH = 170  # minimum width, in characters, of the table of compiled kernels
 
 def check(
     only_these: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Kernels or operations; default: all.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Kernels or operations; default: all.")
     ] = None,
     only: Annotated[str | None, option(RUN, "The same as NAME, separated by commas.")] = None,
     device: Annotated[str | None, option(RUN, f"{listed(TOOLCHAINS)}; default: all on this machine.")] = None,
     toolchain: ToolchainName = None,
-    quick: Annotated[bool, option(RUN, "Skip the expensive examples.")] = False,
+    quick: Annotated[bool, option(RUN, "Skip the expensive examples.", "--quick")] = False,
     only_compile: Annotated[
         bool, option(RUN, "Only compile every CUDA kernel for seven architectures; needs no GPU.", "--compile")
     ] = False,

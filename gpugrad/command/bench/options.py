@@ -11,7 +11,9 @@ import typer
 
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 ToolchainName = Annotated[str | None, typer.Option(help="numba or numpy on a CPU, cupy or numba on a GPU.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and short runs: it works, the times mean nothing.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Use small sizes and short runs to check that it works; the times mean nothing.")
+]
 Threads = Annotated[int | None, typer.Option(help="CPU cores to use; default: all available to the process.")]
 Seconds = Annotated[float, typer.Option(help="Maximum seconds per row; a row ends earlier if its median settles.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the MNIST files; default: GPUGRAD_DATA.")]
@@ -42,6 +44,8 @@ def measuring(
     sections: dict[str, Any] = {}
     with machine.cores(threads):
         print(_described(target))
+        if quick:
+            print("quick run: small sizes, and the times mean nothing")
         try:
             yield target, sections
         finally:

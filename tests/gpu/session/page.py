@@ -33,7 +33,7 @@ def _head(run: Run) -> Iterator[str]:
         f"[{run.name}.json]({run.name}.json); `gpugrad bench report` makes a page with pictures from it."
     )
     bad = [stage.name for stage in run.stages if run.results[stage.name].bad]
-    yield f"**Wrong or failed: {', '.join(bad) or 'no completed stage'}.**"
+    yield f"**Wrong or failed: {', '.join(bad) or 'nothing in the completed stages'}.**"
     yield table(
         ("stage", "state", "result", "seconds", "limit"),
         [_line(run, stage, run.results[stage.name]) for stage in run.stages],

@@ -168,13 +168,13 @@ class Run:
             print("".join(f"  {problem}\n" for problem in result.problems[:SHOWN]), end="", flush=True)
 
     def found(self, stage: Stage) -> str:
-        """Summarize the result of a stage and the reason for its state; a rehearsed measurement only works or fails."""
+        """Summarize the result of a stage and the reason for its state; only count rows of a rehearsed measurement."""
         result = self.results[stage.name]
         if result.state in (NOT_STARTED, SKIPPED):
             return result.reason
         found, _ = self.shown(stage)
         if self.rehearsal and stage.section:
-            found = f"{len(result.data.get('rows', []))} rows: it works; no result"
+            found = f"{len(result.data.get('rows', []))} rows; their times mean nothing"
         return "; ".join(filter(None, [found, result.reason]))
 
     def shown(self, stage: Stage) -> tuple[str, str]:
