@@ -1,4 +1,4 @@
-"""The packages, found: the folder kernels/ is imported as gpugrad.kernels; a top-level module of that name never is."""
+"""Find the packages: the folder kernels/ becomes gpugrad.kernels, never a top-level module."""
 
 import shutil
 from pathlib import Path
@@ -8,9 +8,10 @@ from setuptools.command.build_py import build_py
 
 
 class FreshBuild(build_py):
-    """Forgets what an earlier build left: files that have moved since would be installed too."""
+    """A build that deletes the results of earlier builds, so that moved files are not installed."""
 
     def run(self) -> None:
+        """Delete earlier results and build."""
         shutil.rmtree(Path(self.build_lib) / "gpugrad", ignore_errors=True)
         super().run()
 

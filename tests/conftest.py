@@ -1,12 +1,12 @@
-"""What tests in several files need."""
+"""Fixtures and hooks shared by all tests."""
 
 import os
 import signal
 import subprocess
 from pathlib import Path
 
-# Threads of PyTorch and scikit-learn sleep while they wait. By default they spin, and where another process has the
-# core that they wait for, a step of a small network takes ten times as long. Read when OpenMP is loaded.
+# Let idle threads of PyTorch and scikit-learn sleep. By default they spin, and if another process occupies the core, a
+# step of a small network takes ten times as long. OpenMP reads this when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
@@ -16,22 +16,24 @@ import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.device import TOOLCHAINS, unavailable
 
-# Processes that tests start in folders of their own run the checkout too, however gpugrad was installed.
+# Processes that tests start in other folders also run the checkout, however gpugrad was installed.
 CHECKOUT = str(Path(__file__).parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join([CHECKOUT, *filter(None, [os.environ.get("PYTHONPATH")])])
 
-# Numba's simulator replaces numba.cuda for a whole process: tests/simulator starts one, where this is set.
+# Numba's simulator replaces numba.cuda for a whole process; tests/simulator starts a process with this variable set.
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
-CLOSE = 1e-5  # of a served model to the one that was exported
+CLOSE = 1e-5  # tolerance between a served model and the exported one
 EVERY_DEVICE = [f"{kind}-{toolchain}" for kind, toolchains in TOOLCHAINS.items() for toolchain in toolchains]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--require-gpu", action="store_true", help="what finds no GPU fails instead of being skipped")
+    parser.addoption(
+        "--require-gpu", action="store_true", help="fail tests that need a GPU and find none, instead of skipping them"
+    )
 
 
 def pytest_collection_modifyitems(items):
-    """What is slow comes first, the highest rank in front: with -n no process is left alone with it at the end."""
+    """Run slow tests first, in order of rank, so that with -n no process is left alone with one at the end."""
 
     def rank(item):
         marker = item.get_closest_marker("slow")
@@ -42,16 +44,16 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With -n, a process that has done its tests takes over half of those that another one still has."""
+    """Use work stealing with -n: a process without tests takes over half of another one's remaining tests."""
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def usable(request, kind, toolchain):
-    """The device, where this process can use it: else the test is skipped, or fails for want of a GPU it must have."""
+    """Return the device, or skip the test if this process cannot use it; fail with --require-gpu and no GPU."""
     if kind == "simulator" and not SIMULATED:
-        pytest.skip("the simulator runs in a process of its own: tests/simulator")
+        pytest.skip("the simulator runs in its own process: tests/simulator")
     if kind == "cuda" and SIMULATED:
         pytest.skip("this process simulates the GPU")
     obstacle = unavailable(kind, toolchain)
@@ -62,7 +64,7 @@ def usable(request, kind, toolchain):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """How many kernels were compared with their reference, in how many toolchains."""
+    """Print how many kernels were compared with their reference in each toolchain."""
     reports = terminalreporter.getreports("passed")
     checked = [value for report in reports for name, value in report.user_properties if name == "checked"]
     for kind, toolchain in sorted({(kind, toolchain) for kind, toolchain, _, _ in checked}):
@@ -75,19 +77,19 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.fixture(params=EVERY_DEVICE)
 def every_device(request):
-    """Each device in each of its toolchains."""
+    """Each device with each of its toolchains."""
     return usable(request, *request.param.split("-"))
 
 
 @pytest.fixture(params=TOOLCHAINS["cuda"])
 def cuda(request):
-    """A GPU in each of its toolchains."""
+    """Return a GPU with each of its toolchains."""
     return usable(request, "cuda", request.param)
 
 
 @pytest.fixture
 def serve():
-    """Run an ONNX model in onnxruntime on inputs by name: a dict of its outputs by name."""
+    """Return a function that runs an ONNX model in onnxruntime on named inputs and returns its outputs by name."""
     onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
 
     def call(proto, **inputs):
@@ -103,14 +105,14 @@ def serve():
 
 @pytest.fixture
 def agree():
-    """Assert that what was served is what an estimator, or a pipeline, predicts of the rows x."""
+    """Return a function that asserts that served outputs agree with the predictions of an estimator or pipeline."""
 
     def check(model, x, served):
         if not hasattr(model, "classes_"):
             expected = model.predict(x)
             found = served["variable"]
             assert found.ndim == 2
-            # Sums of huge terms leave errors of their size: 1e-5 is of the largest.
+            # Sums of huge terms have errors of that size, so the tolerance is relative to the largest value.
             largest = np.abs(expected[np.isfinite(expected)]).max(initial=1)
             np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=CLOSE, atol=CLOSE * largest)
             return
@@ -130,7 +132,7 @@ def agree():
 
 @pytest.fixture
 def start():
-    """Start a command that ends with the test; it hears Ctrl-C also where a shell runs the tests in the background."""
+    """Return a function that starts a command for the test; Ctrl-C reaches it even if tests run in the background."""
     started = []
 
     def call(*command, **options):
@@ -150,9 +152,9 @@ def start():
 
 @pytest.fixture
 def locked_folder(tmp_path):
-    """A folder that this test may not write to, not even where root runs it: it becomes another user meanwhile."""
+    """Return a folder without write permission; a test run as root becomes another user meanwhile."""
     if not hasattr(os, "geteuid"):
-        pytest.skip("no permissions of users on this system")
+        pytest.skip("no user permissions on this system")
     tmp_path.chmod(0o500)
     root = os.geteuid() == 0
     if root:

@@ -1,4 +1,4 @@
-"""The pages of docs/ that lead through a change are followed on a copy of the project: files, commands, Python."""
+"""Follow the step-by-step pages of docs/ on a copy of the project: files, commands and Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gpugrad.engine.device import unavailable
 
 ROOT = Path(__file__).parent.parent
 
-# For each page what it adds, and the most files that takes, new and changed ones.
+# For each page: the thing it adds, and the maximum number of new and changed files.
 PAGES = {
     "adding_an_operation.md": ("softplus", 5),
     "adding_a_row_operation.md": ("rms_norm", 9),
@@ -27,7 +27,7 @@ PAGES = {
     "adding_a_layer.md": ("LayerNorm", 3),
 }
 
-# A block of code, and the line above it that names its file and the place in it.
+# A code block, and the line above it with its file and the place in it.
 BLOCK = re.compile(
     r"(?:^`(?P<path>[\w/.]+)`(?:, (?P<place>[^\n]+))?\n\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
 )
@@ -35,7 +35,7 @@ BLOCK = re.compile(
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the project, with the loops that Numba has compiled, which a process that is started in it imports."""
+    """Return a copy of the project, including Numba's compiled loops, which processes started in it import."""
     ignored = shutil.ignore_patterns("*.pyc*", "*.tmp.*", "measurements")
     for folder in ("gpugrad", "kernels", "tests", "docs"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
@@ -55,7 +55,7 @@ def run(project, *command):
 
 
 def run_line(project, line):
-    """Run a line of a console block; `> FILE` at its end keeps the output."""
+    """Run a line of a console block; `> FILE` at its end stores the output."""
     program, *arguments = shlex.split(line)
     file = arguments[arguments.index(">") + 1] if ">" in arguments else None
     arguments = arguments[: arguments.index(">")] if file else arguments
@@ -75,10 +75,10 @@ def run_line(project, line):
 
 
 def write(project, path, place, code):
-    """Do what a block with the name of a file asks for."""
+    """Apply a block with a file name."""
     file = project / path
     if place is None:
-        assert not file.exists(), f"{path} is there already"
+        assert not file.exists(), f"{path} already exists"
         file.parent.mkdir(exist_ok=True)
         file.write_text(code)
         return
@@ -87,7 +87,7 @@ def write(project, path, place, code):
     what = what.removesuffix("`")
     if place == "at the end":
         text = f"{text}\n\n{code}"
-    elif how == "at the end of":  # of a collection: before the line of its last bracket
+    elif how == "at the end of":  # a collection: insert before the line of its last bracket
         lines = text.splitlines(keepends=True)
         lines.insert(last_line(text, what) - 1, code)
         text = "".join(lines)
@@ -98,17 +98,17 @@ def write(project, path, place, code):
 
 
 def last_line(text, name):
-    """The line of the bracket that closes a collection: of a dict made of rows, that of the rows."""
+    """Return the line of a collection's closing bracket; for a dict comprehension over rows, that of the rows."""
     for node in ast.parse(text).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
             rows = node.value.generators[0].iter if isinstance(node.value, ast.DictComp) else node.value
             return rows.end_lineno
-    raise AssertionError(f"there is no {name}")
+    raise AssertionError(f"{name} does not exist")
 
 
 def follow(page, project, commands=True):
-    """Do what a page says, from its first block to its last; return the files that it touches and what was printed."""
+    """Follow a page from its first block to its last; return the changed files and the output."""
     touched, printed = set(), []
     for block in BLOCK.finditer((ROOT / "docs" / page).read_text()):
         path, place, language, code = block["path"], block["place"], block["language"], block["code"]
@@ -127,7 +127,7 @@ def follow(page, project, commands=True):
     return touched, "".join(printed)
 
 
-# These two take with them the loops that are compiled, so of what is slow they run late, when all are.
+# These two copy the compiled loops, so they run late among the slow tests, when all loops are compiled.
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.slow(6)
 def test_following_the_page_works(page, project):
@@ -140,7 +140,7 @@ def test_following_the_page_works(page, project):
 
 
 @pytest.mark.slow(7)
-def test_all_that_the_pages_add_passes_the_tests_of_the_kernels(project):
+def test_everything_that_the_pages_add_passes_the_kernel_tests(project):
     for page in PAGES:
         follow(page, project, commands=False)
     run_line(project, "pytest tests/kernels")
@@ -151,15 +151,15 @@ def test_all_that_the_pages_add_passes_the_tests_of_the_kernels(project):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_is_needed(page, project):
-    """Without the change, the Python of a page fails: the test above cannot pass by itself."""
+    """Without the page's changes its Python fails, so the test above cannot pass trivially."""
     code = [block["code"] for block in BLOCK.finditer((ROOT / "docs" / page).read_text()) if not block["path"]]
     with pytest.raises(AssertionError):
         run(project, "-c", code[-1])
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_stand_in_blocks(page):
-    """A command in a sentence would not be run: it may only be one that a block has."""
+def test_commands_are_in_blocks(page):
+    """A command in a sentence must also occur in a console block, since only blocks are run."""
     text = (ROOT / "docs" / page).read_text()
     lines = [
         set(shlex.split(line)) for block in BLOCK.finditer(text) for line in block["code"].splitlines() if "$ " in line
@@ -169,7 +169,7 @@ def test_commands_stand_in_blocks(page):
         assert known, command
 
 
-def test_names_are_those_of_the_rows():
+def test_the_page_of_names_is_up_to_date():
     shown = subprocess.run([sys.executable, "-m", "gpugrad", "names"], cwd=ROOT, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
     assert (ROOT / "docs" / "names.md").read_text() == shown.stdout, "run gpugrad names > docs/names.md"

@@ -1,4 +1,4 @@
-"""Every example runs as a user would run it, and says what it should."""
+"""Every example runs as a user would run it, and prints what it should."""
 
 from __future__ import annotations
 

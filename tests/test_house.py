@@ -1,4 +1,4 @@
-"""The plan of the rooms: layers without an import back up, no circle of files, a short top of the package."""
+"""The layout of the rooms: no import of a higher layer, no import cycles, few files at the top of the package."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LONGEST = 400  # lines of a file, but for tests
-AT_THE_TOP = 6  # files of gpugrad/
+LONGEST = 400  # maximum lines per file, except tests
+AT_THE_TOP = 6  # maximum files directly in gpugrad/
 
 
 @pytest.fixture
 def package(tmp_path):
-    """The package as it is installed, with kernels inside."""
+    """Return a copy of the package as installed, with kernels inside."""
     without = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "gpugrad", tmp_path / "gpugrad", ignore=without)
     shutil.copytree(ROOT / "kernels", tmp_path / "gpugrad" / "kernels", ignore=without)
@@ -28,7 +28,7 @@ def package(tmp_path):
 
 
 def lint(folder):
-    """What import-linter finds: (whether the layers hold, its words)."""
+    """Run import-linter; return whether the layers hold, and its output."""
     pytest.importorskip("importlinter")
     done = subprocess.run(
         [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
@@ -42,9 +42,9 @@ def lint(folder):
 
 
 def test_the_layers_hold(package):
-    held, words = lint(package)
-    assert held, words
-    assert "1 kept, 0 broken" in words
+    held, output = lint(package)
+    assert held, output
+    assert "1 kept, 0 broken" in output
 
 
 @pytest.mark.parametrize(
@@ -54,17 +54,17 @@ def test_the_layers_hold(package):
         "def late():\n    from ..training import trainer\n",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..training import trainer\n",
     ],
-    ids=["plain", "late", "for types alone"],
+    ids=["plain", "late", "types only"],
 )
 def test_an_import_back_up_is_found(package, upward):
     (package / "gpugrad" / "engine" / "planted.py").write_text(upward)
-    held, words = lint(package)
+    held, output = lint(package)
     assert not held
-    assert "gpugrad.engine.planted -> gpugrad.training" in words
+    assert "gpugrad.engine.planted -> gpugrad.training" in output
 
 
 def imports(folder):
-    """{module: the modules of the package that its file imports in any way: late and for types alone too}."""
+    """Map each module to all modules of the package that it imports, including late and type-only imports."""
     files = {}
     for path in (folder / "gpugrad").rglob("*.py"):
         parts = path.relative_to(folder).with_suffix("").parts
@@ -87,7 +87,7 @@ def imports(folder):
 
 
 def circle(graph):
-    """The modules of a circle, or None."""
+    """Return the modules of an import cycle, or None."""
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:

@@ -1,4 +1,4 @@
-"""`import gpugrad` is light: it loads no compiler, no GPU library and nothing that only commands need."""
+"""`import gpugrad` is light: it loads no compiler, no GPU library and no code that only commands need."""
 
 import functools
 import importlib.util
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-# The rooms that a program with a model needs; commands, measurements, the lab, exports and estimators come when asked.
+# The rooms that a program with a model needs; commands, benchmarks, the lab, exports and estimators load on demand.
 ROOMS = {"data", "emulator", "engine", "errors", "functional", "kernels", "nn", "optim", "training"}
 
-# Of the standard library what is slow to load and only for servers, databases, windows, tests or other processes.
+# Modules of the standard library that are slow to load and serve servers, databases, windows, tests or processes.
 HEAVY = {"asyncio", "http.server", "multiprocessing", "pydoc", "sqlite3", "tkinter", "unittest", "webbrowser"}
 
-# What NumPy loads late is NumPy's; what the interpreter loads at its start is no one's here.
+# Modules that NumPy or the interpreter load do not count.
 PROGRAM = """
 import sys, numpy, numpy.random
 before = set(sys.modules)
@@ -25,14 +25,14 @@ print(*sorted(set(sys.modules) - before))
 
 @functools.cache
 def loaded() -> set[str]:
-    """The modules that `import gpugrad` adds to those of NumPy, in a process of its own."""
+    """Return the modules that `import gpugrad` adds to those of NumPy, from a new process."""
     ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return set(ended.stdout.split())
 
 
-def test_import_loads_numpy_and_the_standard_library_alone():
-    """No Numba, CuPy, SciPy, scikit-learn, rich, …: each takes longer to load than all of gpugrad."""
+def test_import_loads_only_numpy_and_the_standard_library():
+    """Each of Numba, CuPy, SciPy, scikit-learn and rich takes longer to load than all of gpugrad."""
     libraries = {name.partition(".")[0] for name in loaded()} - sys.stdlib_module_names
     assert libraries == {"gpugrad"}
 
@@ -41,14 +41,14 @@ def test_import_loads_no_heavy_part_of_the_standard_library():
     assert loaded() & HEAVY == set()
 
 
-def test_import_loads_the_rooms_of_a_model_alone():
-    """So that what is written for a command, the lab or an estimator cannot slow down the start of every program."""
+def test_import_loads_only_the_rooms_of_a_model():
+    """Code for a command, the lab or an estimator cannot slow down the start of every program."""
     found = {name.split(".")[1] for name in loaded() if name.startswith("gpugrad.")}
     assert found == ROOMS
 
 
 def test_import_loads_no_launcher():
-    """The launchers of a toolchain, and the compiler they bring, come with the first device."""
+    """The first device loads the launchers of its toolchain, and their compiler."""
     from gpugrad.kernels import LAUNCHER_FILES
 
     files = {file for names in LAUNCHER_FILES.values() for file in names}
@@ -63,15 +63,15 @@ def test_every_public_name_exists():
     assert len(set(gpugrad.__all__)) == len(gpugrad.__all__)
 
 
-def test_the_package_does_not_hold_itself():
-    """In a checkout the folder of the kernels is found without the one that it lies in."""
+def test_the_package_does_not_contain_itself():
+    """In a checkout the folder of the kernels is found, but not its parent folder."""
     import gpugrad
 
     assert [path for path in gpugrad.__path__ if (Path(path) / "gpugrad").exists()] == []
     assert importlib.util.find_spec("gpugrad.gpugrad") is None
 
 
-# Each way to the old name, and what it should lead to.
+# The ways to import the old name.
 OLD_NAMES = [
     "import gpugrad as gg; found = gg.descent.minimize; gg.lab.minimize",
     "from gpugrad.descent import minimize as found",

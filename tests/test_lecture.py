@@ -1,4 +1,4 @@
-"""The eleven scripts of the lecture run and say what their docstrings answer; the exercise's check; the notebook."""
+"""The lecture: its eleven scripts print the answers of their docstrings; the exercise's check and the notebook work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytest.importorskip("matplotlib")
 ROOT = Path(__file__).parent.parent
 LECTURE = ROOT / "examples" / "lecture"
 SCRIPTS = sorted(LECTURE.glob("point*.py"))
-SECONDS = 20  # of a processor for one script, several times what it takes
+SECONDS = 20  # CPU time for a script, several times what it needs
 LARGEST_PICTURE = 80_000  # bytes, in docs/
 
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?:e-\d+)?%?(?!\w|\.\d)")
@@ -31,7 +31,7 @@ def numbers(text):
 
 
 def run(script, folder, monkeypatch):
-    """Run a script as a user does who is in that folder; what it printed."""
+    """Run a script as a user in that folder would; return its output."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", [str(script)])
     out = io.StringIO()
@@ -52,7 +52,7 @@ def test_there_is_a_script_for_each_of_the_eleven_points():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 @pytest.mark.slow
-def test_a_script_leaves_its_picture_and_says_what_its_docstring_answers(script, tmp_path, monkeypatch):
+def test_a_script_writes_its_picture_and_prints_its_docstring_s_answer(script, tmp_path, monkeypatch):
     start = time.process_time()
     said = run(script, tmp_path, monkeypatch)
     assert time.process_time() - start < SECONDS
@@ -63,7 +63,7 @@ def test_a_script_leaves_its_picture_and_says_what_its_docstring_answers(script,
     for picture in pictures:
         assert picture.read_bytes()[:4] in (b"\x89PNG", b"GIF8")
         assert picture.stat().st_size > 20_000
-    if script.stem == "point05_loss":  # which measures times: on a busy machine they may be any
+    if script.stem == "point05_loss":  # it measures times, which vary on a busy machine
         assert float(re.search(r"the time grew ([\d.]+) times", said)[1]) > 0
 
 
@@ -106,7 +106,7 @@ def gradient_in_place(x):
 
 
 def steps_of(step, first=True, more=0):
-    """A descent by another step than the right one; first: whether the start is in the path."""
+    """Return a descent with a wrong step; `first`: whether the path contains the start."""
 
     def descend(x0, rate, steps):
         path = [x0]
@@ -126,7 +126,7 @@ def descend_in_place(x0, rate, steps):
 
 
 def remembering():
-    """A descent whose list is made once."""
+    """Return a descent that creates its list only once."""
     path = []
 
     def descend(x0, rate, steps):
@@ -185,7 +185,7 @@ def test_the_right_solution_passes(exercise):
 
 
 @pytest.mark.parametrize("name", WRONG_GRADIENTS)
-def test_a_wrong_gradient_is_told_in_one_sentence(exercise, name):
+def test_a_wrong_gradient_is_reported_in_one_sentence(exercise, name):
     gradient, words = WRONG_GRADIENTS[name]
     said = exercise["check"](gradient, right_descend)
     assert words in said
@@ -194,7 +194,7 @@ def test_a_wrong_gradient_is_told_in_one_sentence(exercise, name):
 
 
 @pytest.mark.parametrize("name", WRONG_DESCENTS)
-def test_a_wrong_descent_is_told_in_one_sentence(exercise, name):
+def test_a_wrong_descent_is_reported_in_one_sentence(exercise, name):
     descend, words = WRONG_DESCENTS[name]
     said = exercise["check"](right_gradient, descend)
     assert words in said
@@ -202,13 +202,13 @@ def test_a_wrong_descent_is_told_in_one_sentence(exercise, name):
     assert "\n" not in said
 
 
-def test_the_exercise_as_it_is_handed_out_says_that_it_is_unfilled(monkeypatch):
+def test_the_empty_exercise_reports_that_it_is_empty(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["exercise.py"])
     with pytest.raises(SystemExit, match="gradient is not filled in yet"):
         runpy.run_path(str(LECTURE / "exercise.py"), run_name="__main__")
 
 
-def test_the_exercise_filled_in_shows_the_verdicts(tmp_path, monkeypatch):
+def test_the_completed_exercise_shows_the_verdicts(tmp_path, monkeypatch):
     text = (LECTURE / "exercise.py").read_text()
     loop = "path = [x0]\n    for _ in range(steps):\n        path.append(path[-1] - rate * gradient(path[-1]))\n"
     for body in ("return 2 * x", f"{loop}    return path"):
@@ -230,7 +230,7 @@ def cells():
 
 
 def run_cell(source, names):
-    """Run a cell as Jupyter does, but for its % commands: what it printed, and the value of its last expression."""
+    """Run a cell like Jupyter, without % commands; return its output and the value of its last expression."""
     tree = ast.parse(re.sub(r"^%.*$", "", source, flags=re.M))
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     out = io.StringIO()
@@ -241,7 +241,7 @@ def run_cell(source, names):
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_its_outputs_are_what_it_computes(tmp_path, monkeypatch):
+def test_the_notebook_runs_and_its_outputs_are_up_to_date(tmp_path, monkeypatch):
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -271,13 +271,13 @@ def test_the_notebook_runs_and_its_outputs_are_what_it_computes(tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_notebook_tells_every_point_and_is_of_modest_size():
+def test_the_notebook_covers_every_point_and_is_small():
     text = "\n".join("".join(cell["source"]) for cell in cells() if cell["cell_type"] == "markdown")
     assert [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.M)] == list(range(1, 12))
     assert (LECTURE / "lecture.ipynb").stat().st_size < 1_000_000
 
 
-def test_the_page_has_a_picture_of_every_point_that_is_there_and_small():
+def test_the_page_has_an_existing_small_picture_of_every_point():
     text = (ROOT / "docs" / "lecture.md").read_text()
     assert [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.M)] == list(range(1, 12))
     pictures = [ROOT / "docs" / name for name in re.findall(r"!\[.+?\]\((images/.+?)\)", text)]
@@ -287,7 +287,7 @@ def test_the_page_has_a_picture_of_every_point_that_is_there_and_small():
     assert sum(picture.stat().st_size for picture in pictures) < 1_000_000
 
 
-def test_the_page_says_what_the_scripts_answer():
+def test_the_page_agrees_with_the_scripts():
     sections = re.split(r"^## \d+\. ", (ROOT / "docs" / "lecture.md").read_text(), flags=re.M)[1:]
     for section, script in zip(sections, SCRIPTS, strict=True):
         assert f"`{script.name}`" in section

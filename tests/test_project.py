@@ -1,4 +1,4 @@
-"""What is written in two places is the same in both."""
+"""Facts that are written in two places agree."""
 
 import re
 import runpy
@@ -13,7 +13,7 @@ def found(pattern, file):
     return sorted(set(re.findall(pattern, (ROOT / file).read_text())))
 
 
-def test_a_commit_is_checked_by_the_ruff_that_ci_has():
+def test_pre_commit_and_ci_use_the_same_ruff():
     assert found(r'"(ruff[^"]+)"', ".pre-commit-config.yaml") == found(r'"(ruff[^"]+)"', "pyproject.toml")
 
 
@@ -23,7 +23,7 @@ def test_ci_and_the_script_test_the_same_pythons():
     assert versions[0] == found(r'requires-python = ">=([\d.]+)"', "pyproject.toml")[0]
 
 
-def test_a_build_forgets_what_an_earlier_one_left(monkeypatch, tmp_path):
+def test_a_build_deletes_the_results_of_earlier_ones(monkeypatch, tmp_path):
     setuptools = pytest.importorskip("setuptools")
     from setuptools.command.build_py import build_py
 

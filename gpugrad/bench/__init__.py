@@ -1,21 +1,23 @@
-"""Measuring: kernels against the machine's limits, training beside its peers, and records that can be compared.
+"""Benchmarks of kernels, training and estimators, and records that can be compared and plotted.
 
-timing      repeats a call until the median is known well enough
-machine     what was measured on: processor, GPU, versions, revision
-ceilings    what the machine can do at best: copies and matrix products
-kernels     every kernel at the sizes of its contract
-libraries   the same work through NumPy, CuPy and PyTorch
-training    whole steps and the time to an accuracy, by `engines` in processes of their own (`workers`)
-scaling     how a step's time grows with its network and batch
-startup     from the start of a process to the first step
-memory      the peak of a training beside what it must hold
-estimators  scores and times of the estimators beside scikit-learn's
-tune        which variant of each product of a model is the fastest
-networks    what training is measured on
-record      the file that keeps it all
-rows        the rows of a record's sections
-compare     two records beside each other
-summary     what a record says, in a few sentences
-pictures    a record drawn
-report      a record as a page
+`measure` measures, `engines` trains with gpugrad and other libraries, `records` stores and compares results, and
+`pictures` plots them.
+
+measure/timing      Repeat a call until its median settles.
+measure/machine     Describe the machine: processor, GPU, versions, revision.
+measure/ceilings    Measure the machine's limits: copies and matrix products.
+measure/kernels     Time every kernel at the sizes of its contract.
+measure/libraries   Do the same work with NumPy, CuPy and PyTorch.
+measure/training    Time training steps and training to an accuracy, each engine in its own process (`workers`).
+measure/scaling     Time a step for growing width, depth and batch size.
+measure/startup     Time a process from its start to the first step.
+measure/memory      Compare the peak memory of a run with its bound.
+measure/estimators  Compare scores and times with scikit-learn's estimators.
+measure/tune        Find the fastest variant of each product of a model.
+measure/networks    The networks and data of the training measurements.
+records/record      Read and write a record.
+records/rows        Check and select the rows of a record.
+records/compare     Compare two records.
+records/summary     Summarize a record in a few sentences.
+records/report      Write a record as an HTML page.
 """

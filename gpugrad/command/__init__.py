@@ -1,1 +1,1 @@
-"""The command gpugrad, a file per subcommand; `app` puts them together."""
+"""The `gpugrad` command: one file per subcommand; `app` assembles them."""

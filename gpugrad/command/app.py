@@ -1,4 +1,4 @@
-"""The command gpugrad: its subcommands put together, and how it ends."""
+"""The `gpugrad` command: its subcommands, error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .train import train
 
 app = typer.Typer(
     name="gpugrad",
-    help="Train multilayer perceptrons with handwritten CUDA kernels, and the same on a machine with no GPU.",
+    help="Train multilayer perceptrons with handwritten CUDA kernels, with or without a GPU.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.add_typer(bench, name="bench")
-for command in (export, descend, train, evaluate, predict, check, info, names):
+for command in (train, evaluate, predict, export, descend, check, info, names):  # the order of --help
     app.command()(command)
+app.add_typer(bench, name="bench")
 
-# Typer has no public name for it: older releases have the one of click, newer ones a copy of that.
+# Typer exports no UsageError: older releases raise click's, newer ones their own copy.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
 
@@ -52,41 +52,44 @@ def gpugrad(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
+    """Print the help if there is no command."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
-def _tell_of_another_checkout() -> None:
-    """Say so where the current folder is a checkout, and not the one that runs."""
+def _warn_of_another_checkout() -> None:
+    """Warn if the current folder is a checkout other than the one that runs."""
     here = Path("kernels")
     if (here / "contract.py").exists() and Path("gpugrad").exists() and here.resolve() != kernels.FOLDER.resolve():
-        sys.stderr.write(f"gpugrad: runs from {kernels.FOLDER.parent}, not from this checkout: use python -m gpugrad\n")
+        sys.stderr.write(
+            f"gpugrad: running from {kernels.FOLDER.parent}, not from this checkout: use python -m gpugrad\n"
+        )
 
 
 def main() -> None:
-    """Run the command; a foreseen error is one sentence on standard error.
+    """Run the command; report an expected error as one sentence on standard error.
 
-    The exit code is 0; 1 after an error; 2 for options that cannot be read; 130 after an interrupt (Ctrl-C).
+    The exit code is 0 on success, 1 after an error, 2 for invalid options and 130 after an interrupt (Ctrl-C).
     """
-    logging.getLogger("gpugrad").addHandler(logging.NullHandler())  # `say` reports what the trainer would log
-    _tell_of_another_checkout()
+    logging.getLogger("gpugrad").addHandler(logging.NullHandler())  # the commands print what the trainer would log
+    _warn_of_another_checkout()
     try:
-        code, words = app(prog_name="gpugrad", standalone_mode=False) or 0, ""
+        code, message = app(prog_name="gpugrad", standalone_mode=False) or 0, ""
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "gpugrad"
-        code, words = 2, f"{error.format_message().rstrip('.?')}: see {command} --help"
+        code, message = 2, f"{error.format_message().rstrip('.?')}: see {command} --help"
     except GpugradError as error:
-        code, words = 1, str(error)
+        code, message = 1, str(error)
     except MemoryError as error:
-        code, words = 1, f"out of memory ({error}): choose smaller --hidden sizes or fewer rows"
+        code, message = 1, f"out of memory ({error}): choose smaller --hidden sizes or fewer rows"
     except OSError as error:
         if error.filename is None:
             raise
-        code, words = 1, f"cannot use {error.filename}: {error.strerror}: choose a file or folder that you may use"
+        code, message = 1, f"cannot use {error.filename}: {error.strerror}: choose a file or folder that you may use"
     except (KeyboardInterrupt, typer.Abort):
-        code, words = INTERRUPTED, ""
+        code, message = INTERRUPTED, ""
     if code == INTERRUPTED:
-        words = "interrupted"
-    if words:
-        sys.stderr.write(f"gpugrad: {words}\n")
+        message = "interrupted"
+    if message:
+        sys.stderr.write(f"gpugrad: {message}\n")
     sys.exit(code)

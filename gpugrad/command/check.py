@@ -1,4 +1,4 @@
-"""gpugrad check: every kernel against its reference, or compiled for every architecture."""
+"""`gpugrad check`: compare every kernel with its reference, or compile it for every architecture."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from .. import kernels
 from ..engine.check import QUICK_WORK, Finding, available_devices
 from ..engine.check import check as check_kernels
 from ..engine.device import TOOLCHAINS
-from .options import RUN, Json, ToolchainName, finish, listed, names, option, status
+from .options import RUN, Json, ToolchainName, counted, finish, listed, names, option, status
 
-WIDTH = 170  # columns of the table of compiled kernels
+WIDTH = 170  # minimum width, in characters, of the table of compiled kernels
 
 
 def check(
     only_these: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Kernels or operations; all if not given.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Kernels or operations; default: all.")
     ] = None,
-    only: Annotated[str | None, option(RUN, "The same as NAME, with commas between.")] = None,
-    device: Annotated[str | None, option(RUN, f"{listed(TOOLCHAINS)}; all that this machine has if not given.")] = None,
+    only: Annotated[str | None, option(RUN, "The same as NAME, separated by commas.")] = None,
+    device: Annotated[str | None, option(RUN, f"{listed(TOOLCHAINS)}; default: all on this machine.")] = None,
     toolchain: ToolchainName = None,
-    quick: Annotated[bool, option(RUN, "Leave out the examples that are much work.")] = False,
+    quick: Annotated[bool, option(RUN, "Skip the expensive examples.", "--quick")] = False,
     only_compile: Annotated[
-        bool, option(RUN, "Compile every CUDA kernel for seven architectures instead, with no GPU.", "--compile")
+        bool, option(RUN, "Only compile every CUDA kernel for seven architectures; needs no GPU.", "--compile")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare kernels with their references; the exit code is 1 if one is wrong.
+    """Compare kernels with their references; exit with 1 if one is wrong.
 
-    The simulator, which takes minutes for all kernels, runs only if it is asked for: --device simulator.
+    The simulator needs minutes for all kernels, so it runs only on request: --device simulator.
+
+    Example: gpugrad check adam --device emulator
     """
     wanted = [*(only_these or ()), *(names(only) or ())]
     if only_compile:
@@ -65,7 +67,7 @@ def _compile(wanted: list[str], as_json: bool) -> None:
 
 
 def summary(findings: list[Finding]) -> dict[str, Any]:
-    """A JSON-able report."""
+    """Return the findings as a JSON-able report."""
     return {
         "folder": str(kernels.FOLDER),
         "kernels": len({finding.kernel for finding in findings}),
@@ -78,33 +80,45 @@ def summary(findings: list[Finding]) -> dict[str, Any]:
 
 
 def show(findings: list[Finding]) -> None:
-    """Print a table, what was wrong, and the count."""
+    """Print a table of the findings, each problem, and the counts."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
     table = Table("kernel", "device", "toolchain", "examples", "error", "verdict", box=SIMPLE_HEAD, pad_edge=False)
-    console.print(f"The largest error of each kernel in {kernels.FOLDER}, as a share of the tolerance", soft_wrap=True)
+    console.print(f"Largest error of each kernel in {kernels.FOLDER}, as a fraction of the tolerance", soft_wrap=True)
     for f in findings:
         examples = f"{f.examples} of {f.examples + f.left_out}" if f.left_out else str(f.examples)
         row = (f.kernel, f.device, f.toolchain, examples, f"{f.error:.2g}")
-        verdict = "by the reference" if f.by_reference else "right"
+        verdict = "ran the reference" if f.by_reference else "right"
         table.add_row(*row, verdict if f.passed else "WRONG")
     console.print(table)
     for f in findings:
-        for problem in f.problems or ([] if f.examples else ["no example is small enough for this device"]):
+        for problem in _distinct(f.problems) if f.examples else ["no example is small enough for this device"]:
             console.print(f"{f.kernel} ({f.device}, {f.toolchain}): {problem}", soft_wrap=True)
     report = summary(findings)
-    console.print(
-        f"{report['kernels']} kernels × {len(report['toolchains'])} toolchains = {report['checks']} checks over "
-        f"{report['examples']} examples, {len(report['failed'])} failed",
-        soft_wrap=True,
+    counts = (
+        counted(report["kernels"], "kernel"),
+        counted(len(report["toolchains"]), "toolchain"),
+        counted(report["checks"], "check"),
+        counted(report["examples"], "example"),
     )
+    console.print(f"{', '.join(counts)}: {len(report['failed'])} failed", soft_wrap=True)
+
+
+def _distinct(problems: list[str]) -> list[str]:
+    """Join problems that differ only in the example, which is the text before the first colon."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for problem in problems:
+        groups[problem.partition(": ")[2]].append(problem)
+    return [
+        first + (f" (and in {counted(len(rest), 'more example')})" if rest else "") for first, *rest in groups.values()
+    ]
 
 
 def as_records(compiled: list[Any], assembled: list[Any]) -> dict[str, list[dict[str, Any]]]:
-    """JSON-able rows of both toolchains."""
+    """Return JSON-able rows of both toolchains."""
     return {
         "cupy": [{**asdict(c), "shared": c.shared, "occupancy": c.occupancy, "problem": c.problem} for c in compiled],
         "numba": [asdict(assembly) for assembly in assembled],
@@ -112,7 +126,7 @@ def as_records(compiled: list[Any], assembled: list[Any]) -> dict[str, list[dict
 
 
 def show_compiled(compiled: list[Any], assembled: list[Any]) -> None:
-    """Print a row for each CUDA C++ kernel, and what is wrong with any kernel."""
+    """Print one row per CUDA C++ kernel, and each problem."""
     from rich.console import Console
     from rich.table import Table
 
@@ -131,13 +145,14 @@ def show_compiled(compiled: list[Any], assembled: list[Any]) -> None:
         table.add_row(kernel, str(threads), *words, *map(str, (shared, most["stack"], most["spilled"])))
     console = Console(highlight=False, markup=False)
     console.width = max(console.width, WIDTH)
-    console.print("Registers of a thread and occupancy; bytes of shared memory a block, of stack and spills a thread")
+    console.print("Registers per thread, occupancy; bytes of shared memory per block, of stack and spills per thread")
     console.print(table)
     for entry in (*compiled, *assembled):
         if entry.problem:
             console.print(f"{entry.kernel} for {entry.architecture} {entry.problem}", soft_wrap=True)
     failed = sum(entry.problem is not None for entry in compiled)
-    console.print(f"CUDA C++: {len(rows)} kernels × {len(architectures)} architectures, {failed} failed")
+    on_each = f"× {counted(len(architectures), 'architecture')}"
+    console.print(f"CUDA C++: {counted(len(rows), 'kernel')} {on_each}, {failed} failed")
     failed = sum(assembly.problem is not None for assembly in assembled)
     signatures = len({(assembly.kernel, assembly.signature) for assembly in assembled})
-    console.print(f"Numba CUDA, to PTX: {signatures} kernels × {len(architectures)} architectures, {failed} failed")
+    console.print(f"Numba CUDA, to PTX: {counted(signatures, 'kernel')} {on_each}, {failed} failed")

@@ -1,4 +1,4 @@
-"""The command `gpugrad descend`: its options, what it prints and what it draws."""
+"""The command `gpugrad descend`: its options, its text output and its pictures."""
 
 from __future__ import annotations
 
@@ -11,62 +11,55 @@ from ..engine.device import TOOLCHAINS
 from ..engine.files import check_writable, to_json
 from ..errors import ArgumentError, choose
 from ..lab.race import USUAL, entrants, point, race
+from ..lab.surfaces import NAMES
+from ..lab.surfaces import surface as surface_of
 from .options import listed, option
 
 PICTURES = ("paths", "values", "surface", "basins", "grid")
 ANIMATED = (".gif", ".html")
-
-
 DESCENT, OUTPUT, PAGE = "Descent", "Output", "Interactive page"
 
 
 def descend(
-    surface: Annotated[
-        str | None, typer.Argument(help="rosenbrock, saddle, 'network loss' …; a wrong name lists them all.")
-    ] = None,
+    surface: Annotated[str | None, typer.Argument(help=f"{listed(NAMES)}.")] = None,
     optimizer: Annotated[
         str | None,
         option(
             DESCENT,
-            "Names with commas between, as in `train`; adam:0.1 gives one a learning rate of its own. If not given, "
+            "Names separated by commas, as in `train`; adam:0.1 sets the learning rate of one. Default: "
             f"{','.join(USUAL)}.",
         ),
     ] = None,
     lr: Annotated[
         str | None,
-        option(DESCENT, "Learning rates with commas between, each for every optimizer; if not given, ones that suit."),
+        option(DESCENT, "Learning rates separated by commas, each for every optimizer; default: a suitable one."),
     ] = None,
-    start: Annotated[
-        list[str] | None, option(DESCENT, "A point such as -1,2; may be given several times.", "--start")
-    ] = None,
-    steps: Annotated[int, option(DESCENT, "The most steps.")] = 300,
-    tol: Annotated[float, option(DESCENT, "The norm of the gradient at which a descent ends.")] = 1e-6,
-    momentum: Annotated[float | None, option(DESCENT, "Of momentum and nesterov; 0.9 if not given.")] = None,
-    noise: Annotated[float, option(DESCENT, "Standard deviation of noise on each number of a gradient.")] = 0.0,
+    start: Annotated[list[str] | None, option(DESCENT, "A point such as -1,2; may be repeated.", "--start")] = None,
+    steps: Annotated[int, option(DESCENT, "Maximum number of steps.")] = 300,
+    tol: Annotated[float, option(DESCENT, "Stop when the norm of the gradient is at most this.")] = 1e-6,
+    momentum: Annotated[float | None, option(DESCENT, "Momentum of momentum and nesterov; default: 0.9.")] = None,
+    noise: Annotated[float, option(DESCENT, "Standard deviation of the noise in each element of the gradient.")] = 0.0,
     perturb: Annotated[float, option(DESCENT, "Radius of perturbed gradient descent.")] = 0.0,
     seed: Annotated[int, option(DESCENT, "Seed of noise and perturbation.")] = 0,
     device: Annotated[str, option(DESCENT, f"{listed(['auto', *TOOLCHAINS])}; cuda:1 is the second GPU.")] = "cpu",
     out: Annotated[
-        Path | None, option(OUTPUT, "A .png of --picture, or a .gif or .html of the race; without SURFACE the page.")
+        Path | None,
+        option(OUTPUT, "A .png of --picture, a .gif or .html of the race; the page, without SURFACE."),
     ] = None,
-    picture: Annotated[str, option(OUTPUT, "What a .png shows: paths, values, surface, basins or grid.")] = "paths",
-    as_json: Annotated[
-        bool, option(OUTPUT, "Make the last line of standard output one JSON object.", "--json")
-    ] = False,
-    served: Annotated[
-        bool, option(PAGE, "Serve the page on which races are set up and seen, until Ctrl-C.", "--serve")
-    ] = False,
-    port: Annotated[int, option(PAGE, "Where to serve; 0 takes any that is free.")] = 8000,
-    host: Annotated[str, option(PAGE, "The address to serve at; 0.0.0.0 lets others in, a phone for instance.")] = (
+    picture: Annotated[str, option(OUTPUT, f"Content of a .png: {listed(PICTURES)}.")] = "paths",
+    as_json: Annotated[bool, option(OUTPUT, "Print the result as one JSON object on the last line.", "--json")] = False,
+    served: Annotated[bool, option(PAGE, "Serve an interactive page for races, until Ctrl-C.", "--serve")] = False,
+    port: Annotated[int, option(PAGE, "Port of the page; 0: any free port.")] = 8000,
+    host: Annotated[str, option(PAGE, "Address to listen on; 0.0.0.0 also accepts other devices, such as a phone.")] = (
         "127.0.0.1"
     ),
 ) -> None:
-    """Let optimizers descend a surface, say what became of each and why, and draw the race.
+    """Run optimizers on a surface, report how each one ended and why, and plot the race.
 
-    With --serve, or --out page.html and no SURFACE, it is a page to try it on.
+    With --serve, or with --out page.html and no SURFACE, create an interactive page.
+
+    Example: gpugrad descend saddle --optimizer sgd,adam:0.1 --out race.gif
     """
-    from ..lab import surfaces
-
     choose("picture", picture, PICTURES)
     if served:
         _serve(surface, host, port, device)
@@ -74,7 +67,7 @@ def descend(
     if surface is None:
         _write_page(out, optimizer)
         return
-    f = surfaces.surface(surface)
+    f = surface_of(surface)
     entered = entrants(",".join(USUAL) if optimizer is None else optimizer, lr, f)
     starts = [point(text) for text in start] if start else [list(f.starts[0])]
     if out is not None:
@@ -87,7 +80,7 @@ def descend(
             typer.echo(_line(path))
     if out is not None:
         _draw(f, paths, out, picture, entered, steps)
-        typer.echo(f"written {out}", err=as_json)
+        typer.echo(f"wrote {out}", err=as_json)
     if as_json:
         written = None if out is None else str(out)
         print(to_json({"surface": f.name, "paths": [path.as_dict() for path in paths], "written": written}))
@@ -97,28 +90,27 @@ def _serve(surface: str | None, host: str, port: int, device: str) -> None:
     from urllib.parse import urlencode
 
     from ..lab.serve import serve
-    from ..lab.surfaces import NAMES
 
     link = "" if surface is None else urlencode({"surface": choose("surface", surface, NAMES)})
-    serve(host, port, device, link, tell=lambda url: typer.echo(f"serving {url} (Ctrl-C ends it)"))
+    serve(host, port, device, link, tell=lambda url: typer.echo(f"serving {url} (Ctrl-C to stop)"))
 
 
 def _write_page(out: Path | None, optimizers: str | None) -> None:
     from ..lab.page import write_page
 
     if out is None:
-        raise ArgumentError("SURFACE is missing: name one, saddle for instance, or give --serve or --out page.html")
+        raise ArgumentError("SURFACE is missing: name one, such as saddle, or pass --serve or --out page.html")
     names = None if optimizers is None else [name.strip() for name in optimizers.split(",")]
     write_page(out, optimizers=names, on_surface=lambda name: typer.echo(f"computing paths on {name}", err=True))
-    typer.echo(f"written {out}")
+    typer.echo(f"wrote {out}")
 
 
 def _check_out(out: Path) -> None:
-    """Refuse what could not be drawn or written, before the descent."""
+    """Refuse an output that could not be drawn or written, before the descent."""
     from ..training.plots import figure_type
 
     if out.suffix not in (".png", *ANIMATED):
-        raise ArgumentError(f"--out is {out}, expected a name that ends in .png, .gif or .html")
+        raise ArgumentError(f"--out is {out}, expected a file name ending in .png, .gif or .html")
     figure_type()
     check_writable(out.parent)
 

@@ -1,4 +1,4 @@
-"""The command `gpugrad export`: a trained model as a file for where it is served."""
+"""The command `gpugrad export`: write a trained model in a format for deployment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-ModelFile = Annotated[Path, typer.Argument(help="A model file, or the --out folder of a training.")]
+ModelFile = Annotated[Path, typer.Argument(help="A model file, or the --out folder of a run.")]
 Out = Annotated[
-    Path, typer.Argument(help="The file to write: .onnx with the whole model, .pt with the weights for PyTorch.")
+    Path, typer.Argument(help="The file to write: .onnx for the whole model, .pt for the weights in PyTorch's format.")
 ]
 
 
 def export(model: ModelFile, out: Out) -> None:
-    """Write a trained model for onnxruntime, with its preprocessing and classes, or its weights for PyTorch."""
+    """Write a trained model with its preprocessing and classes as ONNX, or its weights for PyTorch.
+
+    Example: gpugrad export runs/digits digits.onnx
+    """
     from ..estimators.stored import KIND, load_safetensors
     from ..export.paths import check_suffix
     from ..export.pytorch import to_pytorch
@@ -29,7 +32,7 @@ def export(model: ModelFile, out: Out) -> None:
         _write_onnx(found, out, is_estimator)
     else:
         to_pytorch(found if is_estimator else found.trainer.model, out)
-        typer.echo(f"written the weights to {out}, for torch.load")
+        typer.echo(f"wrote the weights to {out}, for torch.load")
 
 
 def _trained(file: Path) -> Any:
@@ -46,13 +49,13 @@ def _write_onnx(found: Any, out: Path, is_estimator: bool) -> None:
     else:
         parts = {"preprocessing": found.preprocessing, "classes": found.classes}
         proto = to_onnx(found.trainer.model, out, **parts)
-    typer.echo(f"written {out}")
+    typer.echo(f"wrote {out}")
     for name, values in (("inputs", proto.graph.input), ("outputs", proto.graph.output)):
         typer.echo(f"{name:<8}{', '.join(map(_described, values))}")
 
 
 def _described(value: Any) -> str:
-    """Name, dtype and shape of an input or output: "X float32 (rows, 64)"."""
+    """Return the name, dtype and shape of an input or output: "X float32 (rows, 64)"."""
     from onnx import helper
 
     tensor = value.type.tensor_type

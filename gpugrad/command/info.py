@@ -1,4 +1,4 @@
-"""gpugrad info: devices, toolchains, versions, and what would add the missing ones."""
+"""`gpugrad info`: list devices, toolchains and versions, and how to install what is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.device import TOOLCHAINS, Device, unavailable
 from ..engine.version import __version__, installed_version
-from .options import Json, finish
+from .options import Json, counted, finish
 
 PACKAGES = {
     "numpy": "",
@@ -23,14 +23,14 @@ PACKAGES = {
 
 
 def collect() -> dict[str, Any]:
-    """A JSON-able report: `gpugrad`, `python`, `platform`, `cores`, `devices`, `packages`."""
+    """Return a JSON-able report: `gpugrad`, `python`, `platform`, `cores`, `devices`, `packages`."""
     devices = [
         {
             "device": kind,
             "toolchain": toolchain,
             "available": reason is None,
             "reason": reason,
-            # Of a plain Device: to say what a GPU has takes none of its memory.
+            # Query a plain Device: a CUDA device would allocate GPU memory.
             "tuned": len(Device(kind, toolchain).choices) if kind == "cuda" and reason is None else 0,
         }
         for kind, toolchains in TOOLCHAINS.items()
@@ -53,7 +53,7 @@ def collect() -> dict[str, Any]:
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print a report for a person."""
+    """Print a report as tables."""
     from rich.console import Console
     from rich.table import Table
 
@@ -62,25 +62,24 @@ def show(report: dict[str, Any]) -> None:
         f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}, {report['cores']} cores",
         soft_wrap=True,
     )
-    devices = Table(
-        "device", "toolchain", "available", "why not, and what would change that", title="Devices", title_justify="left"
-    )
+    devices = Table("device", "toolchain", "available", "reason and remedy", title="Devices", title_justify="left")
     for entry in report["devices"]:
         devices.add_row(
             entry["device"], entry["toolchain"], "yes" if entry["available"] else "no", entry["reason"] or ""
         )
-    packages = Table("package", "version", "add with", title="Packages", title_justify="left")
+    packages = Table("package", "version", "install with", title="Packages", title_justify="left")
     for entry in report["packages"]:
         packages.add_row(entry["package"], entry["version"] or "missing", entry["add_with"] or "")
     console.print(devices)
     for entry in report["devices"]:
         if entry["tuned"]:
-            console.print(f"{entry['device']} ({entry['toolchain']}): {entry['tuned']} tuned variants are in use\n")
+            tuned = counted(entry["tuned"], "tuned variant")
+            console.print(f"{entry['device']} ({entry['toolchain']}): {tuned} in use\n")
     console.print(packages)
 
 
 def info(as_json: Json = False) -> None:
-    """List devices, toolchains and versions, and what would add the missing ones."""
+    """List devices, toolchains and versions, and how to install what is missing."""
     from . import info as information
 
     report = information.collect()

@@ -1,4 +1,4 @@
-"""gpugrad names: everything that goes by a name, as tables."""
+"""`gpugrad names`: tables of everything that has a name."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..nn.losses import LOSSES
 
 HEAD = """# Names
 
-What commands, files and functions know by name, from the rows that declare it. `gpugrad names > docs/names.md` writes
-this page anew.
+Every name that commands, files and functions accept, generated from the rows that declare it. `gpugrad names >
+docs/names.md` regenerates this page.
 """
 
 
@@ -29,8 +29,8 @@ def _sections() -> Iterable[str]:
     yield _section(
         "Optimizers",
         "`gpugrad train --optimizer`, `optim.make`, `gg.minimize`; the rows are in `gpugrad/optim/registry.py`. The "
-        "rate is what `gpugrad train` takes without `--lr`. The estimators have those with a solver.",
-        ("name", "class", "options", "rate", "solver", "what it does"),
+        "rate is the default of `gpugrad train`. The estimators accept those marked as solvers.",
+        ("name", "class", "options", "rate", "solver", "description"),
         [
             (
                 f"`{name}`",
@@ -47,7 +47,7 @@ def _sections() -> Iterable[str]:
         "Schedules",
         "`gpugrad train --schedule`, `optim.make_schedule`, `schedule=` of the estimators; the rows are in "
         "`gpugrad/optim/registry.py`.",
-        ("name", "class", "what it does"),
+        ("name", "class", "description"),
         [
             (f"`{name}`", f"`optim.{row.cls.__name__}`", _first_sentence(row.cls))
             for name, row in optim.SCHEDULES.items()
@@ -56,7 +56,7 @@ def _sections() -> Iterable[str]:
     yield _section(
         "Activations",
         "`gpugrad train --activation`, `nn.Dense(activation=)`, `gg.functional`; the rows are in "
-        "`kernels/activation/__init__.py`. Weights before one are drawn by `nn.init`, with its gain.",
+        "`kernels/activation/__init__.py`. `nn.init` draws the weights of a layer for its activation, with the gain.",
         ("name", "module", "in the estimators", "weights, gain", "formula"),
         [
             (
@@ -72,13 +72,13 @@ def _sections() -> Iterable[str]:
     yield _section(
         "Losses",
         "`nn.losses.make`; the rows are in `gpugrad/nn/losses.py`.",
-        ("name", "module", "what it is"),
+        ("name", "module", "description"),
         [(f"`{name}`", f"`nn.{loss.__name__}`", _first_sentence(loss)) for name, loss in LOSSES.items()],
     )
     yield _section(
         "Surfaces",
         "`gpugrad descend SURFACE`, `gg.minimize`; the rows are in `gpugrad/lab/surfaces.py`.",
-        ("name", "what it shows"),
+        ("name", "description"),
         [(f"`{name}`", surface(name).about) for name in NAMES],
     )
 
@@ -90,5 +90,5 @@ def _section(title: str, where: str, head: Sequence[str], rows: Iterable[Sequenc
 
 
 def _first_sentence(thing: Any) -> str:
-    """The first paragraph of a docstring, in one line."""
+    """Return the first paragraph of a docstring on one line."""
     return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())

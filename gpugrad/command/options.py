@@ -1,4 +1,4 @@
-"""What several commands share: options, where they print, how they end."""
+"""Options and helpers shared by several commands."""
 
 from __future__ import annotations
 
@@ -14,63 +14,71 @@ from ..errors import ArgumentError
 
 
 def listed(names: Iterable[str], last: str = "or") -> str:
-    """["a", "b", "c"] as "a, b or c"."""
+    """Return ["a", "b", "c"] as "a, b or c"."""
     *first, end = names
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
-def option(panel: str, words: str, *names: str) -> Any:
-    return typer.Option(*names, help=words, rich_help_panel=panel)
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return "1 row", "2 rows"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-INTERRUPTED = 130  # the exit code that shells give to Ctrl-C
+def option(panel: str, text: str, *names: str) -> Any:
+    """Return an option with a help text, in a panel of the help."""
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+INTERRUPTED = 130  # the exit code of shells after Ctrl-C
 NETWORK, TRAINING, DATA, RUN = "Network", "Training", "Data", "Run"
-Target = Annotated[str | None, option(DATA, "The column of a file that is to be predicted.")]
+Target = Annotated[str | None, option(DATA, "The column of a file to predict.")]
 DataDir = Annotated[
-    Path | None, option(DATA, "Folder with the files of mnist or fashion-mnist; GPUGRAD_DATA if not given.")
+    Path | None, option(DATA, "Folder with the files of mnist or fashion-mnist; default: GPUGRAD_DATA.")
 ]
 DeviceName = Annotated[str, option(RUN, f"{listed(['auto', *TOOLCHAINS])}; cuda:1 is the second GPU.")]
 ToolchainName = Annotated[str | None, option(RUN, "Kernels to use: numba or numpy on a CPU, cupy or numba on a GPU.")]
-Json = Annotated[bool, option(RUN, "Make the last line of standard output one JSON object.", "--json")]
+Json = Annotated[bool, option(RUN, "Print the result as one JSON object on the last line.", "--json")]
 
 
 def is_explicit(context: typer.Context, name: str) -> bool:
+    """Return whether an option was given on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
-def speaker(as_json: bool) -> Any:
-    """How a run reports to a person: on standard output, or on standard error beside --json."""
+def printer(as_json: bool) -> Any:
+    """Return a function that prints a line: to standard output, or to standard error with --json."""
     from rich.console import Console
 
     console = Console(stderr=as_json, highlight=False, markup=False, soft_wrap=True)
     return console.print
 
 
-def status(words: str) -> Any:
-    """A line on a terminal that says what is being done."""
+def status(text: str) -> Any:
+    """Return a status line for a terminal."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False).status(words)
+    return Console(stderr=True, highlight=False).status(text)
 
 
 def finish(result: Any, as_json: bool) -> None:
+    """Print the result of --json."""
     if as_json:
         print(to_json(result))
 
 
 def names(text: str | None) -> list[str] | None:
-    """["adam", "dense"] from "adam, dense", None from None. Raises ArgumentError if no name is there."""
+    """Return ["adam", "dense"] for "adam, dense", None for None; raise ArgumentError if there is no name."""
     if text is None:
         return None
     found = [part.strip() for part in text.split(",") if part.strip()]
     if not found:
-        raise ArgumentError(f"there is no name in {text!r}, expected one or more: separate them by commas")
+        raise ArgumentError(f"there is no name in {text!r}, expected one or more, separated by commas")
     return found
 
 
 def layer_sizes(hidden: str) -> tuple[int, ...]:
-    """The sizes of the hidden layers from "256,128"."""
+    """Return the hidden layer sizes (256, 128) for "256,128"."""
     try:
         sizes = tuple(int(part) for part in hidden.split(",")) if hidden.strip() not in ("", "0") else ()
     except ValueError:

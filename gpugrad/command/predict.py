@@ -1,4 +1,4 @@
-"""gpugrad predict: the label and the probabilities of each row of a file."""
+"""`gpugrad predict`: write the label and the probabilities of each row of a file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import typer
 from .. import data
 from ..engine.files import write_whole
 from ..errors import ArgumentError
-from .options import RUN, DeviceName, Json, ToolchainName, finish, option, speaker
+from .options import RUN, DeviceName, Json, ToolchainName, counted, finish, option, printer
 from .trained import load_trained
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a training.")],
-    file: Annotated[Path, typer.Argument(help="A .csv, .npz or .parquet file with the columns of training.")],
-    out: Annotated[Path | None, option(RUN, "CSV file to write; standard output if not given.")] = None,
+    model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a run.")],
+    file: Annotated[Path, typer.Argument(help="A .csv, .npz or .parquet file with the training columns.")],
+    out: Annotated[Path | None, option(RUN, "CSV file to write; default: standard output.")] = None,
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,
     as_json: Json = False,
 ) -> None:
-    """Write the label and the probability of each class for every row of a file."""
+    """Write the label and the probability of each class for every row of a file.
+
+    Example: gpugrad predict runs/mnist new.npz --out labels.csv
+    """
     if as_json and out is None:
         raise ArgumentError("--json needs --out FILE for the predictions: both would go to standard output")
     table, result = run(model, file, device=device, toolchain=toolchain)
@@ -33,14 +36,14 @@ def predict(
         sys.stdout.write(table)
     else:
         write_whole(out, table)
-        speaker(as_json)(f"{result['rows']} predictions written to {out}")
+        printer(as_json)(f"wrote {counted(result['rows'], 'prediction')} to {out}")
         finish(result, as_json)
 
 
 def run(model: Path, file: Path, *, device: str = "auto", toolchain: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Predict every row of a file: (CSV text, what --json prints).
+    """Predict every row of a file; return the CSV text and the result of --json.
 
-    The columns are `label` and a `probability_…` for each class; for regression `prediction`, in the target's units.
+    The columns are `label` and one `probability_…` per class; for regression `prediction`, in the target's units.
     """
     trained = load_trained(model, device, toolchain)
     x = data.load_features(file, trained.preprocessing, n_features=trained.n_features)

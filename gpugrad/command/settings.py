@@ -1,4 +1,4 @@
-"""The settings of a training from the command line."""
+"""The settings of a run from the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .trained import CHECKPOINT
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of `gpugrad train`, as the command's help explains them."""
+    """The options of `gpugrad train`; the command's help explains them."""
 
     dataset: str
     target: str | None = None
@@ -43,7 +43,7 @@ class Settings:
     data_dir: Path | None = None
 
     def check(self) -> None:
-        """Raise ArgumentError for a setting that no training can have, before any data is read."""
+        """Raise ArgumentError for an invalid setting, before any data is read."""
         choose("activation", self.activation, ACTIVATIONS)
         choose("optimizer", self.optimizer, optim.NAMES)
         choose("schedule", self.schedule, optim.SCHEDULE_NAMES)
@@ -61,31 +61,31 @@ class Settings:
             if not 0 <= getattr(self, name) < 1:
                 raise ArgumentError(f"{option_of(name)} is {getattr(self, name)}, expected a share in [0, 1)")
         if self.early_stopping < 0:
-            raise ArgumentError(f"--early-stopping is {self.early_stopping}, expected epochs to wait, or 0 for never")
+            raise ArgumentError(f"--early-stopping is {self.early_stopping}, expected epochs, or 0 for never")
 
     def check_task(self, *, classification: bool) -> None:
-        """Raise ArgumentError for a setting that does not go with the data."""
+        """Raise ArgumentError for a setting that does not fit the data."""
         for name in ("balanced", "label_smoothing"):
             if getattr(self, name) and not classification:
-                raise ArgumentError(f"{option_of(name)} needs classes, and this target is a number: leave it out")
+                raise ArgumentError(f"{option_of(name)} needs classes, but this target is a number: leave it out")
 
 
 def option_of(name: str) -> str:
-    """The option of a setting: "batch_size" is --batch-size."""
+    """Return the option of a setting: "--batch-size" for "batch_size"."""
     return "--" + name.replace("_", "-")
 
 
-# What a resumed training may have anew; all other settings are those of its checkpoint.
+# The settings that may change on resume; all others come from the checkpoint.
 RESUMABLE = ("dataset", "epochs", "device", "toolchain", "data_dir")
 
 
 def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -> Settings:
-    """The settings of the training that wrote the checkpoint in `out`, with what `RESUMABLE` allows to be given anew.
+    """Return the settings of the checkpoint in `out`, updated by the explicit `RESUMABLE` ones.
 
-    explicit: the names of the settings that were given. Raises ArgumentError for one that may not change.
+    Raise ArgumentError if another explicit setting differs from the checkpoint's.
     """
     if out is None:
-        raise ArgumentError("--resume needs --out DIR, the folder that holds the checkpoint to go on from")
+        raise ArgumentError("--resume needs --out DIR, the folder with the checkpoint to continue from")
     _, header = read_file(out / CHECKPOINT)
     try:
         stored = dict(header["settings"])
@@ -98,15 +98,13 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     known = {field.name for field in dataclasses.fields(Settings)}
     kept = Settings(**{k: v for k, v in stored.items() if k in known})
     if Path(settings.dataset).name != Path(kept.dataset).name:
-        raise ArgumentError(
-            f"the training in {out} is one on {kept.dataset}, not on {settings.dataset}: choose another folder"
-        )
+        raise ArgumentError(f"the run in {out} is on {kept.dataset}, not on {settings.dataset}: choose another folder")
     for name in sorted(explicit - set(RESUMABLE)):
         given, before = getattr(settings, name), getattr(kept, name)
         if given != before:
             shown = ",".join(map(str, before)) if name == "hidden" else before
             raise ArgumentError(
-                f"{option_of(name)} cannot change when a training is resumed, and the one in {out} has {shown}: "
-                "leave it out, or train anew without --resume"
+                f"{option_of(name)} cannot change on resume, and the run in {out} has {shown}: "
+                "leave it out, or start a new run without --resume"
             )
     return dataclasses.replace(kept, **{k: getattr(settings, k) for k in explicit if k in RESUMABLE})

@@ -1,4 +1,4 @@
-"""gpugrad train: from settings to files."""
+"""`gpugrad train`: train, test and write the files of a run."""
 
 from __future__ import annotations
 
@@ -32,17 +32,18 @@ from .options import (
     Json,
     Target,
     ToolchainName,
+    counted,
     finish,
     is_explicit,
     layer_sizes,
     listed,
     option,
-    speaker,
+    printer,
 )
 from .settings import Settings, resumed_settings
 from .trained import CHECKPOINT, MODEL, scores_of, sentence
 
-Say = Callable[..., None]
+Log = Callable[..., None]
 
 
 def train(
@@ -57,48 +58,49 @@ def train(
     ] = "adam",
     lr: Annotated[
         float | None,
-        option(
-            TRAINING, "Learning rate, the peak of one-cycle and warmup; if not given, one that suits the optimizer."
-        ),
+        option(TRAINING, "Learning rate, the peak of one-cycle and warmup; default: depends on the optimizer."),
     ] = None,
     schedule: Annotated[str, option(TRAINING, f"{listed(optim.SCHEDULE_NAMES)}.")] = "one-cycle",
     epochs: Annotated[int, option(TRAINING, "Passes over the training data.")] = 20,
-    batch_size: Annotated[int, option(TRAINING, "Rows of a minibatch.")] = 64,
+    batch_size: Annotated[int, option(TRAINING, "Rows per batch.")] = 64,
     weight_decay: Annotated[float, option(TRAINING, "Weight decay of the optimizer.")] = 0.0,
-    clip_norm: Annotated[float | None, option(TRAINING, "Limit of the gradient's norm; none if not given.")] = None,
-    label_smoothing: Annotated[float, option(TRAINING, "Share of each label spread over all classes.")] = 0.0,
-    balanced: Annotated[bool, option(TRAINING, "Weigh rare classes as much as frequent ones.", "--balanced")] = False,
+    clip_norm: Annotated[float | None, option(TRAINING, "Upper limit of the gradient's norm; default: none.")] = None,
+    label_smoothing: Annotated[float, option(TRAINING, "Share of each label that is spread over all classes.")] = 0.0,
+    balanced: Annotated[bool, option(TRAINING, "Give every class the same total weight.", "--balanced")] = False,
     early_stopping: Annotated[
-        int, option(TRAINING, "Stop after this many epochs without progress, with the best weights; 0: never.")
+        int, option(TRAINING, "Stop after this many epochs without improvement and keep the best weights; 0: never.")
     ] = 0,
     precision: Annotated[
-        str, option(TRAINING, "Of matrix products: float32, or tf32 or bfloat16, which a GPU's tensor cores multiply.")
+        str, option(TRAINING, "Precision of matrix products: float32, or tf32 or bfloat16 for a GPU's tensor cores.")
     ] = "float32",
     seed: Annotated[int, option(TRAINING, "Seed of weights, splits, shuffling and dropout.")] = 0,
     target: Target = None,
     task: Annotated[
-        str, option(DATA, "classification, regression or auto, which goes by the values of the target.")
+        str, option(DATA, "classification, regression or auto (decided from the target's values).")
     ] = "auto",
-    validation: Annotated[float, option(DATA, "Share of the training rows held out to validate on; 0: none.")] = 0.1,
+    validation: Annotated[float, option(DATA, "Share of the training rows held out for validation; 0: none.")] = 0.1,
     data_dir: DataDir = None,
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,
     out: Annotated[Path | None, option(RUN, "Folder for model, checkpoint, history and pictures.")] = None,
     resume: Annotated[
-        bool, option(RUN, "Go on from the checkpoint in --out, with the settings it was made with.", "--resume")
+        bool, option(RUN, "Continue from the checkpoint in --out, with its settings.", "--resume")
     ] = False,
     profile: Annotated[
         Path | None,
-        option(RUN, "Show what each operation of a step takes, and write a Chrome trace of some steps to this file."),
+        option(RUN, "Print the time of each operation of a step, and write a Chrome trace of some steps to this file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a network on a data set and test it."""
+    """Train a network on a data set and test it.
+
+    Example: gpugrad train digits --hidden 128 --epochs 10 --out runs/digits
+    """
     given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "out", "profile")}
     settings = Settings(**{**given, "hidden": layer_sizes(hidden)})
     if resume:
         settings = resumed_settings(settings, {k for k in given if is_explicit(context, k)}, out)
-    result = run(settings, out=out, resume=resume, profile=profile, say=speaker(as_json))
+    result = run(settings, out=out, resume=resume, profile=profile, log=printer(as_json))
     finish(result, as_json)
     if interrupted(result["stopped"]):
         raise typer.Exit(INTERRUPTED)
@@ -110,11 +112,27 @@ def run(
     out: Path | None = None,
     resume: bool = False,
     profile: Path | None = None,
-    say: Say = print,
+    log: Log = print,
 ) -> dict[str, Any]:
-    """Train, test, and leave model, checkpoint, history and pictures in `out`; return what --json prints.
+    """Train and test a network, write the files of the run, and return the result of --json.
 
-    profile: a file for a Chrome trace of some of the steps; their table is printed. say: prints a line.
+    Parameters
+    ----------
+    settings : Settings
+        The options of the command.
+    out : Path, optional
+        Folder for model, checkpoint, history and pictures.
+    resume : bool, default False
+        Continue from the checkpoint in ``out``.
+    profile : Path, optional
+        File for a Chrome trace of some steps; their table is printed.
+    log : callable, default print
+        Prints a line.
+
+    Returns
+    -------
+    dict
+        Settings, scores and times.
     """
     settings.check()
     if profile is not None:
@@ -128,7 +146,7 @@ def run(
     if out is not None:
         remove_partial(out)
     trainer = _make_trainer(settings, dataset, device)
-    _describe(settings, dataset, trainer, say)
+    _describe(settings, dataset, trainer, log)
     header = _header(settings, dataset)
     start = time.perf_counter()
     with ProfileTraining() as profiling:
@@ -149,17 +167,18 @@ def run(
     seconds = time.perf_counter() - start
     scores = scores_of(trainer, dataset.x_test, dataset.y_test, dataset.preprocessing)
     if history.stopped:
-        more = "; --resume goes on" if interrupted(history.stopped) and out and (out / CHECKPOINT).exists() else ""
-        say(f"stopped {history.stopped}{more}")
-    say(sentence("test", scores) + f" after {trainer.epoch} epochs in {seconds:.1f} s")
+        was_interrupted = interrupted(history.stopped)
+        remedy = "; continue with --resume" if was_interrupted and out and (out / CHECKPOINT).exists() else ""
+        log(f"{'' if was_interrupted else 'stopped: '}{history.stopped}{remedy}")
+    log(sentence("test", scores) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
     result = _result(settings, dataset, trainer, scores, seconds)
     if profile is not None:
-        result["profile"] = _report(profiling, profile, say)
+        result["profile"] = _report(profiling, profile, log)
     if out is not None:
         trainer.save(out / MODEL, **header, result=result)
         _write_history(trainer, dataset, out)
         written = (MODEL, CHECKPOINT, "history.json", "history.csv", "history.png", "confusion.png")
-        say(f"written {', '.join(name for name in written if (out / name).exists())} in {out}")
+        log(f"wrote {', '.join(name for name in written if (out / name).exists())} to {out}")
     return result
 
 
@@ -190,13 +209,13 @@ def _make_trainer(settings: Settings, dataset: data.Dataset, device: Device) -> 
     )
 
 
-def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, say: Say) -> None:
-    what = "one number to predict" if dataset.classes is None else f"{dataset.n_classes} classes"
-    rows = f"{len(dataset.x_train)} rows to train, {len(dataset.x_test)} to test"
+def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: Log) -> None:
+    task = "regression" if dataset.classes is None else counted(dataset.n_classes, "class", "classes")
+    rows = f"{counted(len(dataset.x_train), 'row')} to train, {len(dataset.x_test)} to test"
     layers = "-".join(map(str, (dataset.n_features, *settings.hidden, dataset.n_outputs)))
-    say(f"data    {dataset.name}: {rows}, {dataset.n_features} features, {what}")
-    say(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
-    say(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
+    log(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
+    log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
+    log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
 
 
 def _size(trainer: Trainer) -> int:
@@ -204,7 +223,7 @@ def _size(trainer: Trainer) -> int:
 
 
 def _header(settings: Settings, dataset: data.Dataset) -> dict[str, Any]:
-    """What is kept with a checkpoint and a model, for --resume, evaluate, predict and export."""
+    """Return the metadata of a checkpoint and a model, for --resume, evaluate, predict and export."""
     folder = str(settings.data_dir.resolve()) if settings.data_dir else None
     return {
         "dataset": dataset.name,
@@ -243,7 +262,7 @@ def _write_history(trainer: Trainer, dataset: data.Dataset, out: Path) -> None:
     history = trainer.history
     history.to_json(out / "history.json")
     history.to_csv(out / "history.csv")
-    for picture in ("history.png", "confusion.png"):  # none of an earlier training stays next to this one
+    for picture in ("history.png", "confusion.png"):  # remove those of an earlier run
         (out / picture).unlink(missing_ok=True)
     if plots.available() and len(history):
         history.plot(out / "history.png")
@@ -252,17 +271,17 @@ def _write_history(trainer: Trainer, dataset: data.Dataset, out: Path) -> None:
             plots.plot_confusion(matrix, dataset.classes, out / "confusion.png")
 
 
-def _report(profiling: ProfileTraining, path: Path, say: Say) -> dict[str, Any] | None:
-    """Say what was profiled and write its trace; returns what --json prints."""
+def _report(profiling: ProfileTraining, path: Path, log: Log) -> dict[str, Any] | None:
+    """Print the profile and write its trace; return the result of --json."""
     found = profiling.profile
     if found is None or not found.launches:
-        say(f"profile none: it begins after the first {WARM_STEPS} steps, so train for more epochs")
+        log(f"no profile: it begins after the first {WARM_STEPS} steps, so train for more epochs")
         return None
     record = found.record()
-    say(f"profile of {record['steps']} steps, launch by launch, beside {record['whole_steps']} whole ones; medians")
-    say(found.table())
+    log(f"profile: {record['steps']} steps, launch by launch, and {record['whole_steps']} whole steps; medians")
+    log(found.table())
     found.write_trace(path)
-    say(f"written a trace to {path}, for Perfetto or chrome://tracing")
+    log(f"wrote a trace to {path}, for Perfetto or chrome://tracing")
     return record
 
 
@@ -273,5 +292,5 @@ def _confusion(trainer: Trainer, x: np.ndarray, y: np.ndarray, n_classes: int) -
 
 
 def interrupted(stopped: str | None) -> bool:
-    """Whether a training that says why it `stopped` was interrupted by its user."""
+    """Return whether the reason in `stopped` is an interrupt by the user."""
     return stopped is not None and stopped.startswith("interrupted")

@@ -1,4 +1,4 @@
-"""A model as `gpugrad train` leaves it in a folder, and what it scores."""
+"""A model written by `gpugrad train`, and its scores."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as `gpugrad train` left it, ready on a device."""
+    """A model written by `gpugrad train`, ready on a device."""
 
     trainer: Trainer
     classes: tuple[str, ...] | None
     preprocessing: data.Preprocessing | None
     n_features: int
-    seed: int  # of the training, which split the digits
+    seed: int  # the seed of the run, which split the digits
 
 
 def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
-    """Read a model file, or the one in a folder. Raises CheckpointError for what `gpugrad train` did not write."""
+    """Read a model file, or the one in a folder; raise CheckpointError if `gpugrad train` did not write it."""
     file = path / MODEL if path.is_dir() else path
     model, header = load_model(file)
     try:
@@ -47,7 +47,7 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
 def scores_of(
     trainer: Trainer, x: np.ndarray, y: np.ndarray, preprocessing: data.Preprocessing | None
 ) -> dict[str, float]:
-    """What `Trainer.evaluate` says; for regression also `rmse`, the root of the mean squared error in target units."""
+    """Return the scores of `Trainer.evaluate` and, for regression, `rmse` in the target's units."""
     scores = trainer.evaluate(x, y)
     if "r2" in scores:  # the loss is the mean squared error of standardised targets
         scores["rmse"] = math.sqrt(scores["loss"]) * (preprocessing.target_scale if preprocessing else 1.0)
@@ -55,6 +55,7 @@ def scores_of(
 
 
 def sentence(part: str, scores: dict[str, float]) -> str:
+    """Format scores: "test    loss 0.1234, accuracy 0.9876"."""
     return f"{part:<8}" + ", ".join(
         f"{name} {value:#.4g}" if name == "rmse" else f"{name} {value:.4f}" for name, value in scores.items()
     )

@@ -1,13 +1,13 @@
-"""The emulator: CUDA C++ kernels run on the host, each thread of a block for itself, with checks that a GPU lacks.
+"""The emulator: run CUDA C++ kernels on the host, thread by thread, with checks that a GPU does not have.
 
-`Source.launch` calls `launch` where the arrays are NumPy's; docs/emulator.md says what this can prove.
-Settings, in the environment:
+`Source.launch` calls `launch` for NumPy arrays; docs/emulator.md describes what the emulator can verify.
+Environment variables:
 
-- GPUGRAD_EMULATOR_SEED: the order in which threads and blocks run is drawn from it (0).
-- GPUGRAD_EMULATOR_THREADS: host threads that share the blocks of a launch (1).
-- GPUGRAD_EMULATOR_SECONDS: the most that one launch may take (300).
+- GPUGRAD_EMULATOR_SEED: seed of the order in which threads and blocks run (default 0).
+- GPUGRAD_EMULATOR_THREADS: number of host threads that share the blocks of a launch (default 1).
+- GPUGRAD_EMULATOR_SECONDS: time limit of a launch in seconds (default 300).
 - GPUGRAD_EMULATOR_SANITIZE=1: build with the address sanitizer.
-- GPUGRAD_CACHE: where compiled kernels are kept.
+- GPUGRAD_CACHE: folder of the compiled kernels.
 """
 
 from __future__ import annotations
@@ -28,28 +28,56 @@ from ..errors import KernelError
 from ..kernels.cuda.source import launch_on_host_with
 from . import compiler
 
-# The limits of a launch that a GPU has too.
+__all__ = ["launch", "obstacle"]
+
+# Launch limits of a GPU: threads per block, bytes of shared memory per block, blocks in y and z.
 MOST_THREADS, MOST_SHARED, MOST_BLOCKS_YZ = 1024, 227 * 1024, 65535
 
-SCALAR, ARRAY, CONST_ARRAY = range(3)  # as in memory.h
-ARGUMENT = struct.Struct("<QQi4x")
+SCALAR, ARRAY, CONST_ARRAY = range(3)  # kinds of arguments, as in memory.h
+ARGUMENT = struct.Struct("<QQii")  # the struct Argument of memory.h: value, bytes, kind, bytes per element
 MESSAGE_BYTES = 1000
 
-_kernels: dict[tuple[str, str], Any] = {}  # (digest of the source, kernel) -> the function that calls it
+_kernels: dict[tuple[str, str], Any] = {}  # (digest of the source, kernel) -> compiled entry point
 _launches = itertools.count()
 
 
 def obstacle() -> str | None:
-    """Why the emulator cannot be used here, and what would change that; None if it can."""
+    """Return why the emulator cannot be used here, and the remedy; None if it can.
+
+    Returns
+    -------
+    str or None
+        One sentence, or None.
+    """
     if sys.platform != "linux":
         return "the emulator runs on Linux only: use device 'cpu'"
     if compiler.find_compiler() is None:
-        return "no C++ compiler is found: install g++ or clang++, or pip install ziglang, or name one in CXX"
+        return "no C++ compiler found: install g++ or clang++, pip install ziglang, or set CXX"
     return None
 
 
 def launch(source: Any, kernel: str, grid: tuple, block: tuple, arguments: tuple, shared: int) -> None:
-    """Run a kernel whose arguments have been checked; raises KernelError for a fault, named by block and thread."""
+    """Run a kernel on the host.
+
+    Parameters
+    ----------
+    source : gpugrad.kernels.cuda.source.Source
+        The source that declares the kernel.
+    kernel : str
+        Name of the kernel, with template arguments.
+    grid, block : tuple of int, (x, y, z)
+        Number of blocks, and of threads per block.
+    arguments : tuple
+        NumPy arrays, scalars or None, already checked against the declaration.
+    shared : int
+        Bytes of dynamic shared memory.
+
+    Raises
+    ------
+    KernelError
+        If a GPU would refuse the launch, the kernel does not compile, or it has a fault; a fault is reported with
+        its block and thread.
+    """
     _check_sizes(kernel, grid, block, shared)
     key = (source.digest, kernel)
     run = _runtime()
@@ -60,7 +88,7 @@ def launch(source: Any, kernel: str, grid: tuple, block: tuple, arguments: tuple
     for place, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True)):
         ARGUMENT.pack_into(packed, ARGUMENT.size * place, *_packed(parameter, argument))
     message = ctypes.create_string_buffer(MESSAGE_BYTES)
-    # Another order in each launch: two runs that must agree to the bit have different ones.
+    # Each launch has another order, so two runs that must agree bit for bit differ in theirs.
     seed = _setting("SEED", 0, int) * 1_000_003 + next(_launches)
     failed = run(
         _kernels[key],
@@ -75,28 +103,29 @@ def launch(source: Any, kernel: str, grid: tuple, block: tuple, arguments: tuple
         MESSAGE_BYTES,
     )
     if failed:
-        words = message.value.decode(errors="replace")
+        text = message.value.decode(errors="replace")
         for place in reversed(range(len(parameters))):
-            words = words.replace(f"argument {place}", f"argument {str(parameters[place])!r}")
-        raise KernelError(f"{kernel} of {source.path.name}: {words}")
+            text = text.replace(f"argument {place}", parameters[place].name)
+        raise KernelError(f"{kernel} of {source.path.name}: {text}")
 
 
-def _packed(parameter: Any, argument: Any) -> tuple[int, int, int]:
+def _packed(parameter: Any, argument: Any) -> tuple[int, int, int, int]:
+    """Return the fields of ARGUMENT."""
     if not parameter.pointer:
-        return int.from_bytes(argument.tobytes(), "little"), 0, SCALAR
+        return int.from_bytes(argument.tobytes(), "little"), 0, SCALAR, 0
     kind = CONST_ARRAY if parameter.const else ARRAY
-    return (0, 0, kind) if argument is None else (argument.ctypes.data, argument.nbytes, kind)
+    return (0, 0, kind, 0) if argument is None else (argument.ctypes.data, argument.nbytes, kind, argument.itemsize)
 
 
 def _check_sizes(kernel: str, grid: tuple, block: tuple, shared: int) -> None:
     threads = int(np.prod(block))
     if threads > MOST_THREADS:
-        raise KernelError(f"{kernel} was launched with {threads} threads a block, a GPU has at most {MOST_THREADS}")
+        raise KernelError(f"{kernel} has {threads} threads per block, a GPU allows at most {MOST_THREADS}")
     if max(grid[1:]) > MOST_BLOCKS_YZ or grid[0] >= 2**31:
-        raise KernelError(f"{kernel} was launched with a grid of {grid}, a GPU has at most 2147483647, 65535, 65535")
+        raise KernelError(f"{kernel} has a grid of {grid}, a GPU allows at most (2147483647, 65535, 65535)")
     if shared > MOST_SHARED:
         raise KernelError(
-            f"{kernel} asks for {shared} bytes of shared memory, a GPU gives a block at most {MOST_SHARED}"
+            f"{kernel} needs {shared} bytes of shared memory, a GPU allows at most {MOST_SHARED} per block"
         )
 
 

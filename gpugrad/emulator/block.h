@@ -1,7 +1,7 @@
-// The threads of one block: each a fiber that runs until it waits for others or ends, in an order drawn from a seed.
+// The threads of one block: each is a fiber that runs until it waits or ends, in an order drawn from a seed.
 //
-// Since a thread runs on alone until its next barrier, a barrier that is missing shows: it reads what no one has written
-// yet, or overwrites what others have still to read.
+// A thread runs alone until its next barrier, so a missing barrier shows: the thread reads values that are not yet
+// written, or overwrites values that others still have to read.
 
 #pragma once
 
@@ -29,10 +29,10 @@ struct Thread {
     Fiber fiber;
     Index index;
     State state;
-    // What it waits for.
+    // What the thread waits for.
     Place place;
     Combine combine;
-    int predicate;  // of a barrier; afterwards the result
+    int predicate;  // of a barrier; after it, the combined result
     Together what;
     unsigned mask;
     const void* in;
@@ -44,15 +44,15 @@ struct Thread {
         unsigned size;
         int group;
     };
-    std::vector<Copy> copies;  // asynchronous ones that have not arrived
-    int groups;                // committed so far
+    std::vector<Copy> copies;  // pending asynchronous copies
+    int groups;                // committed groups
 };
 
-// What a host thread runs blocks with. The static shared memory of a kernel is registered at its first use and stays.
+// Runs the blocks of one host thread. The static shared memory of a kernel is allocated at its first use and kept.
 class Block {
 public:
     Index index, size, grid;
-    Thread* current = nullptr;  // null between threads: the runtime's own work must not be cut short
+    Thread* current = nullptr;  // null between threads: the runtime's own work must not be interrupted
     sigjmp_buf failed;
     char* message;
     size_t message_size;
@@ -114,15 +114,15 @@ public:
         const unsigned id = number(self), lane = id % LANES, first = id - lane;
         const unsigned present = count - first >= LANES ? ~0u : (1u << (count - first)) - 1;
         if (!(mask >> lane & 1)) {
-            fail(place, "the mask %#010x of a warp function does not name lane %u, which calls it", mask, lane);
+            fail(place, "the mask %#010x of a warp function does not include lane %u, which calls it", mask, lane);
         }
         if (mask & ~present) {
-            fail(place, "the mask %#010x of a warp function names lanes that the block does not have", mask);
+            fail(place, "the mask %#010x of a warp function includes lanes that the block does not have", mask);
         }
         if (what == Together::shuffle) {
             const int source = static_cast<const Shuffle*>(in)->source;
             if (!(mask >> source & 1)) {
-                fail(place, "a shuffle reads lane %d, which its mask %#010x does not name", source, mask);
+                fail(place, "a shuffle reads lane %d, which its mask %#010x does not include", source, mask);
             }
         }
         self.state = State::together;
@@ -160,7 +160,7 @@ public:
 
     void* dynamic_memory() { return dynamic->data; }
 
-    // Which shared array an address is at, in words, or null.
+    // Describe the shared array at an address, or return null.
     const char* shared_at(const void* address) const {
         for (const auto& shared : *statics) {
             if (shared->contains(address)) return "a __shared__ array";
@@ -168,7 +168,7 @@ public:
         return dynamic && dynamic->contains(address) ? "the dynamic shared memory" : nullptr;
     }
 
-    // Whether memory of the runtime is being changed, so that the launch cannot be given up now.
+    // True while the runtime changes its own memory: the launch must not be aborted now.
     volatile bool busy = false;
 
     bool overflowed(const void* address) const { return current && current->fiber.holds_guard(address); }
@@ -190,23 +190,23 @@ public:
     void copy_wait(int pending) {
         const Busy busy(*this);
         std::vector<Thread::Copy>& copies = current->copies;
-        const int arrived = current->groups - pending;  // groups before this one
-        const auto is_there = [&](const Thread::Copy& copy) {
+        const int arrived = current->groups - pending;  // all groups before this one have arrived
+        const auto has_arrived = [&](const Thread::Copy& copy) {
             if (copy.group >= arrived) return false;
             memcpy(copy.to, copy.bytes, copy.size);
             return true;
         };
-        copies.erase(std::remove_if(copies.begin(), copies.end(), is_there), copies.end());
+        copies.erase(std::remove_if(copies.begin(), copies.end(), has_arrived), copies.end());
     }
 
     // ---- faults ----
 
-    // Give up the launch with this message, and where it happened.
+    // Abort the launch with this message and its location.
     [[noreturn]] __attribute__((format(printf, 3, 4))) void fail(Place place, const char* format, ...) {
-        va_list words;
-        va_start(words, format);
-        int n = vsnprintf(message, message_size, format, words);
-        va_end(words);
+        va_list values;
+        va_start(values, format);
+        int n = vsnprintf(message, message_size, format, values);
+        va_end(values);
         n += snprintf(message + n, message_size - n, " (block %u, %u, %u", index.x, index.y, index.z);
         if (current) {
             const Index i = current->index;
@@ -227,7 +227,7 @@ private:
         Block& block;
     };
 
-    // Nobody can go on: either all threads are at one barrier, or something is wrong.
+    // No thread can continue: either all are at one barrier, or the kernel has a fault.
     void end_barrier() {
         Thread* first = nullptr;
         unsigned waiting = 0, ones = 0;
@@ -245,8 +245,8 @@ private:
         }
         current = first;
         if (waiting < count) {
-            const char* words = "%u of the block's %u threads wait at a barrier that the others never reach";
-            fail(first->place, words, waiting, count);
+            const char* format = "%u of the block's %u threads wait at a barrier that the others never reach";
+            fail(first->place, format, waiting, count);
         }
         for (unsigned i = 0; i < count; ++i) {
             Thread& t = *threads[i];
@@ -265,12 +265,12 @@ private:
             const char* does = other.state == State::done      ? "has ended"
                                : other.state == State::barrier ? "waits at a __syncthreads"
                                : other.what != t.what || other.mask != t.mask || other.place.line != t.place.line
-                                   ? "waits at another one"
+                                   ? "waits at another warp function"
                                    : nullptr;
             if (!does) continue;
-            fail(t.place, "a warp function waits for lane %d, which its mask %#010x names and which %s", i, t.mask, does);
+            fail(t.place, "a warp function waits for lane %d, which its mask %#010x includes but which %s", i, t.mask, does);
         }
-        fail(t.place, "a warp function waits for ever");
+        fail(t.place, "a warp function waits forever");
     }
 
     void do_together(Together what, Thread* (&lanes)[LANES]) {
@@ -324,11 +324,11 @@ private:
         }
     }
 
-    // d += a·b with the fragments laid out as gpugrad.cuh says: `number(words, i)` is the i-th number of a lane's share
+    // Compute d += a·b with the fragment layout of gpugrad.cuh: `number(words, i)` is the i-th number of a lane's part
     // of a row of a, or of a column of b.
     template <int DEPTH, typename Number>
     static void multiply(Thread* (&lanes)[LANES], Number number) {
-        constexpr int NEAR = DEPTH / 8;  // neighbouring terms that a lane holds in one word
+        constexpr int NEAR = DEPTH / 8;  // consecutive terms that a lane stores in one word
         float a[16][DEPTH], b[DEPTH][8];
         const auto matrices = [&](int lane) { return static_cast<const Matrices*>(lanes[lane]->in); };
         for (int lane = 0; lane < LANES; ++lane) {
@@ -354,10 +354,10 @@ private:
         long offset;
         for (const auto& shared : *statics) {
             if (shared->intact(offset)) continue;
-            fail({}, "wrote %ld bytes from the start of a __shared__ array of %zu", offset, shared->size);
+            fail({}, "wrote at byte %ld of a __shared__ array, which has %zu bytes", offset, shared->size);
         }
         if (dynamic->intact(offset)) return;
-        fail({}, "wrote %ld bytes from the start of dynamic shared memory of %zu", offset, dynamic->size);
+        fail({}, "wrote at byte %ld of the dynamic shared memory, which has %zu bytes", offset, dynamic->size);
     }
 
     unsigned count = 0, alive = 0;
@@ -366,7 +366,7 @@ private:
     std::vector<std::unique_ptr<Thread>> threads;
     std::vector<unsigned> ready;
     std::map<Kernel, std::vector<std::unique_ptr<Guarded>>> statics_of;
-    std::vector<std::unique_ptr<Guarded>>* statics = nullptr;  // of the kernel that runs
+    std::vector<std::unique_ptr<Guarded>>* statics = nullptr;  // those of the running kernel
     std::unique_ptr<Guarded> dynamic;
     Fiber host;
 };

@@ -1,4 +1,4 @@
-"""CUDA C++ compiled for the host: a shared object for each kernel and template instance, kept by its content."""
+"""Compile CUDA C++ for the host: one shared object per kernel and template instance, cached by content."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ..errors import KernelError
 
 HERE = Path(__file__).parent
 RUNTIME = "runtime.cpp"
-# Undefined behaviour traps: misaligned 16-byte accesses, indices outside of an array of known size, overflows, shifts.
+# Trap on undefined behaviour: misaligned 16-byte accesses, indices out of bounds, overflows, invalid shifts.
 CHECKS = ("-fsanitize=undefined", "-fno-sanitize=vptr,object-size", "-fsanitize-undefined-trap-on-error")
-# Hidden: else the shared memory of an inline function would be one and the same in all kernels.
+# Hidden visibility: otherwise all kernels would share the shared memory of an inline function.
 FLAGS = ("-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-ffp-contract=off", "-U_FORTIFY_SOURCE")
-ADDRESS_CHECKS = ("-fsanitize=address",)  # with GPUGRAD_EMULATOR_SANITIZE=1, in a process that has its runtime loaded
+ADDRESS_CHECKS = ("-fsanitize=address",)  # with GPUGRAD_EMULATOR_SANITIZE=1; the process must preload its library
 
 # A declaration of static shared memory: `__shared__ __align__(16) float tile[2][N];`
 SHARED = re.compile(
@@ -36,7 +36,7 @@ SHARED = re.compile(
 
 @functools.cache
 def find_compiler() -> tuple[str, ...] | None:
-    """The command of a C++ compiler: $CXX, g++, clang++, or the one of the ziglang package; None without any."""
+    """Return the command of a C++ compiler: $CXX, g++, clang++ or the ziglang package's; None if there is none."""
     for name in (os.environ.get("CXX"), "g++", "clang++"):
         if name and shutil.which(name):
             return (name,)
@@ -44,12 +44,12 @@ def find_compiler() -> tuple[str, ...] | None:
 
 
 def sanitized() -> bool:
-    """Whether kernels are built with the address sanitizer too."""
+    """Return whether to build kernels with the address sanitizer."""
     return os.environ.get("GPUGRAD_EMULATOR_SANITIZE", "") not in ("", "0")
 
 
 def load_runtime() -> ctypes.CDLL:
-    """The shared object that runs launches; those of kernels find its functions."""
+    """Load the shared object that runs launches; its functions are visible to the kernels."""
 
     def arguments(folder: Path) -> list[str]:
         return [str(HERE / RUNTIME), "-std=c++20", f"-I{HERE}", "-pthread"]
@@ -58,7 +58,7 @@ def load_runtime() -> ctypes.CDLL:
 
 
 def build(source: Any, kernel: str) -> Path:
-    """The shared object of a kernel of a `kernels.cuda.Source`, compiled if there is none yet."""
+    """Return the shared object of a kernel of a `Source`; compile it unless it is cached."""
     text = _kernel_text(source, kernel)
 
     def arguments(folder: Path) -> list[str]:
@@ -73,7 +73,7 @@ def build(source: Any, kernel: str) -> Path:
 
 
 def _kernel_text(source: Any, kernel: str) -> str:
-    """The kernel's file, and a function that calls the kernel with the arguments of a launch."""
+    """Return C++ that includes the kernel's file and calls the kernel with the arguments of a launch."""
     arguments = []
     for place, parameter in enumerate(source.parameters(kernel)):
         kind = f"{'const ' * parameter.const}{parameter.type}{'*' * parameter.pointer}"
@@ -90,24 +90,25 @@ def _kernel_text(source: Any, kernel: str) -> str:
     )
 
 
-# ---- shared objects, kept by content ----
+# ---- shared objects, cached by content ----
 
 
 def _built(name: str, digest: str, arguments: Callable[[Path], list[str]]) -> Path:
     target = cache_folder() / "emulator" / f"{name}-{digest}.so"
     if not target.exists():
         with tempfile.TemporaryDirectory(prefix="gpugrad-") as folder:
-            _compile(target, ["-shared", *FLAGS, *(ADDRESS_CHECKS if sanitized() else ()), *arguments(Path(folder))])
+            options = ["-shared", *FLAGS, *(ADDRESS_CHECKS if sanitized() else ()), *arguments(Path(folder))]
+            _compile(name, target, options)
     return target
 
 
-def _compile(target: Path, arguments: list[str]) -> None:
-    """Run the compiler; the result is there whole or not at all, whoever else compiles the same."""
+def _compile(name: str, target: Path, arguments: list[str]) -> None:
+    """Run the compiler and move the complete result to `target`; other processes may compile the same file."""
     compiler = find_compiler()
-    assert compiler is not None, "emulator.obstacle() is asked before"
+    assert compiler is not None, "emulator.obstacle() checks this first"
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    # The sanitizer's library is for this process: a compiler that loads it too takes half as long again.
+    # The preloaded sanitizer is for this process; loading it into the compiler takes half as long again.
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     result = subprocess.run(
         [*compiler, *arguments, "-o", str(partial)],
@@ -120,9 +121,7 @@ def _compile(target: Path, arguments: list[str]) -> None:
     if result.returncode:
         partial.unlink(missing_ok=True)
         errors = [line for line in result.stderr.splitlines() if "error" in line] or result.stderr.splitlines()
-        raise KernelError(
-            f"{' '.join(compiler)} cannot compile {target.stem}: {'; '.join(errors[:3]) or 'no reason given'}"
-        )
+        raise KernelError(f"{' '.join(compiler)} cannot compile {name}: {'; '.join(errors[:3]) or 'no reason given'}")
     os.replace(partial, target)
 
 

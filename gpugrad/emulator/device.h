@@ -1,5 +1,4 @@
-// What device code sees in the emulator in place of NVRTC's built-in names, and of the functions of gpugrad.cuh that
-// hold PTX.
+// The emulator's replacement for NVRTC's built-in names, and for the functions of gpugrad.cuh that contain PTX.
 
 #pragma once
 
@@ -19,7 +18,7 @@
 
 using size_t = decltype(sizeof(0));
 
-// ---- who am I ----
+// ---- indices and sizes ----
 
 #define threadIdx (emulator_thread_index())
 #define blockIdx (emulator_block_index())
@@ -29,8 +28,8 @@ constexpr int warpSize = 32;
 
 // ---- shared memory: compiler.py rewrites `__shared__ T name[n];` with SHARED ----
 //
-// Static, so that a lambda need not capture it, and each host thread's own, since each one runs a block. The array is made
-// at its first use and filled with poison when a block begins.
+// Static, so that a lambda need not capture it; thread-local, since each host thread runs its own block. The array is
+// allocated at its first use and poisoned when a block begins.
 
 namespace emulator {
 template <typename T>
@@ -55,7 +54,7 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, PLACE) {
     emulator_together(emulator::Together::sync, mask, nullptr, nullptr, place);
 }
 
-// Which lanes happen to run together is up to the hardware; that this lane runs alone is one of the right answers.
+// The hardware decides which lanes run together; this lane alone is one correct answer.
 inline unsigned __activemask() { return 1u << emulator_lane(); }
 
 inline unsigned __ballot_sync(unsigned mask, int predicate, PLACE) {
@@ -69,7 +68,7 @@ inline int __all_sync(unsigned mask, int predicate, PLACE) { return __ballot_syn
 namespace emulator {
 template <typename T>
 T shuffle(unsigned mask, T value, int source, Place place) {
-    static_assert(sizeof(T) == 4 || sizeof(T) == 8, "shuffles take 4 and 8 bytes");
+    static_assert(sizeof(T) == 4 || sizeof(T) == 8, "shuffles move 4 or 8 bytes");
     Shuffle in{0, source};
     unsigned long long out;
     __builtin_memcpy(&in.value, &value, sizeof(T));
@@ -79,7 +78,7 @@ T shuffle(unsigned mask, T value, int source, Place place) {
 }
 }  // namespace emulator
 
-// A lane that reaches outside its segment of `width` lanes gets its own value.
+// A lane whose source is outside its segment of `width` lanes gets its own value.
 template <typename T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32, PLACE) {
     const int lane = emulator_lane();
@@ -117,7 +116,7 @@ EMULATOR_REDUCE(and, unsigned, conjunction)
 EMULATOR_REDUCE(or, unsigned, disjunction)
 EMULATOR_REDUCE(xor, unsigned, exclusive)
 
-// ---- atomics on integers; a float sum by atomics depends on their order, so there is none ----
+// ---- atomics on integers; none on floats, since an atomic float sum depends on the order ----
 
 #define EMULATOR_ATOMIC(name, T, bits, what)                                                          \
     inline T name(T* p, T value) { return emulator_atomic##bits(p, emulator::Atomic::what, value, 0); }
@@ -140,7 +139,7 @@ EMULATOR_ATOMIC(atomicDec, unsigned, 32, decrement)
 inline int atomicSub(int* p, int value) { return atomicAdd(p, -value); }
 inline unsigned atomicSub(unsigned* p, unsigned value) { return atomicAdd(p, 0u - value); }
 
-// Threads of the emulator see each other's writes at once.
+// Threads of the emulator see each other's writes immediately.
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 inline void __threadfence_system() {}
@@ -152,7 +151,7 @@ T __ldg(const T* p) {
     return *p;
 }
 
-// ---- what gpugrad.cuh has as PTX ----
+// ---- functions that contain PTX in gpugrad.cuh ----
 
 inline void copy_async_16(void* shared, const void* global, bool valid) {
     emulator_copy_async(shared, global, 16, valid);
@@ -166,7 +165,7 @@ void copy_async_wait() {
     emulator_copy_wait(PENDING);
 }
 
-// To nearest, ties away from zero: add half of the last of 10 bits, drop what is below it.
+// Round to nearest, ties away from zero: add half of the last of 10 mantissa bits, then drop the bits below it.
 inline unsigned to_tf32(float v) {
     const unsigned bits = __float_as_uint(v);
     return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0x1000u) & 0xffffe000u;
@@ -187,6 +186,6 @@ inline void mma_bf16_16x8x16(float (&d)[4], const unsigned (&a)[4], const unsign
 }
 
 struct half_bits;
-float to_float(half_bits v);  // in half.h, behind gpugrad.cuh
+float to_float(half_bits v);  // in half.h, included after gpugrad.cuh
 
 #undef PLACE

@@ -1,4 +1,4 @@
-// A stack of its own for each CUDA thread, and the switch from one to another.
+// One stack per CUDA thread, and the switch between stacks.
 
 #pragma once
 
@@ -14,7 +14,7 @@
 
 #if defined(__x86_64__)
 
-// Save the registers that a function must keep on this stack, and go on with those saved on the other one.
+// Save the callee-saved registers on this stack, and restore those on the other stack.
 extern "C" void emulator_switch(void** save, void* load);
 asm(R"(
 .text
@@ -55,7 +55,7 @@ public:
         if (base) munmap(base, STACK + PAGE);
     }
 
-    // The next switch_to begins with entry(), which must never return. A page that no one may touch ends the stack.
+    // Make the next switch_to start with entry(), which must never return. An inaccessible page ends the stack.
     void prepare(void (*entry)()) {
         if (!base) {
             const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -65,7 +65,7 @@ public:
         }
 #if defined(__x86_64__)
         void** top = reinterpret_cast<void**>(base + PAGE + STACK - 64);
-        *--top = nullptr;  // where entry() would return to; the stack is aligned as after a call
+        *--top = nullptr;  // return address of entry(); the stack is aligned as after a call
         *--top = reinterpret_cast<void*>(entry);
         top -= 6;  // the registers
         pointer = top;
@@ -82,7 +82,7 @@ public:
         return base && address >= base && address < base + PAGE;
     }
 
-    // Leave this fiber for another one; returns when somebody switches back.
+    // Switch to another fiber; returns after a switch back.
     void switch_to(Fiber& other, bool for_good = false) {
 #if defined(__SANITIZE_ADDRESS__)
         void* fake = nullptr;
@@ -100,7 +100,7 @@ public:
         (void)for_good;
     }
 
-    // To be called first on a new stack: tells the address sanitizer which stack it came from.
+    // Call first on a new stack: tells the address sanitizer which stack control came from.
     static void arrived(Fiber& from) {
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(nullptr, &from.bottom, &from.size);
@@ -109,7 +109,7 @@ public:
     }
 
 private:
-    char* base = nullptr;  // null for the stack that the host thread began with
+    char* base = nullptr;  // null for the host thread's own stack
     const void* bottom = nullptr;
     size_t size = 0;
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-// float16 to float, for the struct that gpugrad.cuh defines; included behind it.
+// float16 to float, for the struct defined in gpugrad.cuh; include after it.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// The mathematical functions that CUDA C++ has without an include, and the conversions between bits and numbers.
+// The mathematical functions that CUDA C++ provides without an include, and conversions between bits and numbers.
 
 #pragma once
 
@@ -57,7 +57,7 @@ inline bool isinf(float x) { return __builtin_isinf(x); }
 inline bool isfinite(float x) { return __builtin_isfinite(x); }
 inline bool signbit(float x) { return __builtin_signbit(x); }
 
-// The fast intrinsics: here as accurate as the others, on a GPU less so.
+// The fast intrinsics: as accurate as the others here, less accurate on a GPU.
 inline float __expf(float x) { return expf(x); }
 inline float __exp10f(float x) { return powf(10.0f, x); }
 inline float __logf(float x) { return logf(x); }

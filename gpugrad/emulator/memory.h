@@ -1,4 +1,4 @@
-// Memory that faults where an array ends, and patterns in memory that nothing was written to.
+// Memory that faults past the end of an array, and patterns in unwritten memory.
 
 #pragma once
 
@@ -14,17 +14,17 @@
 namespace emulator {
 
 constexpr size_t PAGE_SIZE = 4096;
-constexpr size_t SLACK = 16;  // an array keeps its alignment to this, so it ends at most this far before the guard
-constexpr size_t GUARD = 1 << 20;  // bytes on each side that no one may touch
+constexpr size_t SLACK = 16;  // alignment that an array keeps; it ends fewer bytes than this before the guard
+constexpr size_t GUARD = 1 << 20;  // inaccessible bytes on each side
 
-// What lies around an array, up to there. A float of it is a NaN that arithmetic changes, since it is a signalling one:
-// whatever is read there shows, and so does what is computed from it and written back.
+// The pattern between an array and its guards. As a float it is a signalling NaN, which arithmetic changes, so both
+// reading it and writing back a result computed from it are detected.
 inline unsigned char mark(const void* address) {
     constexpr unsigned char BYTES[4] = {0xa5, 0xa5, 0xbf, 0x7f};
     return BYTES[reinterpret_cast<uintptr_t>(address) % 4];
 }
 
-// A float of this word is a NaN, as an integer it is far from any index.
+// As a float this word is a NaN; as an integer it is far from any valid index.
 constexpr uint32_t POISON = 0x7fc0dead;
 
 inline void poison(void* p, size_t size) {
@@ -32,7 +32,7 @@ inline void poison(void* p, size_t size) {
     for (size_t i = 0; i < size; i += 4) memcpy(bytes + i, &POISON, std::min<size_t>(4, size - i));
 }
 
-// `size` bytes between two stretches that no one may touch; they end where the second begins, up to alignment.
+// `size` bytes between two inaccessible guards; they end where the second guard begins, up to alignment.
 class Guarded {
 public:
     Guarded(size_t size, size_t address_modulo_slack = 0) : size(size) {
@@ -59,7 +59,7 @@ public:
 
     void make_read_only() { mprotect(first(), inner, PROT_READ); }
 
-    // Whether what lies around the data, up to the guards, is as it was; else the offset of the first change.
+    // Return whether the pattern around the data is unchanged; if not, set the offset of the first change.
     bool intact(long& offset) const {
         for (const char* p = first(); p < first() + inner; ++p) {
             if (p == data) p += size;
@@ -71,7 +71,7 @@ public:
         return true;
     }
 
-    bool contains(const void* address) const {  // or the guards around it
+    bool contains(const void* address) const {  // guards included
         return address >= base && address < base + inner + 2 * GUARD;
     }
 
@@ -88,15 +88,15 @@ private:
 // ---- the arguments of a launch ----
 
 struct Argument {
-    uint64_t value;  // a pointer, or the bits of a scalar
-    uint64_t bytes;  // of the array; 0 for a null pointer and for a scalar
-    int32_t kind;    // one of those below
-    int32_t reserved;
+    uint64_t value;         // a pointer, or the bits of a scalar
+    uint64_t bytes;         // size of the array; 0 for a null pointer and for a scalar
+    int32_t kind;           // SCALAR, ARRAY or CONST_ARRAY
+    int32_t element_bytes;  // size of an element of the array
 };
 enum { SCALAR, ARRAY, CONST_ARRAY };
 
-// Copies of the arrays for a launch. Arrays that overlap are copied together; those that no parameter may write to
-// cannot be written to.
+// Copies of the arrays of a launch. Overlapping arrays are copied together; arrays that only const parameters point to
+// are write-protected.
 class Arrays {
 public:
     Arrays(const Argument* arguments, int count, uint64_t* slots) {
@@ -137,7 +137,7 @@ public:
         uint64_t begin;
         bool writable;
         Guarded memory;
-        std::vector<int> members;  // the arguments in it
+        std::vector<int> members;  // the arguments in this range
     };
 
     std::vector<Range> ranges;

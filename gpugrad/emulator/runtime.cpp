@@ -1,4 +1,4 @@
-// A launch in the emulator: blocks shared out over host threads, faults caught and put into words.
+// A launch in the emulator: distribute the blocks over host threads, catch faults and describe them.
 
 #include "runtime.h"
 
@@ -18,18 +18,18 @@ using namespace emulator;
 
 namespace {
 
-const int TIME_IS_UP = SIGRTMIN + 6;  // a signal that nothing else uses
+const int TIME_IS_UP = SIGRTMIN + 6;  // a signal with no other use
 const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, TIME_IS_UP};
 
 struct Launch {
     Kernel kernel;
     Index grid, block;
     uint64_t dynamic_bytes, seed;
-    double seconds;  // that it may take; 0 for ever
+    double seconds;  // time limit; 0: none
     const Argument* arguments;
     const uint64_t* slots;
     const Arrays* arrays;
-    uint64_t blocks, stride, offset;  // the order of the blocks: number i is block (i · stride + offset) % blocks
+    uint64_t blocks, stride, offset;  // order: the i-th block to run is (i · stride + offset) % blocks
     std::atomic<uint64_t> next{0};
     std::atomic<bool> stop{false};
 };
@@ -45,39 +45,47 @@ void run_thread() {
 
 // ---- faults ----
 
-// Where an address is, as seen from the arguments: "3 bytes past the end of argument 2".
-void name_address(const void* address, char* words, size_t size) {
+// Describe an access by the element of the nearest array: "reads element 4096 of argument 2, which has 4096 elements".
+// The caller replaces "argument 2" by the parameter's name. `offset` counts bytes from the start of the range.
+void describe_element(
+    const char* verb, const Argument* arguments, const Arrays::Range& range, int64_t offset, char* text, size_t size) {
+    int nearest = range.members.front();
+    for (int i : range.members) {
+        const int64_t begins = arguments[i].value - range.begin;
+        if (begins <= std::max<int64_t>(offset, 0)) nearest = i;
+    }
+    const Argument& argument = arguments[nearest];
+    const long long width = std::max(argument.element_bytes, 1), count = argument.bytes / width;
+    const long long within = offset - static_cast<int64_t>(argument.value - range.begin);
+    const long long element = within >= 0 ? within / width : -((-within + width - 1) / width);
+    const int n = snprintf(text, size, "%s element %lld of argument %d, ", verb, element, nearest);
+    if (element < 0) {
+        snprintf(text + n, size - n, "before its first element");
+    } else if (element >= count) {
+        snprintf(text + n, size - n, "which has %lld element%s", count, count == 1 ? "" : "s");
+    } else {
+        snprintf(text + n, size - n, "which the kernel declares const");
+    }
+}
+
+void describe_access(const char* verb, const void* address, char* text, size_t size) {
     for (const auto& range : launch->arrays->ranges) {
         if (!range.memory.contains(address)) continue;
         const int64_t offset = static_cast<const char*>(address) - range.memory.data;
-        int nearest = range.members.front();
-        for (int i : range.members) {
-            const int64_t begins = launch->arguments[i].value - range.begin;
-            if (begins <= std::max<int64_t>(offset, 0)) nearest = i;
-        }
-        const Argument& argument = launch->arguments[nearest];
-        const long long within = offset - static_cast<int64_t>(argument.value - range.begin), bytes = argument.bytes;
-        if (within < 0) {
-            snprintf(words, size, "%lld bytes before argument %d", -within, nearest);
-        } else if (within >= bytes) {
-            snprintf(words, size, "%lld bytes past the end of argument %d", within - bytes, nearest);
-        } else {
-            snprintf(words, size, "byte %lld of argument %d, which the kernel declares const", within, nearest);
-        }
-        return;
+        return describe_element(verb, launch->arguments, range, offset, text, size);
     }
     if (const char* shared = block.shared_at(address)) {
-        snprintf(words, size, "outside of %s", shared);
+        snprintf(text, size, "%s memory outside %s", verb, shared);
     } else if (reinterpret_cast<uint64_t>(address) < PAGE_SIZE) {
-        snprintf(words, size, "a null pointer");
+        snprintf(text, size, "%s memory through a null pointer", verb);
     } else {
-        snprintf(words, size, "the address %p, which belongs to no argument", address);
+        snprintf(text, size, "%s the address %p, which belongs to no argument", verb, address);
     }
 }
 
 void on_signal(int signal, siginfo_t* info, void* context) {
-    if (signal == TIME_IS_UP && (!launch || !block.current || block.busy)) return;  // it comes again
-    if (!launch || !block.current) {  // not ours
+    if (signal == TIME_IS_UP && (!launch || !block.current || block.busy)) return;  // the timer repeats
+    if (!launch || !block.current) {  // not raised by a kernel
         ::signal(signal, SIG_DFL);
         raise(signal);
         return;
@@ -86,24 +94,24 @@ void on_signal(int signal, siginfo_t* info, void* context) {
     sigemptyset(&set);
     sigaddset(&set, signal);
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-    if (signal == TIME_IS_UP) block.fail({}, "still runs after %g seconds", launch->seconds);
+    if (signal == TIME_IS_UP) block.fail({}, "still running after %g seconds", launch->seconds);
     if (signal == SIGFPE) block.fail({}, "divides an integer by zero");
     if (signal == SIGILL || signal == SIGTRAP) {
-        block.fail({}, "undefined behaviour: a misaligned access, an index outside of an array in registers or shared "
-                       "memory, an overflow, a shift too far, or a division by zero");
+        block.fail({}, "undefined behaviour: a misaligned access, an index out of the bounds of an array in registers "
+                       "or shared memory, an integer overflow, an invalid shift, or a division by zero");
     }
     if (block.overflowed(info->si_addr)) block.fail({}, "a thread's stack overflowed");
-    char words[200];
-    name_address(info->si_addr, words, sizeof words);
     const char* verb = "accesses";
 #if defined(__x86_64__)
-    verb = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_ERR] & 2 ? "writes to" : "reads";
+    verb = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_ERR] & 2 ? "writes" : "reads";
 #endif
     (void)context;
-    block.fail({}, "%s %s", verb, words);
+    char text[200];
+    describe_access(verb, info->si_addr, text, sizeof text);
+    block.fail({}, "%s", text);
 }
 
-// The signal handlers of the emulator for as long as this lives.
+// Installs the emulator's signal handlers for its lifetime.
 class Handlers {
 public:
     Handlers() {
@@ -120,7 +128,7 @@ private:
     struct sigaction before[std::size(SIGNALS)];
 };
 
-// A stack for the handlers of this host thread, since a fiber's own may be what overflowed; and a limit of time.
+// A signal stack for this host thread, since the fiber's own stack may have overflowed, and a time limit.
 class Watch {
 public:
     explicit Watch(double seconds) {
@@ -178,7 +186,7 @@ bool run_blocks(Launch& work, unsigned worker, char* message, size_t size) {
 
 }  // namespace
 
-// Run a launch; 0, or 1 with the reason in `message`.
+// Run a launch; return 0, or 1 with the reason in `message`.
 EMULATOR_API int emulator_launch(
     Kernel kernel, const unsigned* sizes, uint64_t dynamic_bytes, const Argument* arguments, int count, uint64_t seed,
     unsigned workers, double seconds, char* message, size_t message_size) {
@@ -204,14 +212,13 @@ EMULATOR_API int emulator_launch(
     }
     run_blocks(work, 0, messages[0].data(), message_size);
     for (std::thread& other : others) other.join();
-    for (const auto& words : messages) {
-        if (words[0] && !message[0]) memcpy(message, words.data(), message_size);
+    for (const auto& text : messages) {
+        if (text[0] && !message[0]) memcpy(message, text.data(), message_size);
     }
     long offset;
     for (const auto& range : arrays.ranges) {
         if (!message[0] && range.writable && !range.memory.intact(offset)) {
-            snprintf(message, message_size, "wrote %ld bytes from the start of argument %d, outside of it", offset,
-                     range.members.front());
+            describe_element("wrote", arguments, range, offset, message, message_size);
         }
     }
     if (message[0]) return 1;
@@ -219,7 +226,7 @@ EMULATOR_API int emulator_launch(
     return 0;
 }
 
-// ---- what device code calls ----
+// ---- functions that device code calls ----
 
 Index emulator_thread_index() { return block.current->index; }
 Index emulator_block_index() { return block.index; }

@@ -1,5 +1,5 @@
-// The functions of the emulator that compiled device code calls. The runtime (runtime.cpp) is a shared object of
-// its own, loaded before those of kernels. No standard header: device code must see no name that NVRTC does not give.
+// The functions of the emulator that compiled device code calls. The runtime (runtime.cpp) is a separate shared object,
+// loaded before the kernels. It includes no standard header: device code must see only the names that NVRTC provides.
 
 #pragma once
 
@@ -11,19 +11,19 @@ struct Index {
     unsigned x, y, z;
 };
 
-// Where in the source a call stands: default arguments of the built-in functions fill it in.
+// The source location of a call, filled in by default arguments of the built-in functions.
 struct Place {
     const char* file;
     int line;
 };
 
-// What the lanes of a warp do together. A lane brings `in` and gets `out`.
+// Collective operations of a warp. Each lane passes `in` and receives `out`.
 enum class Together : int {
     sync,                                                // nothing
     shuffle,                                             // in Shuffle, out 8 bytes: the value of lane `source`
-    vote,                                                // in int, out unsigned: a bit for each lane whose int is not 0
+    vote,                                                // in int, out unsigned: one bit per lane, set if its int is not 0
     add, minimum, maximum, least, most, conjunction, disjunction, exclusive,  // in unsigned, out unsigned
-    mma_tf32, mma_bf16,                                  // in Matrices, no out: adds to d
+    mma_tf32, mma_bf16,                                  // in Matrices, no out: accumulates into d
 };
 
 struct Shuffle {
@@ -40,12 +40,12 @@ enum class Atomic : int {
     add, minimum, maximum, least, most, conjunction, disjunction, exclusive, exchange, compare, increment, decrement
 };
 
-// How __syncthreads combines the predicates of the threads.
+// How a barrier combines the predicates of the threads.
 enum class Combine : int { none, count, all, any };
 
 }  // namespace emulator
 
-// One thread keeps its indices for as long as it lives: `const` lets the compiler ask once.
+// The indices of a thread never change: `const` lets the compiler call once.
 EMULATOR_API emulator::Index emulator_thread_index() __attribute__((const));
 EMULATOR_API emulator::Index emulator_block_index() __attribute__((const));
 EMULATOR_API emulator::Index emulator_block_size() __attribute__((const));

@@ -130,6 +130,7 @@ def check_kernel(
             finding.left_out += 1
         except GpugradError as error:
             finding.problems.append(f"{example.reason}: {error}")
+            finding.error, finding.examples = np.inf, finding.examples + 1
     return finding
 
 

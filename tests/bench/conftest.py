@@ -1,4 +1,4 @@
-"""What the tests of measurements share."""
+"""Fixtures shared by the tests of benchmarks."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from gpugrad.bench.measure import ceilings
 
 @pytest.fixture(autouse=True)
 def small_product(monkeypatch):
-    """The product that tells the limit of arithmetic is small: of 2048 rows it takes a second at each measurement."""
+    """Make the product that measures the compute limit small: with 2048 rows each measurement takes a second."""
     monkeypatch.setitem(ceilings.PRODUCT_SIDE, "cpu", 256)

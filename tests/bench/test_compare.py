@@ -1,4 +1,4 @@
-"""gpugrad bench compare: which rows of two records it calls faster, slower and within noise."""
+"""`gpugrad bench compare`: rows of two records that are faster, slower or within noise."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ def verdict(a, b, tolerance=0.05):
     [
         (1.04, 0.0, 0.0, NOISE),  # less than the tolerance
         (1.06, 0.0, 0.0, SLOWER),
-        (1 / 1.06, 0.0, 0.0, FASTER),  # as far as the one before, the other way
+        (1 / 1.06, 0.0, 0.0, FASTER),  # the previous change, inverted
         (1.15, 0.06, 0.06, SLOWER),  # more than the sum of the half spreads
         (1.11, 0.06, 0.06, NOISE),  # less
         (1.11, 0.12, 0.0, NOISE),  # the noise of one record is enough
@@ -92,7 +92,7 @@ def reached(seconds):
 @pytest.mark.parametrize(
     ("before", "after", "expected"), [(2.0, None, SLOWER), (None, 2.0, FASTER), (None, None, NOISE), (2.0, 4.0, SLOWER)]
 )
-def test_a_target_that_was_not_reached_takes_for_ever(before, after, expected):
+def test_a_target_that_was_not_reached_takes_forever(before, after, expected):
     found = compare(reached(before), reached(after))
     assert found.pairs[0].verdict == expected
     text = "\n".join(lines(found, every=True))
@@ -101,12 +101,12 @@ def test_a_target_that_was_not_reached_takes_for_ever(before, after, expected):
 
 
 @pytest.mark.parametrize("time", [None, 0, -1.0, "1 ms", float("nan"), True])
-def test_a_time_that_is_none_is_an_error(time):
+def test_an_invalid_time_is_an_error(time):
     with pytest.raises(DataError, match=r"time of kernels: k, 64, gpugrad, hot is .*, expected positive seconds"):
         compare(record(kernel("k", 1.0) | {"median": time}), record(kernel("k", 1.0)))
 
 
-def test_what_differs_in_the_machines_is_told():
+def test_differences_of_the_machines_are_reported():
     a = record(kernel("k", 1.0, device="cpu", toolchain="numba"))
     a["machine"] = {"processor": "EPYC", "cores": 2, "python": "3.11.7", "packages": {"numpy": "2.0.0", "jax": "0.10"}}
     b = copy.deepcopy(a) | {"quick": True}
@@ -167,9 +167,9 @@ def test_the_exit_code_is_1_where_a_row_is_slower(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("not JSON", "cannot be read"),
-        ("[1, 2]", "is no record of format 1"),
-        ('{"format": 7, "sections": {}}', "is no record of format 1"),
+        ("not JSON", "cannot read "),
+        ("[1, 2]", "is not a record of format 1"),
+        ('{"format": 7, "sections": {}}', "is not a record of format 1"),
         ('{"format": 1, "sections": {"kernels": 3}}', "the section kernels of the record has no list"),
         (
             '{"format": 1, "sections": {"kernels": {"rows": [3]}}}',
@@ -177,7 +177,7 @@ def test_the_exit_code_is_1_where_a_row_is_slower(tmp_path):
         ),
     ],
 )
-def test_a_file_that_is_no_record_is_an_error(tmp_path, content, words):
+def test_a_file_that_is_not_a_record_is_an_error(tmp_path, content, words):
     result = invoked(tmp_path, record(kernel("k", 1.0)), content)
     assert isinstance(result.exception, DataError)
     assert words in str(result.exception)

@@ -1,4 +1,4 @@
-"""gpugrad bench estimators: what it compares with scikit-learn's, in what order, and what it says of it."""
+"""`gpugrad bench estimators`: comparison with scikit-learn, its order and its verdicts."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def silent(row):
 
 
 def tiny(name, **options):
-    """A task with 60 rows of the data set, and a network of 4 units."""
+    """Return a task with 60 rows of the data set and a network of 4 units."""
     (task,) = estimators.choose([name])
 
     def load(seed):
@@ -48,12 +48,12 @@ def no_pauses(monkeypatch):
         ([0.9, 0.8, 0.7], [0.9, 0.8, 0.7], "no worse"),
         ([0.95, 0.8, 0.7], [0.9, 0.8, 0.7], "no worse"),
         ([0.9, 0.7, 0.8], [0.7, 0.9, 0.9], "no worse"),  # -0.03 on average, with an error of 0.12
-        ([0.8995, 0.7995, 0.6995], [0.9, 0.8, 0.7], "no worse"),  # too little to matter
-        ([0.89, 0.79, 0.69], [0.9, 0.8, 0.7], "worse"),  # little, but each time
+        ([0.8995, 0.7995, 0.6995], [0.9, 0.8, 0.7], "no worse"),  # too small to matter
+        ([0.89, 0.79, 0.69], [0.9, 0.8, 0.7], "worse"),  # small, but consistent
         ([0.88, 0.79, 0.69], [0.9, 0.8, 0.7], "worse"),
     ],
 )
-def test_worse_is_what_is_lower_by_more_than_noise(ours, theirs, verdict):
+def test_worse_means_lower_by_more_than_noise(ours, theirs, verdict):
     found = estimators.compare_scores(ours, theirs)
     assert found["verdict"] == verdict
     differences = np.array(ours) - theirs
@@ -70,10 +70,10 @@ def test_curves_differ_by_their_most_distant_epoch():
 # ---- what is measured ----
 
 
-def test_the_ten_data_sets_and_those_that_are_asked_for():
+def test_all_ten_data_sets_or_the_requested_ones():
     assert [task.name for task in estimators.choose()] == NAMES
     assert [task.name for task in estimators.choose(["wine", "digits"])] == ["digits", "wine"]
-    with pytest.raises(ArgumentError, match="there is no data set 'iries': expected some of digits, iris"):
+    with pytest.raises(ArgumentError, match="unknown data set 'iries', expected one of digits, iris"):
         estimators.choose(["iries"])
 
 
@@ -135,7 +135,7 @@ def test_the_first_to_train_changes_with_each_seed_and_nothing_is_timed_before_i
     ]
 
 
-def test_what_trains_another_network_is_not_measured(monkeypatch):
+def test_an_estimator_that_trains_another_network_is_not_measured(monkeypatch):
     made = estimators.both
 
     def another(*arguments):
@@ -148,7 +148,7 @@ def test_what_trains_another_network_is_not_measured(monkeypatch):
         estimators.measure([tiny("iris")], CPU, seeds=2, on_row=silent)
 
 
-def test_one_seed_and_devices_that_are_not_worth_measuring_are_refused():
+def test_one_seed_and_devices_that_cannot_be_measured_are_refused():
     with pytest.raises(ArgumentError, match="seeds is 1, expected at least 2"):
         estimators.measure([tiny("iris")], CPU, seeds=1)
     with pytest.raises(ArgumentError, match="measure cpu or cuda"):
@@ -162,7 +162,7 @@ def run(*arguments):
     return CliRunner().invoke(app, ["bench", "estimators", "--device", "cpu", *map(str, arguments)])
 
 
-def test_the_command_prints_a_row_for_each_and_keeps_a_record(tmp_path):
+def test_the_command_prints_a_row_for_each_and_writes_a_record(tmp_path):
     path = tmp_path / "record.json"
     result = run("--only", "wine,iris", "--quick", "--json", path)
     assert result.exit_code == 0, result.output
@@ -173,17 +173,17 @@ def test_the_command_prints_a_row_for_each_and_keeps_a_record(tmp_path):
     assert rows[1]["options"] == {"hidden_layer_sizes": [32], "learning_rate_init": 0.01, "alpha": 0.1}
     for row in rows:
         assert f"{row['score']:.4f} ± {row['score_spread']:.4f}" in result.output
-    assert "0 of 2 worse than scikit-learn's" in result.output
+    assert "0 of 2 worse than scikit-learn, " in result.output
     assert "<h2>estimators</h2>" in report.page(made, [])
 
 
-def test_the_exit_code_tells_that_one_is_worse(tmp_path, monkeypatch):
+def test_the_exit_code_is_1_if_one_is_worse(tmp_path, monkeypatch):
     judged = estimators.compare_scores
     monkeypatch.setattr(estimators, "compare_scores", lambda ours, theirs: judged(np.subtract(ours, 0.1), theirs))
     path = tmp_path / "record.json"
     result = run("--only", "iris", "--quick", "--json", path)
     assert result.exit_code == 1
-    assert "1 of 1 worse than scikit-learn's" in result.output
+    assert "1 of 1 worse than scikit-learn, " in result.output
     assert record.read(path)["sections"]["estimators"]["rows"][0]["verdict"] == "worse"
 
 

@@ -1,4 +1,4 @@
-"""gpugrad bench scaling, startup, memory and all: what they measure and what they say of it."""
+"""`gpugrad bench scaling`, `startup`, `memory` and `all`: measurements and messages."""
 
 import tracemalloc
 
@@ -31,11 +31,11 @@ def grown(times, operations, values=(1, 2, 4, 8)):
 @pytest.mark.parametrize(
     ("times", "operations", "slope", "words"),
     [
-        ([1, 1, 1.1, 1.2], [1, 2, 4, 8], 0.13, "up to width 8 a step takes the time of its launches"),
-        ([1, 1.2, 5, 20], [1, 4, 16, 64], 2.0, "up to width 2 it hardly grows"),
-        ([1, 1.2, 5, 20], [1, 4, 16, 64], 2.0, "power 2.00 of the width and the time with them: the products set it"),
-        ([1, 2, 3, 5], [1, 4, 16, 64], 0.74, "what a launch costs counts less in a larger step"),
-        ([1, 4, 16, 256], [1, 4, 16, 64], 4.0, "a larger step leaves the caches"),
+        ([1, 1, 1.1, 1.2], [1, 2, 4, 8], 0.13, "up to width 8, launches dominate the time of a step"),
+        ([1, 1.2, 5, 20], [1, 4, 16, 64], 2.0, "up to width 2 the time hardly grows"),
+        ([1, 1.2, 5, 20], [1, 4, 16, 64], 2.0, "power 2.00 of the width, and the time equally: products dominate it"),
+        ([1, 2, 3, 5], [1, 4, 16, 64], 0.74, "launches matter less in a larger step"),
+        ([1, 4, 16, 256], [1, 4, 16, 64], 4.0, "a larger step exceeds the caches"),
     ],
 )
 def test_a_slope_is_the_power_of_the_upper_half_and_is_explained(times, operations, slope, words):
@@ -72,15 +72,15 @@ def a_second_start_finds_the_kernels_of_the_first(rows):
     assert all(row["holds"] == (row["seconds"] <= row["target"]) for row in totals)
 
 
-def test_a_folder_of_the_same_name_is_not_what_starts(tmp_path, monkeypatch):
-    """A checkout has one, which lacks the kernels where the package was installed as a copy."""
+def test_a_folder_of_the_same_name_is_not_started(tmp_path, monkeypatch):
+    """A checkout has such a folder, which lacks the kernels if the package was installed as a copy."""
     (tmp_path / "gpugrad").mkdir()
     (tmp_path / "gpugrad" / "__init__.py").write_text("raise ImportError('not this one')")
     monkeypatch.chdir(tmp_path)
     assert len(startup.start(gg.device("cpu", "numpy"), str(tmp_path))) == len(startup.PARTS)
 
 
-def test_a_start_that_fails_says_why(monkeypatch):
+def test_a_failing_start_reports_the_reason(monkeypatch):
     monkeypatch.setattr(startup, "SCRIPT", "raise RuntimeError('no such kernel')")
     with pytest.raises(KernelError, match="no such kernel"):
         startup.measure(CPU, rounds=1, on_row=silent)
@@ -91,7 +91,7 @@ def test_a_start_that_fails_says_why(monkeypatch):
 
 def test_the_parts_of_the_bound_and_the_peak():
     (row,) = memory.measure(CPU, networks=[((16,), 64)], rows=6_500, on_row=silent)
-    assert row["rows"] == 6_464  # whole minibatches
+    assert row["rows"] == 6_464  # full batches
     assert row["data"] == 6_464 * (784 + 4 + 4)
     assert row["parameters"] == 4 * (784 * 16 + 16 + 16 * 10 + 10)
     assert row["activations"] == 4 * 64 * (784 + 2 * (16 + 10) + 16)
@@ -102,7 +102,7 @@ def test_the_parts_of_the_bound_and_the_peak():
 
 @pytest.mark.slow
 def test_training_keeps_no_second_copy_of_the_data_and_less_than_eight_of_the_parameters():
-    """Of what NumPy allocates; what the process has is measured by the command, where other tests do not disturb."""
+    """Measure NumPy's allocations; the command measures the process, where no other tests interfere."""
     small = networks.random_problem((16,), 64, 2)
     memory.train(small, CPU)
     problem = networks.random_problem((1024, 512), 64, 200)
@@ -113,12 +113,12 @@ def test_training_keeps_no_second_copy_of_the_data_and_less_than_eight_of_the_pa
     finally:
         tracemalloc.stop()
     parameters = 4 * problem.parameters
-    assert problem.x.nbytes > parameters  # it would show
+    assert problem.x.nbytes > parameters  # a copy of the data would be visible
     assert 6 * parameters < peak < 8 * parameters + memory.activation_bytes(problem)
 
 
 @pytest.mark.parametrize("measure", [memory.measure, startup.measure, scaling.measure])
-def test_a_device_that_is_not_worth_measuring_is_refused(measure):
+def test_a_device_that_cannot_be_measured_is_refused(measure):
     options = {"budget": Budget()} if measure is scaling.measure else {}
     with pytest.raises(ArgumentError, match="measure cpu or cuda"):
         measure(gg.Device("simulator", "numba"), **options)
@@ -141,7 +141,7 @@ def test_one_command_measures_everything_into_one_record(tmp_path, monkeypatch):
         assert made["sections"][name]["rows"], name
     a_second_start_finds_the_kernels_of_the_first(made["sections"]["startup"]["rows"])
     assert np.isfinite([row["median"] for row in made["sections"]["scaling"]["rows"]]).all()
-    for words in ("The limits of this machine", "slope", "target", "bound"):
+    for words in ("Limits of this machine", "slope", "target", "bound"):
         assert words in result.output
 
 
@@ -151,7 +151,7 @@ def fail_after(sections, path):
         raise KernelError("the next section fails")
 
 
-def test_what_was_measured_before_a_failure_is_kept(tmp_path):
+def test_results_before_a_failure_are_kept(tmp_path):
     one, none = {"startup": {"rows": []}}, tmp_path / "none.json"
     with pytest.raises(KernelError, match="the next section fails"):
         fail_after(one, tmp_path / "one.json")

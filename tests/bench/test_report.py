@@ -1,4 +1,4 @@
-"""gpugrad bench report: the page of a record and its pictures."""
+"""`gpugrad bench report`: the page of a record and its pictures."""
 
 import json
 import re
@@ -127,7 +127,7 @@ def page(drawn):
 
 
 class Outline(HTMLParser):
-    """What is open, the texts of the titles and cells, all attributes."""
+    """A parser that collects open tags, texts of titles and cells, and all attributes."""
 
     def __init__(self, text):
         super().__init__()
@@ -175,11 +175,11 @@ def test_the_page_has_every_section_and_every_row(page):
     for text in ("20.0 µs", "142.5", "273.0 MB", "NO", "yes", "97.70%", "arabica", "0.7312", "numpy 2.4.6", "2.00"):
         assert text in cells
     assert {f"{axis}: the products set it" in page for axis in ("width", "depth", "batch size")} == {True}
-    assert "Not measured here: cuML." in page
+    assert "Not available here: cuML." in page
     assert "Not reached: 784-128-10, batch 64, JAX scan." in page
 
 
-def test_text_of_the_record_is_no_markup(page):
+def test_text_of_the_record_is_not_markup(page):
     assert "PyTorch &lt;fused&gt; &amp; more" in page
     assert "<fused>" not in page
     assert "AMD &lt;EPYC&gt;" in page
@@ -191,7 +191,7 @@ def test_the_page_follows_the_colours_of_the_reader(page, drawn):
     for picture in drawn:
         svg = picture.svg()
         ElementTree.fromstring(svg)
-        assert "<text" in svg  # not outlines: to be searched and read aloud
+        assert "<text" in svg  # text, not outlines, can be searched and read aloud
         for variable in re.findall(r"var\((--\w+)\)", svg):
             assert f"{variable}:" in light
             assert f"{variable}:" in dark
@@ -229,7 +229,7 @@ def test_the_slopes_are_drawn_as_steep_as_they_are(drawn):
 
 
 @pytest.mark.parametrize("section", [*COLUMNS, "coffee"])
-def test_a_section_alone_makes_a_page(section):
+def test_one_section_is_enough_for_a_page(section):
     record = full_record()
     record["sections"] = {section: record["sections"][section]}
     found = pictures.draw(record)
@@ -245,7 +245,7 @@ def test_a_record_without_limits_has_no_roofline():
     assert {picture.name for picture in pictures.draw(record)} == ALL - {"roofline"}
 
 
-def test_a_machine_without_a_library_of_products_has_a_roof_of_memory_alone():
+def test_without_a_product_library_the_roofline_shows_only_memory():
     record = full_record()
     del record["sections"]["kernels"]["ceilings"][1]
     roofline = pictures.draw(record)[0].figure.axes[0]
@@ -259,21 +259,20 @@ def test_a_quick_run_is_marked():
     assert "A quick run" not in report.page(full_record(), [])
 
 
-def test_what_a_record_says():
-    told = summary(full_record())
-    assert told == [
-        "2 of 3 kernels reach 70% of what limits them or more, each at its largest size.",
-        "torch takes 2.00 times as long as gpugrad, in the geometric mean over 3 kernels; "
-        "gpugrad is faster in 3 of them.",
-        "784-128-10, batch 64: a training step takes gpugrad 150 µs; "
+def test_the_summary_of_a_record():
+    sentences = summary(full_record())
+    assert sentences == [
+        "2 of 3 kernels reach at least 70% of their limit, each at its largest size.",
+        "torch takes 2.00 times as long as gpugrad (geometric mean over 3 kernels); gpugrad is faster in 3 of them.",
+        "784-128-10, batch 64: gpugrad takes 150 µs per training step; "
         "the fastest peer, JAX scan, takes 300 µs, 2.00 times as long.",
-        "With the cache of kernels warm, the first training step is done 1.25 s after the start of the process.",
-        "Training 784-128-10, batch 64 needs 273 MB at its peak, the bound is 231 MB.",
+        "With a warm kernel cache, the first training step ends 1.25 s after the start of the process.",
+        "Training 784-128-10, batch 64 has a peak of 273 MB; the bound is 231 MB.",
     ]
     assert summary({"sections": {}}) == []
 
 
-def test_the_largest_row_stands_for_a_kernel():
+def test_the_largest_row_represents_a_kernel():
     rows = full_record()["sections"]["kernels"]["rows"]
     cold = dict(rows[3], cache="cold")
     found = {(row["kernel"], row["by"]): row for row in largest([*rows, cold, rows[3]])}
@@ -308,7 +307,7 @@ def test_rows_that_lack_columns_are_an_error(tmp_path):
     assert not (tmp_path / "record.html").exists()
 
 
-def test_without_matplotlib_it_says_how_to_get_it(tmp_path, monkeypatch):
+def test_without_matplotlib_the_message_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = invoked(tmp_path, full_record())
     assert isinstance(result.exception, GpugradError)

@@ -1,4 +1,4 @@
-"""gpugrad bench training: engines train the same network on the same rows, and what does not is found."""
+"""`gpugrad bench training`: engines train the same network on the same rows, and one that does not is found."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ class Lazy:
 
 
 class _Pool:
-    """Engines in this process, as `workers` gives them in processes of their own."""
+    """Engines in this process, with the interface of `workers`."""
 
     def __init__(self, entries, problem, device):
         self.made = []
@@ -98,7 +98,7 @@ def test_engines_take_turns_and_their_rows_are_medians(problem, monkeypatch):
     class Clock(Lazy):
         def train(self, epoch):
             turns.append((epoch, self.name))
-            slow = {OWN: (2, 1, 10, 10), "a": (2, 1, 10, 1), "c": (2, 1, 10, 10)}  # the machine, in some rounds
+            slow = {OWN: (2, 1, 10, 10), "a": (2, 1, 10, 1), "c": (2, 1, 10, 10)}  # slow rounds of the machine
             return {"a": 2.0, OWN: 1.0, "c": 4.0}[self.name] * slow[self.name][epoch]
 
     monkeypatch.setattr(training, "workers", _Pool)
@@ -114,7 +114,7 @@ def test_engines_take_turns_and_their_rows_are_medians(problem, monkeypatch):
     assert [row["runs"] for row in rows] == [3, 3, 3]
 
 
-def test_workers_train_in_processes_of_their_own_and_tell_what_fails(problem, monkeypatch):
+def test_workers_train_in_their_own_processes_and_report_failures(problem, monkeypatch):
     monkeypatch.setattr(workers, "PAUSE", 0)
     with workers.workers([OURS], problem, "cpu") as (worker,):
         assert worker.train(0) > 0
@@ -163,7 +163,7 @@ def test_the_time_to_an_accuracy_ends_at_it(problem, monkeypatch):
     assert (row["epochs"], row["seconds"], row["reached"]) == (4, None, False)
 
 
-def test_drawn_data_stands_in_where_mnist_is_absent(monkeypatch, tmp_path):
+def test_drawn_data_replaces_missing_mnist(monkeypatch, tmp_path):
     monkeypatch.delenv("GPUGRAD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (problem,) = networks.problems(networks.NETWORKS[:1])

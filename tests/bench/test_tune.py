@@ -1,6 +1,6 @@
-"""gpugrad bench tune: what is measured and chosen, what a later process makes of it, and what it refuses.
+"""`gpugrad bench tune`: measuring, choosing, using the choices in a later process, and errors.
 
-The variants run in the emulator; a clock of the test's own says how long they take.
+The variants run in the emulator; the test's own clock sets their times.
 """
 
 import json
@@ -41,7 +41,7 @@ TUNED = {FORWARD: (32, 1), BACKWARD_W: (32, 1), BACKWARD_X: (32, 1)}
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """A cache of this test's own; what its devices read is forgotten after it."""
+    """Use a separate cache, and forget what devices read from it after the test."""
     monkeypatch.setattr(tuning, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(variants, "_choices", {})
     monkeypatch.delenv("GPUGRAD_TUNING", raising=False)
@@ -49,7 +49,7 @@ def folder(monkeypatch, tmp_path):
 
 
 def new_device():
-    """An emulator as a new process has it."""
+    """Return an emulator device as in a new process."""
     obstacle = unavailable("emulator", "cupy")
     if obstacle:
         pytest.skip(obstacle)
@@ -58,7 +58,7 @@ def new_device():
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Three GPUs, two of one name. Their arrays are NumPy's, so that the emulator runs their kernels."""
+    """Three GPUs, two with the same name; their arrays are NumPy's, so the emulator runs their kernels."""
     names = [b"NVIDIA H100", b"NVIDIA H100", b"NVIDIA H200"]
     runtime = SimpleNamespace(getDeviceProperties=lambda index: {"name": names[index]})
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
@@ -69,7 +69,7 @@ def gpus(monkeypatch):
 
 
 def clock(seconds, spread=0.0):
-    """Variants take `seconds[tile, splits]` ± spread, and 1 s if they are not in there."""
+    """Return a clock on which variants take `seconds[tile, splits]` ± spread, by default 1 s."""
 
     def time(device, call):
         median = seconds.get(variants.forced(), 1.0)
@@ -84,7 +84,7 @@ def measured(product, time, device=None):
 
 
 def gradients(device):
-    """The gradients of a network of SIZES, and the (tile, splits) of its products as they were launched."""
+    """Return the gradients of a network of SIZES, and the (tile, splits) of its launched products."""
     model = nn.MLP(SIZES[0], SIZES[1:-1], SIZES[-1], seed=0).to(device)
     x = np.random.default_rng(0).normal(size=(BATCH, SIZES[0])).astype(np.float32)
     with cuda.launches() as seen:
@@ -98,7 +98,7 @@ def gradients(device):
 
 
 def places(choices):
-    """What `gradients` sees of products with these variants."""
+    """Return the (tile, splits) that `gradients` should see with these variants."""
     return {
         (product.kernel, -(-product.m // tile) * -(-product.n // tile)): (tile, splits)
         for product, (tile, splits) in choices.items()
@@ -140,7 +140,7 @@ def test_the_fastest_by_the_clock_is_chosen(product):
 
 
 @pytest.mark.parametrize("time", [clock({(32, 1): 0.98}), clock({(32, 1): 0.9}, spread=0.1), clock({})])
-def test_the_rule_s_variant_stays_where_none_is_faster_by_more_than_noise(time):
+def test_the_default_is_kept_unless_another_is_faster_by_more_than_noise(time):
     row = measured(BACKWARD_W, time)
     assert row.chosen == row.rule
     assert row.chosen[:2] == (64, 2)
@@ -178,10 +178,10 @@ def test_devices_without_variants_are_refused(kind, toolchain):
     assert device.choices == {}
 
 
-# ---- what is kept ----
+# ---- stored choices ----
 
 
-def test_what_is_kept_is_used_by_a_new_process_and_not_by_a_running_one():
+def test_a_new_process_uses_stored_choices_and_a_running_one_does_not():
     running = new_device()
     expected, before = gradients(running)
     assert before.items() >= places(RULE).items()
@@ -194,7 +194,7 @@ def test_what_is_kept_is_used_by_a_new_process_and_not_by_a_running_one():
         np.testing.assert_allclose(one, rule, rtol=1e-4, atol=1e-4 * np.abs(right).max())
 
 
-def test_two_processes_have_the_same_bits_until_it_is_tuned_again():
+def test_two_processes_agree_bit_for_bit_until_it_is_tuned_again():
     first = new_device()
     tuning.keep(first, TUNED)
     bits, launched = gradients(first)
@@ -205,7 +205,7 @@ def test_two_processes_have_the_same_bits_until_it_is_tuned_again():
     assert first.choices == TUNED
     assert new_device().choices == {**TUNED, BACKWARD_W: (64, 2)}
     changed = gradients(new_device())[0]
-    assert changed[0].tobytes() != bits[0].tobytes()  # the parts of its sum are others
+    assert changed[0].tobytes() != bits[0].tobytes()  # its sum has other parts
 
 
 def test_a_recorded_step_keeps_its_variants():
@@ -226,23 +226,23 @@ def test_a_recorded_step_keeps_its_variants():
     assert grids == [[(15, 1, 1)]] * 2
 
 
-def test_a_measurement_tells_that_variants_are_tuned():
+def test_a_benchmark_reports_tuned_variants():
     device = new_device()
     assert "tuned_variants" not in machine.describe(device)
     assert "tuned" not in options._described(device)
     tuning.keep(device, TUNED)
     assert machine.describe(new_device())["tuned_variants"] == 3
-    assert options._described(new_device()).endswith("; 3 tuned variants are in use")
+    assert options._described(new_device()).endswith("; 3 tuned variants in use")
 
 
-def test_a_block_of_one_variant_comes_before_what_is_kept():
+def test_a_block_of_one_variant_overrides_stored_choices():
     tuning.keep(new_device(), TUNED)
     with variants.variant(splits=2):
         launched = gradients(new_device())[1]
     assert launched.items() >= places({FORWARD: (64, 2), BACKWARD_W: (64, 2)}).items()
 
 
-def test_a_device_reads_the_choices_of_its_own_gpu_version_and_kernels_alone(monkeypatch, gpus):
+def test_a_device_reads_only_the_choices_of_its_gpu_version_and_kernels(monkeypatch, gpus):
     gpu, same, other = gpus
     tuning.keep(gpu, TUNED)
     assert same.choices == TUNED
@@ -256,12 +256,12 @@ def test_a_device_reads_the_choices_of_its_own_gpu_version_and_kernels_alone(mon
     assert tuning.load(gpu) == TUNED
 
 
-def test_a_launch_asks_for_the_choices_of_the_gpu_of_its_arrays(gpus):
+def test_a_launch_uses_the_choices_of_the_gpu_of_its_arrays(gpus):
     tuning.keep(gpus[0], TUNED)
     tuning.keep(gpus[2], RULE)
     assert all(device.kernels for device in (gpus[2], gpus[0], new_device()))
     found = [variants.tuned_choice(FORWARD, SimpleNamespace(device=SimpleNamespace(id=i)), None) for i in range(3)]
-    assert found == [TUNED[FORWARD], None, RULE[FORWARD]]  # the second one has loaded nothing
+    assert found == [TUNED[FORWARD], None, RULE[FORWARD]]  # the second one loaded nothing
     assert variants.tuned_choice(FORWARD, np.empty(1), None) is None
 
 
@@ -278,7 +278,7 @@ def test_tuning_can_be_turned_off_and_forgotten(monkeypatch):
 
 
 def broken(**entry):
-    """What the emulator keeps, with one entry changed."""
+    """Return the emulator's stored choices with one entry changed."""
 
     def content(device):
         tuning.keep(device, {FORWARD: (32, 1)})
@@ -307,7 +307,7 @@ def test_a_broken_or_foreign_file_is_ignored_with_one_warning(content):
     words = f"{re.escape(str(path))} is ignored .*: tune again, or delete it with gpugrad bench tune --forget"
     with pytest.warns(UserWarning, match=words):
         assert device.choices == {}
-    assert device.workspace(0, np.float32) is None  # any second warning would be an error
+    assert device.workspace(0, np.float32) is None  # a second warning would be an error
     assert device.kernels
     tuning.keep(device, TUNED)
     assert new_device().choices == TUNED
@@ -319,11 +319,11 @@ size = st.one_of(st.integers(1, 300), st.integers(1, 3000))
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(kernel="dense_forward", sizes=(500, 600, 1500))  # variants of more parts than the rule's
+@example(kernel="dense_forward", sizes=(500, 600, 1500))  # variants with more parts than the default
 @example(kernel="dense_backward_w", sizes=(500, 600, 1500))
 @given(kernel=st.sampled_from([*dict.fromkeys(p.kernel for p in RULE), "matmul"]), sizes=st.tuples(size, size, size))
-def test_partial_sums_never_pass_the_workspace(kernel, sizes):
-    """Every candidate has room in the workspace of a device that chose it; in the rule's it gives way to the rule."""
+def test_partial_sums_never_exceed_the_workspace(kernel, sizes):
+    """Every candidate fits the workspace of a device that chose it; in a default workspace the default is used."""
     m, n, k = sizes
     product = Product(kernel, "float32", m, n, k, 3 if kernel == "matmul" else 1)
     found = variants.candidates(product)
@@ -345,7 +345,7 @@ def test_partial_sums_never_pass_the_workspace(kernel, sizes):
 
 
 def calls(product):
-    """The least workspace, how many numbers come out, and what tells the variant of a launch; nothing is computed."""
+    """Return the minimum workspace, the number of outputs, and a launch's variant, without computing anything."""
     kernel, _, m, n, k, entries = product
 
     def array(*shape):
@@ -374,7 +374,7 @@ def calls(product):
     return least, sum(output.size for output in outputs if output is not None), launch
 
 
-def test_a_choice_of_more_parts_than_the_rule_s_is_right():
+def test_a_choice_with_more_parts_than_the_default_is_right():
     """The emulator finds a write past the workspace."""
     product = Product("dense_forward", "float32", 32, 2048, 256)
     assert variants.choose_variant(32, 2048, 256)[:2] == (32, 2)
@@ -397,12 +397,12 @@ def run(*arguments):
     return CliRunner().invoke(app, ["bench", "tune", *map(str, arguments)])
 
 
-def test_the_command_in_the_emulator_shows_every_product_and_keeps_no_choice(tmp_path):
+def test_the_command_in_the_emulator_shows_every_product_and_stores_no_choice(tmp_path):
     new_device()
     path = tmp_path / "record.json"
     result = run("--device", "emulator", *SMALL, "--json", path)
     assert result.exit_code == 0, result.output
-    assert "times in the emulator mean nothing: no choice is kept" in result.output
+    assert "times in the emulator mean nothing: no choice is stored" in result.output
     rows = record.read(path)["sections"]["tune"]["rows"]
     assert [(row["kernel"], row["m"], row["n"], row["k"]) for row in rows] == [
         ("dense_forward", 6, 4, 5),
@@ -418,7 +418,7 @@ def test_the_command_in_the_emulator_shows_every_product_and_keeps_no_choice(tmp
     assert not tuning.path(gg.device("emulator")).exists()
 
 
-def test_the_command_keeps_what_it_chose_unless_it_is_quick(monkeypatch, gpus):
+def test_the_command_stores_its_choices_unless_it_is_quick(monkeypatch, gpus):
     new_device()
     gpu, _, _ = gpus
     monkeypatch.setattr(devices, "device", lambda *_: gpu)
@@ -426,11 +426,11 @@ def test_the_command_keeps_what_it_chose_unless_it_is_quick(monkeypatch, gpus):
     monkeypatch.setattr(tune, "clock", lambda budget: clock({(32, 1): 0.5}))
     model = ("--inputs", 40, "--hidden", 0, "--outputs", 36, "--batch-size", 130)
     result = run(*model, "--quick")
-    assert "times of a quick run mean nothing: no choice is kept" in result.output
+    assert "times of a quick run mean nothing: no choice is stored" in result.output
     assert tuning.load(gpu) == {}
     result = run(*model)
     assert result.exit_code == 0, result.output
-    assert f"kept in {tuning.path(gpu)}, for processes that start from now on" in result.output
+    assert f"stored in {tuning.path(gpu)} for processes that start from now on" in result.output
     assert " ".join(result.output.split()).count("tile 64, 1 split 1.00 s tile 32, 1 split 500 ms 2.00×") == 1
     assert tuning.load(gpu) == {
         Product("dense_forward", "float32", 130, 36, 40): (32, 1),
@@ -442,9 +442,9 @@ def test_the_command_forgets():
     device = new_device()
     tuning.keep(device, TUNED)
     result = run("--device", "emulator", "--forget")
-    assert (result.exit_code, result.output) == (0, f"{tuning.path(device)} is deleted\n")
+    assert (result.exit_code, result.output) == (0, f"deleted {tuning.path(device)}\n")
     assert not tuning.path(device).exists()
-    assert "is not there: nothing to forget" in run("--device", "emulator", "--forget").output
+    assert "nothing to delete: " in run("--device", "emulator", "--forget").output
 
 
 @pytest.mark.parametrize(
@@ -471,4 +471,4 @@ def test_info_says_how_many_variants_are_in_use(monkeypatch, capsys, gpus):
     report = info.collect()
     assert {(e["device"], e["toolchain"]) for e in report["devices"] if e["tuned"]} == {("cuda", "cupy")}
     info.show(report)
-    assert "cuda (cupy): 3 tuned variants are in use" in capsys.readouterr().out
+    assert "cuda (cupy): 3 tuned variants in use" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The command as a person uses it: what it prints, what it leaves, what it refuses."""
+"""The command as a user runs it: output, files and errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TABLE = [
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    """Run the command in this process: (exit code, standard output, standard error)."""
+    """Return a function that runs the command in this process: (exit code, standard output, standard error)."""
     monkeypatch.setenv("GPUGRAD_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -75,7 +75,7 @@ def test_train_digits_prints_a_good_accuracy(run):
     assert "device  cpu" in err
 
 
-def test_out_holds_model_history_and_pictures(run, tmp_path):
+def test_out_contains_model_history_and_pictures(run, tmp_path):
     out = tmp_path / "run"
     code, text, _ = run("train", "digits", *QUICK, "--out", out)
     assert code == 0
@@ -101,8 +101,8 @@ def test_evaluate_repeats_the_test_of_the_training(run, tmp_path):
     assert "precision" in err
 
 
-def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
-    """That it ends in the same bits after a kill is shown in test_kill.py."""
+def test_resume_uses_the_settings_of_the_checkpoint(run, tmp_path):
+    """test_kill.py verifies that a killed and resumed run is bit-for-bit identical."""
     folder = tmp_path / "run"
     _, out, _ = run("train", "digits", *QUICK, "--dropout", 0.2, "--schedule", "cosine", "--out", folder, "--json")
     first = last_json(out)
@@ -115,15 +115,15 @@ def test_resume_takes_the_settings_of_the_checkpoint(run, tmp_path):
     code, _, err = run("train", "digits", "--resume", "--batch-size", 32, "--out", folder)
     assert code == 1
     assert "--batch-size cannot change" in err
-    assert f"the one in {folder} has 64" in err
+    assert f"the run in {folder} has 64" in err
     code, _, err = run("train", "digits", "--resume", "--batch-size", 64, "--hidden", 8, "--out", folder)
     assert (code, "has 16: leave it out" in err) == (1, True)
     code, _, err = run("train", "digits.csv", "--resume", "--out", folder)
-    assert (code, "is one on digits, not on digits.csv" in err) == (1, True)
+    assert (code, "is on digits, not on digits.csv" in err) == (1, True)
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, start, tmp_path):
+def test_after_an_interrupt_there_is_a_model_and_the_run_can_continue(run, start, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "gpugrad", "train", "digits", "--device", "cpu", "--hidden", "16", "--json"]
     process = start(*command, "--epochs", "100000", "--out", str(folder))
@@ -137,14 +137,14 @@ def test_an_interrupt_leaves_a_model_and_a_training_to_go_on_with(run, start, tm
     assert "Traceback" not in err
     result = last_json(out)
     assert result["stopped"].startswith("interrupted in epoch")
-    assert f"stopped {result['stopped']}; --resume goes on" in err
+    assert f"\n{result['stopped']}; continue with --resume\n" in err
     code, out, _ = run("evaluate", folder, "digits", "--json")
     assert last_json(out)["accuracy"] == result["test_accuracy"]
     code, out, _ = run("train", "digits", "--resume", "--out", folder, "--epochs", result["epochs"] + 1, "--json")
     assert (code, last_json(out)["epochs"]) == (0, result["epochs"] + 1)
 
 
-def test_evaluate_tests_on_the_rows_that_training_left_out(run, tmp_path):
+def test_evaluate_uses_the_held_out_rows(run, tmp_path):
     _, out, _ = run("train", "digits", *QUICK, "--seed", 7, "--out", tmp_path / "run", "--json")
     trained = last_json(out)
     _, out, _ = run("evaluate", tmp_path / "run", "digits", "--json")
@@ -160,7 +160,7 @@ def test_a_second_training_leaves_no_picture_of_the_first(run, table, tmp_path):
     run("train", table, "--target", "kind", *quick)
     assert (out / "confusion.png").exists()
     code, text, _ = run("train", table, "--target", "weight", *quick)
-    assert (code, "number to predict" in text) == (0, True)
+    assert (code, ", regression\n" in text, " after 1 epoch in " in text) == (0, True, True)
     assert not (out / "confusion.png").exists()
 
 
@@ -213,7 +213,7 @@ def test_regression_predicts_in_the_target_s_units(run, tmp_path):
     assert again["rmse"] == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
 
 
-def test_json_of_a_score_that_is_no_number(run, tmp_path):
+def test_json_of_a_score_that_is_not_a_number(run, tmp_path):
     path = tmp_path / "numbers.csv"
     path.write_text("a,y\n" + "".join(f"{i},{i / 7}\n" for i in range(50)))
     run("train", path, "--target", "y", *QUICK, "--batch-size", 8, "--out", tmp_path / "run")
@@ -238,10 +238,18 @@ def test_help_and_version(run):
     assert (code, out) == (0, f"gpugrad {gpugrad.__version__}\n")
     code, out, _ = run()
     assert code == 0
+    listed = [
+        line.split()[1]
+        for line in out.partition("Commands")[2].splitlines()
+        if line.startswith("│ ") and line[2] != " "
+    ]
+    assert listed[0] == "train"
+    assert run("bench")[::2] == (0, "")
+    assert "Usage: gpugrad bench" in run("bench")[1]
     for command in ("train", "evaluate", "predict", "info"):
         assert command in out
         code, text, _ = run(command, "--help")
-        assert code == 0
+        assert (code, f"Example: gpugrad {command}" in text or command == "info") == (0, True)
         assert max(map(len, text.splitlines())) <= 80
 
 
@@ -264,7 +272,7 @@ def test_options_that_cannot_be_read_are_one_sentence(run, arguments, words):
     assert len(err.splitlines()) == 1
 
 
-def test_info_names_what_is_missing_and_the_remedy(run):
+def test_info_lists_missing_packages_and_the_remedy(run):
     code, out, _ = run("info", "--json")
     report = last_json(out)
     assert code == 0

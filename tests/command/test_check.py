@@ -1,4 +1,4 @@
-"""gpugrad check: one kernel or all, of the folder that it names."""
+"""`gpugrad check`: one kernel or all, and the folder that it prints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -15,8 +16,9 @@ from typer.testing import CliRunner
 from gpugrad import kernels
 from gpugrad.command.app import app
 from gpugrad.command.check import show
-from gpugrad.engine.check import Finding, available_devices
-from gpugrad.errors import ArgumentError
+from gpugrad.engine.check import Finding, available_devices, check_kernel, chosen
+from gpugrad.engine.device import device
+from gpugrad.errors import ArgumentError, KernelError
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +46,7 @@ def test_an_unknown_name_suggests_one():
         check("adm")
 
 
-def test_a_folder_that_is_no_operation_yet(tmp_path, monkeypatch):
+def test_a_folder_that_is_not_an_operation_yet(tmp_path, monkeypatch):
     (tmp_path / "softplus").mkdir()
     (tmp_path / "softplus" / "__init__.py").touch()
     monkeypatch.setattr(kernels, "FOLDER", tmp_path)
@@ -58,7 +60,7 @@ def test_a_folder_without_a_contract(monkeypatch):
         check("sgd")
 
 
-def test_nothing_to_check_is_no_success():
+def test_nothing_to_check_is_an_error():
     with pytest.raises(ArgumentError, match="there is no name in ',', expected one or more"):
         check("--only", ",")
     with pytest.raises(ArgumentError, match="unknown kernel or operation ''"):
@@ -67,7 +69,7 @@ def test_nothing_to_check_is_no_success():
         available_devices(toolchain="numpyy")
 
 
-def test_it_names_the_folder():
+def test_the_folder_is_printed():
     report = json.loads(check("adam", "--json").output.splitlines()[-1])
     assert report["folder"] == str(kernels.FOLDER)
     assert f"each kernel in {kernels.FOLDER}" in check("adam").output
@@ -80,7 +82,31 @@ def test_an_operation_without_compiled_loops_is_not_called_right(capsys):
     ]
     show(findings)
     verdicts = [line.split("0", 1)[1].strip() for line in capsys.readouterr().out.splitlines() if "softplus" in line]
-    assert verdicts == ["by the reference", "right", "right"]
+    assert verdicts == ["ran the reference", "right", "right"]
+
+
+def test_a_kernel_that_fails_counts_its_examples_and_has_no_error_of_zero(monkeypatch):
+    def refuse(*arrays, **scalars):
+        raise KernelError("sgd_step reads element 4 of p, which has 4")
+
+    target = device("cpu", "numpy")
+    monkeypatch.setattr(target, "kernels", SimpleNamespace(sgd_step=refuse))
+    ((operation, contract),) = chosen(["sgd_step"])
+    finding = check_kernel(target, operation, contract)
+    assert (finding.passed, finding.error) == (False, float("inf"))
+    assert finding.examples == len(finding.problems) == len(list(contract.draw_examples()))
+
+
+def test_the_same_problem_of_several_examples_is_printed_once(capsys):
+    problems = ["one row: g++ cannot compile f: error", "one column: p is wrong", "ragged: g++ cannot compile f: error"]
+    show([Finding("sgd", "sgd_step", "cpu", "numpy", examples=3, problems=problems)])
+    lines = [line.partition("numpy): ")[2] for line in capsys.readouterr().out.splitlines() if "numpy)" in line]
+    assert lines == ["one row: g++ cannot compile f: error (and in 1 more example)", "one column: p is wrong"]
+
+
+def test_counts_are_singular_and_plural(capsys):
+    show([Finding("sgd", "sgd_step", "cpu", "numpy", examples=2)])
+    assert "1 kernel, 1 toolchain, 1 check, 2 examples: 0 failed" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -90,12 +116,12 @@ def test_one_operation_is_compiled(tmp_path):
     assert "CUDA C++: 2 kernels × 7 architectures, 0 failed" in result.output
 
 
-# ---- a checkout, in which gpugrad may be installed from somewhere else ----
+# ---- a checkout, with gpugrad installed from elsewhere ----
 
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout, and a copy of the package as `pip install .` leaves it."""
+    """Create a checkout and an installed copy of the package; return the checkout."""
     for name in ("gpugrad", "kernels"):
         shutil.copytree(ROOT / name, tmp_path / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__"))
     installed = tmp_path / "site" / "gpugrad"
@@ -127,12 +153,12 @@ def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
 
 
 @pytest.mark.slow
-def test_the_installed_command_says_that_it_is_not_of_this_checkout(checkout):
+def test_the_installed_command_warns_in_another_checkout(checkout):
     program = "import sys; sys.argv[:] = ['gpugrad', 'check', 'sgd', '--device', 'cpu']\n"
     program += "from gpugrad.command.app import main; main()"
-    done = run(checkout, "-P", "-c", program)  # the script of an installation does not look into the current folder
+    done = run(checkout, "-P", "-c", program)  # an installed script does not search the current folder
     assert done.returncode == 0, done.stderr
     assert f"each kernel in {checkout.parent / 'site' / 'gpugrad' / 'kernels'}" in done.stdout
     assert done.stderr == (
-        f"gpugrad: runs from {checkout.parent / 'site' / 'gpugrad'}, not from this checkout: use python -m gpugrad\n"
+        f"gpugrad: running from {checkout.parent / 'site' / 'gpugrad'}, not from this checkout: use python -m gpugrad\n"
     )

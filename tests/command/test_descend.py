@@ -1,4 +1,4 @@
-"""`gpugrad descend` as a person uses it."""
+"""`gpugrad descend` as a user runs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gpugrad.training import plots
 
 @pytest.fixture
 def run(capsys, monkeypatch):
-    """Run the command in this process: (exit code, standard output, standard error)."""
+    """Return a function that runs the command in this process: (exit code, standard output, standard error)."""
     monkeypatch.setenv("COLUMNS", "80")
 
     def call(*arguments):
@@ -29,7 +29,7 @@ def run(capsys, monkeypatch):
     return call
 
 
-def test_it_says_what_became_of_each_and_why(run):
+def test_it_reports_how_each_optimizer_ended_and_why(run):
     code, out, _ = run("saddle", "--optimizer", "sgd,adam:0.2", "--start", "-1,0", "--start", "-1,0.1", "--steps", 150)
     assert code == 0
     lines = out.splitlines()
@@ -44,13 +44,13 @@ def test_json_is_one_object(run):
     code, out, err = run("ravine", "--optimizer", "momentum", "--momentum", 0.5, "--lr", "0.01,0.045", "--json")
     assert (code, err) == (0, "")
     (line,) = out.strip().splitlines()
-    told = json.loads(line)
-    assert told["surface"] == "ravine"
-    assert [path["lr"] for path in told["paths"]] == [0.01, 0.045]
-    assert [path["momentum"] for path in told["paths"]] == [0.5, 0.5]
-    assert told["paths"][1]["verdict"] == "converged"
-    assert told["paths"][1]["eigenvalues"] == pytest.approx([1, 40], rel=1e-6)
-    assert told["written"] is None
+    result = json.loads(line)
+    assert result["surface"] == "ravine"
+    assert [path["lr"] for path in result["paths"]] == [0.01, 0.045]
+    assert [path["momentum"] for path in result["paths"]] == [0.5, 0.5]
+    assert result["paths"][1]["verdict"] == "converged"
+    assert result["paths"][1]["eigenvalues"] == pytest.approx([1, 40], rel=1e-6)
+    assert result["written"] is None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_out_is_written(run, tmp_path, name, start, options):
     file = tmp_path / "pictures" / name
     code, out, _ = run("double well", "--optimizer", "sgd,adam", "--steps", 12, "--out", file, *options)
     assert code == 0
-    assert f"written {file}" in out.replace("\n", "")
+    assert f"wrote {file}" in out.replace("\n", "")
     assert file.read_bytes().startswith(start)
 
 
@@ -94,7 +94,7 @@ def test_noise_and_seed_are_passed_on(run):
         (("beale", "--optimizer", "adm"), "unknown optimizer 'adm': did you mean 'adam'?"),
         (("beale", "--optimizer", ","), "--optimizer names none"),
         (("beale", "--picture", "path"), "unknown picture 'path': did you mean 'paths'?"),
-        (("beale", "--out", "race.avi"), "expected a name that ends in .png, .gif or .html"),
+        (("beale", "--out", "race.avi"), "expected a file name ending in .png, .gif or .html"),
         (("beale", "--steps", "0"), "max_steps is 0"),
     ],
 )
@@ -106,7 +106,7 @@ def test_bad_input_is_one_sentence(run, arguments, message):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_without_matplotlib_it_says_so_before_the_descent(run, monkeypatch, tmp_path):
+def test_without_matplotlib_the_command_fails_before_the_descent(run, monkeypatch, tmp_path):
     def refuse(name, *rest, **named):
         if name.startswith("matplotlib"):
             raise ImportError(name)

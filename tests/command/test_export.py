@@ -1,4 +1,4 @@
-"""`gpugrad export`: from the folder of a training to a file that is served."""
+"""`gpugrad export`: from the folder of a run to a file for deployment."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
-    train.run(Settings("digits", hidden=(16,), epochs=2, device="cpu"), out=folder, say=lambda *_: None)
+    train.run(Settings("digits", hidden=(16,), epochs=2, device="cpu"), out=folder, log=lambda *_: None)
     return folder
 
 
@@ -26,14 +26,14 @@ def test_the_whole_model(given, trained, tmp_path, capsys, serve):
     out = tmp_path / "digits.onnx"
     command(trained if given == "folder" else trained / "model.safetensors", out)
     assert capsys.readouterr().out.splitlines() == [
-        f"written {out}",
+        f"wrote {out}",
         "inputs  X float32 (rows, 64)",
         "outputs label text (rows), probabilities float32 (rows, 10)",
     ]
     digits = gg.data.load("digits")
     served = serve(onnx.load(out), X=digits.x_test.astype(np.float32))
     accuracy = np.mean(served["label"] == np.array(digits.classes)[digits.y_test])
-    tested = evaluate.run(trained, "digits", device="cpu", say=lambda *_: None)
+    tested = evaluate.run(trained, "digits", device="cpu", log=lambda *_: None)
     assert accuracy == pytest.approx(tested["accuracy"])
 
 

@@ -1,4 +1,4 @@
-"""Kernels written in a test, and what runs them in the emulator."""
+"""Fixtures for kernels written in a test."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def a_machine_with_a_compiler():
 
 @pytest.fixture
 def kernel(tmp_path):
-    """Make a Source of a kernel's text; the test launches it."""
+    """Return a function that makes a Source from a kernel's text."""
 
     def make(text, name="test.cu"):
         (tmp_path / name).write_text(f'#include "gpugrad.cuh"\n{text}')

@@ -1,4 +1,4 @@
-"""What the emulator offers to device code: each feature by a small kernel, against NumPy."""
+"""Each feature of the emulator in a small kernel, compared with NumPy."""
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ def test_lanes_of_a_warp_together(kernel, expression):
             const int lane = threadIdx.x % 32, v = lane;
             out[threadIdx.x] = {expression};
         }}""")
-    out = run(source, "lanes", np.empty(64, np.int32), block=64)  # the second warp as the first
+    out = run(source, "lanes", np.empty(64, np.int32), block=64)  # two identical warps
     np.testing.assert_array_equal(
         out.view(np.uint32), np.tile(SHUFFLES[expression], 2).astype(np.int64).astype(np.uint32)
     )
@@ -151,9 +151,9 @@ def test_shared_memory_of_both_kinds(kernel):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_shared_memory_begins_each_block_as_poison(kernel, monkeypatch, threads):
-    """NaN in every word of both kinds: not what another block left, nor zeros that hide a word no one wrote.
+    """Every word of both kinds is NaN, neither left over from another block nor zero, which would hide a missing write.
 
-    Five blocks on two host threads: one of these runs three or more. The second launch finds what the first one left.
+    With five blocks on two host threads, one thread runs at least three. The second launch could see the first one's.
     """
     source = kernel("""
         __global__ void dirty(float* out) {
@@ -217,7 +217,7 @@ def test_asynchronous_copies_arrive_at_their_wait(kernel):
 
 
 @pytest.mark.parametrize("forgotten", ["copy_async_wait<0>();", "copy_async_commit(); copy_async_wait<1>();", ""])
-def test_asynchronous_copies_that_are_not_waited_for_never_arrive(kernel, forgotten):
+def test_asynchronous_copies_without_a_wait_never_arrive(kernel, forgotten):
     source = kernel(ASYNC.format(forgotten))
     out = np.zeros(128, np.float32)
     source.launch("copied", 1, 32, np.arange(128, dtype=np.float32), out)
@@ -271,35 +271,35 @@ def test_rounding_to_tf32_and_bfloat16(kernel):
 FAULTS = {
     "reads past the end": (
         "__global__ void f(const float* x, float* y) { y[threadIdx.x] = x[threadIdx.x + 16]; }",
-        r"f of test\.cu: reads \d+ bytes past the end of argument 'const float\* x' \(block \d, 0, 0, thread \d+, 0",
+        r"f of test\.cu: reads element (3[2-9]|4\d) of x, which has 32 elements \(block \d, 0, 0, thread \d+, 0",
     ),
     "reads far before the start": (
         "__global__ void f(const float* x, float* y) { const int i = threadIdx.x; y[i] = x[i - 1200]; }",
-        r"reads \d+ bytes before argument 'const float\* x'",
+        r"reads element -1\d\d\d of x, before its first element \(block",
     ),
     "writes past the end": (
         "__global__ void f(const float* x, float* y) { y[threadIdx.x + 1] = x[threadIdx.x]; }",
-        r"writes to 0 bytes past the end of argument 'float\* y' .*thread 31, 0, 0",
+        r"writes element 32 of y, which has 32 elements .*thread 31, 0, 0",
     ),
     "writes just before the start": (
         "__global__ void f(const float* x, float* y) { y[threadIdx.x] = x[threadIdx.x]; if (!threadIdx.x) y[-1] = 0; }",
-        r"wrote -4 bytes from the start of argument 'float\* y', outside of it",
+        r"wrote element -1 of y, before its first element$",
     ),
     "writes to an input": (
         "__global__ void f(const float* x, float* y) { const_cast<float*>(x)[threadIdx.x] = 1; }",
-        r"writes to byte \d+ of argument 'const float\* x', which the kernel declares const",
+        r"writes element \d+ of x, which the kernel declares const",
     ),
     "a null pointer": (
         "__global__ void f(const float* x, float* y) { float* p = nullptr; if (y) p[threadIdx.x] = 1; }",
-        "writes to a null pointer|undefined behaviour",
+        "writes memory through a null pointer|undefined behaviour",
     ),
     "past the end of shared memory": (
         "__global__ void f(const float* x, float* y) { __shared__ float s[8]; float* p = s; p[threadIdx.x] = 1; }",
-        r"writes to outside of a __shared__ array",
+        r"writes memory outside a __shared__ array",
     ),
-    "an index outside of a shared array": (
+    "an index out of the bounds of a shared array": (
         "__global__ void f(const float* x, float* y) { __shared__ float s[8]; s[threadIdx.x] = 1; }",
-        "undefined behaviour: .*an index outside of an array",
+        "undefined behaviour: .*an index out of the bounds of an array",
     ),
     "a misaligned vector": (
         "__global__ void f(const float* x, float* y) { y[0] = reinterpret_cast<const float4*>(x + 1)->x; }",
@@ -315,19 +315,19 @@ FAULTS = {
     ),
     "a mask without the caller": (
         "__global__ void f(const float* x, float* y) { y[threadIdx.x] = __shfl_xor_sync(0xffffu, x[threadIdx.x], 1); }",
-        "the mask 0x0000ffff of a warp function does not name lane",
+        "the mask 0x0000ffff of a warp function does not include lane",
     ),
     "a lane that has ended": (
         "__global__ void f(const float* x, float* y) { if (threadIdx.x > 7) y[0] = __shfl_sync(FULL_MASK, x[0], 9); }",
-        r"waits for lane \d, which its mask 0xffffffff names and which has ended",
+        r"waits for lane \d, which its mask 0xffffffff includes but which has ended",
     ),
     "a lane that waits elsewhere": (
         "__global__ void f(const float* x, float* y) { if (threadIdx.x > 7) __syncwarp(); else __syncthreads(); }",
-        "waits for lane 0, which its mask 0xffffffff names and which waits at a __syncthreads",
+        "waits for lane 0, which its mask 0xffffffff includes but which waits at a __syncthreads",
     ),
     "a shuffle from a lane that takes no part": (
         "__global__ void f(const float* x, float* y) { if (threadIdx.x < 8) y[0] = __shfl_sync(0xffu, x[0], 9); }",
-        "a shuffle reads lane 9, which its mask 0x000000ff does not name",
+        "a shuffle reads lane 9, which its mask 0x000000ff does not include",
     ),
     "a trap": (
         "__global__ void f(const float* x, float* y) { if (threadIdx.x == 3) __trap(); }",
@@ -335,7 +335,7 @@ FAULTS = {
     ),
     "a loop without end": (
         "__global__ void f(const float* x, float* y) { volatile float* p = y; while (p[0] < 1) {} }",
-        "still runs after 0.2 seconds",
+        "still running after 0.2 seconds",
     ),
     "recursion without end": (
         "__device__ float deep(float v) { volatile float a[64]; a[0] = v; return deep(v + 1) + a[0]; }\n"
@@ -350,7 +350,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_faults_are_named_and_the_process_goes_on(kernel, monkeypatch, name):
+def test_faults_are_named_and_the_process_continues(kernel, monkeypatch, name):
     monkeypatch.setenv("GPUGRAD_EMULATOR_SECONDS", "0.2" if "loop" in name else "30")
     text, message = FAULTS[name]
     source = kernel(text)
@@ -358,15 +358,29 @@ def test_faults_are_named_and_the_process_goes_on(kernel, monkeypatch, name):
     for _ in range(2):
         with pytest.raises(KernelError, match=message):
             source.launch("f", 2, 32, x, y)
-    np.testing.assert_array_equal(y, 0)  # what a failed launch wrote is not kept
+    np.testing.assert_array_equal(y, 0)  # a failed launch changes no array
 
 
-def test_views_of_one_buffer_are_arrays_of_their_own_unless_they_overlap(kernel):
+@pytest.mark.parametrize(
+    ("dtype", "declared", "size", "message"),
+    [
+        (np.float32, "float", 1, "wrote element 1 of y, which has 1 element$"),
+        (np.float16, "half_bits", 3, "wrote element 3 of y, which has 3 elements$"),
+        (np.uint64, "unsigned long long", 2, "(writes|wrote) element 2 of y, which has 2 elements"),
+    ],
+)
+def test_a_write_past_the_end_names_the_element(kernel, dtype, declared, size, message):
+    source = kernel(f"__global__ void f({declared}* y, int i) {{ const {declared} one{{1}}; y[i] = one; }}")
+    with pytest.raises(KernelError, match=rf"^f of test\.cu: {message}"):
+        source.launch("f", 1, 1, np.zeros(size, dtype), np.int32(size))
+
+
+def test_views_of_one_buffer_are_separate_arrays_unless_they_overlap(kernel):
     source = kernel("__global__ void f(float* x, float* y) { x[threadIdx.x] = 1; y[threadIdx.x] = 2; }")
     buffer = np.zeros(96, np.float32)
     source.launch("f", 1, 32, buffer[:32], buffer[32:64])
     assert buffer.tolist() == [1] * 32 + [2] * 32 + [0] * 32
-    with pytest.raises(KernelError, match=r"wrote 124 bytes from the start of argument 'float\* x', outside of it"):
+    with pytest.raises(KernelError, match=r"wrote element 31 of x, which has 31 elements"):
         source.launch("f", 1, 32, buffer[:31], buffer[32:64])
     buffer[:] = 0
     source.launch("f", 1, 32, buffer[:64], buffer[32:64])
@@ -387,19 +401,19 @@ def test_threads_run_in_an_order_that_the_seed_decides(kernel, monkeypatch):
 @pytest.mark.parametrize(
     ("grid", "block", "shared", "message"),
     [
-        (1, 1025, 0, "1025 threads a block, a GPU has at most 1024"),
+        (1, 1025, 0, "1025 threads per block, a GPU allows at most 1024"),
         ((1, 70000), 32, 0, r"grid of \(1, 70000, 1\)"),
         (1, 32, 300_000, "300000 bytes of shared memory"),
     ],
 )
-def test_launches_that_no_gpu_would_take(kernel, grid, block, shared, message):
+def test_launches_that_a_gpu_refuses(kernel, grid, block, shared, message):
     source = kernel("__global__ void f(float* x) { x[0] = 1; }")
     with pytest.raises(KernelError, match=message):
         source.launch("f", grid, block, np.zeros(1, np.float32), shared=shared)
 
 
 def test_a_kernel_that_does_not_compile(kernel):
-    with pytest.raises(KernelError, match=r"cannot compile f-.*test\.cu:2:.*nonsense"):
+    with pytest.raises(KernelError, match=r"cannot compile f: .*test\.cu:2:.*nonsense"):
         kernel("__global__ void f(float* x) { x[0] = nonsense; }").launch("f", 1, 1, np.zeros(1, np.float32))
 
 
@@ -409,7 +423,7 @@ def test_arguments_are_checked_before_anything_runs(kernel):
         source.launch("f", 1, 1, np.zeros(1, np.float32), 2.0)
 
 
-def test_compiled_kernels_are_kept_by_their_content(kernel, monkeypatch, tmp_path):
+def test_compiled_kernels_are_cached_by_content(kernel, monkeypatch, tmp_path):
     monkeypatch.setenv("GPUGRAD_CACHE", str(tmp_path / "cache"))
 
     def files():
@@ -424,6 +438,6 @@ def test_compiled_kernels_are_kept_by_their_content(kernel, monkeypatch, tmp_pat
     assert emulator.compiler.build(kernel("__global__ void f(float* x) { x[0] = 2; }"), "f") != first
 
 
-def test_a_machine_without_a_compiler_says_what_to_install(monkeypatch):
+def test_without_a_compiler_the_message_names_what_to_install(monkeypatch):
     monkeypatch.setattr(emulator.compiler, "find_compiler", lambda: None)
-    assert "no C++ compiler is found: install g++" in emulator.obstacle()
+    assert "no C++ compiler found: install g++" in emulator.obstacle()

@@ -1,4 +1,4 @@
-"""Faults planted in copies of the project's own kernels, one at a time: `gpugrad check` finds each of them."""
+"""Plant faults in copies of the project's own kernels, one at a time; `gpugrad check` finds each of them."""
 
 import copy
 import importlib.util
@@ -22,7 +22,7 @@ CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 
 @pytest.fixture
 def planted(tmp_path, monkeypatch):
-    """Check one kernel of a copy of an operation, in which a text was replaced by another one: a finding an example."""
+    """Check one kernel of a copy of an operation in which a text is replaced; yield one finding per example."""
 
     def check(launcher, file=None, right=None, wrong=None):
         contract = CONTRACTS[launcher]
@@ -51,7 +51,7 @@ def planted(tmp_path, monkeypatch):
     return check
 
 
-# What is planted -> (launcher, file, the right text, the wrong one, what the check says).
+# Planted fault -> (launcher, file, correct text, wrong text, expected message).
 FAULTS = {
     "a barrier dropped after the tiles of a product are stored": (
         "dense_forward",
@@ -72,14 +72,14 @@ FAULTS = {
         "product.cuh",
         "if (row >= rows) return;",
         "if (row > rows) return;",
-        r"past the end of argument|outside of it",
+        r"element \d+ of \w+, which has \d+ element",
     ),
     "an index off by one at the right edge of a tile": (
         "dense_forward",
         "product.cuh",
         "if (column + i < columns) target[i] = values[i];",
         "if (column + i <= columns) target[i] = values[i];",
-        r"past the end of argument|outside of it|differs between two runs|is wrong by",
+        r"element \d+ of \w+, which has \d+ element|differs between two runs|is wrong by",
     ),
     "a scalar of the wrong type in a launcher": (
         "adam_step",
@@ -93,14 +93,14 @@ FAULTS = {
         "elementwise.cuh",
         "(n - before) / 4 : 0",
         "(n - before + 3) / 4 : 0",
-        r"past the end of argument|outside of it",
+        r"element \d+ of \w+, which has \d+ element",
     ),
     "a shuffle with the wrong mask": (
         "sum_elements",
         "gpugrad.cuh",
         "v += __shfl_xor_sync(FULL_MASK, v, distance);",
         "v += __shfl_xor_sync(0x0000ffffu, v, distance);",
-        r"the mask 0x0000ffff of a warp function does not name lane \d+|a shuffle reads lane",
+        r"the mask 0x0000ffff of a warp function does not include lane \d+|a shuffle reads lane",
     ),
     "a word of shared memory that no one writes": (
         "sum_elements",
@@ -114,7 +114,7 @@ FAULTS = {
         "dense.cu",
         "const Factor<true> columns{w, nullptr, n_in, n_out, 0};",
         "const Factor<true> columns{w, nullptr, n_out, n_in, 0};",
-        r"dx (is wrong by|is not finite)|past the end of argument",
+        r"dx (is wrong by|is not finite)|element \d+ of \w+, which has \d+ element",
     ),
     "the stride of the parts of a split sum": (
         "dense_backward",
@@ -123,7 +123,7 @@ FAULTS = {
         "const Output<> output(dw + blockIdx.y * (stride - n_out),",
         "dw (is wrong by|is not finite)|differs between two runs",
     ),
-    # This one was real: copies that no commit closes are not waited for. A GPU showed it first.
+    # A real bug, first seen on a GPU: asynchronous copies without a commit are not waited for.
     "asynchronous copies that are never committed": (
         "dense_forward",
         "tile.cuh",
@@ -152,7 +152,7 @@ def test_the_copy_itself_is_right(planted, launcher):
 def test_a_planted_fault_is_found(planted, name):
     *fault, expected = FAULTS[name]
     problems = []
-    for finding in planted(*fault):  # up to the first example that shows it: each may need more kernels built
+    for finding in planted(*fault):  # stop at the first example that shows it: each may need more kernels built
         problems += finding.problems
         if any(re.search(expected, problem) for problem in problems):
             return

@@ -1,4 +1,4 @@
-"""The kernels built with the address sanitizer, in a process that has its library loaded."""
+"""Kernels built with the address sanitizer, in a process that preloads its library."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ Source(Path(sys.argv[1]) / "x.py", "bad.cu").launch("bad", 1, 1, np.zeros(1, np.
 
 @pytest.fixture
 def sanitized():
-    """Run Python with the sanitizer's library."""
+    """Return a function that runs Python with the sanitizer's library."""
     command = compiler.find_compiler()
     asked = subprocess.run([*command, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
     library = asked.stdout.strip()
@@ -38,7 +38,7 @@ def sanitized():
         environment = os.environ | {
             "GPUGRAD_EMULATOR_SANITIZE": "1",
             "LD_PRELOAD": library,
-            "ASAN_OPTIONS": "detect_leaks=0",  # Python itself keeps memory to its end
+            "ASAN_OPTIONS": "detect_leaks=0",  # Python itself frees some memory only at exit
         }
         return subprocess.run(
             [sys.executable, *arguments],
@@ -58,7 +58,7 @@ def test_every_kernel(sanitized):
     assert "0 failed" in result.stdout
 
 
-def test_an_access_outside_of_a_local_array(sanitized, tmp_path):
+def test_an_access_outside_a_local_array(sanitized, tmp_path):
     assert sanitized("-c", BAD, str(tmp_path), "3").returncode == 0
     result = sanitized("-c", BAD, str(tmp_path), "5")
     assert result.returncode != 0

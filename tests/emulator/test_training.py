@@ -1,4 +1,4 @@
-"""The command trains through the CUDA C++ kernels, and follows the CPU."""
+"""Training with the CUDA C++ kernels in the emulator follows the CPU."""
 
 import json
 import subprocess

@@ -178,7 +178,7 @@ def trained(request, tmp_path_factory):
         file = folder / "digits.npz"
         np.savez(file, x=rng.integers(0, 17, (50, 64)).astype(np.uint8))
         settings = Settings("digits", hidden=(8,), epochs=2, device="cpu")
-    train.run(settings, out=folder, say=lambda *_: None)
+    train.run(settings, out=folder, log=lambda *_: None)
     return folder, file
 
 

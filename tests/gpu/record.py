@@ -1,12 +1,12 @@
-"""Do what only a GPU makes possible, most telling first, within some minutes, and leave a record in docs/measurements.
+"""Run all checks and measurements that need a GPU, most important first, and write a record to docs/measurements.
 
     python tests/gpu/record.py --minutes 9 [--out FOLDER]
     python tests/gpu/record.py --minutes 9 --device emulator
 
-The second line rehearses all of it on a machine with no GPU. The record is a page and a JSON file that
-`gpugrad bench report` reads; both are written as each stage ends, and say how each one ended. A stage that ends early
-leaves its time to those after it; one that is out of time is cut, and so is a kernel that hangs. The exit code is 1 if
-a stage failed or found something wrong, and 128 + the signal if one ended the run.
+The second line rehearses the run without a GPU. The record is a page and a JSON file that `gpugrad bench report` reads.
+Both are written after each stage and show the state of every stage. A stage that ends early leaves its time to later
+stages; a stage out of time is cut, and so is a kernel that hangs. The exit code is 1 if a stage failed or found an
+error, and 128 + the signal if a signal ended the run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT))  # the checkout is what is recorded, however it was installed
+sys.path.insert(0, str(ROOT))  # record the checkout, however gpugrad was installed
 
 from session import stages, tables  # noqa: E402
 from session.children import end_all  # noqa: E402
@@ -33,12 +33,12 @@ from session.run import Run, Stage, Stopped  # noqa: E402
 
 from gpugrad.bench.measure.machine import revision  # noqa: E402
 
-# In the order in which they are done. A stage may take its share of what is left of the minutes.
+# In order of execution. A stage gets its share of the remaining minutes.
 STAGES = (
     Stage(
         "Numba's kernels that once hung",
         22,
-        "Each in a process of its own, which is killed if it does not end",
+        "Each in its own process, which is killed if it does not end",
         stages.once_hung,
         tables.checked,
     ),
@@ -59,8 +59,8 @@ STAGES = (
     Stage(
         "training steps",
         34,
-        "Whole steps next to PyTorch and JAX, in turns, from the same weights on the same rows; compared before timed",
-        # A pool of processes that compile, each of which imports PyTorch, is slower than a few kernels one by one.
+        "Whole steps of gpugrad, PyTorch and JAX, in turns, from the same weights and rows; compared before timed",
+        # A pool of compile processes, each of which imports PyTorch, is slower than compiling a few kernels in turn.
         stages.bench("training", TORCHINDUCTOR_COMPILE_THREADS="1"),
         tables.trained,
         "training",
@@ -68,20 +68,16 @@ STAGES = (
     Stage(
         "kernels and ceilings",
         12,
-        "Kernels next to the copy and the matrix products of the same run, and next to libraries",
+        "Kernels compared with the copy and the matrix products of the same run, and with libraries",
         stages.bench("kernels"),
         tables.kernels,
         "kernels",
     ),
-    Stage("tests", 10, "The tests of what a GPU does", stages.suite, tables.tested),
-    Stage(
-        "launches", 3, "What a launch costs, and a whole step of launches", stages.launches, tables.launched, "launches"
-    ),
+    Stage("tests", 10, "The tests that need a GPU", stages.suite, tables.tested),
+    Stage("launches", 3, "The cost of a launch, and of a whole step", stages.launches, tables.launched, "launches"),
     Stage("growth", 3, "A step against width, depth and batch size", stages.bench("scaling"), tables.grown, "scaling"),
-    Stage("memory", 2, "The peak of GPU memory next to its bound", stages.bench("memory"), tables.remembered, "memory"),
-    Stage(
-        "start", 4, "From the start of a process to its first step", stages.bench("startup"), tables.started, "startup"
-    ),
+    Stage("memory", 2, "The peak of GPU memory and its bound", stages.bench("memory"), tables.remembered, "memory"),
+    Stage("start", 4, "From process start to the first step", stages.bench("startup"), tables.started, "startup"),
     Stage(
         "time to an accuracy",
         2,
@@ -99,16 +95,17 @@ PACKAGES = ("numpy", "numba", "numba-cuda", "cupy-cuda12x", "cupy-cuda13x", "tor
 
 
 def gpu() -> dict[str, str]:
-    """What nvidia-smi says of the first GPU; ends the program where none answers."""
+    """Return nvidia-smi's data on the first GPU; exit if there is none."""
     command = ["nvidia-smi", f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=QUERY_SECONDS).stdout
         return dict(zip(QUERY, answer.splitlines()[0].split(", "), strict=True))
     except (OSError, subprocess.SubprocessError, IndexError, ValueError) as error:
-        sys.exit(f"no GPU answers nvidia-smi ({error}): run this where one does, or with --device emulator")
+        sys.exit(f"nvidia-smi finds no GPU ({error}): run this on a machine with one, or with --device emulator")
 
 
 def versions() -> list[str]:
+    """Return the versions of Python and of the installed packages."""
     found = []
     for name in PACKAGES:
         try:
@@ -119,22 +116,23 @@ def versions() -> list[str]:
 
 
 def free_name(folder: Path, name: str) -> str:
-    """The name, with a number if the folder has a record of that name: a second run leaves the first one's alone."""
+    """Return the name, with a number if the folder already has a record of that name."""
     names = [name, *(f"{name}-{i}" for i in range(2, 1000))]
     return next(free for free in names if not (folder / f"{free}.md").exists())
 
 
 def stop(number: int, _: Any) -> NoReturn:
-    """End the run; a second signal does not disturb the last page."""
+    """End the run; ignore further signals, so that the last page is complete."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
     raise Stopped(number)
 
 
 def main() -> None:
+    """Run the command."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--minutes", type=float, default=9.0, help="that all of it may take (9)")
-    arguments.add_argument("--out", type=Path, help="docs/measurements if not given, or build/rehearsal of a rehearsal")
+    arguments.add_argument("--minutes", type=float, default=9.0, help="time limit of the run (9)")
+    arguments.add_argument("--out", type=Path, help="default: docs/measurements, or build/rehearsal for a rehearsal")
     arguments.add_argument("--device", choices=tuple(stages.PLACES), default="cuda")
     given = arguments.parse_args()
     real = given.device == "cuda"
@@ -157,7 +155,7 @@ def main() -> None:
     finally:
         end_all()
         run.save()
-    print(f"written {name}.md and {name}.json in {folder}", flush=True)
+    print(f"wrote {name}.md and {name}.json to {folder}", flush=True)
     sys.exit(code)
 
 

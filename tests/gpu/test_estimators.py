@@ -1,4 +1,4 @@
-"""The estimators on a GPU: scikit-learn's curve, and arrays of the GPU in and out."""
+"""The estimators on a GPU: scikit-learn's loss curve, and GPU arrays as input and output."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ assert isinstance(model.predict(there[0]), np.ndarray)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_the_curve_is_scikit_learns(cuda, solver):
+def test_the_loss_curve_is_scikit_learns(cuda, solver):
     from sklearn import datasets, neural_network
 
     x, y = datasets.make_classification(300, 12, n_informative=6, n_classes=4, n_clusters_per_class=1, random_state=0)

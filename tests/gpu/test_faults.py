@@ -1,5 +1,7 @@
-"""What goes wrong on a GPU is named, and the process ends or goes on: never a hang. Each fault in a process of its own,
-since a fault in a kernel ends what a process can do with its GPU."""
+"""Faults on a GPU are named, and the process ends or continues, but never hangs.
+
+Each fault has its own process, since after a fault in a kernel a process can no longer use its GPU.
+"""
 
 import os
 import signal
@@ -9,7 +11,7 @@ import time
 
 import pytest
 
-SECONDS = 120  # a child that takes longer hangs
+SECONDS = 120  # a child process that takes longer hangs
 
 TRAIN = """
 import sys, numpy as np, gpugrad as gg
@@ -62,10 +64,10 @@ def test_with_a_wait_after_each_launch_the_kernel_and_its_arguments_are_named(cu
 
 def test_an_interrupt_while_steps_are_replayed(cuda, start):
     code = TRAIN + (
-        "class Tell(gg.Callback):\n"
+        "class Report(gg.Callback):\n"
         "    def on_epoch_end(self, *_):\n"
         "        print('epoch', flush=True)\n"
-        "history = trainer.fit(x, y, epochs=10**6, batch_size=8, callbacks=[Tell()])\n"
+        "history = trainer.fit(x, y, epochs=10**6, batch_size=8, callbacks=[Report()])\n"
         "print(history.stopped, np.isfinite(trainer.evaluate(x, y)['loss']))\n"
     )
     process = start(sys.executable, "-c", code, cuda.toolchain)
@@ -96,7 +98,7 @@ def test_two_processes_on_one_gpu(cuda):
         ("cuda:63", {}, "numbered from 0: check CUDA_VISIBLE_DEVICES"),
     ],
 )
-def test_a_gpu_that_is_not_there(cuda, name, environment, message):
+def test_a_missing_gpu(cuda, name, environment, message):
     code = f"import sys, gpugrad as gg; gg.device({name!r}, sys.argv[1])"
     result = child(code, cuda.toolchain, **environment)
     assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""Arrays of CuPy, PyTorch and JAX on a GPU as tensors, and tensors as their arrays: the same memory, in order."""
+"""Exchange arrays on a GPU with CuPy, PyTorch and JAX: shared memory, and work in order."""
 
 import os
 import sys
@@ -9,7 +9,10 @@ import pytest
 import gpugrad as gg
 from gpugrad.errors import ArgumentError, DeviceError, GraphError, RecordingError
 
-SIZE, ADDITIONS = 1 << 24, 300  # launches that take a GPU some milliseconds, much longer than it takes to make them
+SIZE, ADDITIONS = (
+    1 << 24,
+    300,
+)  # launches that take a GPU some milliseconds, much longer than the host needs to queue them
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def torch(cuda):
 
 @pytest.fixture
 def jax(cuda):
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leave others some of the memory
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leave memory for other libraries
     jax = pytest.importorskip("jax", reason="JAX is not installed")
     if jax.devices()[0].platform != "gpu":
         pytest.skip("this JAX has no GPU")
@@ -45,7 +48,7 @@ def no_way_to_the_host(monkeypatch, cupy, cuda):
 
 
 class OnlyTheInterface:
-    """An array that has `__cuda_array_interface__` alone, as those of Numba do."""
+    """An array with only `__cuda_array_interface__`, like Numba's."""
 
     def __init__(self, array):
         self.array = array
@@ -95,7 +98,7 @@ def test_an_array_of_jax_is_read_only(cuda, jax):
     assert gg.tensor(ours).tolist() == theirs.tolist() == [0, 1, 2]
 
 
-def test_no_device_named_is_the_gpu_that_the_array_is_on(cuda, cupy):
+def test_without_a_device_the_array_s_gpu_is_used(cuda, cupy):
     array = cupy.zeros(3, np.float32)
     assert gg.from_dlpack(array).device is gg.device("cuda:0")
     assert gg.from_dlpack(gg.tensor([1.0], device=cuda)).device is gg.device("cuda:0")
@@ -112,7 +115,7 @@ def many_additions(array):
     return array
 
 
-def test_the_work_on_the_stream_of_cupy_is_waited_for(cuda, cupy):
+def test_the_device_waits_for_work_on_cupy_s_stream(cuda, cupy):
     for use in (gg.from_dlpack, gg.tensor):
         with cupy.cuda.Stream(non_blocking=True) as stream:
             array = cupy.zeros(SIZE, np.float32)
@@ -122,7 +125,7 @@ def test_the_work_on_the_stream_of_cupy_is_waited_for(cuda, cupy):
         cupy.cuda.Device().synchronize()
 
 
-def test_the_work_on_the_stream_of_pytorch_is_waited_for(cuda, torch):
+def test_the_device_waits_for_work_on_pytorch_s_stream(cuda, torch):
     for use in (gg.from_dlpack, gg.tensor):
         with torch.cuda.stream(torch.cuda.Stream()):
             array = torch.zeros(SIZE, device="cuda")
@@ -132,7 +135,7 @@ def test_the_work_on_the_stream_of_pytorch_is_waited_for(cuda, torch):
         torch.cuda.synchronize()
 
 
-def test_the_work_of_a_device_is_waited_for_by_others(cuda, cupy):
+def test_other_libraries_wait_for_the_work_of_a_device(cuda, cupy):
     for use in (cupy.from_dlpack, cupy.asarray):
         data = cuda.zeros(SIZE)
         cuda.synchronize()
@@ -222,7 +225,7 @@ def test_a_copy_of_a_tensor_of_pytorch_stays_on_the_gpu(cuda, torch, no_way_to_t
     assert ours.data.sum() == 3
 
 
-def test_a_copy_to_the_host_is_made_where_it_is_asked_for(cuda, cupy):
+def test_a_copy_to_the_host_is_made_on_request(cuda, cupy):
     array = cupy.arange(3, dtype=np.float32)
     for theirs in (array, OnlyTheInterface(array), gg.tensor(array, device=cuda)):
         ours = gg.tensor(theirs, device="cpu")
@@ -230,10 +233,10 @@ def test_a_copy_to_the_host_is_made_where_it_is_asked_for(cuda, cupy):
         assert ours.tolist() == [0, 1, 2]
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
-def test_what_cannot_be_shared(cuda, cupy):
+def test_arrays_that_cannot_be_shared(cuda, cupy):
     with pytest.raises(ArgumentError, match="a cupy ndarray has dtype int32, expected float32 or float64"):
         gg.from_dlpack(cupy.zeros(3, np.int32), cuda)
     with pytest.raises(ArgumentError, match=r"strides \(4, 16\), expected C-contiguous memory"):
@@ -244,7 +247,7 @@ def test_what_cannot_be_shared(cuda, cupy):
         gg.from_dlpack(np.zeros(3, np.float32), cuda)
 
 
-def test_what_pytorch_does_not_share(cuda, torch):
+def test_arrays_that_pytorch_does_not_share(cuda, torch):
     with pytest.raises(ArgumentError, match=r"a torch Tensor (has dtype |of dtype torch\.)bfloat16"):
         gg.from_dlpack(torch.zeros(3, dtype=torch.bfloat16, device="cuda"), cuda)
     with pytest.raises(ArgumentError, match=r"a torch Tensor of dtype torch\.float32 cannot be shared.*detach\(\)"):

@@ -12,13 +12,13 @@ from gpugrad.engine.check import compare
 from gpugrad.kernels.contract import Example
 from gpugrad.kernels.dense import backward_workspace, forward_workspace, matmul_workspace
 
-SHAPES = 250  # for each of the four operations whose kernels depend most on the shape
+SHAPES = 250  # shapes per operation, for the four operations whose kernels depend most on the shape
 SANITIZER = "compute-sanitizer"
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 
 
 def size(rng, largest):
-    """A whole number from 1 on, small ones as likely as large ones, with powers of two and their neighbours."""
+    """Draw an integer of at least 1, log-uniformly, with many powers of two and their neighbours."""
     n = int(np.exp(rng.uniform(0, np.log(largest))))
     return max(1, 2 ** int(np.log2(n)) + int(rng.integers(-1, 2))) if rng.random() < 0.3 else n
 

@@ -1,4 +1,4 @@
-"""Arrays on a GPU: copies both ways, memory that runs out, memory that training keeps, data that is streamed."""
+"""Arrays on a GPU: copies in both directions, running out of memory, memory of training, streamed data."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_write(cuda, value):
 
 
 def test_many_writes_in_a_row_keep_their_order(cuda):
-    """Host memory that a copy still reads is not handed to the next one."""
+    """Host memory that a copy still reads is not reused by the next copy."""
     array = cuda.zeros(1 << 16)
     seen = []
     for i in range(50):
@@ -39,7 +39,7 @@ def test_many_writes_in_a_row_keep_their_order(cuda):
 
 
 @pytest.mark.parametrize("share", [0.97, 20.0])
-def test_memory_that_runs_out_is_named_and_the_device_goes_on(cuda, share):
+def test_running_out_of_memory_is_reported_and_the_device_still_works(cuda, share):
     with cuda.current():
         _, total = cuda.xp.cuda.Device().mem_info
     held = cuda.empty(int(0.1 * total), np.uint8)
@@ -57,7 +57,7 @@ def test_memory_that_runs_out_is_named_and_the_device_goes_on(cuda, share):
     assert held.size > 0
 
 
-def test_the_peak_is_what_was_taken_from_the_driver(cuda):
+def test_the_peak_is_the_memory_taken_from_the_driver(cuda):
     before = cuda.peak_memory()
     array = cuda.empty(1 << 26)
     assert cuda.peak_memory() >= array.nbytes

@@ -1,4 +1,4 @@
-"""record.py without a GPU: what hangs is killed and the rest is done, what stops it loses nothing that was found."""
+"""record.py without a GPU: hanging kernels are killed, other stages run, and a signal loses no results."""
 
 import json
 import signal
@@ -25,17 +25,17 @@ from gpugrad.bench.records import record as bench_record  # noqa: E402
 from gpugrad.bench.records.report import page as bench_page  # noqa: E402
 from gpugrad.errors import KernelError  # noqa: E402
 
-SECONDS = 60  # for what takes a second or two on a machine with nothing else to do
+SECONDS = 60  # limit for work of a second or two on an idle machine
 
-# Stands in for session.work: what a kernel does is in its name.
+# A replacement for session.work: the name of a kernel is what it does.
 FAKE = """
 import json, os, signal, sys, time
-def say(**found): print(json.dumps(found), flush=True)
+def emit(**found): print(json.dumps(found), flush=True)
 options = json.loads(sys.argv[2])
-say(ready="fake")
+emit(ready="fake")
 for name in options["names"]:
-    say(example="small")
-    say(example="large")
+    emit(example="small")
+    emit(example="large")
     if name == "hangs":
         print("waiting", file=sys.stderr, flush=True)
         time.sleep(1000)
@@ -43,10 +43,10 @@ for name in options["names"]:
         os.kill(os.getpid(), signal.SIGKILL)
     problems = {"wrong": ["large: y is wrong"], "faulty": ["large: it failed on the GPU"]}.get(name, [])
     found = {"kernel": name, "examples": 2, "left_out": 0, "error": 0.5, "problems": problems}
-    say(finding=found | {"process": os.getpid()})
+    emit(finding=found | {"process": os.getpid()})
 """
 
-# A run of three stages, of which the second waits for ever in a process of its own.
+# A run of three stages; the second waits forever in its own process.
 STOPPED = """
 import sys
 sys.path.insert(0, {gpu!r})
@@ -69,7 +69,7 @@ record.main()
 
 
 def made(tmp_path, *given, minutes=10.0):
-    """A run of these stages that rehearses."""
+    """Return a rehearsal of these stages."""
     facts: dict[str, Any] = {"command": "python record.py", "gpu": {}, "versions": [], "revision": None}
     return run.Run(given, minutes, "emulator", tmp_path, "name", facts, page)
 
@@ -80,7 +80,7 @@ def stage(name, work, share=1):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """Processes of stages run FAKE."""
+    """Run FAKE in the processes of stages."""
     file = tmp_path / "fake.py"
     file.write_text(FAKE)
     monkeypatch.setattr(children, "WORK", (str(file),))
@@ -106,7 +106,7 @@ def test_a_kernel_that_hangs_is_killed_at_its_limit_and_those_after_it_are_check
     session.go()
     found = session.results["kernels"]
     assert found.state == run.WRONG
-    assert found.problems == ["hangs: did not end within 2 s, in its example 2: large"]
+    assert found.problems == ["hangs: did not end within 2 s, in example 2: large"]
     assert "waiting" in found.output
     assert [finding["examples"] for finding in found.data["findings"]] == [2, 1, 2]
     assert stages._without_numba(session, "gpu") == "gpu and not numba"
@@ -119,7 +119,7 @@ def test_a_kernel_that_ends_its_process_is_named_and_those_after_it_are_checked(
     session = made(tmp_path, stage("kernels", checking("dies", "b")))
     session.go()
     found = session.results["kernels"]
-    assert found.problems == ["dies: ended with code -9: it said nothing, in its example 2: large"]
+    assert found.problems == ["dies: ended with code -9: no output, in example 2: large"]
     assert findings(found)["b"]["problems"] == []
     assert stages._without_numba(session, "gpu") == "gpu"
 
@@ -161,7 +161,7 @@ def test_a_stage_that_hangs_is_cut_and_the_next_ones_run(tmp_path, fake, monkeyp
     first, second = session.results.values()
     assert (first.state, first.problems) == (run.CUT, [])
     assert first.seconds == pytest.approx(6, abs=3)
-    assert first.data["cut"] == "hangs, in its example 2: large"
+    assert first.data["cut"] == "hangs, in example 2: large"
     assert (second.state, second.problems) == (run.DONE, [])
     text = (tmp_path / "name.md").read_text()
     assert "| first | out of time | 1 of 3 kernels agree" in text
@@ -169,7 +169,7 @@ def test_a_stage_that_hangs_is_cut_and_the_next_ones_run(tmp_path, fake, monkeyp
     assert not session.bad
 
 
-def test_stages_run_in_the_declared_order_whatever_becomes_of_them(tmp_path):
+def test_stages_run_in_the_declared_order_even_if_some_fail(tmp_path):
     order = []
 
     def noted(name, error=None):
@@ -199,7 +199,7 @@ def test_a_stage_for_which_no_time_is_left_is_not_started(tmp_path):
     session = made(tmp_path, stage("late", lambda run: pytest.fail("it was started")), minutes=0.1)
     session.go()
     assert session.results["late"].state == run.NOT_STARTED
-    assert "| late | not started | 1 s of the minutes were left for it |" in (tmp_path / "name.md").read_text()
+    assert "| late | not started | only 1 s were left for it |" in (tmp_path / "name.md").read_text()
 
 
 def test_a_stage_that_cannot_be_shown_does_not_end_the_run(tmp_path):
@@ -209,10 +209,10 @@ def test_a_stage_that_cannot_be_shown_does_not_end_the_run(tmp_path):
     session = made(tmp_path, stage("odd", finds), stage("next", lambda run: None))
     session.go()
     assert [result.state for result in session.results.values()] == [run.DONE, run.DONE]
-    assert "what it found cannot be shown (KeyError('kernel')): see the JSON file" in (tmp_path / "name.md").read_text()
+    assert "its data cannot be shown (KeyError('kernel')): see the JSON file" in (tmp_path / "name.md").read_text()
 
 
-def test_the_stages_are_declared_most_telling_first():
+def test_the_most_important_stages_come_first():
     assert [given.name for given in record.STAGES][:6] == [
         "Numba's kernels that once hung",
         "Numba's other kernels",
@@ -228,7 +228,7 @@ def test_the_stages_are_declared_most_telling_first():
 
 
 def stopped(tmp_path, number):
-    """A run that was sent a signal in its second stage: its exit code, the states of its stages, its page."""
+    """Send a signal in the second stage; return the exit code, the states of the stages, and the page."""
     script = STOPPED.format(gpu=str(HERE), out=str(tmp_path))
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL)
     try:
@@ -246,7 +246,7 @@ def stopped(tmp_path, number):
 
 
 def found_by_second(folder):
-    """The id of the process that the second stage waits for, once it is in the record."""
+    """Return the id of the process that the second stage waits for, once it is in the record."""
     for file in folder.glob("*.json"):
         if found := json.loads(file.read_text())["stages"][1]["data"].get("found"):
             return int(found)
@@ -254,7 +254,7 @@ def found_by_second(folder):
 
 
 def ended(process):
-    """Whether a process is gone, or waits for nothing but its parent to notice."""
+    """Return whether a process has ended, possibly as a zombie."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
@@ -287,19 +287,19 @@ def test_a_run_that_is_killed_leaves_the_finished_stages_and_no_process(tmp_path
 # ---- what the processes do ----
 
 
-def test_a_check_says_each_example_as_it_begins_and_each_finding():
-    said = []
+def test_a_check_emits_each_example_as_it_begins_and_each_finding():
+    emitted = []
     names = ["sum_elements", "clip_norm"]
-    work.check(lambda **found: said.append(found), device="cpu", toolchain="numpy", names=names, limit=SECONDS)
-    found = [entry["finding"] for entry in said if "finding" in entry]
+    work.check(lambda **found: emitted.append(found), device="cpu", toolchain="numpy", names=names, limit=SECONDS)
+    found = [entry["finding"] for entry in emitted if "finding" in entry]
     assert [finding["kernel"] for finding in found] == names
-    assert len([entry for entry in said if "example" in entry]) == sum(finding["examples"] for finding in found)
-    assert list(said[0]) == ["ready"]
-    assert list(said[1]) == ["example"]
+    assert len([entry for entry in emitted if "example" in entry]) == sum(finding["examples"] for finding in found)
+    assert list(emitted[0]) == ["ready"]
+    assert list(emitted[1]) == ["example"]
 
 
 def test_an_engine_that_fails_is_left_out_and_named(monkeypatch):
-    measured, said = [], []
+    measured, emitted = [], []
 
     def measure_steps(problem, entries, device, **_):
         measured.append([entry.name for entry in entries])
@@ -308,14 +308,14 @@ def test_an_engine_that_fails_is_left_out_and_named(monkeypatch):
         return []
 
     monkeypatch.setattr(training, "measure_steps", measure_steps)
-    work.training(lambda **found: said.append(found), device="cpu", quick=True)
+    work.training(lambda **found: emitted.append(found), device="cpu", quick=True)
     assert measured[0].count("scikit-learn") == 1
     assert measured[1] == [name for name in measured[0] if name != "scikit-learn"]
-    assert {"problem": "784-16-10, batch 32: scikit-learn failed"} in said
+    assert {"problem": "784-16-10, batch 32: scikit-learn failed"} in emitted
 
 
 class NoLimits:
-    """Stands in for the ceilings, which take seconds to measure."""
+    """A replacement for the ceilings, which take seconds to measure."""
 
     def __init__(self, *_):
         pass
@@ -329,22 +329,22 @@ class NoLimits:
         return []
 
 
-def test_a_kernel_that_cannot_be_measured_is_named_and_leaves_the_others(monkeypatch):
+def test_a_kernel_that_cannot_be_measured_is_named_and_the_others_run(monkeypatch):
     def measure_kernel(target, contract, *_, **__):
         if contract.name == "adam_step":
             raise KernelError("adam_step compiles again")
         yield SimpleNamespace(record=lambda: contract.name)
 
-    said = []
+    emitted = []
     monkeypatch.setattr(ceilings, "Ceilings", NoLimits)
     monkeypatch.setattr(measured_kernels, "measure_kernel", measure_kernel)
     monkeypatch.setattr(measured_kernels, "next_to", lambda _, row: row)
-    work.kernels(lambda **found: said.append(found), device="cpu")
-    rows = [found["row"] for found in said if "row" in found]
-    assert rows == said[-1]["rows"]
+    work.kernels(lambda **found: emitted.append(found), device="cpu")
+    rows = [found["row"] for found in emitted if "row" in found]
+    assert rows == emitted[-1]["rows"]
     assert {*rows, "adam_step"} == {contract.name for _, contract in kernels.contracts()}
-    assert [found["problem"] for found in said if "problem" in found] == ["adam_step: adam_step compiles again"]
-    assert rows[0] == "dense_forward"  # of a step
+    assert [found["problem"] for found in emitted if "problem" in found] == ["adam_step: adam_step compiles again"]
+    assert rows[0] == "dense_forward"  # part of a step
 
 
 def test_a_table_of_training_names_the_fastest_peer():
@@ -353,15 +353,15 @@ def test_a_table_of_training_names_the_fastest_peer():
         {**row, "engine": name, "median": median, "times_ours": times, "accuracy": 0.98}
         for name, median, times in (("gpugrad", 3.3e-5, 1.0), ("JAX scan", 4.1e-5, 1.25), ("PyTorch", 4e-4, 12.0))
     ]
-    told, shown = tables.trained({"rows": rows, "missing": ["scikit-learn"]})
-    assert told == "784-128-10, batch 64: 33.0 µs, the fastest peer, JAX scan, 1.25 times as long"
+    sentence, shown = tables.trained({"rows": rows, "missing": ["scikit-learn"]})
+    assert sentence == "784-128-10, batch 64: 33.0 µs, the fastest peer, JAX scan, 1.25 times as long"
     assert "| 784-128-10, batch 64 | PyTorch | 400 µs (30.0 µs – 40.0 µs) | 12.00 | 1.00 s | 0.9800 |" in shown
-    assert "Not measured, since they are not here: scikit-learn." in shown
+    assert "Not available here: scikit-learn." in shown
 
 
-def test_where_no_gpu_answers_the_sentence_says_so(monkeypatch):
+def test_without_a_gpu_the_message_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(SystemExit, match=r"no GPU answers nvidia-smi .* or with --device emulator"):
+    with pytest.raises(SystemExit, match=r"nvidia-smi finds no GPU .* or with --device emulator"):
         record.gpu()
 
 

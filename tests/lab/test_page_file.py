@@ -141,7 +141,7 @@ def test_the_command_writes_it(tmp_path, capsys, monkeypatch):
         cli.main()
     out, err = capsys.readouterr()
     assert exit.value.code in (0, None)
-    assert (out.replace("\n", ""), err) == (f"written {file}", "computing paths on plateau\n")
+    assert (out.replace("\n", ""), err) == (f"wrote {file}", "computing paths on plateau\n")
     assert file.read_text().startswith("<!doctype html>")
     assert "connect-src 'none'" in file.read_text()
 
@@ -149,7 +149,7 @@ def test_the_command_writes_it(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "SURFACE is missing: name one, saddle for instance, or give --serve or --out page.html"),
+        ((), "SURFACE is missing: name one, such as saddle, or pass --serve or --out page.html"),
         (("--out", "lab.gif"), "the page was to be written to lab.gif, expected a name that ends in .html"),
     ],
 )

@@ -40,7 +40,7 @@ def test_ten_kills_change_no_bit(tmp_path, context):
     checkpoint = parts / "checkpoint.safetensors"
 
     def start(out, resume):
-        options = {"out": out, "resume": resume, "say": str}
+        options = {"out": out, "resume": resume, "log": str}
         process = context.Process(target=train.run, args=(SETTINGS,), kwargs=options)
         process.start()
         return process

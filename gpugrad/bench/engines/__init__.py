@@ -1,4 +1,4 @@
-"""The engines that training is measured with, each in its own best way, behind one small interface."""
+"""The engines that train in benchmarks, each used the way it is fastest, behind one interface."""
 
 from __future__ import annotations
 
@@ -12,18 +12,32 @@ from ..measure.networks import Problem, Weights
 
 
 class Engine(Protocol):
-    """A network in training. Made from a problem and a device's name, "cpu" or "cuda:0"; the data is resident there."""
+    """A network in training, made from a problem and a device name; the data is resident on the device."""
 
     def train(self, epoch: int) -> None:
-        """Train over `problem.order(epoch)`, and wait until it is done."""
+        """Train over `problem.order(epoch)` and wait until it is done."""
 
     def weights(self) -> Weights:
-        """(w, b) of each layer, w (n_in, n_out), on the host."""
+        """Return (w, b) of each layer on the host, w (n_in, n_out)."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """How an engine is made. package: what it needs; kinds: the devices on which it is measured unless asked for."""
+    """An engine that can be made.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    package : str
+        The package that it needs.
+    module : str
+        The file of this folder that makes it.
+    options : tuple of (str, Any)
+        Keyword arguments for ``make``.
+    kinds : tuple of str
+        Device kinds on which it is measured by default.
+    """
 
     name: str
     package: str
@@ -33,15 +47,16 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """Its name in the command, without commas and spaces."""
+        """Name in the command, without commas and spaces."""
         return key(self.name)
 
     @property
     def installed(self) -> bool:
+        """Whether the package is installed."""
         return self.package == "gpugrad" or installed_version(self.package) is not None
 
     def supports(self, kind: str) -> bool:
-        """Whether its package, as it is installed here, computes on this kind of device."""
+        """Return whether the installed package can compute on this kind of device."""
         if kind != "cuda" or self.package == OWN:
             return True
         if self.package == "torch":
@@ -49,17 +64,19 @@ class Entry:
         return self.package == "jax" and any(map(installed_version, JAX_PLUGINS))
 
     def make(self, problem: Problem, device: str) -> Engine:
+        """Make the engine."""
         make: Callable[..., Engine] = importlib.import_module(f"{__name__}.{self.module}").make
         return make(problem, device, **dict(self.options))
 
 
 def key(name: str) -> str:
+    """Return an engine's name as the command spells it: "jax-scan" for "JAX scan"."""
     return name.lower().replace(",", "").replace(" ", "-")
 
 
 OWN = "gpugrad"
 JAX_PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin")
-# torch.compile is PyTorch's best way on a GPU; on a CPU it compiles C++ for a minute and is measured if asked for.
+# torch.compile is PyTorch's fastest way on a GPU; on a CPU it compiles C++ for a minute, so it runs only on request.
 ENGINES = (
     Entry(OWN, "gpugrad", "own"),
     Entry("PyTorch", "torch", "pytorch"),

@@ -1,4 +1,4 @@
-"""gpugrad as its Trainer runs it: a step recorded once, bytes on the device, minibatches gathered by a kernel."""
+"""gpugrad as its Trainer runs it: a recorded step, uint8 data on the device, batches gathered by a kernel."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ..measure.networks import Problem, Weights, weights_of
 
 
 class Own:
+    """A network trained by gpugrad."""
+
     def __init__(self, problem: Problem, device: str, toolchain: str | None = None) -> None:
         target = get_device(device, toolchain)
         model = problem.model()
@@ -22,12 +24,13 @@ class Own:
         self._step = self.trainer.make_step(recorded=True)
 
     def train(self, epoch: int) -> None:
-        """Train until `epoch`, counted from 0, is done."""
+        """Train up to and including `epoch`, counted from 0."""
         while self.trainer.epoch <= epoch:
-            record = run_epoch(self.trainer, self._step)  # reads the loss: the device is done
+            record = run_epoch(self.trainer, self._step)  # reads the loss, so the device is done
             self.trainer.history.records.append(record)
 
     def weights(self) -> Weights:
+        """Return (w, b) of each layer."""
         return weights_of(self.trainer.model)
 
 

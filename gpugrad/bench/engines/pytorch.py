@@ -1,4 +1,4 @@
-"""PyTorch with the data resident on the device: eager, or forward, loss and backward in one torch.compile."""
+"""PyTorch with data resident on the device: eager, or forward, loss and backward in one torch.compile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from ..measure.networks import Problem, Weights
 
 
 class PyTorch:
+    """A network trained by PyTorch."""
+
     def __init__(self, problem: Problem, device: str, *, fused: bool = False, compiled: bool = False) -> None:
         self.problem, self.device = problem, device
         layers: list[torch.nn.Module] = []
@@ -34,6 +36,7 @@ class PyTorch:
         return torch.nn.functional.cross_entropy(self.model(x), y)
 
     def train(self, epoch: int) -> None:
+        """Train an epoch."""
         self.model.train()
         for rows in torch.from_numpy(self.problem.order(epoch)).to(self.device):
             self.optimizer.zero_grad()
@@ -43,6 +46,7 @@ class PyTorch:
             torch.cuda.synchronize(self.device)
 
     def weights(self) -> Weights:
+        """Return (w, b) of each layer."""
         return [(p.weight.detach().cpu().numpy().T.copy(), p.bias.detach().cpu().numpy().copy()) for p in self.linear]
 
 

@@ -1,0 +1,1 @@
+"""Measurements: kernels, training, scaling, startup, memory and estimators."""

@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured in the same run as the kernels: copies and large matrix products."""
+"""The machine's limits, measured in the same run as the kernels: copies and large matrix products."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ...kernels.contract import Cost
 from .machine import usable_cores
 from .timing import Budget, Timing, repeat, sampler
 
-SMALLEST_COPY = 1 << 20  # bytes read and written: below it a copy is mostly its launch
-LARGEST_COPY = 1 << 29  # past every cache
+SMALLEST_COPY = 1 << 20  # bytes read and written; a smaller copy mostly measures its launch
+LARGEST_COPY = 1 << 29  # bytes read and written; larger than every cache
 PRODUCT_SIDE = {"cpu": 2048, "cuda": 8192}
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """One measured limit: `rate` in bytes/s of a copy of `size` bytes, or in operations/s of a product of that side."""
+    """A measured limit: bytes/s of a copy of `size` bytes, or operations/s of a product of `size` × `size` matrices."""
 
     name: str  # "copy", or the precision of a product
     size: int
@@ -34,7 +34,7 @@ class Ceiling:
 
 
 class Ceilings:
-    """The limits of a device, each measured when it is first asked for."""
+    """The limits of a device, each measured at its first use."""
 
     def __init__(self, device: Device, budget: Budget) -> None:
         self._device = device
@@ -42,18 +42,18 @@ class Ceilings:
         self._found: dict[tuple, Ceiling | None] = {}
 
     def copy(self, size: int, *, cold: bool = False) -> Ceiling:
-        """A copy that reads and writes about as many bytes in all, from one megabyte to past every cache."""
+        """Return the limit of a copy that reads and writes about `size` bytes in total."""
         size = min(max(1 << math.ceil(math.log2(max(size, 1))), SMALLEST_COPY), LARGEST_COPY)
         found = self._get("copy", size, cold)
         assert found is not None
         return found
 
     def product(self, precision: str) -> Ceiling | None:
-        """A large product by the machine's own library; None if no library here does it in this precision."""
+        """Return the limit of a large product by the machine's library; None if none supports the precision."""
         return self._get(precision, PRODUCT_SIDE[self._device.kind], False)
 
     def measure_again(self) -> None:
-        """Measure all that was found once more and keep the faster: another program may have been in the way."""
+        """Measure all limits again and keep the faster ones: another program may have slowed the first down."""
         for key, before in self._found.items():
             after = self._measure(*key) if before else None
             if before and after and after.rate > before.rate:
@@ -75,10 +75,10 @@ class Ceilings:
         return Ceiling(name, size, "hot", 2 * size**3 / timing.median, timing)
 
     def share(self, cost: Cost, seconds: float, precision: str, *, cold: bool = False) -> tuple[str, float | None]:
-        """What limits a launch, "memory" or "arithmetic", and the share of that limit that it reached.
+        """Return what limits a launch, "memory" or "arithmetic", and the fraction of that limit it reaches.
 
-        The limit is the larger of the times that a copy of as many bytes and a product of as many operations take;
-        the share is None where the product cannot be measured here.
+        The limit is the longer of the times of a copy of as many bytes and a product of as many operations. The
+        fraction is None if the product cannot be measured here.
         """
         memory = cost.bytes / self.copy(cost.bytes, cold=cold).rate
         product = self.product(precision)
@@ -89,12 +89,13 @@ class Ceilings:
         return limit, time / seconds
 
     def records(self) -> list[dict[str, Any]]:
+        """Return JSON-able rows of all measured limits."""
         return [asdict(ceiling) for ceiling in self._found.values() if ceiling]
 
     def _copy(self, size: int, cold: bool) -> Timing:
-        """The fastest of the ways to copy: by one core, or by all in one way or another; on a GPU there is one."""
+        """Time the fastest way to copy: on a CPU one core, the kernels' team of threads, or a thread pool."""
         source, target = self._device.zeros(size, np.uint8), self._device.zeros(size, np.uint8)
-        source.fill(1)  # a system gives memory that nobody wrote to as one page of zeros, which stays in the cache
+        source.fill(1)  # unwritten memory maps to one page of zeros, which stays in the cache
         copyto = self._device.xp.copyto
         ways = [repeat(sampler(self._device, lambda: copyto(target, source), cold=cold), self._budget)]
         if self._device.kind == "cpu" and usable_cores() > 1:
@@ -111,7 +112,7 @@ class Ceilings:
 
 
 def _product(device: Device, side: int, precision: str) -> Callable[[], Any] | None:
-    """A call that multiplies two square matrices: through NumPy or CuPy, in lower precisions through PyTorch."""
+    """Return a call that multiplies two square matrices with NumPy or CuPy, in lower precisions with PyTorch."""
     if precision == "float32":
         a, b, out = (device.upload(np.random.default_rng(i).random((side, side), np.float32)) for i in range(3))
         return lambda: device.xp.matmul(a, b, out=out)

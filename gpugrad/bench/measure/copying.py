@@ -1,4 +1,4 @@
-"""A copy by the threads that the CPU kernels run on: where it is short, others would wake too late."""
+"""A copy by the CPU kernels' team of threads: for a short copy, other threads would wake too late."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def _copy(source, target):
 
 
 def copy_by_the_team(source: Any, target: Any) -> None:
-    """target = source, flat arrays of one dtype."""
+    """Copy a flat array to another one of the same dtype."""
     spread(_copy, (source, target), speed=LIGHT)

@@ -1,8 +1,8 @@
-"""The estimators beside scikit-learn's: held-out scores and the time of `fit`, on ten of its data sets.
+"""Compare the estimators with scikit-learn's: held-out scores and the time of `fit`, on ten data sets.
 
-Both classes have the same parameters and the same random_state, see the same standardised rows, and are scored on the
-same third, which was held out. First each trains a few epochs, which compiles what is compiled, and their losses must
-agree; then they are timed, one after the other, and which of them goes first changes with each seed.
+Both have the same parameters and random_state, train on the same standardised rows, and are scored on the same
+held-out third. First each trains a few epochs, which also compiles the kernels, and their losses must agree. Then
+both are timed in turn; which one is first alternates with the seed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .timing import Timing
 
 HELD_OUT = 1 / 3
 CHECK_EPOCHS = 2
-CHECK_TOLERANCE = 1e-3  # of the losses of so few epochs: those in float32 on a GPU differ by 1e-6
-NOISE = 2.0  # standard errors by which the mean difference may be below zero,
-SLACK = 1e-3  # and as much of a score beside them, where all seeds agree but for a row or two
+CHECK_TOLERANCE = 1e-3  # relative difference of the losses after CHECK_EPOCHS; float32 on a GPU differs by 1e-6
+NOISE = 2.0  # "worse" needs a mean difference of more than NOISE standard errors plus SLACK below zero
+SLACK = 1e-3  # allowed difference in score if the seeds differ only in a row or two
 NO_WORSE, WORSE = "no worse", "worse"
 Arrays = tuple[np.ndarray, np.ndarray]
 Row = dict[str, Any]
@@ -33,9 +33,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """A data set, drawn anew from each seed where it is drawn, and what is trained on it.
+    """A data set and the estimator that trains on it.
 
-    load(seed): x (rows, features), and y (rows,) or (rows, labels). estimator: the name of the class.
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    load : callable
+        Maps a seed to x (rows, features) and y (rows,) or (rows, labels).
+    estimator : str
+        Name of the estimator's class.
+    options : dict
+        Parameters of the estimator.
     """
 
     name: str
@@ -44,7 +53,7 @@ class Task:
     options: dict[str, Any]
 
     def split(self, seed: int) -> tuple[Arrays, Arrays]:
-        """(x, y) to train on and to score on, columns and numeric targets standardised by the first."""
+        """Return (x, y) for training and for scoring, standardised with the statistics of the training rows."""
         from sklearn.model_selection import train_test_split
         from sklearn.preprocessing import StandardScaler
 
@@ -60,7 +69,7 @@ class Task:
 
 
 def tasks() -> list[Task]:
-    """The ten: small tables that come with scikit-learn, and rows that it draws."""
+    """Return the ten tasks: small tables included in scikit-learn, and generated data."""
     from sklearn import datasets
 
     def table(load: Callable[..., Any]) -> Callable[[int], Arrays]:
@@ -92,18 +101,18 @@ def tasks() -> list[Task]:
 
 
 def choose(names: Sequence[str] | None = None) -> list[Task]:
-    """The tasks of these names, all for None. Raises ArgumentError for a name that there is not."""
+    """Return the tasks with these names, or all for None; raise ArgumentError for an unknown name."""
     known = {task.name: task for task in tasks()}
     for name in names or ():
         if name not in known:
-            raise ArgumentError(f"there is no data set {name!r}: expected some of {', '.join(known)}")
+            raise ArgumentError(f"unknown data set {name!r}, expected one of {', '.join(known)}")
     return [task for name, task in known.items() if names is None or name in names]
 
 
 def compare_scores(ours: Sequence[float], theirs: Sequence[float]) -> Row:
-    """The mean of the paired differences of scores, ours - theirs, its standard error, and the verdict.
+    """Return the mean of the paired score differences, ours - theirs, its standard error, and the verdict.
 
-    "worse" where the mean is below zero by more than noise: NOISE standard errors and SLACK.
+    The verdict is "worse" if the mean is below zero by more than NOISE standard errors plus SLACK.
     """
     differences = np.subtract(ours, theirs)
     mean = float(differences.mean())
@@ -117,7 +126,7 @@ def compare_scores(ours: Sequence[float], theirs: Sequence[float]) -> Row:
 
 
 def largest_difference(ours: Iterable[float], theirs: Iterable[float]) -> float:
-    """Of two loss curves, over the epochs that both have, relative to the larger of the two losses."""
+    """Return the largest difference of two loss curves over their common epochs, relative to the larger loss."""
     pairs = np.array(list(zip(ours, theirs, strict=False)))
     return float((np.abs(pairs[:, 0] - pairs[:, 1]) / np.abs(pairs).max(axis=1)).max())
 
@@ -130,18 +139,37 @@ def measure(
     most_epochs: int | None = None,
     on_row: Callable[[Row], None] = print,
 ) -> list[Row]:
-    """A row for each data set: scores on the held-out third over the seeds, seconds of `fit`, the largest difference
-    of the loss curves. most_epochs: train no longer than that.
+    """Measure each data set: held-out scores, seconds of `fit`, and the largest difference of the loss curves.
 
-    times_ours: the median of the ratios of the seconds for the same seed, scikit-learn's over ours.
+    Parameters
+    ----------
+    chosen : sequence of Task
+        The data sets.
+    device : Device
+        The device of gpugrad's estimators.
+    seeds : int, default 10
+        Number of seeds, at least 2.
+    most_epochs : int, optional
+        Maximum number of epochs; by default the estimator's own.
+    on_row : callable, default print
+        Receives each row as it is measured.
 
-    Raises ArgumentError for fewer than two seeds and a device that is not worth measuring, KernelError where the two
-    do not train the same network.
+    Returns
+    -------
+    list of dict
+        One row per data set. ``times_ours`` is the median over the seeds of scikit-learn's seconds over gpugrad's.
+
+    Raises
+    ------
+    ArgumentError
+        If there are fewer than two seeds or the device is not measurable.
+    KernelError
+        If the two do not train the same network.
     """
     if seeds < 2:
-        raise ArgumentError(f"seeds is {seeds}, expected at least 2, from which the noise of a score is told")
+        raise ArgumentError(f"seeds is {seeds}, expected at least 2, to estimate the noise of a score")
     if device.kind not in MEASURABLE:
-        raise ArgumentError(f"times of the {device.kind} are no times of training: measure cpu or cuda")
+        raise ArgumentError(f"times in the {device.kind} mean nothing: measure cpu or cuda")
     rows = []
     for task in chosen:
         rows.append(_measure(task, device, seeds, most_epochs))
@@ -150,7 +178,7 @@ def measure(
 
 
 def both(task: Task, device: Device, seed: int, most_epochs: int | None = None) -> dict[str, Any]:
-    """Ours and scikit-learn's, not fitted."""
+    """Return both estimators, not fitted."""
     from sklearn import neural_network
 
     from ... import estimators
@@ -163,7 +191,7 @@ def both(task: Task, device: Device, seed: int, most_epochs: int | None = None) 
 
 
 def check_agreement(task: Task, device: Device) -> None:
-    """Raises KernelError unless both have the same losses in the first epochs, from the same initial weights."""
+    """Raise KernelError unless both have the same losses in the first epochs from the same initial weights."""
     (x, y), _ = task.split(0)
     models = both(task, device, 0, CHECK_EPOCHS)
     for model in models.values():
@@ -177,7 +205,7 @@ def check_agreement(task: Task, device: Device) -> None:
 
 
 def curve(model: Any) -> list[float]:
-    """The loss of each epoch; of L-BFGS, which keeps none, the last one."""
+    """Return the loss of each epoch; for L-BFGS, which does not store them, the last loss."""
     return [float(loss) for loss in getattr(model, "loss_curve_", [model.loss_])]
 
 

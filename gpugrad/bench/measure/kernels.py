@@ -1,4 +1,4 @@
-"""Kernels at the sizes of their contracts: compared with the reference, then timed, beside the machine's limits."""
+"""Time kernels at the sizes of their contracts, after comparing with the reference, against the machine's limits."""
 
 from __future__ import annotations
 
@@ -20,18 +20,40 @@ from .ceilings import Ceilings
 from .libraries import check_libraries, same_work
 from .timing import QUICK, Budget, Timing, repeat, sampler
 
+__all__ = ["Row", "measure"]
+
 MEASURABLE = ("cpu", "cuda")
 OWN = "gpugrad"
-# What Numba's compilers announce; the one for GPUs, a package of its own, tells no more than that it holds its lock.
+# The events of Numba's compilers; numba-cuda reports only that it holds its compiler lock.
 COMPILER_EVENTS = {"numba.core.event": "numba:compile", "numba.cuda.core.event": "numba-cuda:compiler_lock"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: which kernel, at what size, by whom; its seconds; what it did, and the share of the limit.
+    """One measurement of a kernel at one size.
 
-    by: "gpugrad", or the library that does the same work. compile: seconds that compilers took in the first call, 0
-    where the code came from a cache; None for a library. times_ours: the seconds of a library over those of gpugrad.
+    Parameters
+    ----------
+    kernel, size : str
+        The kernel and the description of the workload.
+    by : str
+        "gpugrad", or the library that does the same work.
+    device, toolchain, precision, cache : str
+        Conditions of the measurement; ``cache`` is "hot" or "cold".
+    timing : Timing
+        Seconds of a call.
+    cost : Cost
+        Bytes and operations of a call.
+    limit : str
+        "memory" or "arithmetic".
+    share : float or None
+        Fraction of the limit reached.
+    first_call : float
+        Seconds of the first call.
+    compile : float or None
+        Seconds of compilers in the first call, 0 if the code came from a cache; None for a library.
+    times_ours : float, optional
+        Seconds of a library over those of gpugrad.
     """
 
     kernel: str
@@ -51,20 +73,27 @@ class Row:
 
     @property
     def bandwidth(self) -> float:
-        """Bytes a second."""
+        """Bytes per second."""
         return self.cost.bytes / self.timing.median
 
     @property
     def speed(self) -> float:
-        """Operations a second."""
+        """Operations per second."""
         return self.cost.operations / self.timing.median
 
     @property
     def intensity(self) -> float:
-        """Operations for each byte."""
+        """Operations per byte."""
         return self.cost.operations / self.cost.bytes
 
     def record(self) -> dict[str, Any]:
+        """Return the row as a JSON-able dict.
+
+        Returns
+        -------
+        dict
+            All fields, with those of the timing and the cost, and the rates.
+        """
         entry = asdict(self)
         return {
             **{name: value for name, value in entry.items() if name not in ("timing", "cost")},
@@ -85,17 +114,39 @@ def measure(
     budget: Budget | None = None,
     on_row: Callable[[Row], None] = lambda _: None,
 ) -> tuple[list[Row], Ceilings]:
-    """Measure the kernels of a device at the sizes of their contracts, beside libraries that do the same work.
+    """Measure the kernels of a device at the sizes of their contracts, and libraries that do the same work.
 
-    names: kernels, or operations for all of theirs; None: every one. against: "numpy", "cupy", "torch".
-    quick: the first size of each and little time. `on_row` is told of each row as it is measured; the limits are
-    measured again at the end, and the rows that are returned have their shares of the faster ones.
+    Parameters
+    ----------
+    device : Device
+        The device.
+    names : list of str, optional
+        Kernels or operations; by default all.
+    against : list of str, optional
+        Libraries to compare with: "numpy" or "cupy", "torch".
+    quick : bool, default False
+        Measure only the first size of each kernel, and briefly.
+    budget : Budget, optional
+        When to stop repeating a call.
+    on_row : callable, optional
+        Receives each row as it is measured.
 
-    Raises ArgumentError for a device that is not worth timing and for an unknown name, KernelError for a kernel whose
-    result is wrong, or that compiles again at its second call.
+    Returns
+    -------
+    rows : list of Row
+        Their shares refer to the returned limits.
+    ceilings : Ceilings
+        The limits, the better of two measurements before and after the kernels.
+
+    Raises
+    ------
+    ArgumentError
+        If the device is not measurable or a name is unknown.
+    KernelError
+        If a result is wrong, or a kernel compiles again at its second call.
     """
     if device.kind not in MEASURABLE:
-        raise ArgumentError(f"the {device.kind} is here to find faults, its speed means nothing: measure cpu or cuda")
+        raise ArgumentError(f"times in the {device.kind} mean nothing: measure cpu or cuda")
     check_libraries(against or [], device)
     budget = budget or (QUICK if quick else Budget())
     ceilings = Ceilings(device, budget)
@@ -111,21 +162,21 @@ def measure(
 def measure_kernel(
     device: Device, contract: Contract, ceilings: Ceilings, against: list[str], budget: Budget, *, quick: bool = False
 ) -> Iterator[Row]:
-    """Yield the rows of one kernel, as `measure` does, with their shares of the limits so far."""
+    """Yield the rows of one kernel with their shares of the limits measured so far."""
     for workload in itertools.islice(contract.draw_workloads(), 1 if quick else None):
         if device.kind == "cpu" and workload.scalars.get("precision", "float32") != "float32":
-            continue  # a CPU has lower precisions to be compared with, not for speed
+            continue  # lower precisions on a CPU serve comparison, not speed
         yield from _measure_workload(device, contract, workload, ceilings, against, budget)
 
 
 def next_to(ceilings: Ceilings, row: Row) -> Row:
-    """The row with its share of the limits as they are known now."""
+    """Return the row with its share of the current limits."""
     limit, share = ceilings.share(row.cost, row.timing.median, row.precision, cold=row.cache == "cold")
     return replace(row, limit=limit, share=share)
 
 
 def chosen(names: list[str] | None) -> list[Contract]:
-    """The contracts of these kernels and operations, in the order of the list of operations."""
+    """Return the contracts of these kernels and operations, or all, in the order of the operations."""
     every = list(kernels.contracts())
     known = {name for operation, contract in every for name in (operation, contract.name)}
     for name in names or []:
@@ -198,7 +249,7 @@ def _measure_workload(
 
 
 def _first_calls(device: Device, launcher: Any, arrays: list[Any], workload: Example) -> tuple[float, float]:
-    """Seconds of the first call and, of these, of compilers; the second call must not compile."""
+    """Return the seconds of the first call and those of compilers in it; the second call must not compile."""
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
@@ -209,14 +260,14 @@ def _first_calls(device: Device, launcher: Any, arrays: list[Any], workload: Exa
     if seconds[1][1] > 0:
         raise KernelError(
             f"{launcher.__name__} of {launcher.source} compiles again at its second call ({workload.reason}): "
-            "keep what it compiles"
+            "cache the compiled code"
         )
     return seconds[0]
 
 
 @contextlib.contextmanager
 def compiling() -> Iterator[Callable[[], float]]:
-    """Within the block, the function tells the seconds that Numba and NVRTC have spent compiling."""
+    """Yield a function that returns the seconds that Numba and NVRTC spent compiling within the block."""
     with contextlib.ExitStack() as stack:
         listeners = []
         for module, kind in COMPILER_EVENTS.items():

@@ -1,7 +1,7 @@
-"""The same work through a library's own functions, as a person would write it: what a kernel is measured against.
+"""The work of each kernel written with NumPy, CuPy or PyTorch, for comparison.
 
-A way is a function of the library, the arrays and the scalars of a contract. It prepares what the library needs and
-returns a call that does the work once and hands out what it computed, under the contract's names.
+A way is a function of the library, the arrays and the scalars of a contract. It prepares the data and returns a call
+that does the work once and returns the results under the contract's names.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ Work = Callable[[], dict[str, Any]]
 Way = Callable[[Any, SimpleNamespace, dict[str, Any]], Work | None]
 
 LIBRARIES = {"cpu": ("numpy", "torch"), "cuda": ("cupy", "torch")}
-SLACK = 8  # a library may add in another order and use other elementary functions: tolerances of ours allowed to it
-ROUNDING = {"float32": 0.0, "tf32": 2.0**-11, "bfloat16": 2.0**-8}  # of one number in a precision
+SLACK = 8  # times our tolerance: a library may sum in another order and use other elementary functions
+ROUNDING = {"float32": 0.0, "tf32": 2.0**-11, "bfloat16": 2.0**-8}  # relative rounding error of a number
 
 ARRAY_WAYS: dict[str, Way] = {}
 TORCH_WAYS: dict[str, Way] = {}
 
 
 def check_libraries(names: list[str], device: Device) -> None:
-    """Raises ArgumentError for a library that does not compute on this device, DeviceError for a missing one."""
+    """Raise ArgumentError for a library that does not compute on this device, DeviceError for a missing one."""
     for name in names:
         if name not in LIBRARIES[device.kind]:
             known = ", ".join(LIBRARIES[device.kind])
-            raise ArgumentError(f"--against names {name!r}, expected one of {known}, which compute on {device.name}")
+            raise ArgumentError(f"--against is {name!r}, expected one of {known}, which compute on {device.name}")
         if installed_version(name) is None:
             raise DeviceError(f"{name} is not installed: install it, or leave it out of --against")
 
 
 def same_work(name: str, device: Device, contract: Contract, workload: Example, expected: dict) -> Work | None:
-    """The call of a library that does the work of a kernel; None where the library has no way of its own.
+    """Return a call of a library that does the work of a kernel; None if the library has no way to do it.
 
-    Raises KernelError where its result is not the one of `expected`, {array: reference}.
+    Raise KernelError if its result differs from `expected`, a dict of reference arrays.
     """
     ways = TORCH_WAYS if name == "torch" else ARRAY_WAYS
     if contract.name not in ways:
@@ -70,7 +70,7 @@ def same_work(name: str, device: Device, contract: Contract, workload: Example, 
 
 
 def _torch(device: Any) -> tuple[Any, Callable, Callable]:
-    """PyTorch, how an array becomes its tensor on the device, and a block within which it launches there in order."""
+    """Return PyTorch, a function that moves an array to the device, and a context that sets its stream."""
     import torch
 
     def move(array: np.ndarray) -> Any:
@@ -89,15 +89,16 @@ def _check(found: dict[str, Any], expected: dict[str, Any], contract: Contract, 
         values = values.detach().float().cpu() if hasattr(values, "detach") else values
         wrong = np.abs(to_host(values).reshape(right.shape) - right).max(initial=0)
         if not wrong <= SLACK * unit * np.abs(right).max(initial=0):
-            raise KernelError(f"{contract.name} through {name}, {workload.reason}: {array} is not the reference's")
+            raise KernelError(f"{contract.name} through {name}, {workload.reason}: {array} differs from the reference")
 
 
 def torch_device(device: Device) -> str:
+    """Return PyTorch's name of a device."""
     return f"cuda:{device.index}" if device.kind == "cuda" else "cpu"  # type: ignore[attr-defined]
 
 
 def torch_product(device: Device, side: int, precision: str) -> Callable[[], Any]:
-    """A product of two square matrices through PyTorch."""
+    """Return a call that multiplies two square matrices with PyTorch."""
     import torch
 
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
@@ -243,7 +244,7 @@ def _(torch, a, scalars):
 
 
 def _lower(torch, product, left, right, precision):
-    """The product in a lower precision: factors stored in bfloat16, or float32 ones that tensor cores round to TF32."""
+    """Multiply in a lower precision: bfloat16 inputs, or float32 inputs that tensor cores round to TF32."""
     if precision == "bfloat16":
         left, right = left.bfloat16(), right.bfloat16()
 
@@ -280,7 +281,7 @@ def _(torch, a, scalars):
 
 
 def _loss(torch, prediction, gradient_name, loss):
-    """Forward and backward of a mean loss, to the gradient of the predictions."""
+    """Return a call for forward and backward of a mean loss, up to the gradient of the predictions."""
     prediction.requires_grad_(True)
 
     def work():
@@ -306,13 +307,13 @@ def _(torch, a, scalars):
 @torch_way("regression_loss")
 def _(torch, a, scalars):
     name = next(loss.__name__ for loss in LOSSES.values() if getattr(loss, "loss", None) == scalars["loss"])
-    loss = getattr(torch.nn, name, None)  # the classes have PyTorch's names
+    loss = getattr(torch.nn, name, None)  # our classes have PyTorch's names
     return None if loss is None else _loss(torch, a.predictions, "dpredictions", lambda p: loss()(p, a.targets))
 
 
 @torch_way("dropout_forward")
 def _(torch, a, scalars):
-    return lambda: torch.nn.functional.dropout(a.x, scalars["p"]) is None or {}  # another mask: nothing to compare
+    return lambda: torch.nn.functional.dropout(a.x, scalars["p"]) is None or {}  # another mask, so nothing to compare
 
 
 @torch_way("gather")

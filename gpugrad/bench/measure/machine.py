@@ -1,4 +1,4 @@
-"""What was measured on: processor, GPU, threads, versions and revision, for a record that stands on its own."""
+"""Describe the machine of a measurement: processor, GPU, threads, versions and revision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GPU_QUERIES = ("name", "driver_version", "clocks.sm", "clocks.mem", "clocks.max.
 
 
 def describe(device: Device) -> dict[str, Any]:
-    """A JSON-able description of this machine as the device sees it."""
+    """Return a JSON-able description of this machine and the device."""
     facts: dict[str, Any] = {
         "gpugrad": __version__,
         "revision": revision(),
@@ -39,15 +39,15 @@ def describe(device: Device) -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """The cores that this process may run on."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
 def cores(count: int | None) -> Iterator[None]:
-    """Within the block, this process and all thread pools that it starts have `count` cores; None: those it has.
+    """Limit this process and its thread pools to `count` cores within the block; None: no limit.
 
-    Raises ArgumentError for more than there are, and where the system cannot bind a process to cores.
+    Raise ArgumentError if there are fewer cores, or if the system cannot bind a process to cores.
     """
     from threadpoolctl import threadpool_limits
 
@@ -55,9 +55,9 @@ def cores(count: int | None) -> Iterator[None]:
         yield
         return
     if not 1 <= count <= usable_cores():
-        raise ArgumentError(f"--threads is {count}, expected 1 to {usable_cores()}, the cores that this process has")
+        raise ArgumentError(f"--threads is {count}, expected 1 to {usable_cores()}, the cores of this process")
     if not hasattr(os, "sched_setaffinity"):
-        raise ArgumentError("--threads cannot be kept on this system: leave it out to measure with all cores")
+        raise ArgumentError("--threads does not work on this system: leave it out to measure with all cores")
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(before)[:count])
     try:
@@ -68,7 +68,7 @@ def cores(count: int | None) -> Iterator[None]:
 
 
 def revision() -> str | None:
-    """The commit of a checkout, "-dirty" where it was changed; None for an installed package."""
+    """Return the commit of a checkout, with "-dirty" if it has changes; None for an installed package."""
     root = Path(__file__).parents[3]
     git = shutil.which("git")
     if git is None or not (root / ".git").exists():
@@ -92,7 +92,7 @@ def _processor() -> str:
 
 
 def _blas() -> list[dict[str, Any]]:
-    """The libraries of products that are loaded, and how many threads each uses."""
+    """Return the loaded BLAS libraries and their numbers of threads."""
     from threadpoolctl import threadpool_info
 
     return [
@@ -115,9 +115,9 @@ def _gpu(device: Any) -> dict[str, Any]:
         "cuda_runtime": runtime.runtimeGetVersion(),
     }
     smi = shutil.which("nvidia-smi")
-    told = smi and _output(
+    output = smi and _output(
         smi, f"--id={device.index}", f"--query-gpu={','.join(GPU_QUERIES)}", "--format=csv,noheader,nounits"
     )
-    if told:
-        facts["nvidia_smi"] = dict(zip(GPU_QUERIES, (part.strip() for part in told.split(",")), strict=False))
+    if output:
+        facts["nvidia_smi"] = dict(zip(GPU_QUERIES, (part.strip() for part in output.split(",")), strict=False))
     return facts

@@ -1,4 +1,4 @@
-"""The peak memory of a training, beside what it must hold: the data, the optimizer's state and one step's arrays."""
+"""Compare the peak memory of a run with its bound: data, optimizer state and the arrays of one step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..engines import OWN
 from .kernels import MEASURABLE
 from .networks import NETWORKS, TRAIN_ROWS, Problem, random_problem
 
-COPIES = 8  # of the parameters: p, g, m and v; p, m and v as of the last epoch, to go back to; and one to spare
+COPIES = 8  # arrays of the parameters' size: p, g, m, v; p, m, v of the last epoch as a backup; and one spare
 EPOCHS = 2
 MEASURED = (NETWORKS[0], NETWORKS[-1])
 Row = dict[str, Any]
@@ -31,14 +31,36 @@ def measure(
     rows: int = TRAIN_ROWS,
     on_row: Callable[[Row], None] = print,
 ) -> list[Row]:
-    """The peak of a training by `Trainer.fit` on `rows` rows of MNIST's shape, each in a process of its own, in bytes.
+    """Measure the peak memory of `Trainer.fit` in bytes, for each network in its own process.
 
-    The bound is data + 8 × parameters + activations + a constant, which is what the process has before there is data:
-    Python, the libraries and the kernels, all of which have run once. On a GPU it is the GPU's memory that counts.
-    Raises ArgumentError for a device that is not worth measuring, KernelError where the process ends early.
+    The bound is data + 8 × parameters + activations + a constant: the memory of the process before it has data, that
+    is Python, the libraries and the kernels, each of which has run once. On a GPU only the GPU's memory counts.
+
+    Parameters
+    ----------
+    device : Device
+        The device.
+    networks : sequence of (hidden sizes, batch size)
+        The networks.
+    rows : int
+        Number of rows of MNIST's shape.
+    on_row : callable, default print
+        Receives each row as it is measured.
+
+    Returns
+    -------
+    list of dict
+        One row per network.
+
+    Raises
+    ------
+    ArgumentError
+        If the device is not measurable.
+    KernelError
+        If the process ends early.
     """
     if device.kind not in MEASURABLE:
-        raise ArgumentError(f"the {device.kind} keeps more than a training needs: measure cpu or cuda")
+        raise ArgumentError(f"the {device.kind} needs more memory than training does: measure cpu or cuda")
     found = []
     for hidden, batch in networks:
         problem = random_problem(hidden, batch, 1)
@@ -69,12 +91,12 @@ def measure(
 
 
 def data_bytes(problem: Problem, steps: int) -> int:
-    """Bytes of x and y, and of the order of an epoch's rows (int32)."""
+    """Return the bytes of x, y and the int32 row order of an epoch."""
     return steps * problem.batch * (problem.sizes[0] + 4 + 4)
 
 
 def activation_bytes(problem: Problem) -> int:
-    """Bytes of a step's arrays: the minibatch, output and its gradient of each layer, scratch for the widest one."""
+    """Return the bytes of a step: the batch, output and gradient of each layer, and scratch for the widest one."""
     n_in, *n_out = problem.sizes
     return 4 * problem.batch * (n_in + 2 * sum(n_out) + max(n_out))
 
@@ -86,14 +108,14 @@ def _in_new_process(hidden: tuple[int, ...], batch: int, steps: int, device: Dev
             return pool.submit(constant_and_peak, hidden, batch, steps, device.name, device.toolchain).result()
     except BrokenProcessPool:
         raise KernelError(
-            f"the process that trained {hidden} ended early, perhaps for want of memory: measure fewer rows"
+            f"the process that trained {hidden} ended early, perhaps out of memory: measure fewer rows"
         ) from None
 
 
 def constant_and_peak(
     hidden: tuple[int, ...], batch: int, steps: int, device: str, toolchain: str | None
 ) -> tuple[int, int]:
-    """Bytes that this process has after a small training, and the most that it has had after one of `steps` steps."""
+    """Return the memory of this process after a small run, and its peak after a run of `steps` steps, in bytes."""
     target = get_device(device, toolchain)
     train(random_problem((256,), 256, 2), target)
     constant = occupied(target, "VmRSS")
@@ -102,17 +124,16 @@ def constant_and_peak(
 
 
 def train(problem: Problem, device: Device) -> None:
-    """Train as a user does, over the problem's rows."""
+    """Train on the problem's rows as a user would."""
     model = problem.model()
     trainer = Trainer(model, optimizer=Adam(model.parameters(), lr=problem.lr), device=device, seed=problem.seed)
     trainer.fit(problem.x, problem.y, epochs=EPOCHS, batch_size=problem.batch, scale=problem.scale, progress=False)
 
 
 def occupied(device: Device, name: str) -> int:
-    """Bytes of a GPU's pool, or of this process: resident now (VmRSS), or at most so far (VmHWM).
+    """Return the peak of a GPU's memory pool, or this process's resident memory: now (VmRSS) or the peak (VmHWM).
 
-    The kernel of Linux hands the largest size of the parent on to a child as the child's own, in what getrusage tells;
-    /proc knows better.
+    On Linux, getrusage in a child also counts the parent's peak, so this reads /proc.
     """
     status = Path("/proc/self/status")
     if device.kind == "cuda" or not status.exists():

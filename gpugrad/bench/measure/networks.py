@@ -1,4 +1,4 @@
-"""What training is measured on: networks, batch sizes, initial weights, data and the order of its rows."""
+"""Networks and data of the training measurements: sizes, batch sizes, initial weights and the order of the rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Weights = list[tuple[np.ndarray, np.ndarray]]
 
 FEATURES = 784
 CLASSES = 10
-TRAIN_ROWS = 59_904  # of MNIST's 60,000: a whole number of minibatches of each size, the same steps for every engine
+TRAIN_ROWS = 59_904  # of MNIST's 60,000, so that every batch is full for every batch size and engine
 DRAWN = "drawn, in the shape of mnist"
 NETWORKS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((128,), 64),
@@ -34,7 +34,7 @@ NETWORKS: tuple[tuple[tuple[int, ...], int], ...] = (
 class Problem:
     """One network on one data set: x (rows, features) uint8, y (rows,) int32, pixels multiplied by `scale`.
 
-    Training is Adam with its usual constants on the mean cross-entropy of minibatches of `batch` rows.
+    Training minimizes the mean cross-entropy of batches of `batch` rows with Adam and its default constants.
     """
 
     hidden: tuple[int, ...]
@@ -43,58 +43,63 @@ class Problem:
     y: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
-    data: str  # its name
+    data: str  # name of the data
     scale: float = 1 / 255
     lr: float = 1e-3
     seed: int = 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
+        """Sizes of the input, hidden and output layers."""
         return (self.x.shape[1], *self.hidden, CLASSES)
 
     @property
     def network(self) -> str:
+        """The layer sizes as text: "784-128-10"."""
         return "-".join(map(str, self.sizes))
 
     @property
     def parameters(self) -> int:
+        """Number of weights and biases."""
         return sum(n_in * n_out + n_out for n_in, n_out in itertools.pairwise(self.sizes))
 
     @property
     def operations(self) -> int:
-        """Of the products of a step: y, dw and dx of each layer, but for the dx of the first."""
+        """Operations of the matrix products of a step: y, dw and dx of each layer, except dx of the first."""
         weights = [n_in * n_out for n_in, n_out in itertools.pairwise(self.sizes)]
         return 2 * self.batch * (3 * sum(weights) - weights[0])
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch; all minibatches are full."""
+        """Steps per epoch; all batches are full."""
         return len(self.x) // self.batch
 
     def model(self) -> MLP:
+        """Return the network with its initial weights."""
         return MLP(self.sizes[0], self.hidden, CLASSES, seed=self.seed)
 
     def weights(self) -> Weights:
-        """The initial (w, b) of each layer, w (n_in, n_out): those that gpugrad draws."""
+        """Return gpugrad's initial (w, b) of each layer, w (n_in, n_out)."""
         return weights_of(self.model())
 
     def order(self, epoch: int) -> np.ndarray:
-        """The rows of an epoch's minibatches, (steps, batch) int32."""
+        """Return the row numbers of an epoch's batches, (steps, batch) int32."""
         return epoch_order(self.seed, epoch, len(self.x)).astype(np.int32).reshape(self.steps, self.batch)
 
     def first(self, steps: int) -> Problem:
-        """The same problem with an epoch of so many steps."""
+        """Return the same problem with at most `steps` steps per epoch."""
         rows = min(steps, self.steps) * self.batch
         return replace(self, x=self.x[:rows], y=self.y[:rows])
 
 
 def weights_of(model: Any) -> Weights:
+    """Return copies of (w, b) of each dense layer."""
     layers: list[Any] = [module for module in model.modules() if isinstance(module, Dense)]
     return [(layer.weight.numpy().copy(), layer.bias.numpy().copy()) for layer in layers]
 
 
 def test_scores(problem: Problem, weights: Weights) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy on the test rows, by NumPy alone, for every engine in the same way."""
+    """Return the mean cross-entropy and accuracy on the test rows, computed with NumPy for every engine."""
     out = problem.x_test.astype(np.float32) * np.float32(problem.scale)
     for i, (w, b) in enumerate(weights):
         out = out @ w + b
@@ -109,10 +114,10 @@ def test_scores(problem: Problem, weights: Weights) -> tuple[float, float]:
 def problems(
     networks: Sequence[tuple[tuple[int, ...], int]] = NETWORKS, *, data_dir: str | Path | None = None, seed: int = 0
 ) -> list[Problem]:
-    """The networks on MNIST, if its files are in `data_dir`, GPUGRAD_DATA or the cache; else on drawn data.
+    """Return the networks on MNIST if its files are in `data_dir`, GPUGRAD_DATA or the cache, else on random data.
 
-    Nothing is downloaded. What is drawn has MNIST's shape, sparseness and number of classes: the same work for the
-    machine, but an accuracy that means nothing beyond a comparison. Raises DataError for a folder without the files.
+    Nothing is downloaded. Random data has MNIST's shape, sparsity and number of classes: the same work, but accuracies
+    are useful only for comparison. Raise DataError for a folder without the files.
     """
     try:
         found = load("mnist", data_dir=data_dir, download=False)
@@ -132,7 +137,7 @@ def problems(
 
 
 def random_problem(hidden: Sequence[int], batch: int, steps: int, seed: int = 0) -> Problem:
-    """A network on random bytes, of which an epoch has so many steps: for times alone, there is nothing to learn."""
+    """Return a network on random bytes with `steps` steps per epoch, for timing only: there is nothing to learn."""
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 256, (batch * steps, FEATURES), np.uint8)
     y = rng.integers(0, CLASSES, batch * steps, np.int32)
@@ -140,7 +145,7 @@ def random_problem(hidden: Sequence[int], batch: int, steps: int, seed: int = 0)
 
 
 def _drawn() -> dict[str, Any]:
-    """Ten prototypes, of which each row shows half the pixels; one pixel in five is not zero, as in MNIST."""
+    """Draw rows that show half the pixels of one of ten prototypes; a fifth of the pixels is nonzero, as in MNIST."""
     rng = np.random.default_rng(0)
     prototypes = (rng.integers(1, 256, (CLASSES, FEATURES)) * (rng.random((CLASSES, FEATURES)) < 0.38)).astype(np.uint8)
     parts = {}

@@ -1,4 +1,4 @@
-"""How the time of gpugrad's training step grows with the width, the depth and the batch size."""
+"""Measure how the time of a training step grows with width, depth and batch size."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .kernels import MEASURABLE
 from .networks import Problem, random_problem
 from .timing import Budget, repeat
 
-WORK = 2e9  # operations of an epoch: few steps of a large network, many of a small one
-STEPS = (4, 200)  # the least and the most of an epoch; what an epoch takes beside its steps is shared out over them
-UPDATE_BYTES = 28  # of Adam for each parameter: p, m and v read and written, g read
-FLAT = 1.25  # up to this many times the shortest step the time counts as not growing
-ALIKE = 0.15  # slopes that differ by less are the same
+WORK = 2e9  # operations per epoch: few steps of a large network, many of a small one
+STEPS = (4, 200)  # minimum and maximum steps per epoch; they also carry the epoch's overhead
+UPDATE_BYTES = 28  # bytes that Adam reads and writes per parameter: p, m and v both, g read
+FLAT = 1.25  # a step of at most this many times the shortest step counts as equally fast
+ALIKE = 0.15  # slopes that differ by at most this count as equal
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What grows: the network (hidden sizes) and the batch size for each of its values."""
+    """A quantity that grows, with the hidden sizes and the batch size for each of its values."""
 
     name: str
     values: tuple[int, ...]
@@ -45,13 +45,33 @@ AXES = (
 def measure(
     device: Device, *, budget: Budget, most_values: int | None = None, on_row: Callable[[Row], None] = print
 ) -> tuple[list[Row], list[Row]]:
-    """A row for each value of each axis, and for each axis its slope; most_values: the first so many alone.
+    """Measure a step for each value of each axis.
 
-    Rows: seconds of a step (median, low, high), operations of its products, bytes of its update. Raises ArgumentError
-    for a device that is not worth timing.
+    Parameters
+    ----------
+    device : Device
+        The device.
+    budget : Budget
+        When to stop repeating a step.
+    most_values : int, optional
+        Number of values per axis; by default all.
+    on_row : callable, default print
+        Receives each row as it is measured.
+
+    Returns
+    -------
+    rows : list of dict
+        Seconds of a step (median, low, high), operations of its products, bytes of its update.
+    slopes : list of dict
+        One row per axis.
+
+    Raises
+    ------
+    ArgumentError
+        If the device is not measurable.
     """
     if device.kind not in MEASURABLE:
-        raise ArgumentError(f"the {device.kind} is here to find faults, its speed means nothing: measure cpu or cuda")
+        raise ArgumentError(f"times in the {device.kind} mean nothing: measure cpu or cuda")
     rows: list[Row] = []
     slopes = []
     for axis in AXES:
@@ -65,7 +85,7 @@ def measure(
 
 
 def measure_step(device: Device, hidden: Sequence[int], batch: int, budget: Budget) -> Row:
-    """Time a step of one network on random bytes: epochs of several steps, until the median of their times settles."""
+    """Time a step of one network on random bytes: repeat epochs of several steps until the median settles."""
     problem = random_problem(hidden, batch, 1)
     problem = random_problem(hidden, batch, int(np.clip(WORK / problem.operations, *STEPS)))
     engine = Own(problem, device.name, device.toolchain)
@@ -94,14 +114,24 @@ def measure_step(device: Device, hidden: Sequence[int], batch: int, budget: Budg
 
 
 def update_bytes(problem: Problem) -> int:
-    """What the update of a step reads and writes."""
+    """Return the bytes that the update of a step reads and writes."""
     return UPDATE_BYTES * problem.parameters
 
 
 def slope(axis: str, rows: Sequence[Row]) -> Row:
-    """The exponents of time and operations over the upper half of the values, and a sentence that explains them.
+    """Fit the exponents of time and operations over the upper half of an axis, and explain them in a sentence.
 
-    rows: of one axis, in the order of their values, at least two.
+    Parameters
+    ----------
+    axis : str
+        Name of the axis.
+    rows : sequence of dict
+        At least two rows of the axis, in the order of their values.
+
+    Returns
+    -------
+    dict
+        ``slope``, ``slope_of_operations``, the range of values, and ``explanation``.
     """
     upper = rows[len(rows) // 2 :] if len(rows) > 2 else rows
     x = np.log([row["value"] for row in upper])
@@ -122,18 +152,16 @@ def slope(axis: str, rows: Sequence[Row]) -> Row:
 def _explanation(slope: Row, rows: Sequence[Row], upper: Sequence[Row]) -> str:
     axis, flat = slope["axis"], slope["flat_to"]
     if flat == rows[-1]["value"]:
-        return f"up to {axis} {flat} a step takes the time of its launches, whatever they compute"
+        return f"up to {axis} {flat}, launches dominate the time of a step"
     head = ""
     if flat > rows[0]["value"]:
-        head = f"up to {axis} {flat} it hardly grows, as a step takes the time of its launches; "
-    head += (
-        f"from {slope['from']} on the operations grow with the power {slope['slope_of_operations']:.2f} of the {axis}"
-    )
+        head = f"up to {axis} {flat} the time hardly grows, since launches dominate it; "
+    head += f"from {slope['from']} on, operations grow with the power {slope['slope_of_operations']:.2f} of the {axis}"
     difference = slope["slope"] - slope["slope_of_operations"]
     if abs(difference) <= ALIKE:
-        return f"{head} and the time with them: the products set it"
+        return f"{head}, and the time equally: products dominate it"
     first, last = (upper[i]["operations"] / upper[i]["median"] / 1e9 for i in (0, -1))
-    speeds = f"{first:.1f} becomes {last:.1f} GFLOP/s"
+    speeds = f"{first:.1f} to {last:.1f} GFLOP/s"
     if difference < 0:
-        return f"{head}, the time less ({speeds}): what a launch costs counts less in a larger step"
-    return f"{head}, the time more ({speeds}): a larger step leaves the caches, or waits for other work on the machine"
+        return f"{head}, the time more slowly ({speeds}): launches matter less in a larger step"
+    return f"{head}, the time faster ({speeds}): a larger step exceeds the caches, or other work slows it down"

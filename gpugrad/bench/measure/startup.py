@@ -1,4 +1,4 @@
-"""From the start of a process to the first training step done, with and without compiled kernels in the cache."""
+"""Time a process from its start to the end of its first training step, with an empty and a warm kernel cache."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ...errors import ArgumentError, KernelError
 from ..engines import OWN
 from .kernels import MEASURABLE
 
-NETWORK, BATCH = "64-128-10", 64  # on digits, which come with scikit-learn
+NETWORK, BATCH = "64-128-10", 64  # trained on scikit-learn's digits
 TARGETS = {"empty": 10.0, "warm": 2.0}  # seconds
 PARTS = ("import", "data", "kernels", "first step", "total")
-CACHES = ("NUMBA_CACHE_DIR", "CUPY_CACHE_DIR")  # folders of compiled kernels; no other file is kept
+CACHES = ("NUMBA_CACHE_DIR", "CUPY_CACHE_DIR")  # folders of compiled kernels; no other files are cached
 Row = dict[str, Any]
 
-# What a user's script does. The second step tells how much of the first one was loading and compiling kernels.
+# A user's script. The second step shows how much of the first was loading and compiling kernels.
 SCRIPT = """
 import json, sys, time
 begin, device, toolchain = float(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -50,18 +50,37 @@ print(json.dumps(parts))
 
 
 def measure(device: Device, *, rounds: int = 3, on_row: Callable[[Row], None] = print) -> list[Row]:
-    """Seconds of each part of a start, the median of `rounds` starts with an empty cache and as many with a warm one.
+    """Time the parts of a start: the median of `rounds` starts with an empty cache, and with a warm one.
 
-    import: the interpreter and gpugrad. data: scikit-learn and its digits. kernels: importing Numba or CuPy, and
-    compiling or loading the kernels that the first step needs. first step: the step alone. total: all of these.
-    The files that Python reads are in the system's cache from the second start on.
+    The parts are import (the interpreter and gpugrad), data (scikit-learn and its digits), kernels (importing Numba or
+    CuPy, and compiling or loading the kernels of the first step), first step (the step alone), and total. From the
+    second start on, the files that Python reads are in the system's cache.
 
-    Raises ArgumentError for a device that is not worth timing, KernelError where a start fails.
+    Parameters
+    ----------
+    device : Device
+        The device.
+    rounds : int, default 3
+        Starts per cache, at least 1.
+    on_row : callable, default print
+        Receives each row as it is measured.
+
+    Returns
+    -------
+    list of dict
+        One row per cache and part.
+
+    Raises
+    ------
+    ArgumentError
+        If the device is not measurable.
+    KernelError
+        If a start fails.
     """
     if device.kind not in MEASURABLE:
-        raise ArgumentError(f"the {device.kind} is here to find faults, its speed means nothing: measure cpu or cuda")
+        raise ArgumentError(f"times in the {device.kind} mean nothing: measure cpu or cuda")
     if rounds < 1:
-        raise ArgumentError(f"there are {rounds} rounds, expected at least 1")
+        raise ArgumentError(f"rounds is {rounds}, expected at least 1")
     found: dict[str, list[list[float]]] = {"empty": [], "warm": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="gpugrad-startup-") as folder:
@@ -76,14 +95,14 @@ def measure(device: Device, *, rounds: int = 3, on_row: Callable[[Row], None] = 
 
 
 def start(device: Device, cache: str) -> list[float]:
-    """Start a process that trains one step, with the compiled kernels in the folder `cache`: seconds of PARTS."""
+    """Start a process that trains one step with the kernel cache in a folder; return the seconds of PARTS."""
     environment = os.environ | dict.fromkeys(CACHES, cache)
-    # -P: the gpugrad that is installed, not a folder of that name here, as a checkout has it.
+    # -P: import the installed gpugrad, not the folder of that name in a checkout.
     command = [sys.executable, "-P", "-c", SCRIPT, repr(time.time()), device.name, device.toolchain]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise KernelError(f"a new process could not train a step ({last}): see that gpugrad train digits works")
+        last = (done.stderr.strip().splitlines() or ["without a message"])[-1]
+        raise KernelError(f"a new process could not train a step ({last}): check that gpugrad train digits works")
     return json.loads(done.stdout.splitlines()[-1])
 
 

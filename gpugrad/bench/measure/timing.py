@@ -1,4 +1,4 @@
-"""How a call is timed: again and again until the median is known well enough, or until the time is up."""
+"""Time a call: repeat it until its median settles or the time is up."""
 
 from __future__ import annotations
 
@@ -11,15 +11,27 @@ import numpy as np
 
 from ...engine.device import Device
 
-SHORTEST_SAMPLE = 20e-6  # seconds: shorter calls are timed several at once, since a clock read takes 50 ns
-FLUSH_SIZE = 512 << 20  # bytes written between two cold runs: several times the L2 cache of any GPU so far
-QUIET = 0.05  # seconds: threads of a library that has just computed watch for more, on our cores, for up to 30 ms
-GRAPH_LAUNCHES = 20  # launches in a graph of a hot run: its own start, some 10 µs, is shared out over them
+__all__ = ["QUICK", "Budget", "Timing", "repeat", "sampler"]
+
+SHORTEST_SAMPLE = 20e-6  # seconds; shorter calls are timed in groups, since reading the clock takes 50 ns
+FLUSH_SIZE = 512 << 20  # bytes written before a cold run: several times the L2 cache of any GPU
+QUIET = 0.05  # seconds; idle threads of other libraries spin on our cores for up to 30 ms
+GRAPH_LAUNCHES = 20  # launches per graph of a hot run, which share its start of about 10 µs
 
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop: `settled` if the 95 % interval of the median is within ± `precision` of it, or after `seconds`."""
+    """When to stop repeating a call.
+
+    Parameters
+    ----------
+    seconds : float, default 1
+        Time limit.
+    precision : float, default 0.01
+        The median has settled if its 95 % interval is within ± this fraction of it.
+    least_runs : int, default 7
+        Minimum number of runs.
+    """
 
     seconds: float = 1.0
     precision: float = 0.01
@@ -31,7 +43,17 @@ QUICK = Budget(seconds=0.02, precision=0.05)
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median, 20th and 80th percentile; how many runs, and whether the median settled."""
+    """Seconds of a call.
+
+    Parameters
+    ----------
+    median, low, high : float
+        Median, 20th and 80th percentile.
+    runs : int
+        Number of runs.
+    settled : bool
+        Whether the median settled.
+    """
 
     median: float
     low: float
@@ -41,12 +63,39 @@ class Timing:
 
     @classmethod
     def of(cls, seconds: list[float], settled: bool) -> Timing:
+        """Summarize the seconds of all runs.
+
+        Parameters
+        ----------
+        seconds : list of float
+            Seconds of each run.
+        settled : bool
+            Whether the median settled.
+
+        Returns
+        -------
+        Timing
+            Median and percentiles.
+        """
         low, median, high = (float(value) for value in np.percentile(seconds, (20, 50, 80)))
         return cls(median, low, high, len(seconds), settled)
 
 
 def repeat(sample: Callable[[], float], budget: Budget) -> Timing:
-    """Call `sample`, which returns the seconds of a run, until its median settles or the budget is spent."""
+    """Repeat a run until the median of its seconds settles or the budget is spent.
+
+    Parameters
+    ----------
+    sample : callable
+        Runs once and returns the seconds.
+    budget : Budget
+        When to stop.
+
+    Returns
+    -------
+    Timing
+        Median and percentiles of all runs.
+    """
     seconds: list[float] = []
     end = time.perf_counter() + budget.seconds
     next_look = budget.least_runs
@@ -61,7 +110,7 @@ def repeat(sample: Callable[[], float], budget: Budget) -> Timing:
 
 
 def _half_interval(seconds: list[float]) -> float:
-    """Half the 95 % interval of the median, as a share of it: order statistics, no distribution assumed."""
+    """Return half the 95 % interval of the median, relative to it, from order statistics (distribution-free)."""
     from scipy.stats import quantile_test
 
     interval = quantile_test(seconds, q=float(np.median(seconds)), p=0.5).confidence_interval(0.95)
@@ -72,10 +121,24 @@ def _half_interval(seconds: list[float]) -> float:
 def sampler(
     device: Device, call: Callable[[], Any], *, cold: bool = False, captured: bool = True
 ) -> Callable[[], float]:
-    """What times one run of `call` on a device.
+    """Return a function that times one run of a call on a device.
 
-    cold: with the L2 cache of a GPU flushed before it. captured: the call makes launches and nothing else, and a GPU
-    replays it as a graph; False for what cannot be captured, such as cuBLAS through CuPy.
+    Parameters
+    ----------
+    device : Device
+        The device.
+    call : callable
+        The call to time.
+    cold : bool, default False
+        Flush the L2 cache of a GPU before each run.
+    captured : bool, default True
+        Replay the call as a CUDA graph; it must only launch kernels. False for a call that cannot be captured, such as
+        cuBLAS through CuPy.
+
+    Returns
+    -------
+    callable
+        Runs the call and returns its seconds.
     """
     if device.kind != "cuda":
         return _host(call)
@@ -102,7 +165,7 @@ def _host(call: Callable[[], Any]) -> Callable[[], float]:
 
 
 def _gpu_cold(device: Any, replay: Callable[[], Any]) -> Callable[[], float]:
-    # The flush takes the GPU longer than the launches after it take the host: no gap between them is timed.
+    # The flush takes longer than the host needs to queue the launches after it, so no gap between them is timed.
     waste = device.empty(FLUSH_SIZE, np.uint8)
     replay()
 

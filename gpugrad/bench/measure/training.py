@@ -1,8 +1,9 @@
-"""Whole training steps, and the time to an accuracy: gpugrad beside its peers, from the same weights on the same rows.
+"""Time training steps and training to an accuracy: gpugrad and other engines, from the same weights on the same rows.
 
-First every engine trains the same few steps, and must get to the same loss. Then all train epoch after epoch, in an
-order that turns by one engine an epoch, so that a change in the machine's speed meets them all. The first epoch, in
-which engines compile, is told apart. Accuracies are measured outside the clock, after the same number of steps.
+First every engine trains the same few steps and must reach the same loss. Then the engines take turns, one epoch each,
+in an order that rotates by one engine per epoch, so that a change in the machine's speed affects all of them. The
+first epoch, in which engines compile, is reported separately. Accuracies are measured outside the timed part, after
+the same number of steps.
 """
 
 from __future__ import annotations
@@ -19,15 +20,33 @@ from .timing import Timing
 from .workers import EngineError, workers
 
 CHECK_STEPS = 20
-CHECK_TOLERANCE = 1e-3  # of the test loss after CHECK_STEPS steps; roundings grow to some 1e-5 in them
+CHECK_TOLERANCE = 1e-3  # relative difference of the test losses after CHECK_STEPS; rounding causes about 1e-5
 Row = dict[str, Any]
 
 
 def choose(kind: str, names: Sequence[str] | None = None) -> tuple[list[Entry], list[str]]:
-    """The engines to measure on a kind of device, gpugrad first, and the names of those that cannot be used there.
+    """Choose the engines to measure on a kind of device.
 
-    names: beside gpugrad, such as "JAX scan" or jax-scan; None: all that are worth measuring there. Raises
-    ArgumentError for an unknown name, DeviceError for one that is asked for and cannot be used.
+    Parameters
+    ----------
+    kind : str
+        "cpu" or "cuda".
+    names : sequence of str, optional
+        Engines in addition to gpugrad, such as "JAX scan" or jax-scan; by default all that are useful there.
+
+    Returns
+    -------
+    entries : list of Entry
+        The engines, gpugrad first.
+    missing : list of str
+        Names of engines that cannot be used here.
+
+    Raises
+    ------
+    ArgumentError
+        If a name is unknown.
+    DeviceError
+        If a named engine cannot be used.
     """
     known = {entry.key: entry for entry in ENGINES}
     for name in names or ():
@@ -37,9 +56,7 @@ def choose(kind: str, names: Sequence[str] | None = None) -> tuple[list[Entry], 
         if not entry.installed:
             raise DeviceError(f"{entry.name} needs {entry.package}, which is not installed: install it or leave it out")
         if not entry.supports(kind):
-            raise DeviceError(
-                f"{entry.name} needs a {entry.package} that computes on {kind}: install such a one or leave it out"
-            )
+            raise DeviceError(f"{entry.name} needs a {entry.package} build for {kind}: install one or leave it out")
     asked = None if names is None else set(map(key, names))
     wanted = [e for e in ENGINES if e.name == OWN or (kind in e.kinds if asked is None else e.key in asked)]
     usable = [e for e in wanted if e.installed and e.supports(kind)]
@@ -47,7 +64,7 @@ def choose(kind: str, names: Sequence[str] | None = None) -> tuple[list[Entry], 
 
 
 def check_agreement(problem: Problem, entries: Sequence[Entry], device: str) -> None:
-    """Raises EngineError unless all engines have the test loss of gpugrad after a few steps from the same weights."""
+    """Raise EngineError unless all engines reach gpugrad's test loss after a few steps from the same weights."""
     short = problem.first(CHECK_STEPS)
     losses = {}
     with workers(entries, short, device) as engines:
@@ -66,16 +83,16 @@ def check_agreement(problem: Problem, entries: Sequence[Entry], device: str) -> 
 def measure_steps(
     problem: Problem, entries: Sequence[Entry], device: str, *, rounds: int = 5, on_row: Callable[[Row], None] = print
 ) -> list[Row]:
-    """Seconds of a step of each engine, over `rounds` epochs after the first; accuracy after all of them.
+    """Measure the seconds of a step of each engine over `rounds` epochs after the first, and the final accuracy.
 
-    times_ours: the median of the ratios to gpugrad's seconds in the same round, so that what slows the machine down
-    for a while counts on both sides of it.
+    The median of the ratios to gpugrad's seconds in the same round is ``times_ours``: a temporary slowdown of the
+    machine affects both sides of a ratio.
     """
     check_agreement(problem, entries, device)
     seconds: dict[str, list[float]] = {entry.name: [] for entry in entries}
     with workers(entries, problem, device) as engines:
         for engine in engines:
-            engine.weights()  # waits until it is made: no import of one in the time of another
+            engine.weights()  # wait until the engine is ready, so that no import runs while another is timed
         for epoch in range(rounds + 1):
             turn = epoch % len(engines)
             for engine in engines[turn:] + engines[:turn]:
@@ -114,10 +131,10 @@ def measure_time_to_accuracy(
     most_epochs: int = 20,
     on_row: Callable[[Row], None] = print,
 ) -> list[Row]:
-    """Seconds of training until the test accuracy is at least `target`, evaluated after each epoch off the clock.
+    """Measure the seconds of training until the test accuracy reaches `target`; evaluation is not timed.
 
-    The first epoch, in which engines compile, counts as long as the second. Seconds are None where the target is not
-    reached in `most_epochs`.
+    The first epoch, in which engines compile, counts as much as the second. The seconds are None if the target is not
+    reached within `most_epochs`.
     """
     rows = []
     for entry in entries:

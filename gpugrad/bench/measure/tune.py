@@ -1,4 +1,4 @@
-"""Which variant of each product of a model is the fastest on a device: compared with the reference, then timed."""
+"""Find the fastest variant of each product of a model on a device, after comparing with the reference."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ...kernels.contract import Contract, Example, draw
 from ...kernels.dense.variants import Choices, Product, Variant, candidates, variant
 from .timing import Budget, Timing, repeat, sampler
 
-NOISE = 0.03  # two medians that are each known within 1 % may differ by this much with nothing behind it
+NOISE = 0.03  # relative difference that two medians known to 1 % can have by chance
 
 Clock = Callable[[Device, Callable[[], None]], Timing]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One product: the rule's variant and the chosen one, with their times, and how many were timed."""
+    """One product: the default variant and the chosen one, with their times, and the number of candidates."""
 
     product: Product
     rule: Variant
@@ -37,9 +37,11 @@ class Row:
 
     @property
     def speedup(self) -> float:
+        """Time of the default variant over that of the chosen one."""
         return self.rule_timing.median / self.timing.median
 
     def record(self) -> dict[str, Any]:
+        """Return the row as a JSON-able dict."""
         return {
             **self.product._asdict(),
             "rule_tile": self.rule.tile,
@@ -54,9 +56,21 @@ class Row:
 
 
 def products_of(sizes: Sequence[int], batch: int, precision: str) -> dict[Product, str]:
-    """The products of a training step of an MLP, each one once, with the activation of (one of) its layers.
+    """Return the distinct products of a training step of an MLP, each with the activation of one of its layers.
 
-    sizes: of the inputs, the hidden layers and the outputs.
+    Parameters
+    ----------
+    sizes : sequence of int
+        Sizes of the input, hidden and output layers.
+    batch : int
+        Batch size.
+    precision : str
+        Precision of the products.
+
+    Returns
+    -------
+    dict
+        {product: activation}.
     """
     layers = list(itertools.pairwise(sizes))
     found: dict[Product, str] = {}
@@ -70,17 +84,37 @@ def products_of(sizes: Sequence[int], batch: int, precision: str) -> dict[Produc
 
 
 def clock(budget: Budget) -> Clock:
-    """Times a call until its median settles or the budget is spent."""
+    """Return a function that times a call until its median settles or the budget is spent."""
     return lambda device, call: repeat(sampler(device, call), budget)
 
 
 def measure(
     device: Device, products: dict[Product, str], time: Clock, on_row: Callable[[Row], None] = lambda _: None
 ) -> list[Row]:
-    """Choose a variant for each product; `on_row` is told of each as it is chosen.
+    """Choose the fastest variant for each product; keep the default unless another is faster by more than noise.
 
-    The fastest one is chosen, but the rule's where none is faster by more than noise: no choice is made by chance.
-    Raises ArgumentError for a device without variants, KernelError for a variant whose result is wrong.
+    Parameters
+    ----------
+    device : Device
+        A device with variants.
+    products : dict
+        {product: activation}.
+    time : callable
+        Times a call on a device.
+    on_row : callable, optional
+        Receives each row as it is chosen.
+
+    Returns
+    -------
+    list of Row
+        One row per product.
+
+    Raises
+    ------
+    ArgumentError
+        If the device has no variants.
+    KernelError
+        If the result of a variant is wrong.
     """
     check_variants(device)
     rows = []
@@ -91,7 +125,7 @@ def measure(
 
 
 def choices(rows: Sequence[Row]) -> Choices:
-    """What is to be kept of these rows."""
+    """Return the choices to store from these rows."""
     return {row.product: (row.chosen.tile, row.chosen.splits) for row in rows}
 
 
@@ -120,7 +154,7 @@ def _measure(device: Device, product: Product, activation: str, time: Clock) -> 
 
 
 def _example(product: Product, activation: str) -> tuple[Contract, Example]:
-    """A call that launches this product and no other, with the workspace of the variant that is set."""
+    """Return a call that launches only this product, with the workspace of the current variant."""
     rng = np.random.default_rng(0)
     kernel, precision, m, n, k, _ = product
     batch, n_in, n_out = {

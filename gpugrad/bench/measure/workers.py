@@ -1,4 +1,4 @@
-"""An engine in a process of its own: the thread pools of several engines in one process slow each other down."""
+"""Run each engine in its own process: thread pools of several engines in one process slow each other down."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ...errors import KernelError
 from ..engines import Entry
 from .networks import Problem, Weights
 
-PAUSE = 0.5  # seconds: threads of the engine before wait for more work, spinning, up to 0.2 s before they sleep
+PAUSE = 0.5  # seconds; idle threads of the previous engine spin for up to 0.2 s before they sleep
 
 
 class EngineError(KernelError):
-    """One engine cannot be measured: it failed, its process died, or it trains another network than gpugrad."""
+    """An engine cannot be measured: it failed, its process died, or it trains another network than gpugrad."""
 
-    def __init__(self, engine: str, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, engine: str, message: str) -> None:
+        super().__init__(message)
         self.engine = engine
 
 
 class Worker:
-    """The other end of an engine's process. Times are taken there, so that the way there is in none of them."""
+    """An engine in another process. The process measures the times, so they exclude communication."""
 
     def __init__(self, entry: Entry, problem: Problem, device: str) -> None:
         context = multiprocessing.get_context("spawn")
@@ -36,14 +36,16 @@ class Worker:
         there.close()
 
     def train(self, epoch: int) -> float:
-        """Train an epoch; returns its seconds."""
+        """Train an epoch and return its seconds."""
         time.sleep(PAUSE)
         return self._ask("train", epoch)
 
     def weights(self) -> Weights:
+        """Return (w, b) of each layer."""
         return self._ask("weights")
 
     def close(self) -> None:
+        """End the process."""
         self._pipe.close()
         self._process.join()
 
@@ -52,8 +54,8 @@ class Worker:
             self._pipe.send(question)
             answer = self._pipe.recv()
         except (EOFError, OSError):
-            words = f"the process of {self.name} died: run gpugrad bench training without it"
-            raise EngineError(self.name, words) from None
+            message = f"the process of {self.name} died: run gpugrad bench training without it"
+            raise EngineError(self.name, message) from None
         if isinstance(answer, Exception):
             raise EngineError(self.name, str(answer))
         return answer
@@ -61,7 +63,7 @@ class Worker:
 
 @contextlib.contextmanager
 def workers(entries: Sequence[Entry], problem: Problem, device: str) -> Iterator[list[Worker]]:
-    """A worker for each engine, all ready; their processes end with the block."""
+    """Start a worker for each engine; their processes end with the block."""
     with contextlib.ExitStack() as stack:
         made = []
         for entry in entries:
@@ -81,7 +83,7 @@ def _work(pipe: Connection, entry: Entry, problem: Problem, device: str) -> None
                 pipe.send(time.perf_counter() - start)
             else:
                 pipe.send(engine.weights())
-    except EOFError:  # closed at the other end
+    except EOFError:  # the other end is closed
         pass
     except Exception as error:
         with contextlib.suppress(OSError):

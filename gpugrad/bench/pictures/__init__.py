@@ -1,8 +1,8 @@
-"""The pictures of a record, for a page and as PNG.
+"""Pictures of a record, as SVG for a page and as PNG.
 
-drawing     how they look
-kernels     the roofline, the share of the limits, libraries that do the same work
-training    steps and the time to an accuracy beside the peers, and how a step's time grows
+drawing     Style and output.
+kernels     Roofline, fraction of the limits, comparison with libraries.
+training    Steps, time to an accuracy, and scaling.
 """
 
 from __future__ import annotations
@@ -14,11 +14,28 @@ from ..records.rows import COLUMNS, compared, limited, own, rows_of
 from . import kernels, training
 from .drawing import Picture, styled
 
+__all__ = ["Picture", "draw"]
+
 
 def draw(record: dict[str, Any]) -> list[Picture]:
-    """Every picture that the sections of a record have rows for.
+    """Draw every picture for which a record has rows.
 
-    Raises GpugradError where Matplotlib is not installed, DataError for rows without the columns of their section.
+    Parameters
+    ----------
+    record : dict
+        A record.
+
+    Returns
+    -------
+    list of Picture
+        The pictures.
+
+    Raises
+    ------
+    GpugradError
+        If Matplotlib is not installed.
+    DataError
+        If a row lacks a column of its section.
     """
     with styled():
         return list(_pictures(record))

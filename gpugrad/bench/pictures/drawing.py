@@ -1,4 +1,4 @@
-"""How pictures of a record look, and how they become PNG, and SVG that takes its colours from the page it is in."""
+"""The style of a record's pictures, and their output as PNG and as SVG that uses the colours of its page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from ...training.plots import figure_type
 
-# Okabe & Ito's colours, distinct for colour-blind readers; in a page each is a variable, lighter where it is dark.
+# Okabe and Ito's colours, distinct for colour-blind readers; in a page each is a variable, lighter in dark mode.
 BLUE, ORANGE, GREEN, PURPLE, AMBER = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"
 INK, FAINT = "#1a1a1c", "#a8a8ad"
 VARIABLES = {
@@ -24,7 +24,7 @@ VARIABLES = {
     FAINT: "faint",
 }
 
-WIDTH = 5.4  # inches: few enough that a phone shows a picture almost whole
+WIDTH = 5.4  # inches, narrow enough for a phone
 STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "font.family": "DejaVu Sans",  # comes with Matplotlib
@@ -52,7 +52,7 @@ STYLE: dict[Any, Any] = {
 
 
 def styled() -> Any:
-    """A context in which figures look as they should. Raises GpugradError where Matplotlib is not installed."""
+    """Return a context that sets the style; raise GpugradError if Matplotlib is not installed."""
     figure_type()
     from matplotlib import rc_context
 
@@ -60,13 +60,25 @@ def styled() -> Any:
 
 
 def new_figure(height: float) -> Any:
-    """An empty figure, so many inches high."""
+    """Return an empty figure with a height in inches."""
     return figure_type()(figsize=(WIDTH, height), layout="constrained")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its name, which is that of its file, what it shows in words, and its caption."""
+    """A figure with a name, an alternative text and a caption.
+
+    Parameters
+    ----------
+    name : str
+        Name of the picture and of its file.
+    figure : matplotlib.figure.Figure
+        The figure.
+    alt : str
+        Alternative text.
+    caption : str
+        Caption.
+    """
 
     name: str
     figure: Any
@@ -74,18 +86,30 @@ class Picture:
     caption: str
 
     def png(self) -> bytes:
-        """On white, 1080 pixels wide."""
+        """Return a PNG on white, 1080 pixels wide.
+
+        Returns
+        -------
+        bytes
+            The content of the file.
+        """
         return self._saved(format="png", dpi=200, facecolor="white")
 
     def svg(self) -> str:
-        """An element for a page that defines the colours as variables: --ink, --faint, --blue …"""
-        untold = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        text = self._saved(format="svg", metadata=untold, transparent=True).decode()
+        """Return an SVG element for a page that defines the colours as variables: --ink, --faint, --blue and so on.
+
+        Returns
+        -------
+        str
+            The element.
+        """
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        text = self._saved(format="svg", metadata=no_metadata, transparent=True).decode()
         text = text[text.index("<svg") :]
         text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
-        told = f'role="img" aria-label="{html.escape(self.alt)}"'
-        text = re.sub(r'<svg [^>]*(viewBox="[^"]*")[^>]*>', lambda match: f"<svg {match[1]} {told}>", text)
-        # Names are unique in the whole page, and the page chooses the font.
+        label = f'role="img" aria-label="{html.escape(self.alt)}"'
+        text = re.sub(r'<svg [^>]*(viewBox="[^"]*")[^>]*>', lambda match: f"<svg {match[1]} {label}>", text)
+        # Make ids unique within the page, and let the page choose the font.
         text = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{self.name}-", text).replace("xlink:href", "href")
         text = re.sub(r"(font: [^;\"']*?[\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", text)
         for colour, variable in VARIABLES.items():
@@ -95,6 +119,6 @@ class Picture:
     def _saved(self, **how: Any) -> bytes:
         content = io.BytesIO()
         with styled(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for what the font does not have
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as a box
             self.figure.savefig(content, **how)
         return content.getvalue()

@@ -1,4 +1,4 @@
-"""Pictures of kernels: the roofline, the share of the limits, libraries that do the same work."""
+"""Pictures of kernels: roofline, fraction of the limits, comparison with libraries."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from ..records.rows import Row, largest, name
-from ..records.summary import GOOD_SHARE, peers_told, shares_told
+from ..records.summary import GOOD_SHARE, peers_summary, shares_summary
 from .drawing import AMBER, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, Picture, new_figure
 
 LIMITS = {"memory": (BLUE, "o"), "arithmetic": (ORANGE, "D")}
 LIBRARIES = {"torch": ORANGE, "numpy": GREEN, "cupy": PURPLE}
-MOST_SHARE = 1.5  # where a bar ends whose work fits in a cache
-LABEL_STEP = 8.4  # points between two labels of the roofline
+MOST_SHARE = 1.5  # longest bar; work in a cache can exceed it
+LABEL_STEP = 8.4  # distance between labels of the roofline, in points
 
 
 def roofline(rows: list[Row], ceilings: list[Row]) -> Picture:
-    """gpugrad's rows at their intensity and speed, under the largest copy and the products of matrices."""
+    """Plot gpugrad's rows by intensity and speed, below the limits of the largest copy and of matrix products."""
     copies = [ceiling for ceiling in ceilings if ceiling["name"] == "copy"]
     copy = max(copies, key=lambda ceiling: (ceiling["size"], ceiling["cache"] == "cold"))
     products = [ceiling for ceiling in ceilings if ceiling["name"] != "copy"]
@@ -37,14 +37,14 @@ def roofline(rows: list[Row], ceilings: list[Row]) -> Picture:
         text = f"{product['name']}, {si(rate)}FLOP/s"
         axes.annotate(text, (start, rate), (-4, 0), textcoords="offset points", ha="right", va="center", fontsize=7.5)
     ends = np.array([left, max(knee, left) if products else right])
-    told = f"copy of {copy['size'] >> 20} MiB, {si(copy['rate'])}B/s"
-    axes.plot(ends, ends * copy["rate"], color=INK, linewidth=1.2, label=told)
+    label = f"copy of {copy['size'] >> 20} MiB, {si(copy['rate'])}B/s"
+    axes.plot(ends, ends * copy["rate"], color=INK, linewidth=1.2, label=label)
     axes.scatter(intensities, speeds, 7, color=FAINT, linewidths=0, zorder=2)
     for limit, (colour, marker) in LIMITS.items():
         part = [row for row in named if row["limit"] == limit]
         at = [row["intensity"] for row in part], [row["speed"] for row in part]
         axes.scatter(*at, 20, color=colour, marker=marker, linewidths=0, label=f"limited by {limit}", zorder=3)
-    axes.set(xlabel="intensity (operations for each byte)", ylabel="speed (operations/s)")
+    axes.set(xlabel="intensity (operations/byte)", ylabel="speed (operations/s)")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(lambda value, _: si(value))
     axes.minorticks_off()
@@ -56,21 +56,21 @@ def roofline(rows: list[Row], ceilings: list[Row]) -> Picture:
         "roofline",
         figure,
         f"Roofline of {len(named)} kernels. The fastest is {name(best)} with {si(best['speed'])}FLOP/s.",
-        "The roofline: what each kernel reaches, under the lines that a copy and large products of matrices reach. "
-        "Named is the largest size of each kernel, the small points are its other sizes. A point over the line worked "
-        "in a cache, on less than the copy was measured with.",
+        "Roofline: the speed of each kernel, and the limits given by a copy and by large matrix products. Labels mark "
+        "the largest size of each kernel, small points its other sizes. A point above the line worked in a cache, on "
+        "less data than the copy.",
     )
 
 
 def si(value: float) -> str:
-    """Three digits and the prefix of a unit: "256 G"."""
+    """Format a number with three digits and an SI prefix: "256 G"."""
     from matplotlib.ticker import EngFormatter
 
     return EngFormatter()(float(f"{value:.3g}")) + ("" if value >= 1000 else " ")
 
 
 def _label_column(figure: Any, axes: Any, rows: list[Row]) -> None:
-    """The names of points in a column right of the picture, in the order of their heights, each with a thin line."""
+    """Write the names of the points in a column on the right, ordered by height, each with a thin line."""
     from sklearn.isotonic import isotonic_regression
 
     figure.draw_without_rendering()
@@ -80,7 +80,7 @@ def _label_column(figure: Any, axes: Any, rows: list[Row]) -> None:
         axes.transData.transform([(row["intensity"], row["speed"]) for row in rows])
     )
     steps = np.arange(len(rows)) * LABEL_STEP
-    # Heights that are nearest to the points', and LABEL_STEP apart: what is left after the steps must not fall.
+    # Find heights closest to the points' and LABEL_STEP apart: heights minus steps must be monotonic.
     heights = isotonic_regression(points[:, 1] * high - steps, y_min=0, y_max=max(high - steps[-1], 0)) + steps
     for row, (x, y), height in zip(rows, points, heights, strict=True):
         at = height / high
@@ -89,7 +89,7 @@ def _label_column(figure: Any, axes: Any, rows: list[Row]) -> None:
 
 
 def shares(rows: list[Row]) -> Picture:
-    """A bar for each kernel: the share of its limit."""
+    """Plot one bar per kernel: the fraction of its limit."""
     rows = sorted(rows, key=lambda row: row["share"])
     figure = new_figure(0.9 + 0.18 * len(rows))
     axes = figure.subplots()
@@ -98,7 +98,7 @@ def shares(rows: list[Row]) -> Picture:
         axes.barh([i for i, _ in part], [share for _, share in part], 0.72, color=colour, label=f"limited by {limit}")
     axes.axvline(GOOD_SHARE, color=INK, linewidth=1, linestyle="--")
     axes.set_yticks(range(len(rows)), [f"{name(row)}  {row['share']:.0%}" for row in rows], fontsize=7.5)
-    axes.set(xlim=(0, MOST_SHARE), ylim=(-0.7, len(rows) - 0.3), xlabel="share of the limit that is reached")
+    axes.set(xlim=(0, MOST_SHARE), ylim=(-0.7, len(rows) - 0.3), xlabel="fraction of the limit reached")
     ticks = np.arange(0, MOST_SHARE + 0.01, 0.25)
     axes.set_xticks(ticks, [f"{tick:.0%}" for tick in ticks])
     axes.tick_params(axis="y", length=0)
@@ -107,15 +107,15 @@ def shares(rows: list[Row]) -> Picture:
     return Picture(
         "limits",
         figure,
-        f"Bars of the share of its limit for each kernel: {shares_told(rows)}.",
-        f"At the largest size of each that was measured, {shares_told(rows)} (dashed). The limit is a copy of as many "
-        "bytes, or a large product, whichever takes longer. More than 100% is work in a cache, or an update in place; "
-        f"bars end at {MOST_SHARE:.0%}.",
+        f"Bars of the fraction of its limit that each kernel reaches: {shares_summary(rows)}.",
+        f"At its largest measured size, {shares_summary(rows)} (dashed). The limit is a copy of as many bytes or a "
+        "large product, whichever takes longer. More than 100% is work in a cache or an update in place; bars are cut "
+        f"at {MOST_SHARE:.0%}.",
     )
 
 
 def peers(rows: list[Row]) -> Picture:
-    """Bars from 1, on a logarithmic axis: a library's time over gpugrad's for the same work."""
+    """Plot a library's time over gpugrad's for the same work, as bars from 1 on a logarithmic axis."""
     from matplotlib.ticker import LogLocator
 
     libraries = list(dict.fromkeys(row["by"] for row in rows))
@@ -159,12 +159,12 @@ def peers(rows: list[Row]) -> Picture:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     figure.legend(loc="outside upper left", ncols=3, handlelength=1, handletextpad=0.4, borderaxespad=0)
-    words = ". ".join(peers_told(rows))
+    words = ". ".join(peers_summary(rows))
     return Picture(
         "peers",
         figure,
         f"Bars of the time of libraries over that of gpugrad. {words}.",
-        f"Libraries that do the same work, at the largest size of each kernel. {words}.",
+        f"Libraries doing the same work, at the largest size of each kernel. {words}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures of training: steps and the time to an accuracy beside the peers, and how a step's time grows."""
+"""Pictures of training: steps and time to an accuracy of all engines, and scaling."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from .drawing import BLUE, FAINT, INK, ORANGE, Picture, new_figure
 
 
 def steps(rows: list[Row]) -> Picture:
-    def words(row: Row) -> str:
+    """Plot the time of a step for each network and engine."""
+
+    def text(row: Row) -> str:
         return f"{duration(row['median'])}, {row['times_ours']:.2f} ×, accuracy {row['accuracy']:.2%}"
 
     return Picture(
         "training",
-        _engine_bars(rows, "median", words, "time of a step"),
-        "Bars of the time of a training step for each network and engine. " + _told(rows, "median"),
-        "A step of training: the median, a line from the 20th to the 80th percentile, how many times gpugrad's time it "
-        "is, and the accuracy on the test rows after the same steps.",
+        _engine_bars(rows, "median", text, "time of a step"),
+        "Bars of the time of a training step for each network and engine. " + _values(rows, "median"),
+        "A training step: the median, a line from the 20th to the 80th percentile, the ratio to gpugrad's time, and "
+        "the test accuracy after the same number of steps.",
     )
 
 
 def time_to_accuracy(rows: list[Row]) -> Picture:
-    def words(row: Row) -> str:
+    """Plot the time to an accuracy for each network and engine."""
+
+    def text(row: Row) -> str:
         epochs = f"{row['epochs']} epoch{'' if row['epochs'] == 1 else 's'}"
         return f"{duration(row['seconds'])}, {epochs}, accuracy {row['accuracy']:.2%}"
 
@@ -36,15 +40,15 @@ def time_to_accuracy(rows: list[Row]) -> Picture:
     missed = "; ".join(f"{network(row)}, {row['engine']}" for row in rows if not row["seconds"])
     return Picture(
         "time-to-accuracy",
-        _engine_bars(reached, "seconds", words, "time of training until the target"),
-        "Bars of the time to an accuracy for each network and engine. " + _told(reached, "seconds"),
-        f"Training until the accuracy on the test rows is at least {target}; the time of evaluation is left out."
+        _engine_bars(reached, "seconds", text, "training time to the target"),
+        "Bars of the time to an accuracy for each network and engine. " + _values(reached, "seconds"),
+        f"Training until the test accuracy is at least {target}, without the time of evaluation."
         + (f" Not reached: {missed}." if missed else ""),
     )
 
 
-def _engine_bars(rows: list[Row], time: str, words: Callable[[Row], str], label: str) -> Any:
-    """A panel for each network: a bar for each engine."""
+def _engine_bars(rows: list[Row], time: str, text: Callable[[Row], str], label: str) -> Any:
+    """Plot one panel per network with one bar per engine."""
     panels: dict[str, list[Row]] = {}
     for row in rows:
         panels.setdefault(network(row), []).append(row)
@@ -57,7 +61,7 @@ def _engine_bars(rows: list[Row], time: str, words: Callable[[Row], str], label:
             axes.barh(i, row[time], 0.7, color=BLUE if row["engine"] == OWN else FAINT)
             if "low" in row:
                 axes.plot([row["low"], end], [i, i], color=INK, linewidth=1)
-            axes.annotate(words(row), (end, i), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
+            axes.annotate(text(row), (end, i), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
         names = [textwrap.shorten(row["engine"], 24, placeholder="…") for row in panel]
         axes.set_yticks(range(len(panel)), names)
         axes.set(xlim=(0, max(ends) * 2.4), ylim=(len(panel) - 0.5, -0.5), title=title)
@@ -75,12 +79,12 @@ def _few_ticks(most: float) -> list[float]:
     return [tick for tick in MaxNLocator(3).tick_values(0, most) if tick <= most]
 
 
-def _told(rows: list[Row], time: str) -> str:
+def _values(rows: list[Row], time: str) -> str:
     return " ".join(f"{network(row)}: {row['engine']} {duration(row[time])}." for row in rows)
 
 
 def scaling(rows: list[Row], slopes: list[Row]) -> Picture:
-    """A panel for each axis: the time of a step, and its slope over the values that it was taken from."""
+    """Plot one panel per axis: the time of a step, and the fitted slope."""
     slope_of = {entry["axis"]: entry for entry in slopes}
     names = list(dict.fromkeys(row["axis"] for row in rows))
     figure = new_figure(2.3 * len(names))
@@ -98,24 +102,24 @@ def scaling(rows: list[Row], slopes: list[Row]) -> Picture:
         ticks = _log_ticks(*axes.get_ylim())
         axes.set_yticks(ticks, [duration(tick) for tick in ticks])
         axes.grid()
-    told = " ".join(f"{name}: slope {entry['slope']:.2f}." for name, entry in slope_of.items())
+    fits = " ".join(f"{name}: slope {entry['slope']:.2f}." for name, entry in slope_of.items())
     return Picture(
         "scaling",
         figure,
-        f"Curves of the time of a step against {', '.join(names)}. {told}".strip(),
-        "How the time of a step grows, on logarithmic axes: slope 1 is a time that doubles with the size. The band is "
-        "from the 20th to the 80th percentile.",
+        f"Curves of the time of a step against {', '.join(names)}. {fits}".strip(),
+        "Time of a step, on logarithmic axes: with slope 1 the time doubles when the size doubles. The band is from "
+        "the 20th to the 80th percentile.",
     )
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Round seconds from `low` to `high`, more of each decade where that is but a part of one."""
+    """Return round seconds from `low` to `high`, more per decade if the range is less than one."""
     digits = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 7)
     return [tick for power in range(-9, 5) for digit in digits if low <= (tick := digit * 10.0**power) <= high]
 
 
 def _slope_line(axes: Any, x: list[float], y: list[float], slope: Row) -> None:
-    """A dashed line of the slope, a little over the values that it was taken from."""
+    """Plot the slope as a dashed line, slightly above the values it was fitted to."""
     upper = [i for i, value in enumerate(x) if slope["from"] <= value <= slope["to"]]
     middle = 1.35 * geometric_mean([y[i] for i in upper])
     center = geometric_mean([x[i] for i in upper])

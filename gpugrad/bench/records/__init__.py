@@ -1,0 +1,1 @@
+"""Records of measurements: files, comparison, summary and report."""

@@ -1,4 +1,4 @@
-"""Two records beside each other: which rows became faster or slower, by more than their noise."""
+"""Compare two records: find the rows that became faster or slower by more than their noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ..measure.kernels import OWN
 from .rows import Row, rows_of
 from .tables import duration
 
-# What makes two rows the same measurement. Rows of one record that share all of it are paired in their order.
+__all__ = ["Comparison", "Pair", "compare", "lines"]
+
+# The columns that identify a measurement. Rows of one record that agree in all of them are paired in order.
 IDENTITY = {
     "kernels": ("kernel", "size", "by", "cache"),
     "training": ("network", "batch", "engine", "data"),
@@ -23,16 +25,32 @@ IDENTITY = {
     "startup": ("what", "cache"),
     "estimators": ("data", "estimator", "device"),
 }
-MAKERS = ("by", "engine")  # who made a row: gpugrad, where it does not say
-ONE_RUN = 0.1  # the noise of a row without a spread, as a share of its time
+MAKERS = ("by", "engine")  # columns with the library or engine of a row; without them it is gpugrad
+ONE_RUN = 0.1  # noise of a row without a spread, relative to its time
 FASTER, SLOWER, NOISE = "faster", "slower", "within noise"
-SHORTEST = 24  # characters that are left of a row's name, however narrow the terminal is
+SHORTEST = 24  # minimum characters of a row's name on a narrow terminal
 Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One measurement in both records: seconds in each, ratio B/A, the noise as a share of the time, the verdict."""
+    """A measurement in both records.
+
+    Parameters
+    ----------
+    section, row : str
+        Section and name of the row.
+    own : bool
+        Whether gpugrad was measured, not another library.
+    a, b : float
+        Seconds in each record.
+    ratio : float
+        Ratio b / a.
+    noise : float
+        Noise relative to the time.
+    verdict : {"faster", "slower", "within noise"}
+        The verdict on b.
+    """
 
     section: str
     row: str
@@ -46,25 +64,68 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Record B against record A; only_a, only_b: rows that the other lacks; differences: of versions and machines."""
+    """A comparison of record B with record A.
+
+    Parameters
+    ----------
+    tolerance : float
+        Changes up to this are noise.
+    pairs : list of Pair
+        Measurements in both records.
+    only_a, only_b : list of str
+        Measurements in one record only.
+    differences : list of str
+        Differences of versions and machines.
+    not_compared : list of str
+        Sections without times.
+    """
 
     tolerance: float
     pairs: list[Pair]
     only_a: list[str]
     only_b: list[str]
     differences: list[str]
-    not_compared: list[str]  # sections
+    not_compared: list[str]
 
     def count(self, verdict: str) -> int:
+        """Return the number of pairs with a verdict.
+
+        Parameters
+        ----------
+        verdict : {"faster", "slower", "within noise"}
+            The verdict.
+
+        Returns
+        -------
+        int
+            Number of pairs.
+        """
         return sum(pair.verdict == verdict for pair in self.pairs)
 
     def mean(self, *, own: bool) -> float | None:
-        """The geometric mean of the ratios B/A, of gpugrad or of the others; None without rows."""
+        """Return the geometric mean of the ratios B/A.
+
+        Parameters
+        ----------
+        own : bool
+            Use the rows of gpugrad, or those of other libraries.
+
+        Returns
+        -------
+        float or None
+            The mean; None without rows.
+        """
         ratios = [pair.ratio for pair in self.pairs if pair.own == own and 0 < pair.ratio < math.inf]
         return geometric_mean(ratios) if ratios else None
 
     def record(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return the comparison as a JSON-able dict.
+
+        Returns
+        -------
+        dict
+            All fields, the counts of verdicts and the means.
+        """
         counts = {name: self.count(name) for name in (FASTER, SLOWER, NOISE)}
         return {**asdict(self), "counts": counts, "mean": self.mean(own=True), "mean_others": self.mean(own=False)}
 
@@ -72,12 +133,31 @@ class Comparison:
 def compare(a: dict[str, Any], b: dict[str, Any], tolerance: float = 0.05) -> Comparison:
     """Pair the rows of two records and judge the ratio of their times, B/A.
 
-    The time of a row is its median, or its `seconds` in a section that has those; seconds that are null, of a target
-    that was not reached, are infinite. A row is slower where B/A is more than 1 + tolerance and more than 1 + noise,
-    faster where A/B is, and within noise else. The noise is the sum of both rows' relative half spreads,
-    (high - low) / (2 median); a row that was measured once has none, and 10 % stand for it.
+    Parameters
+    ----------
+    a, b : dict
+        The older and the newer record.
+    tolerance : float, default 0.05
+        Changes up to this are noise, at least 0.
 
-    Raises ArgumentError for a negative tolerance, DataError for a row whose time is no positive number.
+    Returns
+    -------
+    Comparison
+        The pairs and the differences of the records.
+
+    Raises
+    ------
+    ArgumentError
+        If the tolerance is negative.
+    DataError
+        If the time of a row is not a positive number.
+
+    Notes
+    -----
+    The time of a row is its median, or its `seconds`; null seconds, of a target that was not reached, are infinite.
+    A row is slower if B/A is more than 1 + tolerance and more than 1 + noise, faster if A/B is, and within noise
+    otherwise. The noise is the sum of both rows' relative half spreads, (high - low) / (2 median), and 10 % for a row
+    measured once.
     """
     if not 0 <= tolerance < math.inf:
         raise ArgumentError(f"the tolerance is {tolerance}, expected 0 or more, such as 0.05 for 5 %")
@@ -92,7 +172,7 @@ def compare(a: dict[str, Any], b: dict[str, Any], tolerance: float = 0.05) -> Co
 
 
 def keyed(record: dict[str, Any], section: str) -> dict[Key, Row]:
-    """The rows of a section by what identifies them, and a number where that is not unique."""
+    """Return the rows of a section by their identity, plus a number that makes it unique."""
     seen: Counter[Key] = Counter()
     rows = {}
     for row in rows_of(record, section):
@@ -103,7 +183,7 @@ def keyed(record: dict[str, Any], section: str) -> dict[Key, Row]:
 
 
 def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    """What is not the same in two records, the versions and the machine, as "numpy 2.0.0 | 2.1.0"."""
+    """Return the differences in versions and machine between two records, as "numpy 2.0.0 | 2.1.0"."""
     facts_a, facts_b = _facts(a), _facts(b)
     return [
         f"{name} {facts_a.get(name) or 'none'} | {facts_b.get(name) or 'none'}"
@@ -113,7 +193,22 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 
 
 def lines(comparison: Comparison, *, every: bool = False, width: int = 120) -> Iterator[str]:
-    """What to print in `width` columns: the rows that differ, or all, then counts, means and what else differs."""
+    """Yield the lines of a comparison: rows, then counts, means and other differences.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    every : bool, default False
+        Include rows within noise.
+    width : int, default 120
+        Number of columns.
+
+    Yields
+    ------
+    str
+        A line.
+    """
     shown = [pair for pair in comparison.pairs if every or pair.verdict != NOISE]
     room = max(min(max((len(pair.row) for pair in shown), default=0), width - 45), SHORTEST)
     section = None
@@ -134,12 +229,12 @@ def lines(comparison: Comparison, *, every: bool = False, width: int = 120) -> I
             counts = Counter(row.partition(":")[0] for row in rows)
             yield f"only in {record}: rows of {', '.join(f'{name} ({count})' for name, count in counts.items())}"
     if comparison.not_compared:
-        yield f"not compared, sections without times: {', '.join(comparison.not_compared)}"
+        yield f"not compared (sections without times): {', '.join(comparison.not_compared)}"
     if comparison.differences:
-        yield "not the same in both (A | B):"
+        yield "differences (A | B):"
         yield from (f"  {difference}" for difference in comparison.differences)
-    told = ", ".join(f"{comparison.count(verdict)} {verdict}" for verdict in (FASTER, SLOWER, NOISE))
-    yield f"{told}, of {len(comparison.pairs)} rows in both records; tolerance {comparison.tolerance:.1%}"
+    verdicts = ", ".join(f"{comparison.count(verdict)} {verdict}" for verdict in (FASTER, SLOWER, NOISE))
+    yield f"{verdicts}, of {len(comparison.pairs)} rows in both records; tolerance {comparison.tolerance:.1%}"
     for who, own in ((OWN, True), ("other libraries", False)):
         mean = comparison.mean(own=own)
         if mean is not None:
@@ -148,7 +243,7 @@ def lines(comparison: Comparison, *, every: bool = False, width: int = 120) -> I
 
 def _judge(section: str, key: Key, a: Row, b: Row, tolerance: float) -> Pair:
     time_a, time_b = _seconds(section, key, a), _seconds(section, key, b)
-    ratio = 1.0 if time_a == time_b else time_b / time_a  # also where both are infinite
+    ratio = 1.0 if time_a == time_b else time_b / time_a  # both may be infinite
     noise = _half_spread(a, time_a) + _half_spread(b, time_b)
     bound = 1 + max(tolerance, noise)
     verdict = SLOWER if ratio > bound else FASTER if ratio < 1 / bound else NOISE
@@ -175,7 +270,7 @@ def _half_spread(row: Row, time: float) -> float:
 
 
 def _facts(record: dict[str, Any]) -> dict[str, Any]:
-    """What was measured, and the conditions that times depend on."""
+    """Return the conditions that times depend on."""
     machine = record.get("machine", {})
     gpu = machine.get("gpu", {})
     own = next((row for row in rows_of(record, "kernels") if row.get("by") == OWN), {})
@@ -192,8 +287,8 @@ def _facts(record: dict[str, Any]) -> dict[str, Any]:
 
 def _words(key: Sequence[Any]) -> str:
     *values, number = key
-    told = ", ".join(str(value) for value in values if value is not None)
-    return told + (f" (no. {number + 1})" if number else "")
+    text = ", ".join(str(value) for value in values if value is not None)
+    return text + (f" (no. {number + 1})" if number else "")
 
 
 def _time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""A record: one JSON file that stands on its own, with the machine, the command and every row of every section.
+"""A record: one self-contained JSON file with the machine, the command and the rows of every section.
 
     {"format": 1, "created": "2026-11-26T12:00:00+00:00", "command": "gpugrad bench kernels", "quick": false,
      "machine": {…}, "sections": {"kernels": {"ceilings": […], "rows": […]}, "training": {"rows": […]}, …}}
@@ -19,11 +19,28 @@ from ...engine.files import to_json, write_whole
 from ...errors import DataError
 from ..measure.machine import describe
 
+__all__ = ["FORMAT", "make", "read", "write"]
+
 FORMAT = 1
 
 
 def make(device: Device, sections: dict[str, dict[str, Any]], *, quick: bool = False) -> dict[str, Any]:
-    """A record of these sections, measured now on this machine."""
+    """Return a record of sections just measured on this machine.
+
+    Parameters
+    ----------
+    device : Device
+        The measured device.
+    sections : dict
+        The sections, each with ``rows``.
+    quick : bool, default False
+        Whether the run was quick, so that its times mean nothing.
+
+    Returns
+    -------
+    dict
+        The record.
+    """
     return {
         "format": FORMAT,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -35,19 +52,48 @@ def make(device: Device, sections: dict[str, dict[str, Any]], *, quick: bool = F
 
 
 def write(record: dict[str, Any], path: str | Path) -> None:
-    """Write a record, whole or not at all. Raises StorageError where it cannot be written."""
+    """Write a record completely or not at all.
+
+    Parameters
+    ----------
+    record : dict
+        The record.
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    """
     write_whole(path, to_json(record, indent=1) + "\n")
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Read a record. Raises DataError for a file that is not there or is no record of this format."""
+    """Read a record.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    dict
+        The record.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or has another format.
+    """
     try:
         record = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise DataError(f"there is no file {path}: write one with gpugrad bench … --json {path}") from None
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read ({error}): give a file that gpugrad bench … --json wrote") from None
+        raise DataError(f"cannot read {path} ({error}): pass a file written by gpugrad bench … --json") from None
     found = record.get("format") if isinstance(record, dict) else None
     if found != FORMAT or not isinstance(record.get("sections"), dict):
-        raise DataError(f"{path} is no record of format {FORMAT}: give a file that gpugrad bench … --json wrote")
+        raise DataError(f"{path} is not a record of format {FORMAT}: pass a file written by gpugrad bench … --json")
     return record

@@ -1,4 +1,4 @@
-"""A record as one HTML page that needs no other file: sentences, pictures, tables, the machine."""
+"""A record as one self-contained HTML page: summary, pictures, tables and machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rows import COLUMNS, Row, rows_of
 from .summary import summary
 from .tables import MEGABYTE, ceiling_lines, duration
 
-# The sections in the order of the page: title, names of the pictures, whether the table is seen at once.
+# The sections in page order: title, names of the pictures, whether the table is open.
 PARTS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "kernels": ("Kernels", ("roofline", "limits", "peers"), False),
     "training": ("Training steps", ("training",), False),
@@ -21,10 +21,10 @@ PARTS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "memory": ("Memory", (), True),
 }
 NOTES = {
-    "startup": "From the start of a process to its first training step, with the cache of compiled kernels empty and "
-    "warm: the median of the starts, and the targets in seconds.",
-    "memory": "The peak of a training beside its bound: data + 8 × parameters + activations + a constant, which "
-    "is what the process holds before there is data.",
+    "startup": "From process start to the first training step, with an empty and a warm cache of compiled kernels: the "
+    "median of the starts, and the targets in seconds.",
+    "memory": "Peak memory of a run and its bound: data + 8 × parameters + activations + a constant, the memory of the "
+    "process before it has data.",
 }
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -57,7 +57,7 @@ def _times(value: float) -> str:
     return f"{value:.2f}"
 
 
-# Title and words of a column; one that is not here has its own name and plain words.
+# Title and format of a column; other columns use their name and a default format.
 FORMATS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "median": ("median", duration),
     "low": ("20%", duration),
@@ -73,11 +73,11 @@ FORMATS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "share": ("of the limit", lambda value: f"{value:.0%}"),
     "times_ours": ("× ours", _times),
     "accuracy": ("accuracy", lambda value: f"{value:.2%}"),
-    "update_bytes": ("of the update", _megabytes),
+    "update_bytes": ("update", _megabytes),
     "holds": ("holds", lambda value: "yes" if value else "NO"),
     "what": ("part", str),
-    "axis": ("what grows", str),
-    "value": ("to", str),
+    "axis": ("axis", str),
+    "value": ("value", str),
     **{
         name: (name, _megabytes)
         for name in ("data", "parameters", "activations", "constant", "bound", "peak", "memory", "l2_cache")
@@ -104,9 +104,24 @@ td.number, th.number { text-align: right; } summary { cursor: pointer; margin: 1
 
 
 def page(record: dict[str, Any], pictures: Sequence[Picture]) -> str:
-    """The whole page; sections that the record does not have are left out, of an unknown one the rows are shown.
+    """Return the page of a record. Missing sections are left out; of unknown sections only the rows are shown.
 
-    Raises DataError for rows without the columns of their section.
+    Parameters
+    ----------
+    record : dict
+        A record.
+    pictures : sequence of Picture
+        The pictures of the record.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Raises
+    ------
+    DataError
+        If a row lacks a column of its section.
     """
     sections = [*PARTS, *(section for section in record["sections"] if section not in PARTS)]
     body = [
@@ -124,7 +139,7 @@ def _head(record: dict[str, Any]) -> Iterator[str]:
     yield f"<p>{_text(', '.join(filter(None, names)))}<br>"
     yield f"{_text(record.get('created', ''))} · <code>{_text(record.get('command', ''))}</code></p>"
     if record.get("quick"):
-        yield '<p class="warning">A quick run: it shows that everything runs, its times mean nothing.</p>'
+        yield '<p class="warning">A quick run: it shows that everything works; its times mean nothing.</p>'
     yield _list(summary(record))
 
 
@@ -145,12 +160,12 @@ def _section(record: dict[str, Any], section: str, pictures: Sequence[Picture]) 
         for slope in content.get("slopes", [])
     )
     if missing := content.get("missing"):
-        yield f"<p>Not measured here: {_text(', '.join(missing))}.</p>"
+        yield f"<p>Not available here: {_text(', '.join(missing))}.</p>"
     if ceilings := content.get("ceilings"):
         limits = "\n".join(ceiling_lines(ceilings))
-        yield _folded(f"The {len(ceilings)} limits of the machine", f"<pre>{_text(limits)}</pre>")
+        yield _folded(f"Limits of the machine ({len(ceilings)})", f"<pre>{_text(limits)}</pre>")
     table = _rows(rows, COLUMNS.get(section) or list(dict.fromkeys(name for row in rows for name in row)))
-    yield table if open_ else _folded(f"Every row ({len(rows)})", table)
+    yield table if open_ else _folded(f"All rows ({len(rows)})", table)
 
 
 def _machine(record: dict[str, Any]) -> Iterator[str]:
@@ -177,7 +192,7 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], words: set[int]) -> str:
-    """`words`: the columns that are not numbers."""
+    """Return a table; `words` are the columns that are not numbers."""
 
     def cells(tag: str, texts: Sequence[str]) -> str:
         kinds = ["" if i in words else ' class="number"' for i in range(len(texts))]
@@ -192,7 +207,7 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], words: set[int]
 
 
 def _words(value: Any) -> str:
-    """A value of the machine: a dictionary as "name value, …", a list with semicolons between."""
+    """Format a value: a dictionary as "name value, …", a list separated by semicolons."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_cell(key, item)}" for key, item in value.items())
     return "; ".join(map(_words, value)) if isinstance(value, list) else str(value)

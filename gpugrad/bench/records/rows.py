@@ -1,4 +1,4 @@
-"""The rows of a record's sections, checked, and the ones that stand for a kernel."""
+"""Check the rows of a record's sections, and select the rows that represent a kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..measure.kernels import OWN
 LOWER_PRECISIONS = ("tf32", "bfloat16")
 Row = dict[str, Any]
 
-# What a report shows of each section, in this order.
+# The columns of a report for each section, in order.
 COLUMNS = {
     "kernels": (
         *("kernel", "size", "by", "toolchain", "cache", "median", "low", "high", "runs", "bytes", "operations"),
@@ -32,9 +32,9 @@ COLUMNS = {
 
 
 def rows_of(record: dict[str, Any], section: str, columns: Sequence[str] = ()) -> list[Row]:
-    """The rows of a section, none where the record does not have it.
+    """Return the rows of a section, or none if the record lacks it.
 
-    Raises DataError where it is no list of rows, or one of them lacks one of the columns.
+    Raise DataError if it is not a list of rows, or if a row lacks a column.
     """
     found = record["sections"].get(section, {"rows": []})
     rows = found.get("rows") if isinstance(found, dict) else None
@@ -47,17 +47,18 @@ def rows_of(record: dict[str, Any], section: str, columns: Sequence[str] = ()) -
 
 
 def name(row: Row) -> str:
-    """The kernel of a row, with its precision where that is not float32."""
+    """Return the kernel of a row, with its precision unless that is float32."""
     precision = row["size"].partition(",")[0]
     return f"{row['kernel']}, {precision}" if precision in LOWER_PRECISIONS else row["kernel"]
 
 
 def network(row: Row) -> str:
+    """Return the network and batch size of a row."""
     return f"{row['network']}, batch {row['batch']}"
 
 
 def largest(rows: Iterable[Row]) -> list[Row]:
-    """Of each kernel, precision and library the row of the most bytes; the cold one where there is one."""
+    """Return the row with the most bytes for each kernel, precision and library; the cold one if there is one."""
     found: dict[tuple[str, str], Row] = {}
     for row in rows:
         key = name(row), row["by"]
@@ -71,14 +72,15 @@ def _rank(row: Row) -> tuple[float, float, bool]:
 
 
 def own(rows: Iterable[Row]) -> list[Row]:
+    """Return gpugrad's rows."""
     return [row for row in rows if row["by"] == OWN]
 
 
 def limited(rows: Iterable[Row]) -> list[Row]:
-    """gpugrad's largest rows whose share of their limit is known."""
+    """Return gpugrad's largest rows with a known fraction of their limit."""
     return [row for row in largest(own(rows)) if row["share"] is not None]
 
 
 def compared(rows: Iterable[Row]) -> list[Row]:
-    """The libraries' largest rows that have gpugrad's time beside them."""
+    """Return the libraries' largest rows with a ratio to gpugrad's time."""
     return [row for row in largest(rows) if row["by"] != OWN and row["times_ours"]]

@@ -1,4 +1,4 @@
-"""What a record says, in a few sentences."""
+"""Summarize a record in a few sentences."""
 
 from __future__ import annotations
 
@@ -14,43 +14,44 @@ GOOD_SHARE = 0.7
 
 
 def summary(record: dict[str, Any]) -> list[str]:
-    """A sentence for each thing that the sections of a record tell."""
+    """Return one sentence per result of a record."""
     rows = {section: rows_of(record, section, columns) for section, columns in COLUMNS.items()}
     shares, peers = limited(rows["kernels"]), compared(rows["kernels"])
     return [
-        *([f"{shares_told(shares)}, each at its largest size."] if shares else []),
-        *(f"{told}." for told in peers_told(peers)),
+        *([f"{shares_summary(shares)}, each at its largest size."] if shares else []),
+        *(f"{sentence}." for sentence in peers_summary(peers)),
         *_training(rows["training"]),
         *(
-            f"With the cache of kernels {row['cache']}, the first training step is done {duration(row['seconds'])} "
-            f"after the start of the process."
+            f"With {'an empty' if row['cache'] == 'empty' else 'a warm'} kernel cache, the first training step ends "
+            f"{duration(row['seconds'])} after the start of the process."
             for row in rows["startup"]
             if row["what"] == "total"
         ),
         *(
-            f"Training {network(row)} needs {row['peak'] / MEGABYTE:.0f} MB at its peak, the bound is "
+            f"Training {network(row)} has a peak of {row['peak'] / MEGABYTE:.0f} MB; the bound is "
             f"{row['bound'] / MEGABYTE:.0f} MB."
             for row in rows["memory"]
         ),
     ]
 
 
-def shares_told(rows: list[Row]) -> str:
+def shares_summary(rows: list[Row]) -> str:
+    """Count the kernels that reach a good fraction of their limit."""
     good = sum(row["share"] >= GOOD_SHARE for row in rows)
-    return f"{good} of {len(rows)} kernels reach {GOOD_SHARE:.0%} of what limits them or more"
+    return f"{good} of {len(rows)} kernels reach at least {GOOD_SHARE:.0%} of their limit"
 
 
-def peers_told(rows: list[Row]) -> list[str]:
-    """For each library the geometric mean of its times over gpugrad's."""
-    told = []
+def peers_summary(rows: list[Row]) -> list[str]:
+    """Return the geometric mean of the times over gpugrad's for each library."""
+    sentences = []
     for library in dict.fromkeys(row["by"] for row in rows):
         ratios = [row["times_ours"] for row in rows if row["by"] == library]
         faster = sum(ratio > 1 for ratio in ratios)
-        told.append(
-            f"{library} takes {geometric_mean(ratios):.2f} times as long as gpugrad, in the geometric mean over "
-            f"{len(ratios)} kernels; gpugrad is faster in {faster} of them"
+        sentences.append(
+            f"{library} takes {geometric_mean(ratios):.2f} times as long as gpugrad (geometric mean over "
+            f"{len(ratios)} kernels); gpugrad is faster in {faster} of them"
         )
-    return told
+    return sentences
 
 
 def _training(rows: list[Row]) -> Iterator[str]:
@@ -61,6 +62,6 @@ def _training(rows: list[Row]) -> Iterator[str]:
         if ours and peers:
             fastest = min(peers, key=lambda row: row["median"])
             yield (
-                f"{problem}: a training step takes gpugrad {duration(ours[0]['median'])}; the fastest peer, "
+                f"{problem}: gpugrad takes {duration(ours[0]['median'])} per training step; the fastest peer, "
                 f"{fastest['engine']}, takes {duration(fastest['median'])}, {fastest['times_ours']:.2f} times as long."
             )

@@ -1,4 +1,4 @@
-"""What the benchmarks print: a line for each row as it is measured, and the limits at the end."""
+"""Format benchmark rows as lines of a table, and the limits of the machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ MEGABYTE = 1e6
 
 
 def kernel_header() -> str:
+    """Return the header of the kernel table."""
     return (
         f"{'kernel':<27} {'size':<33} {'by':<8} {'cache':<5} {'median':>9} {'20–80 %':>15} {'runs':>5} "
         f"{'GB/s':>7} {'GFLOP/s':>8} {'FLOP/B':>6} {'of limit':>9} {'compile':>8} {'× ours':>7}"
@@ -18,6 +19,7 @@ def kernel_header() -> str:
 
 
 def kernel_line(row: Row) -> str:
+    """Format a row of a kernel."""
     timing = row.timing
     share = "" if row.share is None else f"{row.share:.0%} {row.limit[0]}"
     compiled = "" if row.compile is None else f"{row.compile:.2f} s"
@@ -31,13 +33,15 @@ def kernel_line(row: Row) -> str:
 
 
 def training_header() -> str:
+    """Return the header of the training table."""
     return (
-        f"{'network':<17} {'batch':>5} {'engine':<20} {'a step':>9} {'20–80 %':>15} "
+        f"{'network':<17} {'batch':>5} {'engine':<20} {'step':>9} {'20–80 %':>15} "
         f"{'accuracy':>8} {'first':>7} {'× ours':>7}"
     )
 
 
 def training_line(row: dict[str, Any]) -> str:
+    """Format a row of training steps."""
     spread = f"{duration(row['low'])}–{duration(row['high'])}"
     return (
         f"{row['network']:<17} {row['batch']:>5} {row['engine']:<20} {duration(row['median']):>9} {spread:>15} "
@@ -46,15 +50,16 @@ def training_line(row: dict[str, Any]) -> str:
 
 
 def reached_line(row: dict[str, Any]) -> str:
+    """Format a row of the time to an accuracy."""
     seconds = duration(row["seconds"]) if row["reached"] else "not reached"
     return (
-        f"{row['network']:<17} {row['batch']:>5} {row['engine']:<20} {seconds:>11} in {row['epochs']:>2} epochs, "
-        f"accuracy {row['accuracy']:.4f}"
+        f"{row['network']:<17} {row['batch']:>5} {row['engine']:<20} {seconds:>11} in {row['epochs']:>2} "
+        f"epoch{' ' if row['epochs'] == 1 else 's'}, accuracy {row['accuracy']:.4f}"
     )
 
 
 SCALING_HEADER = (
-    f"{'':<10} {'':>5} {'a step':>9} {'20–80 %':>15} {'runs':>5} {'GFLOP':>9} {'GFLOP/s':>8} {'of the update':>14}"
+    f"{'axis':<10} {'value':>5} {'step':>9} {'20–80 %':>15} {'runs':>5} {'GFLOP':>9} {'GFLOP/s':>8} {'update':>14}"
 )
 STARTUP_HEADER = f"{'cache':<6} {'part':<11} {'seconds':>8} {'20–80 %':>15} {'runs':>5}  target"
 MEMORY_HEADER = (
@@ -62,10 +67,11 @@ MEMORY_HEADER = (
     f"{'bound':>9} {'peak':>9}"
 )
 
-TUNE_HEADER = f"{'product':<58} {'the rule':<18} {'median':>9}  {'chosen':<18} {'median':>9} {'faster':>7}"
+TUNE_HEADER = f"{'product':<58} {'default':<18} {'median':>9}  {'chosen':<18} {'median':>9} {'faster':>7}"
 
 
 def tune_line(row: TuneRow) -> str:
+    """Format a row of tuning."""
     return (
         f"{row.product!s:<58} {row.rule!s:<18} {duration(row.rule_timing.median):>9}  "
         f"{row.chosen!s:<18} {duration(row.timing.median):>9} {row.speedup:>6.2f}×"
@@ -73,6 +79,7 @@ def tune_line(row: TuneRow) -> str:
 
 
 def scaling_line(row: dict[str, Any]) -> str:
+    """Format a row of scaling."""
     spread = f"{duration(row['low'])}–{duration(row['high'])}"
     return (
         f"{row['axis']:<10} {row['value']:>5} {duration(row['median']):>9} {spread:>15} "
@@ -82,6 +89,7 @@ def scaling_line(row: dict[str, Any]) -> str:
 
 
 def startup_line(row: dict[str, Any]) -> str:
+    """Format a row of startup."""
     spread = f"{row['low']:.3f}–{row['high']:.3f}"
     target = "" if row["target"] is None else f"{row['target']:g} s: {'met' if row['holds'] else 'MISSED'}"
     return (
@@ -90,12 +98,13 @@ def startup_line(row: dict[str, Any]) -> str:
 
 
 def memory_line(row: dict[str, Any]) -> str:
+    """Format a row of memory."""
     sizes = {name: _megabytes(row[name]) for name in ("data", "parameters", "activations", "constant", "bound", "peak")}
     over = row["peak"] - row["bound"]
     return (
         f"{row['network']:<18} {row['batch']:>5} {row['rows']:>6} {sizes['data']:>9} {sizes['parameters']:>10} "
         f"{sizes['activations']:>11} {sizes['constant']:>9} {sizes['bound']:>9} {sizes['peak']:>9}  "
-        f"{'holds' if row['holds'] else f'OVER by {_megabytes(over)}'}"
+        f"{'within the bound' if row['holds'] else f'OVER by {_megabytes(over)}'}"
     )
 
 
@@ -104,7 +113,7 @@ def _megabytes(size: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in a unit that suits them: "12.3 µs"."""
+    """Format seconds with a suitable unit: "12.3 µs"."""
     for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if seconds * factor >= 1 or unit == "µs":
             value = seconds * factor
@@ -113,6 +122,7 @@ def duration(seconds: float) -> str:
 
 
 def ceiling_lines(ceilings: list[dict[str, Any]]) -> list[str]:
+    """Format the limits of a machine."""
     lines = []
     for ceiling in sorted(ceilings, key=lambda c: (c["name"] != "copy", c["cache"], c["size"])):
         if ceiling["name"] == "copy":

@@ -1,0 +1,1 @@
+"""The commands `gpugrad bench …`, one file per group."""

@@ -1,4 +1,4 @@
-"""The commands `gpugrad bench …`: what each measures and prints, one after the other or all in one record."""
+"""The commands `gpugrad bench …`: each measures one thing; `all` runs them in turn and writes one record."""
 
 from __future__ import annotations
 
@@ -13,23 +13,33 @@ from . import report as report_commands
 from . import tune as tune_command
 from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, printed
 
-app = typer.Typer(help="Measure kernels and training, compare and draw what was measured.", no_args_is_help=True)
+app = typer.Typer(help="Measure kernels and training; compare and plot the results.")
 
-Only = Annotated[str | None, typer.Option(help="Kernels or operations, with commas between; all if not given.")]
+Only = Annotated[str | None, typer.Option(help="Kernels or operations, separated by commas; default: all.")]
 Against = Annotated[
-    str | None, typer.Option(help="Libraries that do the same work, with commas between: numpy or cupy, torch.")
+    str | None, typer.Option(help="Libraries to compare with, separated by commas: numpy or cupy, torch.")
 ]
 Engines = Annotated[
     str | None,
-    typer.Option(help="Peers, with commas between, such as pytorch-fused-adam,jax-scan; all there are if not given."),
+    typer.Option(
+        help="Engines to compare with, separated by commas, such as pytorch-fused-adam,jax-scan; default: all that are "
+        "installed."
+    ),
 ]
-Rounds = Annotated[int, typer.Option(min=1, help="Epochs that are timed, after a first one.")]
-Target = Annotated[float, typer.Option(help="Test accuracy, the time to which is measured; 0: none.")]
-Starts = Annotated[int, typer.Option(min=1, help="Starts with an empty cache, and as many with a warm one.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Timed epochs, after one untimed epoch.")]
+Target = Annotated[float, typer.Option(help="Measure the time to this test accuracy; 0: do not.")]
+Starts = Annotated[int, typer.Option(min=1, help="Number of starts with an empty cache, and with a warm one.")]
 
-QUICK_STEPS = 50  # of an epoch of training
-QUICK_VALUES = 3  # of each axis of scaling
-QUICK_ROWS = 5_120  # of the data whose memory is measured
+QUICK_STEPS = 50  # training steps per epoch with --quick
+QUICK_VALUES = 3  # values per scaling axis with --quick
+QUICK_ROWS = 5_120  # rows of the memory measurement with --quick
+
+
+@app.callback(invoke_without_command=True)
+def bench(context: typer.Context) -> None:
+    """Print the help if there is no command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -43,7 +53,7 @@ def kernels(
     seconds: Seconds = 1.0,
     record: RecordFile = None,
 ) -> None:
-    """Time every kernel at several sizes, beside the limits of the machine and what libraries take."""
+    """Time every kernel at several sizes and compare with the machine's limits and with other libraries."""
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
         sections["kernels"] = _kernels(target, quick, seconds, only=names(only), against=names(against))
 
@@ -59,7 +69,7 @@ def training(
     threads: Threads = None,
     record: RecordFile = None,
 ) -> None:
-    """Time whole training steps, and the time to an accuracy, beside the peers that are installed."""
+    """Time whole training steps, and training to an accuracy, for gpugrad and the installed engines."""
     with measuring(device, None, threads=threads, quick=quick, record=record) as (found, sections):
         sections.update(_training(found, quick, names(engines), rounds, target, data_dir))
 
@@ -73,7 +83,7 @@ def scaling(
     seconds: Seconds = 1.0,
     record: RecordFile = None,
 ) -> None:
-    """Time a training step as its network grows wider and deeper, and as its minibatches grow."""
+    """Time a training step for growing width, depth and batch size."""
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
         sections["scaling"] = _scaling(target, quick, seconds)
 
@@ -86,7 +96,7 @@ def startup(
     quick: Quick = False,
     record: RecordFile = None,
 ) -> None:
-    """Time new processes from their start to the first training step, with the cache of kernels empty and warm."""
+    """Time new processes from start to the first training step, with an empty and a warm kernel cache."""
     with measuring(device, toolchain, quick=quick, record=record) as (target, sections):
         sections["startup"] = _startup(target, quick, starts)
 
@@ -95,7 +105,7 @@ def startup(
 def memory(
     device: DeviceName = "auto", toolchain: ToolchainName = None, quick: Quick = False, record: RecordFile = None
 ) -> None:
-    """Compare the peak memory of a training with what it must hold: data, 8 × parameters, activations, a constant."""
+    """Compare peak memory of a run with its bound: data + 8 × parameters + activations + a constant."""
     with measuring(device, toolchain, quick=quick, record=record) as (target, sections):
         sections["memory"] = _memory(target, quick)
 
@@ -113,7 +123,7 @@ def everything(
     seconds: Seconds = 1.0,
     record: RecordFile = None,
 ) -> None:
-    """Measure all of it, into one record: kernels, training, scaling, startup and memory."""
+    """Measure kernels, training, scaling, startup and memory, and write one record."""
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
         sections["kernels"] = _kernels(target, quick, seconds, against=names(against))
         sections.update(_training(target, quick, names(engines), rounds, 0.975, data_dir))
@@ -128,7 +138,7 @@ app.command()(report_commands.compare)
 app.command()(report_commands.report)
 
 
-# ---- what they do ----
+# ---- the measurements ----
 
 
 def _kernels(target: Any, quick: bool, seconds: float, *, only: Any = None, against: Any = None) -> dict[str, Any]:
@@ -145,10 +155,8 @@ def _kernels(target: Any, quick: bool, seconds: float, *, only: Any = None, agai
         on_row=printed(tables.kernel_line),
     )
     limits = ceilings.records()
-    print("\n(m: limited by memory, a: by arithmetic; *: the median did not settle)")
-    print(
-        "The limits of this machine, the faster ones of before and after the kernels; a record has the shares of these"
-    )
+    print("\n(m: memory-bound, a: compute-bound; *: the median did not settle)")
+    print("Limits of this machine, the better of two measurements, before and after the kernels; records use these")
     print("\n".join(tables.ceiling_lines(limits)))
     return {"ceilings": limits, "rows": [row.record() for row in rows]}
 
@@ -161,7 +169,7 @@ def _training(target: Any, quick: bool, engines: Any, rounds: int, accuracy: flo
     posed = problems(data_dir=data_dir)
     if quick:
         posed, rounds, accuracy = [posed[0].first(QUICK_STEPS)], 2, 0.0
-    print(f"\nAdam on {posed[0].data}; cannot be measured here: {', '.join(missing) or 'none'}")
+    print(f"\nAdam on {posed[0].data}; not available here: {', '.join(missing) or 'none'}")
     print(tables.training_header())
     rows: list[dict[str, Any]] = []
     reached: list[dict[str, Any]] = []
@@ -169,7 +177,7 @@ def _training(target: Any, quick: bool, engines: Any, rounds: int, accuracy: flo
         shown = printed(tables.training_line)
         rows += measured.measure_steps(problem, chosen, target.name, rounds=rounds, on_row=shown)
     if accuracy:
-        print(f"\nSeconds of training to a test accuracy of {accuracy:.1%}, evaluation left out")
+        print(f"\nSeconds of training to a test accuracy of {accuracy:.1%}, without evaluation")
         shown = printed(tables.reached_line)
         reached = measured.measure_time_to_accuracy(posed[0], chosen, target.name, target=accuracy, on_row=shown)
     return {"training": {"rows": rows, "missing": missing}, "time_to_accuracy": {"rows": reached}}
@@ -196,9 +204,7 @@ def _scaling(target: Any, quick: bool, seconds: float) -> dict[str, Any]:
 def _startup(target: Any, quick: bool, starts: int) -> dict[str, Any]:
     from ...bench.measure import startup as measured
 
-    print(
-        f"\nFrom the start of a process: {measured.NETWORK} on digits, batch {measured.BATCH}\n{tables.STARTUP_HEADER}"
-    )
+    print(f"\nFrom process start: {measured.NETWORK} on digits, batch size {measured.BATCH}\n{tables.STARTUP_HEADER}")
     shown = printed(tables.startup_line)
     return {"rows": measured.measure(target, rounds=1 if quick else starts, on_row=shown)}
 

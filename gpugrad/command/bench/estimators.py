@@ -1,4 +1,4 @@
-"""The command `gpugrad bench estimators`: the estimators beside scikit-learn's, row by row."""
+"""The command `gpugrad bench estimators`: compare the estimators with scikit-learn's, one row per data set."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...bench.records.tables import duration
 from ..options import names
 from .options import DeviceName, Quick, RecordFile, Threads, ToolchainName, measuring, printed
 
-Only = Annotated[str | None, typer.Option(help="Data sets, with commas between; all ten if not given.")]
-Seeds = Annotated[int, typer.Option(min=2, help="Splits, initial weights and, of a drawn set, rows to score with.")]
+Only = Annotated[str | None, typer.Option(help="Data sets, separated by commas; default: all ten.")]
+Seeds = Annotated[int, typer.Option(min=2, help="Number of seeds; each sets the split, weights and generated rows.")]
 
 QUICK_SEEDS = 2
 QUICK_EPOCHS = 5
@@ -31,27 +31,25 @@ def estimators(
     threads: Threads = None,
     record: RecordFile = None,
 ) -> None:
-    """Score and time the estimators beside scikit-learn's on ten data sets; the exit code is 1 if one is worse."""
+    """Compare scores and times of the estimators with scikit-learn's on ten data sets; exit with 1 if one is worse."""
     from ...bench.measure import estimators as measured
 
     chosen = measured.choose(names(only))
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
-        print(
-            "\nScores on a held-out third: mean ± spread over the seeds; equal: seeds whose scores are the same number"
-        )
+        print("\nScores on a held-out third, mean ± spread over the seeds; equal: seeds with identical scores")
         print(HEADER)
         options: dict[str, Any] = {"seeds": QUICK_SEEDS, "most_epochs": QUICK_EPOCHS} if quick else {"seeds": seeds}
         rows = measured.measure(chosen, target, **options, on_row=printed(line))
         sections["estimators"] = {"rows": rows}
         worse = sum(row["verdict"] == measured.WORSE for row in rows)
         ratio = geometric_mean([row["times_ours"] for row in rows])
-        print(f"{worse} of {len(rows)} worse than scikit-learn's, which take {ratio:.2f} × the time (geometric mean)")
+        print(f"{worse} of {len(rows)} worse than scikit-learn, which needs {ratio:.2f} × the time (geometric mean)")
     if worse:
         raise typer.Exit(1)
 
 
 def line(row: dict[str, Any]) -> str:
-    """A row of the table."""
+    """Format a row of the table."""
     theirs = f"{row['sklearn_score']:.4f} ± {row['sklearn_score_spread']:.4f}"
     ours = f"{row['score']:.4f} ± {row['score_spread']:.4f}"
     return (

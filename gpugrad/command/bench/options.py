@@ -1,4 +1,4 @@
-"""What the commands of `gpugrad bench` have in common: options, the device and its description, the record."""
+"""Options and helpers shared by the `gpugrad bench` commands."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import typer
 
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 ToolchainName = Annotated[str | None, typer.Option(help="numba or numpy on a CPU, cupy or numba on a GPU.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and little time: that it runs, not how fast.")]
-Threads = Annotated[int | None, typer.Option(help="Cores to measure with; all that the process has if not given.")]
-Seconds = Annotated[float, typer.Option(help="The most time for one row; less where its median settles earlier.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder with the files of mnist; GPUGRAD_DATA if not given.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Use small sizes and short runs to check that it works; the times mean nothing.")
+]
+Threads = Annotated[int | None, typer.Option(help="CPU cores to use; default: all available to the process.")]
+Seconds = Annotated[float, typer.Option(help="Maximum seconds per row; a row ends earlier if its median settles.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the MNIST files; default: GPUGRAD_DATA.")]
 RecordFile = Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")]
 
 
 def printed(line: Callable[[Any], str]) -> Callable[[Any], None]:
-    """Prints each row as it is measured."""
+    """Return a function that prints each row as it is measured."""
     return lambda row: print(line(row), flush=True)
 
 
@@ -27,9 +29,9 @@ def printed(line: Callable[[Any], str]) -> Callable[[Any], None]:
 def measuring(
     device: str, toolchain: str | None, *, threads: int | None = None, quick: bool = False, record: Path | None = None
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """The device, told of in a line, and the sections to fill, which are kept as a record at the end.
+    """Describe the device, yield it with a dict of sections to fill, and write the record at the end.
 
-    Where one fails, those before it are kept: they took minutes to measure.
+    If a section fails, the record keeps the sections before it: they took minutes to measure.
     """
     from ...bench.measure import machine
     from ...bench.records import record as records
@@ -42,12 +44,14 @@ def measuring(
     sections: dict[str, Any] = {}
     with machine.cores(threads):
         print(_described(target))
+        if quick:
+            print("quick run: small sizes, and the times mean nothing")
         try:
             yield target, sections
         finally:
             if record is not None and sections:
                 records.write(records.make(target, sections, quick=quick), record)
-                print(f"record written to {record}, of {', '.join(sections)}")
+                print(f"wrote the record to {record}: {', '.join(sections)}")
 
 
 def _described(device: Any) -> str:
@@ -56,5 +60,5 @@ def _described(device: Any) -> str:
     facts = describe(device)
     gpu = f"{facts['gpu']['name']}, " if "gpu" in facts else ""
     versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
-    tuned = f"; {facts['tuned_variants']} tuned variants are in use" if "tuned_variants" in facts else ""
+    tuned = f"; {facts['tuned_variants']} tuned variants in use" if "tuned_variants" in facts else ""
     return f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {facts['cores']} cores; {versions}{tuned}"

@@ -1,4 +1,4 @@
-"""The commands `gpugrad bench compare` and `gpugrad bench report`: what is done with records."""
+"""The commands `gpugrad bench compare` and `gpugrad bench report`, which read records."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Annotated
 
 import typer
 
-RecordA = Annotated[Path, typer.Argument(metavar="A", help="The record to compare with.", show_default=False)]
+RecordA = Annotated[Path, typer.Argument(metavar="A", help="The older record.", show_default=False)]
 RecordB = Annotated[Path, typer.Argument(metavar="B", help="The newer record.", show_default=False)]
-Tolerance = Annotated[float, typer.Option(help="Smaller changes are within noise: 0.05 is 5 %.")]
-Every = Annotated[bool, typer.Option("--all", help="Print the rows within noise as well.")]
+Tolerance = Annotated[float, typer.Option(help="Treat smaller changes as noise: 0.05 is 5 %.")]
+Every = Annotated[bool, typer.Option("--all", help="Also print rows whose change is within noise.")]
 ComparisonFile = Annotated[Path | None, typer.Option("--json", help="Write the comparison to this file.")]
 RecordToShow = Annotated[
-    Path, typer.Argument(metavar="RECORD", help="What gpugrad bench … --json wrote.", show_default=False)
+    Path, typer.Argument(metavar="RECORD", help="A record written by gpugrad bench … --json.", show_default=False)
 ]
-Page = Annotated[Path | None, typer.Option(help="The page to write; beside the record, as .html, if not given.")]
-Folder = Annotated[Path | None, typer.Option(help="Write each picture to this folder too, as PNG.")]
+Page = Annotated[Path | None, typer.Option(help="The page to write; default: the record's name with .html.")]
+Folder = Annotated[Path | None, typer.Option(help="Also write each picture to this folder, as PNG.")]
 
 
 def compare(
     a: RecordA, b: RecordB, tolerance: Tolerance = 0.05, every: Every = False, file: ComparisonFile = None
 ) -> None:
-    """Tell which rows of record B are faster or slower than in record A; the exit code is 1 if one is slower."""
+    """List the rows of record B that are faster or slower than in record A; exit with 1 if one is slower."""
     import shutil
 
     from ...bench.records import compare as comparing
@@ -40,7 +40,7 @@ def compare(
 
 
 def report(record: RecordToShow, out: Page = None, png: Folder = None) -> None:
-    """Write a record as one HTML page with pictures that needs no other file."""
+    """Write a record as one self-contained HTML page with pictures."""
     from ...bench import pictures
     from ...bench.records import record as records
     from ...bench.records import report as reports
@@ -53,8 +53,8 @@ def report(record: RecordToShow, out: Page = None, png: Folder = None) -> None:
             check_writable(folder)
     drawn = pictures.draw(found)
     write_whole(out, reports.page(found, drawn))
-    typer.echo(f"report written to {out}")
+    typer.echo(f"wrote the report to {out}")
     if png is not None:
         for picture in drawn:
             write_whole(png / f"{picture.name}.png", picture.png())
-            typer.echo(f"picture written to {png / picture.name}.png")
+            typer.echo(f"wrote the picture to {png / picture.name}.png")

@@ -1,4 +1,4 @@
-"""The command `gpugrad bench tune`: what it measures, keeps and forgets."""
+"""The command `gpugrad bench tune`: measure variants of matrix products, store or delete the choices."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..options import layer_sizes
 from .options import DeviceName, Quick, RecordFile, Seconds, measuring, printed
 
 Hidden = Annotated[str, typer.Option(help="Sizes of the hidden layers; 0 for none.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Rows of a minibatch.")]
-Inputs = Annotated[int, typer.Option(min=1, help="Features of a row.")]
-Outputs = Annotated[int, typer.Option(min=1, help="Classes, or values to predict.")]
-Precision = Annotated[str, typer.Option(help="Of the products: float32, tf32 or bfloat16.")]
-Forget = Annotated[bool, typer.Option("--forget", help="Delete what is kept for this device instead.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows per batch.")]
+Inputs = Annotated[int, typer.Option(min=1, help="Number of input features.")]
+Outputs = Annotated[int, typer.Option(min=1, help="Number of classes or predicted values.")]
+Precision = Annotated[str, typer.Option(help="Precision of the products: float32, tf32 or bfloat16.")]
+Forget = Annotated[bool, typer.Option("--forget", help="Delete the stored choices of this device instead.")]
 
 
 def tune(
@@ -29,7 +29,7 @@ def tune(
     record: RecordFile = None,
     forget: Forget = False,
 ) -> None:
-    """Time the variants of each matrix product of a model on a GPU, and keep the fastest for later processes."""
+    """Time the variants of each matrix product of a model on a GPU and store the fastest for later processes."""
     from ...bench.measure import tune as measured
     from ...bench.measure.timing import QUICK, Budget
     from ...bench.records import tables
@@ -40,8 +40,10 @@ def tune(
     target = get_device(device)
     tuning.check_variants(target)
     if forget:
-        there = tuning.forget(target)
-        print(f"{tuning.path(target)} {'is deleted' if there else 'is not there: nothing to forget'}")
+        existed = tuning.forget(target)
+        print(
+            f"deleted {tuning.path(target)}" if existed else f"nothing to delete: {tuning.path(target)} does not exist"
+        )
         return
     check_precision_for(precision, target)
     products = measured.products_of((inputs, *layer_sizes(hidden), outputs), batch_size, precision)
@@ -51,9 +53,9 @@ def tune(
         rows = measured.measure(target, products, clock, printed(tables.tune_line))
         sections["tune"] = {"rows": [row.record() for row in rows]}
     if target.kind == "emulator":
-        print("times in the emulator mean nothing: no choice is kept")
+        print("times in the emulator mean nothing: no choice is stored")
     elif quick:
-        print("times of a quick run mean nothing: no choice is kept")
+        print("times of a quick run mean nothing: no choice is stored")
     else:
         file = tuning.keep(target, measured.choices(rows))
-        print(f"kept in {file}, for processes that start from now on; GPUGRAD_TUNING=0 turns it off")
+        print(f"stored in {file} for processes that start from now on; GPUGRAD_TUNING=0 turns it off")

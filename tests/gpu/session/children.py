@@ -1,4 +1,4 @@
-"""A process of a stage: it says what it finds in lines of JSON, and is killed with all that it started."""
+"""The process of a stage: it prints results as lines of JSON, and is killed with all processes that it started."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-GPU = Path(__file__).parents[1]  # the folder that this package is in
+GPU = Path(__file__).parents[1]  # the parent folder of this package
 ROOT = GPU.parents[1]
 WORK = ("-m", "session.work")
-END_SECONDS = 10  # that a killed process may take to end; one that the driver holds on to is left behind
-OUTPUT = 4000  # characters of what a process printed that are kept
+END_SECONDS = 10  # time for a killed process to end; a process blocked in the driver is abandoned
+OUTPUT = 4000  # characters kept of a process's output
 Found = dict[str, Any]
 
 _running: set[Child] = set()
 
 
 class Late(Exception):
-    """A process found nothing more before its time was up."""
+    """A process returned nothing before its time was up."""
 
 
 class Child:
-    """work.py in a process group of its own: what it finds, and the end of what it prints besides."""
+    """work.py in its own process group, with its results and the end of its other output."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  (closed by end)
@@ -58,7 +58,7 @@ class Child:
         self._lines.put(None)
 
     def next(self, until: float) -> Found | None:
-        """Return what it finds next, None once it has ended. Raises Late at `until`, in seconds of time.monotonic()."""
+        """Return the next result, None after the end; raise Late at `until`, in seconds of time.monotonic()."""
         try:
             line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
@@ -66,18 +66,18 @@ class Child:
         return None if line is None else json.loads(line)
 
     def found(self, until: float) -> Iterator[Found]:
-        """Yield all that it finds. Raises Late at `until`."""
+        """Yield all results; raise Late at `until`."""
         while (line := self.next(until)) is not None:
             yield line
 
     def code(self) -> int | None:
-        """Wait for its end; return its exit code, minus the signal that ended it, or None if it does not end."""
+        """Wait for the end; return the exit code, minus the signal that ended it, or None if it does not end."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(END_SECONDS)
         return None
 
     def output(self) -> str:
-        """Return the end of what it printed, without the names of this machine's folders."""
+        """Return the end of the output, without the names of this machine's folders."""
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - OUTPUT))
         text = self._output.read().decode(errors="replace").strip()
@@ -86,11 +86,11 @@ class Child:
         return text
 
     def last_words(self) -> str:
-        """Return how it ended, in a line: its exit code and the last line that it printed."""
-        return f"ended with code {self.code()}: {(self.output().splitlines() or ['it said nothing'])[-1]}"
+        """Return one line with the exit code and the last line of output."""
+        return f"ended with code {self.code()}: {(self.output().splitlines() or ['no output'])[-1]}"
 
     def end(self) -> None:
-        """Kill it, and all that it started in its group."""
+        """Kill the process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self.code()
@@ -100,7 +100,7 @@ class Child:
 
 @contextlib.contextmanager
 def child(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Child]:
-    """Run a process that ends with the block."""
+    """Run a process for the duration of the block."""
     made = Child(arguments, environment or {})
     try:
         yield made
@@ -109,6 +109,6 @@ def child(*arguments: str, environment: Mapping[str, str] | None = None) -> Iter
 
 
 def end_all() -> None:
-    """End what a signal, which may come at any moment, kept from ending with its block."""
+    """End all running processes, including those that a signal kept from ending with their block."""
     for made in list(_running):
         made.end()

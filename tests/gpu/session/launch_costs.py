@@ -1,4 +1,4 @@
-"""What a launch costs on a GPU: through CuPy or Numba, one at a time and as nodes of a graph, and in a whole step."""
+"""Measure the cost of a launch on a GPU: with CuPy or Numba, alone, in graphs, and in a whole step."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 import gpugrad as gg
 from gpugrad import nn, optim
 
-ELEMENTS = 256  # of the array that a launch works on: so few that the work itself takes no time
-STEP = 10  # launches, about, of a step: so many times fewer of them make a round
+ELEMENTS = 256  # array size of a launch, so small that its work takes no time
+STEP = 10  # launches per step, approximately; a round has this many times fewer steps
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: calls in a round, rounds, launches in a graph, and the network of the whole step."""
+    """The amount to measure: calls per round, rounds, launches per graph, and the network of the whole step."""
 
     calls: int = 500
     rounds: int = 15
@@ -28,12 +28,12 @@ class Effort:
     batch: int = 64
 
 
-QUICK = Effort(calls=2, rounds=2, nodes=(1, 2), network=(4, 3, 2), batch=4)  # that it runs
+QUICK = Effort(calls=2, rounds=2, nodes=(1, 2), network=(4, 3, 2), batch=4)  # only checks that it works
 Row = dict[str, Any]
 
 
 def launches(device: Any, effort: Effort) -> Iterator[Row]:
-    """One launch of the smallest optimizer, eagerly and in graphs of several."""
+    """Measure a launch of the smallest optimizer, eagerly and in graphs of several."""
     launcher = device.kernels.sgd_step
     ones = np.ones(ELEMENTS, np.float32)
     arguments = (device.upload(ones), device.upload(ones[:1]), None, device.upload(ones), None)
@@ -46,7 +46,7 @@ def launches(device: Any, effort: Effort) -> Iterator[Row]:
 
 
 def steps(device: Any, effort: Effort) -> Iterator[Row]:
-    """A whole training step with Adam, through the tape and recorded."""
+    """Measure a whole training step with Adam, through the tape and recorded."""
     n_in, hidden, n_out = effort.network
     rng = np.random.default_rng(0)
     x = gg.tensor(rng.normal(size=(effort.batch, n_in)).astype(np.float32), device=device)
@@ -67,7 +67,7 @@ def steps(device: Any, effort: Effort) -> Iterator[Row]:
 
 
 def row(what: str, work: Callable[[], Any], device: Any, effort: Effort) -> Row:
-    """Seconds of one call: the median over rounds of several calls and a wait, 20th and 80th percentile."""
+    """Measure the seconds of a call: median, 20th and 80th percentile over rounds of several calls and a wait."""
     work()
     device.synchronize()
     rounds = []

@@ -1,4 +1,4 @@
-"""The page of a run: what became of each stage, at its top; then what each one found."""
+"""The page of a run: the state of each stage at the top, then the results of each stage."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from .run import NOT_STARTED, SHOWN, SKIPPED, Result, Run, Stage
 from .tables import table
 
 REHEARSAL = """
-> **A rehearsal: nothing here was run on a GPU, and no time on this page is a result.** Kernels ran in the emulator and
-> in Numba's simulator, on small examples. What would be measured on a GPU was run on the CPU, or in these two, at tiny
-> sizes, to see that it runs.
+> **A rehearsal: nothing here ran on a GPU, and no time on this page is a result.** Kernels ran in the emulator and in
+> Numba's simulator, on small examples. Measurements ran on the CPU, or in these two, at tiny sizes, to check that they
+> work.
 """.strip()
-REHEARSED = "*A rehearsal with no GPU: these times mean nothing.*"
+REHEARSED = "*A rehearsal without a GPU: these times mean nothing.*"
 
 
 def page(run: Run) -> str:
-    """The page as it stands, in Markdown."""
+    """Return the current page in Markdown."""
     return "\n\n".join([*_head(run), *(part for stage in run.stages for part in _stage(run, stage))]) + "\n"
 
 
@@ -29,13 +29,13 @@ def _head(run: Run) -> Iterator[str]:
     yield f"{', '.join(_described(run))}.\n{', '.join(run.facts['versions'])}."
     minutes = (time.monotonic() - run.begin) / 60
     yield (
-        f"`{run.facts['command']}`, after {minutes:.1f} of its {run.minutes:g} minutes. All that was found is in\n"
-        f"[{run.name}.json]({run.name}.json), of which `gpugrad bench report` makes a page with pictures."
+        f"`{run.facts['command']}`, after {minutes:.1f} of {run.minutes:g} minutes. All results are in\n"
+        f"[{run.name}.json]({run.name}.json); `gpugrad bench report` makes a page with pictures from it."
     )
     bad = [stage.name for stage in run.stages if run.results[stage.name].bad]
-    yield f"**Wrong or failed: {', '.join(bad) or 'nothing, in what was done'}.**"
+    yield f"**Wrong or failed: {', '.join(bad) or 'nothing in the completed stages'}.**"
     yield table(
-        ("stage", "how it ended", "what it found", "seconds", "at most"),
+        ("stage", "state", "result", "seconds", "limit"),
         [_line(run, stage, run.results[stage.name]) for stage in run.stages],
         words=3,
     )
@@ -44,7 +44,7 @@ def _head(run: Run) -> Iterator[str]:
 def _described(run: Run) -> Iterator[str]:
     if gpu := run.facts["gpu"]:
         yield f"Driver {gpu['driver_version']}, {gpu['memory.total']}, compute capability {gpu['compute_cap']}"
-    yield f"gpugrad {run.facts['revision'] or 'of an unknown revision'}"
+    yield f"gpugrad {run.facts['revision'] or '(unknown revision)'}"
 
 
 def _line(run: Run, stage: Stage, result: Result) -> tuple[str, ...]:
@@ -65,9 +65,9 @@ def _stage(run: Run, stage: Stage) -> Iterator[str]:
     if result.problems:
         yield "Wrong:\n\n" + "\n".join(f"- {_one_line(problem)}" for problem in result.problems[:SHOWN])
         if len(result.problems) > SHOWN:
-            yield f"and {len(result.problems) - SHOWN} more, which are in the JSON file."
+            yield f"and {len(result.problems) - SHOWN} more, listed in the JSON file."
     if result.output:
-        yield f"The end of what its processes printed:\n\n```text\n{result.output.strip()}\n```"
+        yield f"End of the output:\n\n```text\n{result.output.strip()}\n```"
 
 
 def _one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A run of record.py: stages in their order, each within its share of the minutes, and the record they leave."""
+"""A run of record.py: execute the stages in order, each within its share of the minutes, and write the record."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from gpugrad.engine.files import to_json, write_whole
 
 from .children import Late, end_all
 
-# How a stage ended. What a page calls started was killed in it, with the run.
+# States of a stage. A stage that a page shows as started was killed together with the run.
 DONE, WRONG, FAILED, CUT = "done", "WRONG", "FAILED", "out of time"
 STOPPED, SKIPPED, NOT_STARTED, STARTED = "stopped", "skipped", "not started", "started, not ended"
 
-LEAST_SECONDS = 5.0  # a stage that would have less is not started
-RESERVE = 5.0  # seconds of the minutes, for killing the last process and for the last page
-SAVE_SECONDS = 5.0  # between two pages within a stage
-SHOWN = 20  # problems of a stage that are printed; the JSON file has all
+LEAST_SECONDS = 5.0  # a stage with less time is not started
+RESERVE = 5.0  # seconds reserved for killing the last process and writing the last page
+SAVE_SECONDS = 5.0  # minimum seconds between two pages within a stage
+SHOWN = 20  # problems of a stage that are printed; the JSON file lists all
 
 
 class Skipped(Exception):
-    """A stage that cannot be done here, and why."""
+    """A stage cannot run here, and why."""
 
 
 class Failed(Exception):
-    """A stage that broke, and how."""
+    """A stage failed, and how."""
 
 
 class Stopped(BaseException):
@@ -41,7 +41,7 @@ class Stopped(BaseException):
 
 @dataclass
 class Result:
-    """What became of a stage: how it ended and why, what it found, what was wrong, the end of what it printed."""
+    """The result of a stage: its state and reason, its data, problems, and the end of its output."""
 
     state: str = NOT_STARTED
     reason: str = ""
@@ -58,9 +58,22 @@ class Result:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: its share of the minutes, in parts of those of all; what it does; and how a page shows what it found.
+    """A stage of a run.
 
-    show: a sentence, and Markdown. section: where its rows are in the record of a benchmark, None for what is none.
+    Parameters
+    ----------
+    name : str
+        Name of the stage.
+    share : int
+        Weight of the stage when the remaining minutes are divided.
+    what : str
+        Description of the stage.
+    work : callable
+        Runs the stage.
+    show : callable
+        Formats the data of the stage as a sentence and as Markdown.
+    section : str, optional
+        Section of its rows in a benchmark record; None for a stage without rows.
     """
 
     name: str
@@ -73,9 +86,24 @@ class Stage:
 
 @dataclass
 class Run:
-    """What stages know of the run, and the stage that is at work: `result`, and `deadline` in time.monotonic().
+    """A run; the current stage uses `result`, and `deadline` in time.monotonic().
 
-    facts: of the machine and the command, for the record. page: makes the text of the page. name: of its two files.
+    Parameters
+    ----------
+    stages : sequence of Stage
+        The stages in order.
+    minutes : float
+        Time limit of the run.
+    device : str
+        Device, "cuda" or, in a rehearsal, "emulator".
+    folder : Path
+        Folder of the page and its JSON file.
+    name : str
+        Name of both files, without suffix.
+    facts : dict
+        Facts about the machine and the command, for the record.
+    page : callable
+        Formats the page.
     """
 
     stages: Sequence[Stage]
@@ -104,7 +132,7 @@ class Run:
         return any(result.bad for result in self.results.values())
 
     def go(self) -> None:
-        """Do the stages. Raises Stopped, the record written, where a signal ends it."""
+        """Run the stages; if a signal ends the run, write the record and raise Stopped."""
         end = self.begin + 60 * self.minutes - RESERVE
         for i, stage in enumerate(self.stages):
             share = stage.share / sum(later.share for later in self.stages[i:])
@@ -115,12 +143,12 @@ class Run:
         self.result = result = self.results[stage.name]
         result.limit, self.deadline = max(0.0, limit), begin + limit
         if limit < LEAST_SECONDS:
-            result.reason = f"{result.limit:.0f} s of the minutes were left for it"
+            result.reason = f"only {result.limit:.0f} s were left for it"
             return self.save()
         result.state = STARTED
         try:
             self.save()
-            print(f"{stage.name}, {limit:.0f} s at most: {stage.what}", flush=True)
+            print(f"{stage.name}, at most {limit:.0f} s: {stage.what}", flush=True)
             stage.work(self)
             result.state = WRONG if result.problems else DONE
         except Late:
@@ -140,37 +168,37 @@ class Run:
             print("".join(f"  {problem}\n" for problem in result.problems[:SHOWN]), end="", flush=True)
 
     def found(self, stage: Stage) -> str:
-        """Say what a stage found, and why it ended as it did; of what a rehearsal measured only that it runs."""
+        """Summarize the result of a stage and the reason for its state; only count rows of a rehearsed measurement."""
         result = self.results[stage.name]
         if result.state in (NOT_STARTED, SKIPPED):
             return result.reason
         found, _ = self.shown(stage)
         if self.rehearsal and stage.section:
-            found = f"{len(result.data.get('rows', []))} rows: it runs; no result"
+            found = f"{len(result.data.get('rows', []))} rows; their times mean nothing"
         return "; ".join(filter(None, [found, result.reason]))
 
     def shown(self, stage: Stage) -> tuple[str, str]:
-        """Show what a stage found; a page that lacks one stage is better than a run that ends for want of it."""
+        """Format the data of a stage; an error in it must not end the run."""
         try:
             return stage.show(self.results[stage.name].data)
         except Exception as error:
-            return f"what it found cannot be shown ({error!r}): see the JSON file", ""
+            return f"its data cannot be shown ({error!r}): see the JSON file", ""
 
     # ---- the record ----
 
     def save_now_and_then(self) -> None:
-        """Write the record, unless it has just been written."""
+        """Write the record unless it was just written."""
         if time.monotonic() - self._saved > SAVE_SECONDS:
             self.save()
 
     def save(self) -> None:
-        """Write the record as it stands: NAME.json and the page NAME.md."""
+        """Write the current record: NAME.json and the page NAME.md."""
         write_whole(self.folder / f"{self.name}.json", to_json(self.record(), indent=1) + "\n")
         write_whole(self.folder / f"{self.name}.md", self.page(self))
         self._saved = time.monotonic()
 
     def record(self) -> dict[str, Any]:
-        """Make a record of `gpugrad bench`, which its report and its comparison read, with the stages besides."""
+        """Return a record for `gpugrad bench report` and `compare`, with the stages in addition."""
         results = [(stage, self.results[stage.name]) for stage in self.stages]
         return {
             "format": 1,

@@ -1,4 +1,4 @@
-"""What each stage of record.py does: it starts work.py in processes, and keeps what they find in the run's result."""
+"""The work of each stage of record.py: start work.py in processes and store their results in the run."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from .children import Child, Late, child
 from .run import Failed, Run, Skipped
 
 ONCE_HUNG = ("sum_elements", "clip_norm", "adagrad_norm_accumulate")  # on an H200, on 2026-11-26
-START_SECONDS = 60.0  # until a process has a device: imports, which are slow on a machine that has just started
-ONCE_HUNG_SECONDS, KERNEL_SECONDS = 30.0, 60.0  # for one kernel: it compiles, and runs over its examples
-FAULT = " failed"  # in what is said of a kernel after which the process cannot use its GPU
+START_SECONDS = 60.0  # until a process has a device: imports are slow on a freshly started machine
+ONCE_HUNG_SECONDS, KERNEL_SECONDS = 30.0, 60.0  # per kernel: compiling, and running all its examples
+FAULT = " failed"  # part of a kernel's problem after which the process cannot use its GPU
 
 TESTS = ("tests/engine", "tests/gpu", "tests/lab", "tests/optim", "tests/kernels/test_toolchains.py")
-OURS = "tests/gpu/test_record.py"  # it starts this script
+OURS = "tests/gpu/test_record.py"  # starts this script itself
 SANITIZER = "test_compute_sanitizer"
 REHEARSED = ("tests/gpu/test_memory.py", "tests/kernels/test_toolchains.py", "-k", "test_write or clip_value")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the kernels of a toolchain run, and the most work of an example that is checked there."""
+    """Where the kernels of a toolchain run, and the maximum work of an example there."""
 
     device: str
     environment: Mapping[str, str] = field(default_factory=dict)
     most_work: float = 1e30
 
 
-# numba and cupy are the toolchains; in a rehearsal Numba's simulator and the emulator stand in for a GPU.
+# The toolchains are numba and cupy; in a rehearsal Numba's simulator and the emulator replace the GPU.
 PLACES = {
     "cuda": {"numba": Place("cuda"), "cupy": Place("cuda")},
     "emulator": {
@@ -46,7 +46,7 @@ PLACES = {
 
 @contextlib.contextmanager
 def working(run: Run, work: str, environment: Mapping[str, str] | None = None, **options: Any) -> Iterator[Child]:
-    """Run work.py in a process. Of one that breaks, or is out of time, the end of its output is kept."""
+    """Run work.py in a process; if it fails or runs out of time, store the end of its output."""
     with child(work, json.dumps(options), environment=environment) as process:
         try:
             yield process
@@ -59,14 +59,14 @@ def working(run: Run, work: str, environment: Mapping[str, str] | None = None, *
 
 
 def once_hung(run: Run) -> None:
-    """Check each of Numba's kernels that hung in a process of its own."""
+    """Check each of Numba's kernels that hung, in separate processes."""
     run.result.data["kernels"] = list(ONCE_HUNG)
     for name in ONCE_HUNG:
         _check(run, "numba", [name], ONCE_HUNG_SECONDS)
 
 
 def every_kernel(toolchain: str, *, but: tuple[str, ...] = ()) -> Callable[[Run], None]:
-    """Check every kernel of a toolchain but these."""
+    """Check every kernel of a toolchain except these."""
 
     def work(run: Run) -> None:
         names = [contract.name for _, contract in kernels.contracts() if contract.name not in but]
@@ -77,7 +77,7 @@ def every_kernel(toolchain: str, *, but: tuple[str, ...] = ()) -> Callable[[Run]
 
 
 def _check(run: Run, toolchain: str, names: list[str], limit: float) -> None:
-    """Check kernels one after the other; after one that hangs, or ends its process, in a new process."""
+    """Check kernels one after another; after a kernel that hangs or ends its process, continue in a new process."""
     place, left = PLACES[run.device][toolchain], list(names)
     run.result.data["toolchain"] = toolchain
     given = {"device": place.device, "toolchain": toolchain, "limit": limit, "most_work": place.most_work}
@@ -87,8 +87,8 @@ def _check(run: Run, toolchain: str, names: list[str], limit: float) -> None:
 
 
 def _follow(run: Run, process: Child, left: list[str], limit: float) -> None:
-    """Keep the findings of a process and take their kernels from `left`; a kernel in which it hangs or ends is one."""
-    until, begun = time.monotonic() + START_SECONDS, None  # the examples of left[0]; None: there is no device yet
+    """Store the findings of a process and remove their kernels from `left`; hanging or ending counts as a finding."""
+    until, begun = time.monotonic() + START_SECONDS, None  # the examples of left[0]; None: no device yet
     while left:
         try:
             line = process.next(min(until, run.deadline))
@@ -112,17 +112,17 @@ def _follow(run: Run, process: Child, left: list[str], limit: float) -> None:
     return None
 
 
-def _broken(run: Run, process: Child, left: list[str], begun: list[str] | None, words: str, *, hung: bool) -> None:
-    """Keep that a process hung or ended in the first kernel of `left`. Raises Failed if it never got to a kernel."""
+def _broken(run: Run, process: Child, left: list[str], begun: list[str] | None, reason: str, *, hung: bool) -> None:
+    """Store that a process hung or ended in the first kernel of `left`; raise Failed if it never reached a kernel."""
     if begun is None:
-        raise Failed(f"the process that checks kernels has no device: it {words}")
+        raise Failed(f"the process that checks kernels has no device: it {reason}")
     run.result.output += f"{process.output()}\n"
     finding = {"kernel": left.pop(0), "examples": max(0, len(begun) - 1), "error": None, "hung": hung}
-    _keep(run, {**finding, "problems": [f"{words}, {_where(begun)}"]})
+    _keep(run, {**finding, "problems": [f"{reason}, {_where(begun)}"]})
 
 
 def _where(begun: list[str] | None) -> str:
-    return f"in its example {len(begun)}: {begun[-1]}" if begun else "before its first example"
+    return f"in example {len(begun)}: {begun[-1]}" if begun else "before the first example"
 
 
 def _keep(run: Run, finding: dict[str, Any]) -> None:
@@ -133,7 +133,7 @@ def _keep(run: Run, finding: dict[str, Any]) -> None:
 
 
 def hung(run: Run) -> bool:
-    """Whether a kernel of Numba hung in this run: then what else runs them would too."""
+    """Return whether a Numba kernel hung in this run, so that other stages would hang too."""
     found = [result.data for result in run.results.values() if result.data.get("toolchain") == "numba"]
     return any(finding.get("hung") for data in found for finding in data.get("findings", []))
 
@@ -142,7 +142,7 @@ def hung(run: Run) -> bool:
 
 
 def bench(work: str, **environment: str) -> Callable[[Run], None]:
-    """Measure a section of `gpugrad bench`; in a rehearsal on the CPU, quickly."""
+    """Measure a section of `gpugrad bench`; in a rehearsal briefly, on the CPU."""
 
     def stage(run: Run) -> None:
         device = "cpu" if run.rehearsal else run.device
@@ -153,12 +153,12 @@ def bench(work: str, **environment: str) -> Callable[[Run], None]:
 
 
 def launches(run: Run) -> None:
-    """Measure what launches cost in each toolchain; the waits of Numba are a setting that is read at its import."""
+    """Measure the cost of launches in each toolchain; Numba reads its setting for waits at import."""
     waits = {"NUMBA_CUDA_ARRAY_INTERFACE_SYNC": "1"}
     for toolchain, name, environment in (("cupy", "cupy", {}), ("numba", "numba", {}), ("numba", "numba waits", waits)):
         place = PLACES[run.device][toolchain]
         if toolchain == "numba" and hung(run):
-            run.result.data["left out"] = "Numba, since a kernel of it hung"
+            run.result.data["left out"] = "Numba, since one of its kernels hung"
             continue
         options = {"device": place.device, "toolchain": toolchain, "quick": run.rehearsal, "alone": bool(environment)}
         with working(run, "launches", {**place.environment, **environment}, **options) as process:
@@ -166,7 +166,7 @@ def launches(run: Run) -> None:
 
 
 def _collect(run: Run, process: Child, **more: Any) -> None:
-    """Keep the rows that a process finds, with more columns, and what it says besides. Raises Failed if it breaks."""
+    """Store the rows of a process, with more columns, and its other results; raise Failed if it fails."""
     for line in process.found(run.deadline):
         if "skipped" in line:
             raise Skipped(line["skipped"])
@@ -187,7 +187,7 @@ def _collect(run: Run, process: Child, **more: Any) -> None:
 
 
 def suite(run: Run) -> None:
-    """Run the tests of what a GPU does, but for the compute sanitizer's."""
+    """Run the GPU tests except the compute sanitizer's."""
     if run.rehearsal:
         return _test(run, *REHEARSED, parallel=False)
     chosen = f"(gpu or cuda) and not {SANITIZER}"
@@ -203,13 +203,13 @@ def sanitizer(run: Run) -> None:
 
 def _without_numba(run: Run, chosen: str) -> str:
     if hung(run):
-        run.result.data["left out"] = "Numba's tests, since a kernel of it hung"
+        run.result.data["left out"] = "Numba's tests, since one of its kernels hung"
         return f"{chosen} and not numba"
     return chosen
 
 
 def _test(run: Run, *arguments: str, parallel: bool = True) -> None:
-    """Run pytest, and keep how many tests ended in which way, and what failed."""
+    """Run pytest and store the number of tests by outcome, and the failures."""
     data = run.result.data
     data |= {"collected": 0, "passed": 0, "failed": 0, "skipped": 0, "reasons": {}, "tracebacks": {}}
     with working(run, "tests", arguments=arguments, parallel=parallel) as process:

@@ -1,4 +1,4 @@
-"""What a stage found, as a page shows it: a sentence, and tables in Markdown."""
+"""Format the results of a stage: a sentence, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from gpugrad.bench.engines import OWN
 from gpugrad.bench.records.rows import compared, largest, limited, network
-from gpugrad.bench.records.summary import peers_told, shares_told
+from gpugrad.bench.records.summary import peers_summary, shares_summary
 from gpugrad.bench.records.tables import MEGABYTE, ceiling_lines, duration
 
 Data = dict[str, Any]
@@ -15,7 +15,7 @@ Shown = tuple[str, str]
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Any]], words: int = 1) -> str:
-    """Write a table in Markdown, of which the first `words` columns are words, the others numbers; none of no rows."""
+    """Return a Markdown table whose first `words` columns are text, the others numbers; "" without rows."""
     rows = list(rows)
     if not rows:
         return ""
@@ -24,18 +24,19 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Any]], words: int = 1) 
 
 
 def spread(row: Data) -> str:
+    """Format the median and the 20th and 80th percentile."""
     return f"{duration(row['median'])} ({duration(row['low'])} – {duration(row['high'])})"
 
 
 def checked(data: Data) -> Shown:
-    """Kernels against their reference."""
+    """Format the comparison of kernels with their reference."""
     findings = {finding["kernel"]: finding for finding in data.get("findings", [])}
     names = data.get("kernels", [])
     right = [finding for finding in findings.values() if _verdict(finding) == "right"]
     examples = sum(finding["examples"] for finding in right)
     sentence = f"{len(right)} of {len(names)} kernels agree with their reference, over {examples} examples"
     if data.get("cut"):
-        sentence += f"; the time was up in {data['cut']}"
+        sentence += f"; out of time in {data['cut']}"
     rows = []
     for name in names:
         finding = findings.get(name, {"examples": 0, "error": None})
@@ -58,16 +59,16 @@ def _verdict(finding: Data) -> str:
 
 
 def trained(data: Data) -> Shown:
-    """Whole training steps of each engine."""
+    """Format training steps of each engine."""
     rows = data.get("rows", [])
-    titles = ("network", "engine", "a step (20 – 80 %)", "× gpugrad's", "first epoch", "accuracy")
+    titles = ("network", "engine", "step (20 – 80 %)", "× gpugrad's", "first epoch", "accuracy")
     cells = [
         (network(r), r["engine"], spread(r), f"{r['times_ours']:.2f}", duration(r["first"]), f"{r['accuracy']:.4f}")
         for r in rows
     ]
     sentence = "; ".join(_fastest([row for row in rows if network(row) == name]) for name in _names(rows))
     notes = [f"On {rows[0]['data']}."] if rows else []
-    notes += [f"Not measured, since they are not here: {', '.join(data['missing'])}."] if data.get("missing") else []
+    notes += [f"Not available here: {', '.join(data['missing'])}."] if data.get("missing") else []
     return sentence, "\n\n".join([table(titles, cells, words=2), *notes])
 
 
@@ -76,18 +77,18 @@ def _names(rows: list[Data]) -> list[str]:
 
 
 def _fastest(rows: list[Data]) -> str:
-    """Of the engines of one network."""
+    """Name the fastest other engine for one network."""
     ours = next(row for row in rows if row["engine"] == OWN)
     peers = [row for row in rows if row["engine"] != OWN]
     sentence = f"{network(ours)}: {duration(ours['median'])}"
     if not peers:
-        return f"{sentence}, with no peer"
+        return f"{sentence}, no other engine"
     fastest = min(peers, key=lambda row: row["times_ours"])
     return f"{sentence}, the fastest peer, {fastest['engine']}, {fastest['times_ours']:.2f} times as long"
 
 
 def reached(data: Data) -> Shown:
-    """Seconds of training to an accuracy."""
+    """Format the seconds of training to an accuracy."""
     rows = data.get("rows", [])
     cells = [
         (
@@ -104,10 +105,10 @@ def reached(data: Data) -> Shown:
 
 
 def kernels(data: Data) -> Shown:
-    """Kernels at their largest size, next to the limits and to libraries."""
+    """Format kernels at their largest size, compared with the limits and with libraries."""
     rows = data.get("rows", [])
-    sentences = [shares_told(limited(rows))] if limited(rows) else []
-    sentences += peers_told(compared(rows))
+    sentences = [shares_summary(limited(rows))] if limited(rows) else []
+    sentences += peers_summary(compared(rows))
     cells = [
         (
             row["kernel"],
@@ -124,7 +125,7 @@ def kernels(data: Data) -> Shown:
     limits = "\n".join(ceiling_lines(data.get("ceilings", [])))
     if not cells and not limits:
         return "", ""
-    notes = "Each kernel at the largest size that was measured; on a GPU with nothing in the cache."
+    notes = "Each kernel at its largest measured size; on a GPU with a cold cache."
     return "; ".join(sentences), f"{notes}\n\n{table(titles, cells, words=3)}\n\nThe limits:\n\n```text\n{limits}\n```"
 
 
@@ -135,7 +136,7 @@ def _rate(row: Data) -> str:
 
 
 def tested(data: Data) -> Shown:
-    """Tests."""
+    """Format the outcome of tests."""
     ran = sum(data.get(outcome, 0) for outcome in ("passed", "failed", "skipped"))
     sentence = f"{data.get('passed', 0)} passed, {data.get('failed', 0)} failed, {data.get('skipped', 0)} skipped"
     sentence += f", {max(0, data.get('collected', 0) - ran)} did not run"
@@ -148,7 +149,7 @@ def _with_left_out(sentence: str, data: Data) -> str:
 
 
 def launched(data: Data) -> Shown:
-    """What launches cost: a row for each thing measured, a column for each toolchain."""
+    """Format the cost of launches, with one column per toolchain."""
     rows = data.get("rows", [])
     cells = {(row["what"], row["toolchain"]): spread(row) for row in rows}
     columns = list(dict.fromkeys(row["toolchain"] for row in rows))
@@ -159,15 +160,15 @@ def launched(data: Data) -> Shown:
 
 
 def grown(data: Data) -> Shown:
-    """The growth of a step."""
+    """Format the scaling of a step."""
     rows, slopes = data.get("rows", []), data.get("slopes", [])
     cells = [(r["axis"], network(r), spread(r), f"{r['speed'] / 1e12:.2f} TFLOP/s") for r in rows]
     sentence = "; ".join(f"{s['axis']}, {s['from']} to {s['to']}: slope {s['slope']:.2f}" for s in slopes)
-    return sentence, table(("what grows", "network", "a step (20 – 80 %)", "rate"), cells, words=2)
+    return sentence, table(("axis", "network", "step (20 – 80 %)", "rate"), cells, words=2)
 
 
 def started(data: Data) -> Shown:
-    """From the start of a process to its first step."""
+    """Format the times from process start to the first step."""
     rows = data.get("rows", [])
     cells = [(row["cache"], row["what"], duration(row["seconds"]), row["runs"]) for row in rows]
     totals = {row["cache"]: duration(row["seconds"]) for row in rows if row["what"] == "total"}
@@ -176,7 +177,7 @@ def started(data: Data) -> Shown:
 
 
 def remembered(data: Data) -> Shown:
-    """The peak of memory next to its bound."""
+    """Format the peak of memory and its bound."""
     rows = data.get("rows", [])
     cells = [(network(row), _megabytes(row["peak"]), _megabytes(row["bound"])) for row in rows]
     sentence = f"{sum(row['holds'] for row in rows)} of {len(rows)} within the bound" if rows else ""
