@@ -30,11 +30,17 @@ from .rows import Rows
 from .run import Run
 from .scikit_learn import (
     NON_FINITE,
+    OF_THE_SOLVER,
+    FitState,
     Perceptron,
+    accepts,
     check_sample_weight,
+    decode,
+    encode,
     fit_context,
-    learning_rate_of,
+    learning_rate_rule,
     stack_level,
+    start_fit,
     validate_data,
 )
 from .session import Session
@@ -43,10 +49,10 @@ from .session import Session
 OF_THE_TRAINING = {
     "history_",
     "validation_loss_curve_",
-    "_optimizer",
     "_session",
     "_solver_state",
     "_first_random_state",
+    *OF_THE_SOLVER,
 }
 
 
@@ -60,8 +66,6 @@ class OnDevice(Exports, Perceptron):
     accumulation_steps: int
     history_: History
     validation_loss_curve_: list[float] | None
-    validation_scores_: list[float] | None
-    _no_improvement_count: int
     _of_sklearn: ClassVar[Any]
 
     # ---- from scikit-learn's own and back ----
@@ -74,7 +78,7 @@ class OnDevice(Exports, Perceptron):
         """
         if not isinstance(model, cls._of_sklearn):
             raise ArgumentError(f"model is a {type(model).__name__}, expected a {cls._of_sklearn.__name__}")
-        names = set(cls._get_param_names())
+        names = cls().get_params(deep=False)
         given = {name: value for name, value in model.get_params(deep=False).items() if name in names}
         return _with_what_was_learned(model, cls(**{**given, **extras}))
 
@@ -86,9 +90,8 @@ class OnDevice(Exports, Perceptron):
         """
         theirs = self._of_sklearn()
         given = {name: getattr(self, name) for name in theirs.get_params()}
-        constraints = self._of_sklearn._parameter_constraints
         for name in ("activation", "solver", "loss"):
-            if name in given and not constraints[name][0].is_satisfied_by(given[name]):
+            if name in given and not accepts(self._of_sklearn, name, given[name]):
                 if name == "activation":
                     raise ArgumentError(
                         f"activation is {self.activation!r}, which scikit-learn does not have: "
@@ -119,7 +122,7 @@ class OnDevice(Exports, Perceptron):
         self._validation_data = validation_data
         self._resumed = saved.checkpoint_of(self) if resume else None
         try:
-            return self._fit(X, y, sample_weight=sample_weight, incremental=False)  # checks, and calls _train
+            return start_fit(self, X, y, sample_weight)  # checks, and calls _train
         finally:
             del self._validation_data, self._resumed
 
@@ -131,9 +134,9 @@ class OnDevice(Exports, Perceptron):
     def _before_weights(self) -> None:
         if (path := getattr(self, "_resumed", None)) is not None:
             state = read(path, Run.kind)
-            self._random_state = saved.random_state(state.arrays, state.values, "first")
+            FitState(self).random_state = saved.random_state(state.arrays, state.values, "first")
         if self.checkpoint is not None:
-            self._first_random_state = self._random_state.get_state(legacy=False)
+            self._first_random_state = FitState(self).random_state.get_state(legacy=False)
 
     def _after_weights(self) -> None:
         self.history_, self.validation_loss_curve_ = History(), None
@@ -163,7 +166,8 @@ class OnDevice(Exports, Perceptron):
             loop.begin(getattr(self, "_resumed", None))
             epochs = 1 if incremental else self.max_iter - self.n_iter_
             loop.run(run.epoch + epochs, progress=self.verbose == 2, checkpoint=self.checkpoint)
-            found: Any = (self._best_coefs, self._best_intercepts) if self.early_stopping else session.read()
+            best = FitState(self)
+            found: Any = (best.best_coefs, best.best_intercepts) if self.early_stopping else session.read()
             finite = all(np.isfinite(w).all() for kind in found for w in kind)
             reason = None if finite else loop.explain()
             self.coefs_, self.intercepts_ = found
@@ -174,7 +178,7 @@ class OnDevice(Exports, Perceptron):
 
     def _begin(self, incremental: bool) -> Session:
         """The session to train in: one that goes on where the last one ended if that is asked for."""
-        goes_on = incremental and hasattr(self, "_optimizer")
+        goes_on = incremental and FitState(self).has_rule
         session = getattr(self, "_session", None)
         if session is None or not goes_on or session.device is not self._device():
             state = self.__dict__.pop("_solver_state", None) if session is None else session.state_dict()
@@ -182,7 +186,7 @@ class OnDevice(Exports, Perceptron):
             if goes_on and state is not None:
                 session.load_state_dict(state)
         if not goes_on:
-            self._optimizer = learning_rate_of(self)
+            FitState(self).learning_rate_rule = learning_rate_rule(self)
         session.write(self.coefs_, self.intercepts_)
         return session
 
@@ -216,7 +220,7 @@ class OnDevice(Exports, Perceptron):
                 raise ValueError(
                     f"y of validation_data has the classes {unknown}, expected those of y: {self.classes_}"
                 )
-            y = self._label_binarizer.transform(labels).astype(bool)
+            y = encode(self, labels)
         y = y.reshape(len(y), -1)
         if y.shape[1] != self.n_outputs_:
             raise ValueError(f"y of validation_data has {y.shape[1]} outputs, expected {self.n_outputs_} as in y")
@@ -227,7 +231,7 @@ class OnDevice(Exports, Perceptron):
         stratify = rows.y if is_classifier(self) and self.n_outputs_ == 1 else None
         arrays = [rows.x, rows.y] if rows.weight is None else [rows.x, rows.y, rows.weight]
         parts = train_test_split(
-            *arrays, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
+            *arrays, random_state=FitState(self).random_state, test_size=self.validation_fraction, stratify=stratify
         )
         train, validation = Rows(*parts[::2]), Rows(*parts[1::2])
         if validation.x.shape[0] < 2:
@@ -236,7 +240,7 @@ class OnDevice(Exports, Perceptron):
             )
         validation.labels = validation.y
         if is_classifier(self):
-            validation.labels = self._label_binarizer.inverse_transform(validation.y)
+            validation.labels = decode(self, validation.y)
         return train, validation
 
     def _rows_of_a_batch(self, n_samples: int) -> int:

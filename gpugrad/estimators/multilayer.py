@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn import neural_network
@@ -15,10 +15,11 @@ from .base import OnDevice
 from .namespace import as_given
 from .options import BOTH, OF_CLASSIFIER, OF_REGRESSOR
 from .rows import Rows
+from .scikit_learn import decode
 
 
 @exportable
-class MLPClassifier(OnDevice, neural_network.MLPClassifier):
+class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH, **OF_CLASSIFIER}):
     """scikit-learn's MLPClassifier, trained on a device: the same parameters, attributes and results, and more.
 
     activation: any name in `gpugrad.kernels.activation.SKLEARN_NAMES`, also "gelu" or "leaky_relu" (slope 0.01).
@@ -44,11 +45,6 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
     the penalty, None without validation).
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **neural_network.MLPClassifier._parameter_constraints,
-        **BOTH,
-        **OF_CLASSIFIER,
-    }
     _of_sklearn = neural_network.MLPClassifier
 
     def __init__(
@@ -104,23 +100,18 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier):
     def _weighted(self, rows: Rows) -> Rows:
         if self.class_weight is None:
             return rows
-        weight = compute_sample_weight(self.class_weight, self._label_binarizer.inverse_transform(rows.y))
+        weight = compute_sample_weight(self.class_weight, decode(self, rows.y))
         return replace(rows, weight=weight if rows.weight is None else weight * rows.weight)
 
 
 @exportable
-class MLPRegressor(OnDevice, neural_network.MLPRegressor):
+class MLPRegressor(OnDevice, neural_network.MLPRegressor, constraints={**BOTH, **OF_REGRESSOR}):
     """scikit-learn's MLPRegressor, trained on a device: the same parameters, attributes and results, and more.
 
     loss: also "absolute_error", and "huber", which switches from quadratic to linear at `delta`. All others: as in
     `MLPClassifier`.
     """
 
-    _parameter_constraints: ClassVar[dict] = {
-        **neural_network.MLPRegressor._parameter_constraints,
-        **BOTH,
-        **OF_REGRESSOR,
-    }
     _of_sklearn = neural_network.MLPRegressor
 
     def __init__(
@@ -167,6 +158,7 @@ class MLPRegressor(OnDevice, neural_network.MLPRegressor):
 
 
 def _set_parameters(model: Any, given: dict[str, Any]) -> None:
-    """scikit-learn's convention: each parameter is an attribute, as it was given."""
-    for name in {*model._get_param_names(), "loss"}:
-        setattr(model, name, given[name])
+    """Store each parameter unchanged as an attribute: scikit-learn's convention."""
+    for name, value in given.items():
+        if name != "self":
+            setattr(model, name, value)

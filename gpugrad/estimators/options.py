@@ -14,12 +14,9 @@ from ..kernels.activation import SKLEARN_NAMES
 from ..kernels.dense import PRECISIONS
 from ..kernels.regression import LOSSES
 from ..training.callbacks import Callback
-from .scikit_learn import Interval, StrOptions, offer_solvers
+from .scikit_learn import LBFGS, Interval, StrOptions
 
-LBFGS = "lbfgs"
 SOLVERS = (*(name for name, rule in optim.RULES.items() if rule.is_solver), LBFGS)
-
-offer_solvers(name for name in SOLVERS if name != LBFGS)
 
 BOTH: dict[str, list] = {
     "activation": [StrOptions(set(SKLEARN_NAMES))],

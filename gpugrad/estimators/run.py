@@ -14,7 +14,7 @@ from ..training.task import State, Step, Task
 from . import saved
 from .loss_of_targets import loss_of_targets
 from .rows import Rows
-from .scikit_learn import stack_level
+from .scikit_learn import FitState, score, stack_level
 from .session import Session
 
 
@@ -29,7 +29,7 @@ class Run(Task):
     def __init__(
         self, estimator: Any, session: Session, train: Rows, validation: Rows | None, incremental: bool
     ) -> None:
-        self.estimator, self.session = estimator, session
+        self.estimator, self.session, self._state = estimator, session, FitState(estimator)
         self.device, self.optimizer, self.schedule = session.device, session.optimizer, session.schedule
         self.model, self.data, self.history = _Weights(session), session.data, estimator.history_
         self.steps = self.history[-1]["steps"] if len(self.history) else 0
@@ -50,9 +50,9 @@ class Run(Task):
         """The order of the rows comes from random_state, the rate from scikit-learn's rules or the schedule."""
         e, session = self.estimator, self.session
         if e.shuffle:
-            self.order = shuffle(self.order, random_state=e._random_state)
+            self.order = shuffle(self.order, random_state=self._state.random_state)
         if self.schedule is None:
-            usual = e._optimizer.learning_rate if e.solver == "sgd" else e.learning_rate_init
+            usual = self._state.learning_rate_rule.learning_rate if e.solver == "sgd" else e.learning_rate_init
             session.rate = usual if rate is None else rate
         session.begin_epoch(self.order)
 
@@ -78,26 +78,26 @@ class Run(Task):
         loss = session.loss_of(rows)
         if e.loss == "poisson":
             loss += loss_of_targets(rows.y, rows.weight, np.arange(len(rows)), len(rows))
-        score = e._score(rows.x, rows.labels, sample_weight=rows.weight)
+        found = score(e, rows.x, rows.labels, rows.weight)
         e.validation_loss_curve_.append(loss)
-        e.validation_scores_.append(score)
+        e.validation_scores_.append(found)
         if self._speaks:
-            print(f"Validation score: {score:f}")
-        return {"validation_loss": loss, "validation_accuracy" if is_classifier(e) else "validation_r2": score}
+            print(f"Validation score: {found:f}")
+        return {"validation_loss": loss, "validation_accuracy" if is_classifier(e) else "validation_r2": found}
 
     def judge_epoch(self, record: dict[str, Any]) -> None:
         """scikit-learn's rules of when to stop and when to lower the learning rate."""
-        e = self.estimator
+        e, state = self.estimator, self._state
         no_better = self._score_is_no_better() if e.early_stopping else self._loss_is_no_better()
-        e._no_improvement_count = e._no_improvement_count + 1 if no_better else 0
-        e._optimizer.iteration_ends(e.t_)
-        if e._no_improvement_count > e.n_iter_no_change:
+        state.epochs_without_improvement = state.epochs_without_improvement + 1 if no_better else 0
+        state.learning_rate_rule.iteration_ends(e.t_)
+        if state.epochs_without_improvement > e.n_iter_no_change:
             what = "Validation score" if e.early_stopping else "Training loss"
             reason = f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
-            if e._optimizer.trigger_stopping(reason, self._speaks):
+            if state.learning_rate_rule.trigger_stopping(reason, self._speaks):
                 self.stop(reason)
                 return
-            e._no_improvement_count = 0
+            state.epochs_without_improvement = 0
         if e.n_iter_ == e.max_iter and not self._incremental:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({e.max_iter}) reached and the optimization "
@@ -112,7 +112,7 @@ class Run(Task):
         no_better = score < e.best_validation_score_ + e.tol
         if score > e.best_validation_score_:
             e.best_validation_score_ = score
-            e._best_coefs, e._best_intercepts = e.coefs_, e.intercepts_
+            self._state.best_coefs, self._state.best_intercepts = e.coefs_, e.intercepts_
         return no_better
 
     def _loss_is_no_better(self) -> bool:

@@ -7,24 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from .scikit_learn import KEPT, WEIGHTS, FitState
+
 Arrays = dict[str, dict[str, np.ndarray]]
 
 # What may change between a run and the one that resumes it.
 FREE = {"callbacks", "checkpoint", "device", "max_iter", "n_iter_no_change", "tol", "toolchain", "verbose"}
-
-# Attributes kept as they are, and lists of arrays.
-KEPT = (
-    "loss_",
-    "loss_curve_",
-    "best_loss_",
-    "validation_loss_curve_",
-    "validation_scores_",
-    "best_validation_score_",
-    "n_iter_",
-    "t_",
-    "_no_improvement_count",
-)
-WEIGHTS = ("coefs_", "intercepts_", "_best_coefs", "_best_intercepts")
 
 
 def of_estimator(estimator: Any) -> tuple[Arrays, dict[str, Any]]:
@@ -32,7 +20,7 @@ def of_estimator(estimator: Any) -> tuple[Arrays, dict[str, Any]]:
     e = estimator
     there = [name for name in WEIGHTS if hasattr(e, name)]
     arrays: Arrays = {name: {str(i): array for i, array in enumerate(getattr(e, name))} for name in there}
-    randoms = {"now": e._random_state.get_state(legacy=False)}
+    randoms = {"now": FitState(e).random_state.get_state(legacy=False)}
     if hasattr(e, "_first_random_state"):
         randoms["first"] = e._first_random_state
     for name, random in randoms.items():
@@ -40,7 +28,7 @@ def of_estimator(estimator: Any) -> tuple[Arrays, dict[str, Any]]:
     kept = {name: getattr(e, name) for name in KEPT if hasattr(e, name)}
     values = {
         "estimator": {name: list(value) if isinstance(value, list) else value for name, value in kept.items()},
-        "learning_rate": e._optimizer.learning_rate,
+        "learning_rate": FitState(e).learning_rate_rule.learning_rate,
         "random": {name: {**random, "state": {"pos": random["state"]["pos"]}} for name, random in randoms.items()},
     }
     return arrays, values
@@ -53,8 +41,9 @@ def load(estimator: Any, arrays: Arrays, values: dict[str, Any]) -> None:
     for name in WEIGHTS:
         if name in arrays:
             setattr(estimator, name, [arrays[name][str(i)] for i in range(len(arrays[name]))])
-    estimator._optimizer.learning_rate = values["learning_rate"]
-    estimator._random_state = random_state(arrays, values, "now")
+    state = FitState(estimator)
+    state.learning_rate_rule.learning_rate = values["learning_rate"]
+    state.random_state = random_state(arrays, values, "now")
 
 
 def random_state(arrays: Arrays, values: dict[str, Any], name: str) -> np.random.RandomState:

@@ -20,6 +20,7 @@ from ..training.task import Step
 from . import network
 from .options import decay, make_optimizer, make_schedule
 from .rows import Rows
+from .scikit_learn import FitState
 
 
 class Session:
@@ -49,7 +50,7 @@ class Session:
         self._decayed_at: float | None = None
         self.generator: Generator | None = None
         if estimator.dropout:  # its numbers come from random_state, as all chance does
-            self.generator = Generator(int(estimator._random_state.randint(2**31 - 1)), device)
+            self.generator = Generator(int(FitState(estimator).random_state.randint(2**31 - 1)), device)
         self._evaluate: Any = None  # the loss over all rows, recorded
         self._sums = device.zeros(2, self.dtype)  # of an epoch: the losses, and the squares of the weights
 

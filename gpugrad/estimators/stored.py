@@ -15,12 +15,13 @@ from sklearn.base import is_classifier
 from ..engine.device import Device
 from ..engine.files import write_whole
 from ..errors import ArgumentError, CheckpointError
+from ..export.estimator import is_multilabel
 from ..export.exportable import ESTIMATORS, check_estimator
 from ..export.paths import check_suffix
 from ..training.checkpoint import as_json, read_file, write_file
 from ..training.history import History
 from .network import OUTPUTS
-from .saved import KEPT
+from .scikit_learn import KEPT, check_params, restore_classes
 
 KIND = "estimator"
 
@@ -93,7 +94,7 @@ def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if hasattr(model, "classes_"):
         header["classes"] = model.classes_.tolist()
         header["classes_dtype"] = model.classes_.dtype.str
-        header["multilabel"] = model._label_binarizer.y_type_.startswith("multilabel")
+        header["multilabel"] = is_multilabel(model)
     return arrays, header
 
 
@@ -118,7 +119,7 @@ def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Any:
     if isinstance(params.get("class_weight"), dict):
         params["class_weight"] = dict(params["class_weight"]["items"])
     model = {cls.__name__: cls for cls in ESTIMATORS}[header["class"]](**params)
-    model._validate_params()
+    check_params(model)
     layers = range(header["layers"])
     if not layers or len(arrays) != 2 * len(layers):
         raise ValueError(f"{len(arrays)} arrays do not go with {len(layers)} layers")
@@ -148,12 +149,8 @@ def _check_shapes(weights: list[np.ndarray], intercepts: list[np.ndarray]) -> No
 
 
 def _restore_classes(model: Any, header: dict[str, Any]) -> None:
-    from sklearn.preprocessing import LabelBinarizer
-
     classes = np.array(header["classes"], header["classes_dtype"])
-    rows = np.eye(len(classes), dtype=int) if header["multilabel"] else classes
-    model._label_binarizer = LabelBinarizer().fit(rows)
-    model._label_binarizer.classes_ = model.classes_ = classes
+    restore_classes(model, classes, header["multilabel"])
     expected = 1 if len(classes) <= 2 and not header["multilabel"] else len(classes)
     if model.n_outputs_ != expected:
         raise ValueError(f"{len(classes)} classes do not go with {model.n_outputs_} outputs")

@@ -18,8 +18,8 @@ OUT_ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def is_multilabel(model: Any) -> bool:
-    """Whether a fitted classifier predicts several labels of a row."""
-    return model._label_binarizer.y_type_.startswith("multilabel")
+    """Return whether a fitted classifier predicts several labels per row."""
+    return model.out_activation_ == "logistic" and model.n_outputs_ > 1
 
 
 def classes_of(model: Any) -> np.ndarray:
