@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from .dataset import Dataset
+from .digits import digits
 from .download import fetch
 from .idx import read_idx
 from .split import split_rows
@@ -43,10 +44,8 @@ IMAGE_SETS = {
 
 def load_digits(*, test_fraction: float, seed: int) -> Dataset:
     """1,797 images of 8×8 pixels from 0 to 16, embedded in scikit-learn; split by `seed`, stratified."""
-    from sklearn import datasets
-
-    bunch = datasets.load_digits()
-    x, y = bunch.data.astype(np.uint8), bunch.target.astype(np.int32)
+    pixels = digits()
+    x, y = np.ascontiguousarray(pixels[:, :-1]), pixels[:, -1].astype(np.int32)
     train, test = split_rows(len(x), y, DIGITS, test_fraction=test_fraction, seed=seed)
     return Dataset("digits", "classification", x[train], y[train], x[test], y[test], DIGITS, 1 / 16, None)
 

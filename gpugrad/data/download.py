@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import os
 import sys
-import urllib.request
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +179,9 @@ def _fetch_from(mirror: str, file: RemoteFile, folder: Path, progress: Progress,
 
 
 def _blocks(url: str) -> Generator[bytes]:
+    import http.client  # late: both take 50 ms, and most commands download nothing
+    import urllib.request
+
     request = urllib.request.Request(url, headers={"User-Agent": "gpugrad"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:

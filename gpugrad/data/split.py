@@ -20,8 +20,6 @@ def split_rows(
     Raises ArgumentError for a fraction outside (0, 1) or a negative seed; DataError for fewer than two rows, or a class
     with a single row, which cannot be in both parts.
     """
-    from sklearn.model_selection import train_test_split
-
     check_split(test_fraction, seed)
     if n_rows < 2:
         raise DataError(
@@ -37,8 +35,44 @@ def split_rows(
                 "and one to test on; add rows of it, remove it, or choose regression if the target is a quantity"
             )
     n_test = min(max(math.ceil(test_fraction * n_rows), smallest), n_rows - smallest)
-    train, test = train_test_split(np.arange(n_rows), test_size=n_test, random_state=seed % 2**32, stratify=codes)
-    return train, test
+    random = np.random.RandomState(seed % 2**32)
+    if codes is None:
+        order = random.permutation(n_rows)
+        return order[n_test:], order[:n_test]
+    return _stratified(codes, n_test, random)
+
+
+def _stratified(codes: np.ndarray, n_test: int, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of `train_test_split(stratify=codes)`, bit for bit; scikit-learn takes a second to import.
+
+    Every code from 0 to the largest occurs. `RandomState` is frozen, so a seed means the same rows for good.
+    """
+    counts = np.bincount(codes)
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+    n_train = _shares(counts, len(codes) - n_test, random)
+    n_held = _shares(counts - n_train, n_test, random)
+    train, test = [], []
+    for of_class, kept, held in zip(rows, n_train, n_held, strict=True):
+        shuffled = of_class[random.permutation(len(of_class))]
+        train.append(shuffled[:kept])
+        test.append(shuffled[kept : kept + held])
+    return random.permutation(np.concatenate(train)), random.permutation(np.concatenate(test))
+
+
+def _shares(counts: np.ndarray, total: int, random: np.random.RandomState) -> np.ndarray:
+    """Divide `total` rows among classes in proportion to `counts`, by largest remainder; ties are drawn."""
+    exact = counts / counts.sum() * total
+    shares = np.floor(exact)
+    left = int(total - shares.sum())
+    remainders = exact - shares
+    for value in np.unique(remainders)[::-1]:
+        if left <= 0:
+            break
+        (tied,) = np.nonzero(remainders == value)
+        chosen = random.choice(tied, size=min(len(tied), left), replace=False)
+        shares[chosen] += 1
+        left -= len(chosen)
+    return shares.astype(int)
 
 
 def hold_out_rows(

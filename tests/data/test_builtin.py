@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from gpugrad import data
+from gpugrad.data import digits
 from gpugrad.data.builtin import IDX_FILES, IMAGE_SETS, cache_folder
 from gpugrad.errors import ArgumentError, DataError
 
@@ -25,16 +28,29 @@ MD5 = (
 def test_digits_are_those_of_scikit_learn():
     x, y = datasets.load_digits(return_X_y=True)
     expected = train_test_split(x, y, test_size=0.2, random_state=0, stratify=y)
-    digits = data.load("digits")
-    for actual, part in zip((digits.x_train, digits.x_test, digits.y_train, digits.y_test), expected, strict=True):
+    ours = data.load("digits")
+    for actual, part in zip((ours.x_train, ours.x_test, ours.y_train, ours.y_test), expected, strict=True):
         np.testing.assert_array_equal(actual, part)
-    assert digits.x_train.dtype == digits.x_test.dtype == np.uint8
-    assert digits.y_train.dtype == digits.y_test.dtype == np.int32
-    assert digits.x_train.flags.c_contiguous
-    assert digits.x_train.max() * digits.scale == 1
-    assert (digits.task, digits.n_features, digits.n_classes, digits.n_outputs) == ("classification", 64, 10, 10)
-    assert digits.classes == tuple("0123456789")
-    assert digits.preprocessing is None
+    assert ours.x_train.dtype == ours.x_test.dtype == np.uint8
+    assert ours.y_train.dtype == ours.y_test.dtype == np.int32
+    assert ours.x_train.flags.c_contiguous
+    assert ours.x_train.max() * ours.scale == 1
+    assert (ours.task, ours.n_features, ours.n_classes, ours.n_outputs) == ("classification", 64, 10, 10)
+    assert ours.classes == tuple("0123456789")
+    assert ours.preprocessing is None
+
+
+def test_digits_are_read_without_importing_scikit_learn():
+    program = "import sys, gpugrad as gg; gg.data.load('digits'); assert not {'sklearn', 'http.client'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(data.__file__).parents[2])
+
+
+@pytest.mark.parametrize("place", ["no such file", "datasets/data/iris.csv", "datasets/data/breast_cancer.csv"])
+def test_digits_that_moved_are_read_by_scikit_learn(monkeypatch, place):
+    expected = digits.digits()
+    monkeypatch.setattr(digits, "PLACE", Path(place))
+    np.testing.assert_array_equal(digits.digits(), expected)
+    assert digits.digits().dtype == np.uint8
 
 
 def test_the_split_of_digits_follows_seed_and_fraction():
