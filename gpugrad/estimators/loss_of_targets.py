@@ -16,5 +16,6 @@ def loss_of_targets(y: np.ndarray, weight: np.ndarray | None, order: np.ndarray,
     weight = np.ones(len(y)) if weight is None else weight[order]
     starts = np.arange(0, len(y), batch_size)
     rows = np.diff([*starts, len(y)])
-    means = np.add.reduceat(weight * constants, starts) / np.add.reduceat(weight, starts)
+    sums, weights = np.add.reduceat(weight * constants, starts), np.add.reduceat(weight, starts)
+    means = np.divide(sums, weights, out=np.zeros_like(sums), where=weights != 0)
     return float((rows * means).sum() / len(y))

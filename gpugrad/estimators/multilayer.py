@@ -10,6 +10,8 @@ from sklearn import neural_network
 from sklearn.utils import compute_sample_weight
 
 from ..engine.device import Device
+from ..errors import ArgumentError
+from ..export.estimator import is_multilabel
 from ..export.exportable import exportable
 from .base import OnDevice
 from .namespace import as_given
@@ -100,6 +102,10 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH,
     def _weighted(self, rows: Rows) -> Rows:
         if self.class_weight is None:
             return rows
+        given, labels = self.class_weight, self.n_outputs_ if is_multilabel(self) else 1
+        if isinstance(given, list) and not (len(given) == labels and all(isinstance(one, dict) for one in given)):
+            expected = f"a list of {labels} dicts, one per label" if labels > 1 else "a dict {label: weight}"
+            raise ArgumentError(f"class_weight is {given!r}, expected 'balanced', {expected}, or None")
         weight = compute_sample_weight(self.class_weight, decode(self, rows.y))
         return replace(rows, weight=weight if rows.weight is None else weight * rows.weight)
 

@@ -35,6 +35,7 @@ class Run(Task):
         self.steps = self.history[-1]["steps"] if len(self.history) else 0
         self.order = np.arange(len(train))
         self._train, self._validation = train, validation
+        self._stopped_by: list[float] | None = None  # tol and n_iter_no_change, where they ended the run
         self._incremental = incremental  # a single epoch of partial_fit
         self._speaks = bool(estimator.verbose) and estimator.verbose != 2
 
@@ -96,6 +97,7 @@ class Run(Task):
             reason = f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
             if state.learning_rate_rule.trigger_stopping(reason, self._speaks):
                 self.stop(reason)
+                self._stopped_by = [e.tol, e.n_iter_no_change]
                 return
             state.epochs_without_improvement = 0
         if e.n_iter_ == e.max_iter and not self._incremental:
@@ -138,17 +140,30 @@ class Run(Task):
         arrays, values = saved.of_estimator(e)
         arrays["order"] = {"rows": self.order}
         values["dropout"] = None if generator is None else [generator.seed, generator.get_calls()]
-        values["stopped"] = self.stop_reason
+        values["stopped"], values["stopped_by"] = self.stop_reason, self._stopped_by
         return State(arrays, values)
 
     def load_own_state(self, state: State) -> None:
         e, generator, values = self.estimator, self.session.generator, state.values
         saved.load(e, state.arrays, values)
         self.session.write(e.coefs_, e.intercepts_)
+        state.arrays["optimizer"] = self.session.in_own_dtype(state.arrays["optimizer"])
         self.order, self.stop_reason = state.arrays["order"]["rows"], values["stopped"]
+        self._stopped_by = values.get("stopped_by")
+        self._forget_a_stop_by_other_rules()
         if generator is not None and values["dropout"] is not None:
             generator.seed, calls = values["dropout"]
             generator.set_calls(calls)
+
+    def _forget_a_stop_by_other_rules(self) -> None:
+        """Continue a run that the rules stopped if, with the present tol and n_iter_no_change, they would not."""
+        e, state = self.estimator, self._state
+        if self._stopped_by is None or self._stopped_by == [e.tol, e.n_iter_no_change]:
+            return
+        if self._stopped_by[0] != e.tol:  # which epochs improved is counted anew
+            state.epochs_without_improvement = 0
+        if state.epochs_without_improvement <= e.n_iter_no_change:
+            self.stop_reason = self._stopped_by = None
 
     def settings(self) -> dict[str, Any]:
         return saved.settings(self.estimator, len(self.order))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.arithmetic import where
 from ..engine.device import Device
 from ..engine.parameter import Parameter
 from ..engine.precision import precision
@@ -14,6 +15,7 @@ from ..engine.random import Generator
 from ..engine.recording import record
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
+from ..errors import DataError
 from ..training.evaluation import ROWS_AT_ONCE
 from ..training.minibatches import Minibatches
 from ..training.task import Step
@@ -65,6 +67,11 @@ class Session:
         # The penalty is weight decay of the optimizer, divided by the rows, where their number is its divisor and its
         # weight decay passes through the gradient; else it is a term of the loss.
         self._penalty_in_loss = weight is not None or self.optimizer.decoupled
+        if weight is not None and not weight.any():
+            raise DataError(
+                "all rows to train on have the weight 0, expected one above 0: check sample_weight and class_weight"
+            )
+        self._may_weigh_nothing = weight is not None and not weight.all()
         self._mean_weight = 1.0 if weight is None else float(np.mean(weight))
         self.data = Minibatches(
             self.device,
@@ -157,7 +164,7 @@ class Session:
         total: Any = size * self._mean_weight
         of_group: Any = group_rows * self._mean_weight
         if size == group_rows:
-            total = of_group = size if weight is None else weight.sum() * self._mean_weight
+            total = of_group = size if weight is None else self._weigh(weight)
         objective = loss * (self._factor * self._mean_weight) / of_group
         reported = loss.detach() * (self._reported * self._mean_weight) / total
         if penalty and e.alpha:
@@ -165,6 +172,11 @@ class Session:
             term = squares * (0.5 * e.alpha)
             objective, reported = objective + term / of_group, reported + term.detach() / total
         return objective, reported
+
+    def _weigh(self, weight: Tensor) -> Tensor:
+        """Return the sum of the weights, by which sums are divided; infinity for 0: these rows then change nothing."""
+        total = weight.sum() * self._mean_weight
+        return where(total, total, np.inf) if self._may_weigh_nothing else total
 
     def _loss(self, out: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         e = self._estimator
@@ -225,6 +237,10 @@ class Session:
         weights, intercepts = ([p.numpy().astype(dtype) for p in kind] for kind in kinds)
         return weights, intercepts
 
+    def in_own_dtype(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the state of an optimizer in the dtype of this session, which a GPU keeps in float32."""
+        return {name: a.astype(self.dtype) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+
     def state_dict(self) -> dict[str, Any]:
         """What the next steps depend on besides parameters and data: of the optimizer, the schedule and dropout."""
         generator = self.generator
@@ -236,7 +252,8 @@ class Session:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave. Raises CheckpointError where it is of another solver or schedule."""
-        self.optimizer.load_state_dict(state["optimizer"])
+        arrays = self.in_own_dtype(state["optimizer"]["state"])
+        self.optimizer.load_state_dict({**state["optimizer"], "state": arrays})
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"] or {})
         if self.generator is not None and state["dropout"] is not None:
