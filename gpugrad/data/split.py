@@ -1,4 +1,4 @@
-"""The training and test parts of a data set that comes as one."""
+"""Training and test parts of a data set that comes as one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..errors import ArgumentError, DataError
 def split_rows(
     n_rows: int, codes: np.ndarray | None, classes: tuple[str, ...] | None, *, test_fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row indices of the training and the test part, shuffled by `seed`; stratified where class `codes` are given.
+    """Return the rows of the training and the test part, shuffled by `seed`; stratified if class `codes` are given.
 
-    The test part has the fraction rounded up, but no fewer rows than classes, and leaves as many for training.
-    Raises ArgumentError for a fraction outside (0, 1) or a negative seed; DataError for fewer than two rows, or a class
-    with a single row, which cannot be in both parts.
+    The test part is the fraction rounded up, but no fewer rows than classes, and leaves as many for training. Raise
+    ArgumentError for a fraction outside (0, 1) or a negative seed; DataError for fewer than two rows, or a class with a
+    single row, which cannot be in both parts.
     """
     check_split(test_fraction, seed)
     if n_rows < 2:
@@ -78,9 +78,34 @@ def _shares(counts: np.ndarray, total: int, random: np.random.RandomState) -> np
 def hold_out_rows(
     y: np.ndarray, classes: tuple[str, ...] | None, *, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row indices of a training part to train on and to validate on, each sorted; split as `split_rows` does.
+    """Split the rows of a training part into rows to train on and rows to validate on.
 
-    Every class is trained on: the only row of one is never held out. Raises DataError where there are too few rows.
+    Every class is trained on: the only row of a class is never held out.
+
+    Parameters
+    ----------
+    y : ndarray
+        Class indices (n_rows,), or targets of a regression.
+    classes : tuple of str or None
+        Classes; None for regression.
+    share : float
+        Fraction to hold out, between 0 and 1.
+    seed : int
+        Seed of the split, at least 0.
+
+    Returns
+    -------
+    kept : ndarray
+        Rows to train on, sorted.
+    held : ndarray
+        Rows to validate on, sorted.
+
+    Raises
+    ------
+    ArgumentError
+        If the share or the seed is out of range.
+    DataError
+        If there are too few rows.
     """
     rows = np.arange(len(y))
     codes, names = None, None
@@ -101,7 +126,7 @@ def hold_out_rows(
 
 
 def check_split(test_fraction: float, seed: int) -> None:
-    """Raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer from 0."""
+    """Raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer of at least 0."""
     if not 0 < test_fraction < 1:
         raise ArgumentError(f"test_fraction is {test_fraction}: expected a number between 0 and 1, such as 0.2")
     try:
@@ -113,10 +138,10 @@ def check_split(test_fraction: float, seed: int) -> None:
 
 
 def keep_seen(train: np.ndarray, test: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Move to the training part every test row whose category or class, a value of `columns`, is in no training row.
+    """Move every test row whose category or class, a value of `columns`, is in no training row to the training part.
 
-    A model says nothing about a category that it never saw, and `predict` refuses one, so such a row tests nothing.
-    Raises DataError naming the columns where no test row would be left.
+    A model cannot predict a category that it never saw, and `predict` refuses one, so such a row tests nothing. Raise
+    DataError naming the columns where no test row would be left.
     """
     keep = np.ones(len(test), bool)
     new = []

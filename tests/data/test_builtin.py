@@ -41,7 +41,9 @@ def test_digits_are_those_of_scikit_learn():
 
 
 def test_digits_are_read_without_importing_scikit_learn():
-    program = "import sys, gpugrad as gg; gg.data.load('digits'); assert not {'sklearn', 'http.client'} & {*sys.modules}"
+    program = (
+        "import sys, gpugrad as gg; gg.data.load('digits'); assert not {'sklearn', 'http.client'} & {*sys.modules}"
+    )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(data.__file__).parents[2])
 
 
@@ -154,7 +156,7 @@ def test_the_files_of_the_other_data_set_are_refused(tmp_path, name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_labels": np.arange(5)}, "has 5 labels: expected 12, one an image"),
+        ({"train_labels": np.arange(5)}, "has 5 labels: expected 12, one per image"),
         ({"t10k_labels": np.array([0, 1, 2, 10])}, "has the label 10: expected classes from 0 to 9"),
         ({"t10k_images": np.zeros((4, 2, 2))}, r"images of \(2, 2\) pixels: expected \(3, 2\)"),
         ({"train_images": np.zeros(12)}, r"holds uint8 of shape \(12,\): expected uint8 images"),
@@ -189,3 +191,19 @@ def test_mnist_is_the_published_one():
         part = name.partition("-")[0]
         x = images[part].reshape(-1, 28, 28) if "images" in name else labels[part]
         assert hashlib.md5(idx(x), usedforsecurity=False).hexdigest() == published
+
+
+def test_reprs_are_one_line():
+    assert repr(data.load("digits")) == (
+        "Dataset('digits': 1437 rows to train, 360 to test, 64 features uint8, 10 classes)"
+    )
+    columns = {"size": np.array([1.0, 2.0]), "city": np.array(["a", "b"], object)}
+    made = data.Preprocessing.fit(columns, target="rent", y=np.array([1.0, 3.0]))
+    assert repr(made) == "Preprocessing(2 columns, 1 of them texts, to 3 features, target 'rent')"
+    y = np.zeros((2, 1), np.float32)
+    table = data.Dataset("rents.csv", "regression", y, y, y, y, None, 1.0, made)
+    assert repr(table) == "Dataset('rents.csv': 2 rows to train, 2 to test, 1 features float32, regression)"
+
+
+def test_dir_shows_public_names_only():
+    assert {"load", "Dataset", "open_parquet"} <= {*dir(data)} == {*data.__all__}
