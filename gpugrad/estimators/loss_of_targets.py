@@ -1,4 +1,4 @@
-"""The part of the Poisson loss that no prediction changes."""
+"""Constant part of the Poisson loss, which no prediction changes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from scipy.special import xlogy
 
 
 def loss_of_targets(y: np.ndarray, weight: np.ndarray | None, order: np.ndarray, batch_size: int) -> float:
-    """y·ln y − y, averaged as the losses of minibatches are: scikit-learn counts it, the kernel leaves it out.
+    """Return y·ln y − y, averaged like the losses of minibatches: scikit-learn counts it, the kernel leaves it out.
 
-    y (rows, n_outputs) and weight (rows,) in their own order; order: that of the epoch.
+    y (rows, n_outputs) and weight (rows,) are in their own order; `order` is that of the epoch.
     """
     y = y[order]
     constants = (xlogy(y, y) - y).sum(axis=1)

@@ -19,9 +19,9 @@ from .session import Session
 
 
 class Run(Task):
-    """The fit of an estimator, which its callbacks see.
+    """Fit of an estimator, as its callbacks see it.
 
-    Attributes: those of `Task`; `estimator`, `session`, `order` (of the rows, in the epoch that ran last).
+    Attributes in addition to those of `Task`: `estimator`, `session`, and `order` (of the rows, in the last epoch).
     """
 
     kind = "estimator checkpoint"
@@ -36,19 +36,19 @@ class Run(Task):
         self.order = np.arange(len(train))
         self._train, self._validation = train, validation
         self._stopped_by: list[float] | None = None  # tol and n_iter_no_change, where they ended the run
-        self._incremental = incremental  # a single epoch of partial_fit
+        self._incremental = incremental  # partial_fit: a single epoch
         self._speaks = bool(estimator.verbose) and estimator.verbose != 2
 
     def running_loss(self) -> tuple[float, int]:
         return self.session.running_loss(), self.rows_so_far
 
-    # ---- what the loop asks for ----
+    # ---- called by the loop ----
 
     def make_step(self, recorded: bool) -> Step:
         return self.session.make_step(recorded)
 
     def begin_epoch(self, rate: float | None = None) -> None:
-        """The order of the rows comes from random_state, the rate from scikit-learn's rules or the schedule."""
+        """Shuffle by random_state; set the rate by scikit-learn's rules or the schedule."""
         e, session = self.estimator, self.session
         if e.shuffle:
             self.order = shuffle(self.order, random_state=self._state.random_state)
@@ -87,7 +87,7 @@ class Run(Task):
         return {"validation_loss": loss, "validation_accuracy" if is_classifier(e) else "validation_r2": found}
 
     def judge_epoch(self, record: dict[str, Any]) -> None:
-        """scikit-learn's rules of when to stop and when to lower the learning rate."""
+        """Apply scikit-learn's rules of when to stop and when to lower the learning rate."""
         e, state = self.estimator, self._state
         no_better = self._score_is_no_better() if e.early_stopping else self._loss_is_no_better()
         state.epochs_without_improvement = state.epochs_without_improvement + 1 if no_better else 0
@@ -124,7 +124,7 @@ class Run(Task):
         return no_better
 
     def end(self) -> None:
-        """The estimator is ready to predict at any time."""
+        """Do nothing: the estimator can predict at any time."""
 
     def report_interrupt(self) -> None:
         warnings.warn("Training interrupted by user.", stacklevel=stack_level())
@@ -160,7 +160,7 @@ class Run(Task):
         e, state = self.estimator, self._state
         if self._stopped_by is None or self._stopped_by == [e.tol, e.n_iter_no_change]:
             return
-        if self._stopped_by[0] != e.tol:  # which epochs improved is counted anew
+        if self._stopped_by[0] != e.tol:  # count improvements anew
             state.epochs_without_improvement = 0
         if state.epochs_without_improvement <= e.n_iter_no_change:
             self.stop_reason = self._stopped_by = None
@@ -170,7 +170,7 @@ class Run(Task):
 
 
 class _Weights:
-    """The weights of a session under the names of a model's, for callbacks that keep them."""
+    """Weights of a session under the names of a model's, for callbacks that keep them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

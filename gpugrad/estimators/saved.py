@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of an estimator, in addition to what it keeps of every run."""
+"""Content of a checkpoint of an estimator, in addition to that of every run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .scikit_learn import KEPT, WEIGHTS, FitState
 
 Arrays = dict[str, dict[str, np.ndarray]]
 
-# What may change between a run and the one that resumes it.
+# Parameters that may differ between a run and the one that resumes it.
 FREE = {"callbacks", "checkpoint", "device", "max_iter", "n_iter_no_change", "tol", "toolchain", "verbose"}
 
 
 def of_estimator(estimator: Any) -> tuple[Arrays, dict[str, Any]]:
-    """Its weights, scores, learning rate and random states, as arrays and as values that JSON can hold."""
+    """Return weights, scores, learning rate and random states, as arrays and as values that JSON can hold."""
     e = estimator
     there = [name for name in WEIGHTS if hasattr(e, name)]
     arrays: Arrays = {name: {str(i): array for i, array in enumerate(getattr(e, name))} for name in there}
@@ -35,7 +35,7 @@ def of_estimator(estimator: Any) -> tuple[Arrays, dict[str, Any]]:
 
 
 def load(estimator: Any, arrays: Arrays, values: dict[str, Any]) -> None:
-    """Give an estimator what `of_estimator` took."""
+    """Restore an estimator from the result of `of_estimator`."""
     for name, value in values["estimator"].items():
         setattr(estimator, name, list(value) if isinstance(value, list) else value)
     for name in WEIGHTS:
@@ -47,7 +47,7 @@ def load(estimator: Any, arrays: Arrays, values: dict[str, Any]) -> None:
 
 
 def random_state(arrays: Arrays, values: dict[str, Any], name: str) -> np.random.RandomState:
-    """A random state that was kept: "now", or the "first", before weights were drawn and rows were held out."""
+    """Return a saved random state: "now", or the "first", before drawing weights and holding out rows."""
     state = values["random"][name]
     made = np.random.RandomState()
     made.set_state({**state, "state": {**state["state"], "key": arrays[f"random {name}"]["key"]}})
@@ -55,7 +55,7 @@ def random_state(arrays: Arrays, values: dict[str, Any], name: str) -> np.random
 
 
 def settings(estimator: Any, rows: int) -> dict[str, Any]:
-    """What a run that resumes must have in common with the one that wrote the checkpoint."""
+    """Return the settings that a run must share with the checkpoint that it resumes."""
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
     plain = {name: repr(value) for name, value in parameters.items() if not _has_address(value)}
     layers = [len(estimator.coefs_[0]), *map(len, estimator.intercepts_)]
@@ -63,11 +63,11 @@ def settings(estimator: Any, rows: int) -> dict[str, Any]:
 
 
 def _has_address(value: Any) -> bool:
-    """Whether the text of a value differs from process to process."""
+    """Return whether the text of a value differs from process to process."""
     return isinstance(value, np.random.RandomState) or callable(value)
 
 
 def checkpoint_of(estimator: Any) -> Path | None:
-    """The file of the parameter `checkpoint`, if it is there."""
+    """Return the file of the parameter `checkpoint`, or None if it does not exist."""
     path = Path(estimator.checkpoint)
     return path if path.exists() else None

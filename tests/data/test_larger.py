@@ -249,10 +249,10 @@ def test_a_folder_is_prepared_once(tmp_path, monkeypatch):
     monkeypatch.setattr(larger, "_prepare", None)  # no second time
     check_same(open_parquet(path, target="kind", folder=folder, batch_rows=3), first)
     for changed in ({"target": "cost"}, {"seed": 1}, {"test_fraction": 0.1}, {"task": "regression"}):
-        with pytest.raises(ArgumentError, match=r"holds data of other or changed files, .*: choose another folder, or remove it"):
+        with pytest.raises(ArgumentError, match=r"of other or changed files, .*: choose another folder, or remove it"):
             open_parquet(path, folder=folder, **{"target": "kind", **changed})
     write(path, table(seed=1))
-    with pytest.raises(ArgumentError, match="or of these before they were changed"):
+    with pytest.raises(ArgumentError, match="of other or changed files"):
         open_parquet(path, target="kind", folder=folder)
 
 
