@@ -119,7 +119,7 @@ class Preprocessing:
         Raises
         ------
         DataError
-            If a column is missing or extra, a text stands where training had a number, a category did not occur in
+            If a column is missing or extra, a cell is text where training had numbers, a category did not occur in
             training, or a value is not finite or overflows float32; the message names column, row and value.
         """
         self._check_columns(columns)
@@ -194,7 +194,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Preprocessing:
-        """Restore what `to_json` returned.
+        """Restore a preprocessing from `to_json`.
 
         Parameters
         ----------

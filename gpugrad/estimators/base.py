@@ -122,7 +122,7 @@ class OnDevice(Exports, Perceptron):
                 if name == "activation":
                     raise ArgumentError(
                         f"activation is {self.activation!r}, which scikit-learn does not have: "
-                        "train with one of its own, or export the model to ONNX"
+                        "train with one that it has, or export the model to ONNX"
                     )
                 del given[name]
         return _with_fitted_attributes(self, theirs.set_params(**given))

@@ -64,7 +64,7 @@ def check_together(estimator: Any, incremental: bool) -> None:
     for callback in e.callbacks or ():
         if not isinstance(callback, Callback):
             raise ArgumentError(
-                f"callbacks holds {callback!r}, expected instances of gg.Callback: derive its class from gg.Callback"
+                f"callbacks has {callback!r}, expected instances of gg.Callback: derive from that class"
             )
     if e.solver == LBFGS:
         wrong = {name: getattr(e, name) for name, out in _OF_STEPS.items() if getattr(e, name) != out}

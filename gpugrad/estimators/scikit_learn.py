@@ -229,7 +229,7 @@ class FitState:
 
     @property
     def has_rule(self) -> bool:
-        """Return whether the estimator has a learning rate rule, that is, whether it has run an epoch."""
+        """Return whether there is a learning rate rule: whether the estimator has run an epoch."""
         return hasattr(self.estimator, "_optimizer")
 
 

@@ -174,7 +174,7 @@ def scaled(*steps):
         (
             lambda: scaled(FunctionTransformer(np.sin)),
             {},
-            r"skl2onnx cannot convert this Pipeline .*: pass sample= with",
+            r"cannot convert this Pipeline .*: pass sample= with",
         ),
         (lambda: scaled(FunctionTransformer(np.sin)), {"sample": X}, r"\): export the estimator at its end$"),
     ],
