@@ -36,6 +36,11 @@ __all__ = [
 NAMES = ("digits", *IMAGE_SETS)
 
 
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)
+
+
 def load(
     name: str | os.PathLike[str],
     *,
@@ -48,21 +53,45 @@ def load(
 ) -> Dataset:
     """Load a data set by name, or from a file.
 
-    "digits"                   embedded; split by `test_fraction` and `seed`, stratified
-    "mnist", "fashion-mnist"   from `data_dir` or GPUGRAD_DATA (files gzipped or not, in that folder or in its folder of
-                               that name; nothing is downloaded there), else from the cache, fetched on first use
-                               unless `download` is false; split as published
-    a path to .csv, .parquet   `target` names the column to predict; split as digits; numbers are standardised, texts
-    and
-                               booleans one-hot
-    a path to .npz             arrays x_train, y_train, x_test, y_test, used as split there; or x (or X) and y, split as
-                               digits; `target` names another array than y; uint8 features of a classification are kept,
-                               with the scale 1/255, all others are standardised
+    Parameters
+    ----------
+    name : str or path
+        One of these:
 
-    `task` is "classification", "regression" or "auto": texts, booleans and at most 20 different whole numbers are
-    classes.
-    Raises ArgumentError for an unknown name (with the nearest one) or an option that does not apply, DataError for data
-    that cannot be read or trained on, DownloadError for data that cannot be fetched.
+        - "digits": inside scikit-learn; split by ``test_fraction`` and ``seed``, stratified.
+        - "mnist", "fashion-mnist": from ``data_dir`` or GPUGRAD_DATA (files gzipped or not, in that folder or in its
+          folder of that name; nothing is downloaded there), else from the cache, downloaded on first use; split as
+          published.
+        - A path to .csv or .parquet: split as the digits; numbers are standardised, texts and booleans one-hot.
+        - A path to .npz: arrays x_train, y_train, x_test, y_test, split as in the file; or x (or X) and y, split as the
+          digits. uint8 features of a classification keep their values, with the scale 1/255; all others are
+          standardised.
+    data_dir : str or path, default None
+        Folder with the IDX files of "mnist" or "fashion-mnist".
+    target : str, default None
+        Column to predict, which a table needs; in .npz the array to predict, if it is not y.
+    task : {"auto", "classification", "regression"}, default "auto"
+        "auto": texts, booleans and at most 20 different whole numbers are classes.
+    test_fraction : float, default 0.2
+        Fraction of the rows to test on, between 0 and 1.
+    seed : int, default 0
+        Seed of the split, at least 0.
+    download : bool, default True
+        Download a data set that is not in the cache.
+
+    Returns
+    -------
+    Dataset
+        Training and test part.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown (with the nearest one), or an option does not apply.
+    DataError
+        If the data cannot be read or trained on.
+    DownloadError
+        If the data cannot be downloaded.
     """
     name = os.fspath(name)
     if Path(name).suffix.lower() in SUFFIXES:

@@ -1,4 +1,4 @@
-"""The data sets that have a name: digits from scikit-learn, MNIST and Fashion-MNIST from their IDX files."""
+"""Data sets that have a name: digits from scikit-learn, MNIST and Fashion-MNIST from their IDX files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from .dataset import Dataset
+from .digits import digits
 from .download import fetch
 from .idx import read_idx
 from .split import split_rows
@@ -29,7 +30,7 @@ CLOTHES = (
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A data set of IDX files. All have the same file names; the first labels tell them apart."""
+    """A data set of IDX files; all sets have the same file names, and the first labels distinguish them."""
 
     classes: tuple[str, ...]
     first_labels: tuple[int, ...]
@@ -42,23 +43,21 @@ IMAGE_SETS = {
 
 
 def load_digits(*, test_fraction: float, seed: int) -> Dataset:
-    """1,797 images of 8×8 pixels from 0 to 16, embedded in scikit-learn; split by `seed`, stratified."""
-    from sklearn import datasets
-
-    bunch = datasets.load_digits()
-    x, y = bunch.data.astype(np.uint8), bunch.target.astype(np.int32)
+    """Load 1,797 images of 8×8 pixels from 0 to 16, split by `seed`, stratified."""
+    pixels = digits()
+    x, y = np.ascontiguousarray(pixels[:, :-1]), pixels[:, -1].astype(np.int32)
     train, test = split_rows(len(x), y, DIGITS, test_fraction=test_fraction, seed=seed)
     return Dataset("digits", "classification", x[train], y[train], x[test], y[test], DIGITS, 1 / 16, None)
 
 
 def load_images(name: str, *, data_dir: str | os.PathLike[str] | None, download: bool) -> Dataset:
-    """The four IDX files of `name`, split as they were published; pixels are from 0 to 255.
+    """Load the four IDX files of `name`, split as published; pixels are from 0 to 255.
 
-    The files are looked for in `data_dir`, else in GPUGRAD_DATA, in its folder `name` and then in itself, gzipped or
-    not. A folder that the user named is only read: nothing is ever downloaded into it. Without one, the files are those
-    of the cache, `cache_folder()/name`, and are fetched if they are not there yet and `download` is true.
-    Raises DataError for files that are absent, damaged, do not fit each other, or are those of another data set;
-    DownloadError where they cannot be fetched.
+    The files are searched in `data_dir`, else in GPUGRAD_DATA, in its folder `name` and then in itself, gzipped or not.
+    A folder that the user named is only read: nothing is ever downloaded into it. Without one, the files are those of
+    the cache, `cache_folder()/name`; missing ones are downloaded if `download` is true. Raise DataError for files that
+    are absent, damaged, do not fit each other, or belong to another data set; DownloadError where they cannot be
+    downloaded.
     """
     paths = _find(name, data_dir or os.environ.get("GPUGRAD_DATA") or None, download)
     parts = [read_idx(path) for path in paths]
@@ -70,7 +69,13 @@ def load_images(name: str, *, data_dir: str | os.PathLike[str] | None, download:
 
 
 def cache_folder() -> Path:
-    """Where fetched data sets live: gpugrad/ under XDG_CACHE_HOME, or under ~/.cache."""
+    """Return the folder of downloaded data sets: gpugrad/ in XDG_CACHE_HOME, or in ~/.cache.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder, which need not exist.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(cache) if os.path.isabs(cache) else Path.home() / ".cache") / "gpugrad"
 
@@ -99,7 +104,7 @@ def _find(name: str, named: str | os.PathLike[str] | None, download: bool) -> li
 
 
 def _idx_files(folder: Path) -> list[Path] | None:
-    """The four files in this folder, or None if one is missing; of a file in both forms, the unpacked one."""
+    """Return the four files in this folder, or None if one is missing; of two forms, the unpacked one."""
     forms = [[folder / file, folder / f"{file}.gz"] for file in IDX_FILES]
     found = [next((path for path in paths if path.is_file()), None) for paths in forms]
     paths = [path for path in found if path is not None]
@@ -107,7 +112,7 @@ def _idx_files(folder: Path) -> list[Path] | None:
 
 
 def _check(name: str, paths: list[Path], parts: list[np.ndarray]) -> None:
-    """Raise DataError unless these are images of one size, each with a label, and not those of another data set."""
+    """Raise DataError unless these are images of one size, each with a label, of this data set."""
     for path, part, rank in zip(paths, parts, (3, 1, 3, 1), strict=True):
         if part.ndim != rank or part.dtype != np.uint8 or not part.size:
             kind = "images, (rows, height, width)" if rank == 3 else "labels, (rows,)"
@@ -117,7 +122,7 @@ def _check(name: str, paths: list[Path], parts: list[np.ndarray]) -> None:
     for images, labels, path in ((parts[0], parts[1], paths[1]), (parts[2], parts[3], paths[3])):
         if len(images) != len(labels):
             raise DataError(
-                f"{path} has {len(labels)} labels: expected {len(images)}, one an image; "
+                f"{path} has {len(labels)} labels: expected {len(images)}, one per image; "
                 "delete both and fetch them again"
             )
         if labels.max() >= len(IMAGE_SETS[name].classes):

@@ -1,4 +1,4 @@
-"""What the trainer takes: the training and test parts of one data set, and how they were made."""
+"""Data set: the training and test parts, and how they were prepared."""
 
 from __future__ import annotations
 
@@ -9,16 +9,33 @@ import numpy as np
 from .preprocessing import Preprocessing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
-    """A data set in the dtype in which it is uploaded; a minibatch is cast to float32 and scaled as it is gathered.
+    """Training and test part of a data set, in the dtype in which they are uploaded.
 
-    x_train, x_test   (rows, n_features), C-contiguous; uint8 (images, digits) or float32 (tables)
-    y_train, y_test   int32 class indices (rows,), or float32 targets (rows, 1), standardised with the statistics of the
-                      training part: `preprocessing.inverse_target` gives them back in their own units
-    classes           the label of each class index, in order; None for regression
-    scale             what a stored value is multiplied by: 1/255 for images, 1/16 for digits, 1 for tables
-    preprocessing     how a raw table became x, to be stored with the model; None where x holds the raw values
+    A minibatch is cast to float32 and scaled when it is gathered.
+
+    Parameters
+    ----------
+    name : str
+        Name, or name of the file.
+    task : {"classification", "regression"}
+        Kind of target.
+    x_train : ndarray, (n_rows, n_features)
+        Features, C-contiguous: uint8 (images, digits) or float32 (tables).
+    y_train : ndarray
+        Class indices, int32 (n_rows,); or targets, float32 (n_rows, 1), standardised with the statistics of the
+        training part: ``preprocessing.inverse_target`` returns them in their own units.
+    x_test : ndarray, (n_rows, n_features)
+        Features of the test part.
+    y_test : ndarray
+        Targets of the test part.
+    classes : tuple of str or None
+        Label of each class index, in order; None for regression.
+    scale : float
+        Factor of a stored value: 1/255 for images, 1/16 for digits, 1 for tables.
+    preprocessing : Preprocessing or None
+        How a raw table became x, to be stored with the model; None where x holds the raw values.
     """
 
     name: str
@@ -31,17 +48,22 @@ class Dataset:
     scale: float
     preprocessing: Preprocessing | None
 
+    def __repr__(self) -> str:
+        kind = f"{self.n_classes} classes" if self.classes else "regression"
+        rows = f"{len(self.x_train)} rows to train, {len(self.x_test)} to test"
+        return f"Dataset({self.name!r}: {rows}, {self.n_features} features {self.x_train.dtype}, {kind})"
+
     @property
     def n_features(self) -> int:
-        """Columns of x."""
+        """Return the number of columns of x."""
         return self.x_train.shape[1]
 
     @property
     def n_classes(self) -> int:
-        """Number of classes; 0 for regression."""
+        """Return the number of classes; 0 for regression."""
         return len(self.classes or ())
 
     @property
     def n_outputs(self) -> int:
-        """Outputs that a model of this data set has: one a class, or one number."""
+        """Return the number of outputs of a model of this data set: one per class, or 1 for regression."""
         return self.n_classes or 1

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import os
 import sys
-import urllib.request
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +17,13 @@ from ..errors import DownloadError, choose
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-TIMEOUT = 30.0  # seconds without a byte before a mirror is given up
+TIMEOUT = 30.0  # seconds to wait for the next byte of a mirror
 BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file: its name, its size in bytes and the SHA-256 of its bytes as sent."""
+    """A published file: its name, its size in bytes and the SHA-256 of the transferred bytes."""
 
     name: str
     size: int
@@ -34,7 +32,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Source:
-    """The mirrors of a data set, tried in order, and its files; a mirror's address ends in a slash."""
+    """The mirrors of a data set, tried in order, and its files; the address of a mirror ends in a slash."""
 
     mirrors: tuple[str, ...]
     files: tuple[RemoteFile, ...]
@@ -102,16 +100,29 @@ SOURCES = {
 
 
 class _MirrorError(Exception):
-    """One mirror could not serve one file, or served other bytes than the published ones."""
+    """A mirror could not serve a file, or served other bytes than the published ones."""
 
 
 def fetch(dataset: str, folder: str | os.PathLike[str]) -> None:
-    """Make `folder` hold every file of `dataset`, still gzipped; those already there with the right bytes are kept.
+    """Download every file of a data set into a folder, still gzipped.
 
-    Each file is checked for its size and SHA-256, synced to the disk and only then given its name, so that a folder
-    never holds a half-written or foreign file. Progress goes to standard error where that is a terminal.
-    Raises ArgumentError for an unknown data set, and DownloadError where no mirror sends the published bytes or the
-    folder cannot be written.
+    Files with the right bytes are kept. Each file is checked for its size and SHA-256 and synced to disk before it gets
+    its name, so that a folder never holds a half-written or wrong file. A progress bar is shown where standard error is
+    a terminal.
+
+    Parameters
+    ----------
+    dataset : {"mnist", "fashion-mnist"}
+        Data set to download.
+    folder : str or path
+        Folder of the files, created if need be.
+
+    Raises
+    ------
+    ArgumentError
+        If the data set is unknown.
+    DownloadError
+        If no mirror sends the published bytes, or the folder cannot be written.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -156,7 +167,7 @@ def _fetch_file(dataset: str, source: Source, file: RemoteFile, folder: Path, pr
 
 
 def _fetch_from(mirror: str, file: RemoteFile, folder: Path, progress: Progress, task: TaskID) -> None:
-    """Write one verified file. Trouble of the mirror is a _MirrorError, trouble of the disk an OSError."""
+    """Write one verified file; raise _MirrorError for the mirror's failures, OSError for the disk's."""
     part = folder / f".{file.name}.{os.getpid()}.part"
     digest, size = hashlib.sha256(), 0
     try:
@@ -181,6 +192,9 @@ def _fetch_from(mirror: str, file: RemoteFile, folder: Path, progress: Progress,
 
 
 def _blocks(url: str) -> Generator[bytes]:
+    import http.client  # late: both take 50 ms, and most commands download nothing
+    import urllib.request
+
     request = urllib.request.Request(url, headers={"User-Agent": "gpugrad"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:

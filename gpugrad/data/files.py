@@ -16,7 +16,7 @@ from .table import FORMATS, Columns, listed, read_table, unknown_column
 from .target import TASKS, Target, encode_labels, encode_quantity, encode_target
 
 SUFFIXES = (*FORMATS, ".npz")
-# Where no target column was named, a table with one column too many may carry its labels under one of these names.
+# A table with one column too many and no named target may hold its labels under one of these names.
 LABEL_NAMES = ("label", "labels", "target", "class", "y")
 UINT8_SCALE = 1 / 255
 
@@ -24,10 +24,10 @@ UINT8_SCALE = 1 / 255
 def load_file(
     path: str | os.PathLike[str], *, target: str | None, task: str, test_fraction: float, seed: int
 ) -> Dataset:
-    """A data set from a table or arrays; `gpugrad.data.load` says what each file must hold.
+    """Load a data set from a table or arrays; `gpugrad.data.load` describes each kind of file.
 
-    A test row with a category or class that no training row has goes to the training part. Raises ArgumentError and
-    DataError as its parts do.
+    A test row with a category or class that no training row has moves to the training part. Raise ArgumentError and
+    DataError as `load` does.
     """
     path = Path(path)
     choose("task", task, TASKS)
@@ -42,18 +42,33 @@ def load_file(
         raise unknown_column("column", target, columns, str(path))
     encoded = encode_target(target, columns.pop(target), task)
     if not columns:
-        raise DataError(f"{path} has no column beside the target {target!r}: expected at least one to predict it from")
+        raise DataError(f"{path} has no column but the target {target!r}: expected at least one to predict it from")
     train, test = _split(encoded, columns, target, test_fraction, seed)
     return _dataset(path.name, target, encoded, columns, train, test)
 
 
 def load_features(path: str | os.PathLike[str], preprocessing: Preprocessing | None, *, n_features: int) -> np.ndarray:
-    """The features (rows, n_features) of a .csv, .parquet or .npz file to predict on, C-contiguous.
+    """Load the features of a file to predict on.
 
-    With `preprocessing`, float32 as in training; its target column may be there and is ignored. Without, the raw values
-    in the units of training, still to be multiplied by the data set's scale: uint8 where whole numbers from 0 to 255,
-    else float32. In .npz the features are x, X or x_test, or the only array.
-    Raises DataError for a file that cannot be read or does not fit what the model was trained on.
+    Parameters
+    ----------
+    path : str or path
+        A .csv, .parquet or .npz file; in .npz the features are x, X or x_test, or the only array.
+    preprocessing : Preprocessing or None
+        That of the data set of the model. A column with the name of its target is ignored.
+    n_features : int
+        Features of the model.
+
+    Returns
+    -------
+    ndarray, (n_rows, n_features)
+        C-contiguous. With ``preprocessing``, float32 as in training. Without, the raw values, still to be multiplied by
+        the scale of the data set: uint8 if all are whole numbers from 0 to 255, else float32.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or does not match the data that the model was trained on.
     """
     path = Path(path)
     if choose("file format", path.suffix.lower(), SUFFIXES) == ".npz":
@@ -73,10 +88,34 @@ def load_labelled(
     n_features: int,
     target: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features as `load_features` gives them, and targets as in `Dataset`, of a file to evaluate a trained model on.
+    """Load the features and targets of a file to evaluate a trained model on.
 
-    `classes` are those of training, None for regression. `target` defaults to the column of training, in .npz to the
-    names that training knows, and of these to the test part. Raises DataError for labels outside the classes.
+    Parameters
+    ----------
+    path : str or path
+        A .csv, .parquet or .npz file.
+    preprocessing : Preprocessing or None
+        That of the data set of the model.
+    classes : tuple of str or None
+        Classes of the model; None for regression.
+    n_features : int
+        Features of the model.
+    target : str, default None
+        Column of the targets. None: that of training; in .npz y_test, or the array that `load` would choose.
+
+    Returns
+    -------
+    x : ndarray, (n_rows, n_features)
+        Features as of `load_features`.
+    y : ndarray
+        Targets as in `Dataset`.
+
+    Raises
+    ------
+    ArgumentError
+        If no target is named or known.
+    DataError
+        If the file cannot be read, or has a label outside ``classes``.
     """
     path = Path(path)
     if choose("file format", path.suffix.lower(), SUFFIXES) == ".npz":
@@ -111,7 +150,7 @@ def _split(
 def _dataset(
     name: str, target_name: str, target: Target, columns: Columns, train: np.ndarray, test: np.ndarray
 ) -> Dataset:
-    """The data set of float32 features, from columns that hold both parts; statistics see the rows `train` only."""
+    """Return the data set of float32 features, from columns with both parts; `train` rows make the statistics."""
     regression = target.classes is None
     fitted = {column: values[train] for column, values in columns.items()}
     preprocessing = Preprocessing.fit(fitted, target=target_name, y=target.y[train] if regression else None)
@@ -121,7 +160,7 @@ def _dataset(
 
 
 def _load_npz(path: Path, target: str | None, task: str, test_fraction: float, seed: int) -> Dataset:
-    """uint8 features of a classification stay as they are; all others are standardised, named x0, x1, …"""
+    """Load arrays: uint8 features of a classification unchanged, all others standardised and named x0, x1 and so on."""
     arrays = read_npz(path)
     x_name, y_name = pick_arrays(path, arrays, target)
     x = flat_features(path, x_name, arrays[x_name])

@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its kin: big-endian arrays of any rank behind a header of 4 + 4·rank bytes."""
+"""IDX, the format of MNIST: big-endian arrays of any rank behind a header of 4 + 4·rank bytes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,22 @@ DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: "
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read one IDX file, gzipped or not (told by its first bytes, not by its name).
+    """Read one IDX file, gzipped or not, as its first bytes show.
 
-    Returns a C-contiguous array in native byte order, of the shape and element type that the header states.
-    Raises DataError for a file that is absent, empty, truncated, too long, or no IDX file.
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    ndarray
+        C-contiguous, in native byte order, with the shape and element type of the header.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, empty, truncated, too long, or not an IDX file.
     """
     path = Path(path)
     content = _content(path)

@@ -1,4 +1,4 @@
-"""Arrays and tables of other libraries as NumPy arrays, in the same memory where that can be."""
+"""Arrays and tables of other libraries as NumPy arrays, without a copy where possible."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from .table import missing_value
 
 
 def as_array(values: Any, name: str = "x") -> np.ndarray:
-    """Numbers as a NumPy array: of arrays in the memory of the host, memory maps too, it is their own memory.
+    """Return numbers as a NumPy array, which shares the memory of an array on the host, memory maps too.
 
-    values: an array of any library that has `__array__`, DLPack or `__cuda_array_interface__`; a table (rows, columns)
-    of pandas, polars or pyarrow, or a column of one; a nested list. name: what messages call it.
+    Parameters
+    ----------
+    values : array_like
+        An array of any library with `__array__`, DLPack or `__cuda_array_interface__`; a table (rows, columns) of
+        pandas, polars or pyarrow, or a column of one; a nested list.
+    name : str
+        Name of the values in messages.
 
-    Raises DataError for a table with a column that is no number or boolean, or that lacks a value, by its name; and for
-    what is no array.
+    Raises
+    ------
+    DataError
+        If a column of a table is neither number nor boolean, or lacks a value; if the values are no array.
     """
     if isinstance(values, np.ndarray):
         return np.asarray(values)
@@ -35,8 +42,8 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         array = to_host(values)
     except DataError:
         raise
-    except (BufferError, RuntimeError, TypeError, ValueError) as error:  # each library has its own for a refusal
-        remedy = "make its rows equally long" if isinstance(values, list | tuple) else "convert it to one of NumPy's"
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:  # which one depends on the library
+        remedy = "make its rows equally long" if isinstance(values, list | tuple) else "convert it to a NumPy array"
         raise DataError(f"{name} is no array of numbers ({str(error).rstrip('.')}): {remedy}") from None
     if array.dtype == object and array.ndim == 0:
         remedy = "call its toarray()" if hasattr(values, "toarray") else "convert it"
@@ -45,11 +52,11 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
 
 
 def as_input(x: Any, name: str = "X") -> Any:
-    """x as scikit-learn's own validation takes it: arrays with DLPack as NumPy's, all else as it is.
+    """Return x as scikit-learn accepts it: an array with DLPack as a NumPy array, anything else unchanged.
 
-    A table of pandas, polars or pyarrow stays one, for the names of its columns. Raises DataError, a ValueError, for a
-    table of several columns of which one cannot be read as numbers, by its name (a single one may be labels), and for
-    an array that cannot be shared.
+    A table of pandas, polars or pyarrow stays one, for the names of its columns. Raise DataError, a ValueError, for a
+    table of several columns, one of which cannot be read as numbers (a single one may be labels), and for an array that
+    cannot be shared.
     """
     frame = None if isinstance(x, np.ndarray) else _frame(x)
     if frame is not None:
@@ -61,7 +68,7 @@ def as_input(x: Any, name: str = "X") -> Any:
 
 
 def _frame(values: Any) -> Any:
-    """narwhals' view of a table, or None for what is none; DataError for a query that has no rows yet."""
+    """Return narwhals' view of a table, or None for other values; raise DataError for a query without rows."""
     import narwhals.stable.v2 as nw
 
     if nw.dependencies.is_polars_lazyframe(values):
@@ -78,7 +85,7 @@ def _series(values: Any) -> Any:
 def _numbers(frame: Any, name: str) -> np.ndarray:
     import narwhals.stable.v2 as nw
 
-    as_other: dict[Any, list[str]] = {nw.Float64: [], nw.UInt8: []}  # what NumPy would only hold as objects
+    as_other: dict[Any, list[str]] = {nw.Float64: [], nw.UInt8: []}  # columns that NumPy would hold as objects
     for column, dtype in frame.schema.items():
         if not _is_number(dtype):
             raise _no_number(column, dtype, name)
@@ -107,6 +114,4 @@ def _reads_as_numbers(series: Any) -> bool:
 
 
 def _no_number(column: str, dtype: Any, name: str) -> DataError:
-    return DataError(
-        f"column {column!r} of {name} is of type {dtype}, expected numbers: encode what it says, or drop it"
-    )
+    return DataError(f"column {column!r} of {name} is of type {dtype}, expected numbers: encode or drop it")

@@ -1,4 +1,4 @@
-"""Tables larger than memory: prepared once, from Parquet files to memory maps that a training streams from."""
+"""Tables larger than memory: prepared once, from Parquet files to memory maps that training streams from."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .split import check_split, keep_seen, split_rows
 from .table import MISSING_WORDS, _parse_numbers, check_finite, missing_value, unknown_column
 from .target import MAX_EXACT, TASKS, Target, encode_quantity, encode_target
 
-COLUMN_BYTES = 32 * 1024**2  # of the columns whose statistics are taken at once; one is always
-DESCRIPTION = "data.json"  # written last: where it is, the folder is whole
+COLUMN_BYTES = 32 * 1024**2  # of columns to compute statistics of at a time; at least one column
+DESCRIPTION = "data.json"  # written last, so a folder that has it is complete
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -37,18 +37,43 @@ def open_parquet(
     folder: str | os.PathLike[str] | None = None,
     batch_rows: int | None = None,
 ) -> Dataset:
-    """A data set of Parquet files that need not fit into memory: its arrays are memory maps of .npy files.
+    """Open Parquet files that need not fit into memory as a data set of memory maps.
 
-    paths: of a file, of a folder of .parquet files, or several of these, all with the same columns. target, task,
-    test_fraction, seed: as for `data.load`, with the same preprocessing and the same rows in each part, bit for bit;
-    only their order is that of the files.
-    folder: where the .npy files are written, once, whole or not at all; if it holds the same files prepared in the same
-    way, they are taken as they are. None: a temporary folder, which goes with the data set. They take 4 bytes a
-    feature and row.
-    batch_rows: rows in memory at once, None for about 16 MiB; beside them about 60 bytes for each row of all.
+    The preprocessing and the rows in each part are those of `data.load`, bit for bit; only their order is that of the
+    files.
 
-    Raises ArgumentError for options that do not apply and a folder with something else in it, DataError as `data.load`
-    does, StorageError where the disk has no room.
+    Parameters
+    ----------
+    paths : path or list of paths
+        A file, a folder of .parquet files, or several of these, all with the same columns.
+    target : str
+        Column to predict.
+    task : {"auto", "classification", "regression"}, default "auto"
+        As for `data.load`.
+    test_fraction : float, default 0.2
+        As for `data.load`.
+    seed : int, default 0
+        As for `data.load`.
+    folder : str or path, default None
+        Folder of the prepared .npy files, 4 bytes per feature and row, written whole or not at all. If it holds the
+        same files, prepared in the same way, they are used unchanged. None: a temporary folder that lives as long as
+        the data set.
+    batch_rows : int, default None
+        Rows in memory at a time; None for about 16 MiB. In addition about 60 bytes per row of all files are needed.
+
+    Returns
+    -------
+    Dataset
+        Training and test part, as memory maps.
+
+    Raises
+    ------
+    ArgumentError
+        If an option does not apply, or the folder has other content.
+    DataError
+        As of `data.load`.
+    StorageError
+        If the disk has no room.
     """
     choose("task", task, TASKS)
     check_split(test_fraction, seed)
@@ -58,7 +83,7 @@ def open_parquet(
         raise unknown_column("column", target, files.names, str(files.paths[0]))
     if len(files.names) == 1:
         raise DataError(
-            f"{files.paths[0]} has no column beside the target {target!r}: expected at least one to predict it from"
+            f"{files.paths[0]} has no column but the target {target!r}: expected at least one to predict it from"
         )
     made_from = {
         "files": [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in files.paths],
@@ -94,11 +119,11 @@ def open_parquet(
     return dataset
 
 
-# ---- what a folder is made of ----
+# ---- preparing a folder ----
 
 
 def _prepare(files: ParquetFiles, folder: Path, made_from: dict[str, Any], batch_rows: int) -> None:
-    """Write the arrays and their description: statistics a few columns at a time, then the rows a batch at a time."""
+    """Write the arrays and their description: statistics a few columns at a time, then rows a batch at a time."""
     options = made_from["options"]
     name = options["target"]
     target = _target(files, name, options["task"], batch_rows)
@@ -131,7 +156,7 @@ def _prepare(files: ParquetFiles, folder: Path, made_from: dict[str, Any], batch
 
 
 def _target(files: ParquetFiles, name: str, task: str, batch_rows: int) -> Target:
-    """`encode_target` of the whole column, of which only numbers, or codes and one copy of each text, are kept."""
+    """Encode the whole column like `encode_target`, keeping only numbers, or codes and one copy of each text."""
     numbers = np.empty(files.rows)
     for place, columns in files.columns([name], batch_rows, text=(name,)):
         parsed = _parse_numbers(columns[name].tolist())
@@ -143,7 +168,7 @@ def _target(files: ParquetFiles, name: str, task: str, batch_rows: int) -> Targe
         numbers[place.first : place.first + len(parsed)] = parsed
     else:
         check_finite(name, numbers)
-        # Whole numbers that float64 does not tell apart are labels as they are written.
+        # Whole numbers that float64 cannot distinguish stay labels as written.
         if task != "classification" or np.abs(numbers).max() < MAX_EXACT:
             distinct, which = np.unique(numbers, return_inverse=True)
             found = encode_target(name, distinct, task)
@@ -156,9 +181,9 @@ def _target(files: ParquetFiles, name: str, task: str, batch_rows: int) -> Targe
 
 
 class _Codes(Mapping[str, np.ndarray]):
-    """The columns of texts as numbers that tell the texts of a column apart (rows,): each is read when asked for.
+    """Columns of texts as numbers that distinguish the texts of a column (rows,); each is read on access.
 
-    known: columns that are there already. found: the categories of each of the others that was asked for.
+    `known` are columns that exist already; `found` has the categories of each other column that was read.
     """
 
     def __init__(self, files: ParquetFiles, names: list[str], batch_rows: int, known: dict[str, np.ndarray]) -> None:
@@ -180,7 +205,7 @@ class _Codes(Mapping[str, np.ndarray]):
 
 
 def _codes(files: ParquetFiles, name: str, batch_rows: int, limit: int | None) -> tuple[np.ndarray, list[str]]:
-    """Of a column of texts the number of each row's text (rows,) int32, and the texts in the order of these numbers."""
+    """Return the number of each row's text (rows,) int32, and the texts in the order of these numbers."""
     first_rows: dict[str, int] = {}
     number: dict[str, int] = {}
     codes = np.empty(files.rows, np.int32)
@@ -197,12 +222,12 @@ def _codes(files: ParquetFiles, name: str, batch_rows: int, limit: int | None) -
         codes[place.first : place.first + len(cells)] = [number[text] for text in cells]
     words = [text for text in number if _parse_numbers([text]) is None]
     if 0 < len(words) < len(number) and all(word.lower() in MISSING_WORDS for word in words):
-        raise missing_value(name, first_rows[words[0]])  # numbers, and words for none
+        raise missing_value(name, first_rows[words[0]])  # numbers, and words for a missing one
     return codes, list(number)
 
 
 def _numbers(files: ParquetFiles, names: list[str], train: np.ndarray, batch_rows: int) -> dict[str, Column]:
-    """The columns of numbers with the statistics of the rows `train`, in the order that they are summed in memory."""
+    """Return the columns of numbers with the statistics of the rows `train`, summed in the order of `data.load`."""
     at_once = max(1, COLUMN_BYTES // (8 * files.rows))
     found: dict[str, Column] = {}
     for start in range(0, len(names), at_once):
@@ -219,7 +244,7 @@ def _numbers(files: ParquetFiles, names: list[str], train: np.ndarray, batch_row
 def _write_features(
     files: ParquetFiles, folder: Path, in_train: np.ndarray, preprocessing: Preprocessing, batch_rows: int
 ) -> None:
-    """x_train.npy and x_test.npy, written in order: a full disk is then an error, which it is not in a memory map."""
+    """Write x_train.npy and x_test.npy in order: a full disk is then an error, which it is not in a memory map."""
     rows = {"train": int(in_train.sum()), "test": int((~in_train).sum())}
     names = [column.name for column in preprocessing.columns]
     with open(folder / "x_train.npy", "wb") as train, open(folder / "x_test.npy", "wb") as test:
@@ -248,7 +273,7 @@ def _check_room(folder: Path, size: int) -> None:
 
 
 def _reopen(folder: Path, made_from: dict[str, Any]) -> Dataset:
-    """The data set in a folder; raises ArgumentError unless it was made from the same files in the same way."""
+    """Open the data set in a folder; raise ArgumentError unless it was made from the same files in the same way."""
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
         same = description["made_from"] == json.loads(json.dumps(made_from))
@@ -256,7 +281,7 @@ def _reopen(folder: Path, made_from: dict[str, Any]) -> Dataset:
         raise DataError(f"{folder / DESCRIPTION} is damaged ({error}): remove the folder") from error
     if not same:
         raise ArgumentError(
-            f"{folder} holds data of other files, or of these before they were changed, or prepared in another way: "
+            f"{folder} holds data of other or changed files, or data prepared with other options: "
             "choose another folder, or remove it"
         )
     preprocessing = Preprocessing.from_json(description["preprocessing"])

@@ -1,4 +1,4 @@
-"""Arrays from .npz files: which of them are features, which the target."""
+"""Arrays from .npz files: which are features, which the target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError
 from .table import listed, row_name, unknown_column
 
-# Names of features, and of the targets that go with them, in the order in which they are looked for.
+# Names of features with their targets, in the order of search.
 PAIRS = (("x_train", "y_train"), ("x", "y"), ("X", "y"))
 FEATURES = ("x", "X", "x_test")
 
@@ -20,14 +20,14 @@ Arrays = dict[str, np.ndarray]
 
 
 def read_npz(path: str | os.PathLike[str]) -> Arrays:
-    """Every array of the file by name; raises DataError for a file that is absent, empty, damaged or holds pickles."""
+    """Read every array of the file by name; raise DataError if it is absent, empty, damaged or holds pickles."""
     path = Path(path)
     if not path.is_file():
         raise DataError(f"there is no file {path}: give the path of an existing .npz file")
     if not path.stat().st_size:
         raise DataError(f"{path} is empty: expected an .npz file with the arrays x and y")
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path} is no .npz file, or its end is missing: write it with numpy.savez")
+        raise DataError(f"{path} is not an .npz file, or is truncated: write it with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as file:
             members = {name: file[name] for name in file.files}
@@ -44,10 +44,10 @@ def read_npz(path: str | os.PathLike[str]) -> Arrays:
 
 
 def pick_arrays(path: str | os.PathLike[str], arrays: Arrays, target: str | None) -> tuple[str, str]:
-    """The names of the array of features and of the array of targets.
+    """Return the names of the array of features and of the array of targets.
 
     They are x_train and y_train, x and y, or X and y. `target` names another array of targets; the features are then
-    the array of one of these names, or the only other one. Raises DataError where that names no two arrays.
+    the array of one of these names, or the only other one. Raise DataError if no two arrays match.
     """
     if target is None:
         for pair in PAIRS:
@@ -63,7 +63,7 @@ def pick_arrays(path: str | os.PathLike[str], arrays: Arrays, target: str | None
 
 
 def pick_features(path: str | os.PathLike[str], arrays: Arrays, *, train: bool = False) -> str:
-    """The name of the array of features: x, X, x_test (x_train to train on), or else the only array there is."""
+    """Return the name of the features: x, X, x_test (x_train to train on), or else the only array."""
     names = ("x_train", *FEATURES[:2]) if train else FEATURES
     found = next((name for name in names if name in arrays), None)
     if found is None and len(arrays) == 1:
@@ -74,10 +74,7 @@ def pick_features(path: str | os.PathLike[str], arrays: Arrays, *, train: bool =
 
 
 def flat_features(path: str | os.PathLike[str], name: str, array: np.ndarray) -> np.ndarray:
-    """Features as (rows, features): images are flattened, a vector is one feature.
-
-    Raises DataError for texts, an axis of length 0, NaN and infinity.
-    """
+    """Return features as (rows, features), images flattened; raise DataError for texts, no rows, NaN or infinity."""
     if array.dtype.kind not in "iuf":
         raise DataError(f"the array {name!r} of {path} has the dtype {array.dtype}: expected numbers; convert it")
     if array.ndim == 0 or array.size == 0:
@@ -96,12 +93,12 @@ def flat_features(path: str | os.PathLike[str], name: str, array: np.ndarray) ->
 
 
 def flat_target(path: str | os.PathLike[str], name: str, array: np.ndarray, n_rows: int) -> np.ndarray:
-    """Targets as (n_rows,); raises DataError for another number of rows, several targets a row, or complex numbers."""
+    """Return targets as (n_rows,); raise DataError for another number of rows, several targets or complex numbers."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(
-            f"the array {name!r} of {path} has the shape {array.shape}: expected one target a row, (rows,); one-hot "
+            f"the array {name!r} of {path} has the shape {array.shape}: expected one target per row, (rows,); one-hot "
             "rows become labels by argmax(axis=1)"
         )
     if len(array) != n_rows:

@@ -1,4 +1,4 @@
-"""Parquet files larger than memory: the same columns over one or more files, read a batch of rows at a time."""
+"""Parquet files larger than memory: the same columns in one or more files, read a batch of rows at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .table import _check_names, _from_arrow, check_finite, listed, missing_valu
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-BATCH_BYTES = 16 * 1024**2  # of the numbers in a batch of rows
-BUFFER_BYTES = 64 * 1024  # of a file, for each column that is read: without it, all of its row groups come into memory
+BATCH_BYTES = 16 * 1024**2  # size of the numbers in a batch
+BUFFER_BYTES = 64 * 1024  # read buffer per column: without one, pyarrow holds all row groups in memory
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a batch of rows lies: its first row over all files, and in its own file of several (else None)."""
+    """Position of a batch of rows: its first row over all files, and in its own file of several (else None)."""
 
     first: int
     path: Path | None
@@ -31,7 +31,7 @@ class Place:
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
-        """An error that counts the rows of this batch says where it begins."""
+        """Add the position of the batch to an error that counts its rows."""
         try:
             yield
         except DataError as error:
@@ -44,12 +44,26 @@ class Place:
 class ParquetFiles:
     """One or more Parquet files with the same columns, as one table.
 
-    paths: of a file, of a folder of .parquet files (in the order of their names), or several of these.
-    Raises DataError for files that are absent, damaged, without rows or of other columns than the first, and where
-    pyarrow is missing.
+    Parameters
+    ----------
+    paths : path or list of paths
+        A file, a folder of .parquet files (in the order of their names), or several of these.
 
-    Attributes: `paths`; `names` of the columns; `kinds`, of each column "numbers", "texts" (booleans too) or its type;
-    `rows` of all files together.
+    Attributes
+    ----------
+    paths : list of Path
+        The files.
+    names : list of str
+        Columns.
+    kinds : dict
+        "numbers", "texts" (booleans too) or another type, of each column.
+    rows : int
+        Rows of all files.
+
+    Raises
+    ------
+    DataError
+        If a file is absent, damaged, without rows or has other columns than the first, or pyarrow is missing.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -66,14 +80,14 @@ class ParquetFiles:
             elif kinds != self.kinds:
                 self._refuse(path, kinds)
         if not self.rows:
-            raise DataError(f"{self.paths[0]} has columns and no rows: expected one row an example")
+            raise DataError(f"{self.paths[0]} has columns and no rows: expected one row per example")
 
     def batch_rows(self) -> int:
-        """Rows that a batch of all columns should have."""
+        """Return the suggested rows of a batch of all columns."""
         return max(64, BATCH_BYTES // (8 * len(self.names)))
 
     def tables(self, names: Sequence[str], rows: int) -> Iterator[tuple[Place, Any]]:
-        """The named columns as pyarrow's tables of at most so many rows, one after the other."""
+        """Yield the named columns as pyarrow tables of at most `rows` rows, one after the other."""
         import pyarrow as pa
 
         first = 0
@@ -92,7 +106,7 @@ class ParquetFiles:
     def columns(
         self, names: Sequence[str], rows: int, *, text: Collection[str] = ()
     ) -> Iterator[tuple[Place, dict[str, np.ndarray]]]:
-        """The same as `read_table` gives them: finite float64, or stripped texts as objects; `text` stay text."""
+        """Yield columns as of `read_table`: finite float64, or stripped texts as objects; `text` names text columns."""
         for place, table in self.tables(names, rows):
             with place.named():
                 columns = {name: _from_arrow(name, table.column(name), name in text) for name in names}
@@ -120,15 +134,33 @@ class ParquetFiles:
 def parquet_batches(
     paths: Paths, *, target: str, rows: int | None = None, preprocessing: Preprocessing | None = None
 ) -> Iterator[tuple[Any, np.ndarray]]:
-    """The rows of Parquet files in their order, (X, y) after (X, y) of at most so many rows, for `partial_fit`.
+    """Yield the rows of Parquet files in order, as batches (X, y) for `partial_fit`.
 
-    rows: None for as many as make a batch of about 16 MiB.
-    X: a pyarrow table of the columns but the target, all of them numbers, in their dtypes; its names become an
-    estimator's feature names. preprocessing: standardises and encodes them first (that of a data set of `open_parquet`
-    or `data.load`); X is then its float32 features under their names. y: the values of the target as in the file.
+    Parameters
+    ----------
+    paths : path or list of paths
+        A file, a folder of .parquet files, or several of these.
+    target : str
+        Column to predict.
+    rows : int, default None
+        Most rows of a batch; None for about 16 MiB.
+    preprocessing : Preprocessing, default None
+        Standardise and encode the columns first: that of a data set of `open_parquet` or `data.load`.
 
-    Raises ArgumentError and DataError at the call for what is no table of that kind; DataError while reading for a cell
-    without a value, or what the preprocessing refuses.
+    Returns
+    -------
+    iterator of (X, y)
+        X is a pyarrow table of the columns except the target, all of them numbers, in their dtypes; its names become
+        an estimator's feature names. With ``preprocessing``, X has its float32 features under their names. y
+        (n_rows,) has the values of the target as in the file.
+
+    Raises
+    ------
+    ArgumentError
+        At the call, if ``rows`` is not an integer of at least 1, or no path is given.
+    DataError
+        At the call, if the files are not such a table; while reading, if a cell has no value or is refused by the
+        preprocessing.
     """
     files = ParquetFiles(paths)
     rows = check_rows("rows", rows, files)
@@ -144,7 +176,7 @@ def parquet_batches(
 
 
 def check_rows(name: str, rows: int | None, files: ParquetFiles) -> int:
-    """The rows of a batch; None is what the files suggest. Raises ArgumentError unless it is an integer from 1."""
+    """Return the rows of a batch, by default those that the files suggest; raise ArgumentError if not from 1."""
     if rows is None:
         return files.batch_rows()
     if isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 1:
@@ -200,7 +232,7 @@ def _open(path: Path) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is no valid Parquet file ({str(error).splitlines()[0]}): write it again")
+    return DataError(f"{path} is not a valid Parquet file ({str(error).splitlines()[0]}): write it again")
 
 
 def _kind(dtype: Any) -> str:

@@ -1,4 +1,4 @@
-"""From the columns of a table to the features of a model, by statistics of the training part only."""
+"""Preprocessing: from the columns of a table to the features of a model, by statistics of the training part."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from ..errors import DataError
 from .table import as_numbers, as_text, check_finite, first_text, listed, row_name
 
-# One feature for each category: past this a text column is an identifier, or numbers with a typing error among them.
+# One feature per category: a text column with more is an identifier, or numbers with a typing error among them.
 MAX_CATEGORIES = 1000
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the raw table: a number, standardised to (value − mean)/scale, or one of `categories`, one-hot."""
+    """Column of a raw table: a number, standardised to (value − mean)/scale, or one of `categories`, one-hot."""
 
     name: str
     mean: float = 0.0
@@ -26,17 +26,24 @@ class Column:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The column's name for a number; `name=category` for each category."""
+        """Return the column's name for a number; `name=category` for each category."""
         return tuple(f"{self.name}={category}" for category in self.categories) or (self.name,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Preprocessing:
-    """How a raw table becomes x, and a standardised target its own units again.
+    """Map from a raw table to features x, and between a target's own units and standardised ones.
 
-    columns                    the raw columns in the order of their features
-    target                     name of the target column; None where it has none
-    target_mean, target_scale  of the training part's targets for regression; 0 and 1 for classification
+    Parameters
+    ----------
+    columns : tuple of Column
+        The raw columns, in the order of their features.
+    target : str, default None
+        Name of the target column; None if it has none.
+    target_mean : float, default 0.0
+        Mean of the training part's targets for regression; 0 for classification.
+    target_scale : float, default 1.0
+        Standard deviation of the training part's targets for regression; 1 for classification.
     """
 
     columns: tuple[Column, ...]
@@ -44,39 +51,76 @@ class Preprocessing:
     target_mean: float = 0.0
     target_scale: float = 1.0
 
+    def __repr__(self) -> str:
+        columns, texts = len(self.columns), len(self.categorical)
+        target = "" if self.target is None else f", target {self.target!r}"
+        return f"Preprocessing({columns} columns, {texts} of them texts, to {self.n_features} features{target})"
+
     @classmethod
     def fit(
         cls, columns: Mapping[str, np.ndarray], *, target: str | None = None, y: np.ndarray | None = None
     ) -> Preprocessing:
-        """Take the statistics of a training part: `columns` as `read_table` gives them, `y` (rows,) for regression.
+        """Compute the statistics of a training part.
 
-        Numbers get the mean and the population standard deviation of their column, a constant column the scale 1. Texts
-        and booleans get the sorted list of their categories.
-        Raises DataError for NaN or infinity, numbers whose spread is past float64, or more than 1000 categories.
+        Numbers get the mean and the population standard deviation of their column; a constant column gets the scale 1.
+        Texts and booleans get the sorted list of their categories.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray, (n_rows,)
+            Columns as of `read_table`.
+        target : str, default None
+            Name of the target column.
+        y : ndarray, (n_rows,), default None
+            Targets of a regression.
+
+        Returns
+        -------
+        Preprocessing
+            The preprocessing of these columns.
+
+        Raises
+        ------
+        DataError
+            If a number is NaN or infinite, the spread of a column overflows float64, or it has more than 1000
+            categories.
         """
         mean, scale = (0.0, 1.0) if y is None else mean_and_scale(str(target), y)
         return cls(tuple(_fit_column(name, values) for name, values in columns.items()), target, mean, scale)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """The name of each column of x."""
+        """Return the name of each column of x."""
         return tuple(name for column in self.columns for name in column.feature_names)
 
     @property
     def n_features(self) -> int:
-        """Columns of x."""
+        """Return the number of columns of x."""
         return sum(len(column.feature_names) for column in self.columns)
 
     @property
     def categorical(self) -> tuple[str, ...]:
-        """The raw columns that hold categories; `read_table(path, text=…)` keeps them text in another file."""
+        """Return the raw columns of categories; `read_table(path, text=…)` keeps them text in another file."""
         return tuple(column.name for column in self.columns if column.categories)
 
     def transform(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The features, float32 (rows, n_features), of columns in any order; the target among them is ignored.
+        """Compute the features of a table.
 
-        Raises DataError for columns that are missing or extra, for a text where a number was in training, for a
-        category that was not, and for a value that is not finite or leaves float32: named by column, row and value.
+        Parameters
+        ----------
+        columns : mapping of str to ndarray, (n_rows,)
+            Columns in any order; the target among them is ignored.
+
+        Returns
+        -------
+        ndarray, (n_rows, n_features)
+            Features, float32.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or extra, a cell is text where training had numbers, a category did not occur in
+            training, or a value is not finite or overflows float32; the message names column, row and value.
         """
         self._check_columns(columns)
         n_rows = len(columns[self.columns[0].name]) if self.columns else 0
@@ -96,15 +140,48 @@ class Preprocessing:
         return x
 
     def transform_target(self, y: np.ndarray) -> np.ndarray:
-        """Finite targets (rows,) in their units to what the model is fitted to: standardised float32 (rows, 1)."""
+        """Standardise targets.
+
+        Parameters
+        ----------
+        y : ndarray, (n_rows,)
+            Finite targets in their own units.
+
+        Returns
+        -------
+        ndarray, (n_rows, 1)
+            Targets of the model, float32.
+
+        Raises
+        ------
+        DataError
+            If a target overflows float32.
+        """
         return _to_float32(str(self.target), y, self.target_mean, self.target_scale).reshape(-1, 1)
 
     def inverse_target(self, y: np.ndarray) -> np.ndarray:
-        """Predictions of any shape in the target's units; float64, for a large mean would swallow float32's digits."""
+        """Convert predictions to the units of the target.
+
+        Parameters
+        ----------
+        y : array_like
+            Outputs of the model, of any shape.
+
+        Returns
+        -------
+        ndarray
+            Predictions in float64, since a large mean would swallow float32's digits.
+        """
         return np.asarray(y, np.float64) * self.target_scale + self.target_mean
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict of lists, strings and numbers; through `json` and `from_json` it comes back equal to the bit."""
+        """Convert to plain lists, strings and numbers; `from_json` restores an equal object, bit for bit.
+
+        Returns
+        -------
+        dict
+            Content for `json`.
+        """
         return {
             "columns": [column.name for column in self.columns],
             "mean": [column.mean for column in self.columns],
@@ -117,7 +194,23 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Preprocessing:
-        """The inverse of `to_json`; raises DataError where something is missing from `stored` or of another kind."""
+        """Restore a preprocessing from `to_json`.
+
+        Parameters
+        ----------
+        stored : mapping
+            Content of `to_json`.
+
+        Returns
+        -------
+        Preprocessing
+            The stored preprocessing.
+
+        Raises
+        ------
+        DataError
+            If an entry is missing or of another kind.
+        """
         try:
             fields = zip(stored["columns"], stored["mean"], stored["scale"], stored["categories"], strict=True)
             columns = tuple(Column(str(n), float(m), float(s), tuple(map(str, c))) for n, m, s, c in fields)
@@ -135,28 +228,25 @@ class Preprocessing:
             raise DataError(f"the table lacks the columns {listed(missing)}: the model was trained on {listed(known)}")
         if extra := [name for name in columns if name not in known and name != self.target]:
             raise DataError(
-                f"the table has the columns {listed(extra)}, which were not there in training: remove them; the model "
+                f"the table has the columns {listed(extra)}, which training did not have: remove them; the model "
                 f"was trained on {listed(known)}"
             )
 
 
 def mean_and_scale(column: str, values: np.ndarray) -> tuple[float, float]:
-    """Mean and population standard deviation of finite numbers (rows,); the scale of a constant column is 1.
-
-    Raises DataError where the spread overflows float64.
-    """
+    """Return mean and population standard deviation of finite numbers (rows,); the scale of a constant column is 1."""
     values = np.asarray(values, np.float64)
-    if values.min() == values.max():  # exact, where a computed deviation could be rounding noise
+    if values.min() == values.max():  # exact: a computed deviation could be rounding noise
         return float(values[0]), 1.0
     with np.errstate(over="ignore", invalid="ignore"):
         mean = values.mean()
-        largest = np.abs(values - mean).max()  # squares are taken of numbers ≤ 1: they cannot overflow or all vanish
+        largest = np.abs(values - mean).max()  # squares of numbers ≤ 1 neither overflow nor all vanish
         scale = largest * np.sqrt(np.mean(np.square((values - mean) / largest)))
     if not np.isfinite(scale):
         raise DataError(
             f"column {column!r} has numbers too far apart for float64: expected a spread below 1e308; scale it"
         )
-    return float(mean), float(scale) or 1.0  # a spread below the smallest number is none
+    return float(mean), float(scale) or 1.0  # the spread underflowed
 
 
 def _fit_column(name: str, values: np.ndarray) -> Column:
@@ -196,14 +286,14 @@ def _to_float32(column: str, numbers: np.ndarray, mean: float, scale: float) -> 
 
 
 def _codes(column: Column, values: np.ndarray) -> np.ndarray:
-    """The index of each row's category."""
+    """Return the index of each row's category."""
     texts = as_text(values).tolist()
     index = {category: code for code, category in enumerate(column.categories)}
     codes = np.fromiter((index.get(text, -1) for text in texts), np.intp, len(texts))
     if (codes < 0).any():
         row = int(np.argmin(codes))
         raise DataError(
-            f"column {column.name!r} has {texts[row]!r} in {row_name(row)}, which was not there in training: expected "
+            f"column {column.name!r} has {texts[row]!r} in {row_name(row)}, which did not occur in training: expected "
             f"one of {listed(column.categories)}; correct that cell or train again with it"
         )
     return codes

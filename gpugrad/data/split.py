@@ -1,4 +1,4 @@
-"""The training and test parts of a data set that comes as one."""
+"""Training and test parts of a data set that comes as one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from ..errors import ArgumentError, DataError
 def split_rows(
     n_rows: int, codes: np.ndarray | None, classes: tuple[str, ...] | None, *, test_fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row indices of the training and the test part, shuffled by `seed`; stratified where class `codes` are given.
+    """Return the rows of the training and the test part, shuffled by `seed`; stratified if class `codes` are given.
 
-    The test part has the fraction rounded up, but no fewer rows than classes, and leaves as many for training.
-    Raises ArgumentError for a fraction outside (0, 1) or a negative seed; DataError for fewer than two rows, or a class
-    with a single row, which cannot be in both parts.
+    The test part is the fraction rounded up, but no fewer rows than classes, and leaves as many for training. Raise
+    ArgumentError for a fraction outside (0, 1) or a negative seed; DataError for fewer than two rows, or a class with a
+    single row, which cannot be in both parts.
     """
-    from sklearn.model_selection import train_test_split
-
     check_split(test_fraction, seed)
     if n_rows < 2:
         raise DataError(
@@ -37,16 +35,77 @@ def split_rows(
                 "and one to test on; add rows of it, remove it, or choose regression if the target is a quantity"
             )
     n_test = min(max(math.ceil(test_fraction * n_rows), smallest), n_rows - smallest)
-    train, test = train_test_split(np.arange(n_rows), test_size=n_test, random_state=seed % 2**32, stratify=codes)
-    return train, test
+    random = np.random.RandomState(seed % 2**32)
+    if codes is None:
+        order = random.permutation(n_rows)
+        return order[n_test:], order[:n_test]
+    return _stratified(codes, n_test, random)
+
+
+def _stratified(codes: np.ndarray, n_test: int, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of `train_test_split(stratify=codes)`, bit for bit; scikit-learn takes a second to import.
+
+    Every code from 0 to the largest occurs. `RandomState` is frozen, so a seed means the same rows for good.
+    """
+    counts = np.bincount(codes)
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+    n_train = _shares(counts, len(codes) - n_test, random)
+    n_held = _shares(counts - n_train, n_test, random)
+    train, test = [], []
+    for of_class, kept, held in zip(rows, n_train, n_held, strict=True):
+        shuffled = of_class[random.permutation(len(of_class))]
+        train.append(shuffled[:kept])
+        test.append(shuffled[kept : kept + held])
+    return random.permutation(np.concatenate(train)), random.permutation(np.concatenate(test))
+
+
+def _shares(counts: np.ndarray, total: int, random: np.random.RandomState) -> np.ndarray:
+    """Divide `total` rows among classes in proportion to `counts`, by largest remainder; ties are drawn."""
+    exact = counts / counts.sum() * total
+    shares = np.floor(exact)
+    left = int(total - shares.sum())
+    remainders = exact - shares
+    for value in np.unique(remainders)[::-1]:
+        if left <= 0:
+            break
+        (tied,) = np.nonzero(remainders == value)
+        chosen = random.choice(tied, size=min(len(tied), left), replace=False)
+        shares[chosen] += 1
+        left -= len(chosen)
+    return shares.astype(int)
 
 
 def hold_out_rows(
     y: np.ndarray, classes: tuple[str, ...] | None, *, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row indices of a training part to train on and to validate on, each sorted; split as `split_rows` does.
+    """Split the rows of a training part into rows to train on and rows to validate on.
 
-    Every class is trained on: the only row of one is never held out. Raises DataError where there are too few rows.
+    Every class is trained on: the only row of a class is never held out.
+
+    Parameters
+    ----------
+    y : ndarray
+        Class indices (n_rows,), or targets of a regression.
+    classes : tuple of str or None
+        Classes; None for regression.
+    share : float
+        Fraction to hold out, between 0 and 1.
+    seed : int
+        Seed of the split, at least 0.
+
+    Returns
+    -------
+    kept : ndarray
+        Rows to train on, sorted.
+    held : ndarray
+        Rows to validate on, sorted.
+
+    Raises
+    ------
+    ArgumentError
+        If the share or the seed is out of range.
+    DataError
+        If there are too few rows.
     """
     rows = np.arange(len(y))
     codes, names = None, None
@@ -67,7 +126,7 @@ def hold_out_rows(
 
 
 def check_split(test_fraction: float, seed: int) -> None:
-    """Raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer from 0."""
+    """Raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer of at least 0."""
     if not 0 < test_fraction < 1:
         raise ArgumentError(f"test_fraction is {test_fraction}: expected a number between 0 and 1, such as 0.2")
     try:
@@ -79,10 +138,10 @@ def check_split(test_fraction: float, seed: int) -> None:
 
 
 def keep_seen(train: np.ndarray, test: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Move to the training part every test row whose category or class, a value of `columns`, is in no training row.
+    """Move every test row whose category or class, a value of `columns`, is in no training row to the training part.
 
-    A model says nothing about a category that it never saw, and `predict` refuses one, so such a row tests nothing.
-    Raises DataError naming the columns where no test row would be left.
+    A model cannot predict a category that it never saw, and `predict` refuses one, so such a row tests nothing. Raise
+    DataError naming the columns where no test row would be left.
     """
     keep = np.ones(len(test), bool)
     new = []

@@ -1,6 +1,6 @@
-"""Tables from files: named columns of numbers or text, with whatever is missing refused by column and row.
+"""Tables from files: named columns of numbers or text; anything missing is refused by column and row.
 
-Rows are counted from 1 in every message, and the header is no row: "data row 1" is the first line of data.
+Messages count rows from 1 and do not count the header: "data row 1" is the first line of data.
 """
 
 from __future__ import annotations
@@ -19,22 +19,37 @@ from ..errors import DataError, choose
 Columns = dict[str, np.ndarray]
 
 FORMATS = (".csv", ".parquet")
-# A CSV file is parsed in pieces of this many rows, so that its cells never all live as Python strings at once.
+# Rows of a CSV file parsed at a time, so that its cells are never all Python strings at once.
 CHUNK_ROWS = 4096
-# Words that stand for "no value" in a column of numbers. In a column of text they are text: only "" is missing there.
+# Words for "no value" in a column of numbers; in a column of text they are text, and only "" is missing.
 MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "null", "none", "missing", "?", "-", "."})
 
 
 def read_table(
     path: str | os.PathLike[str], *, text: Collection[str] = (), ignore: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Read a .csv (comma-separated UTF-8 with a header) or .parquet file into its columns, in the order of the file.
+    """Read the columns of a .csv or .parquet file, in the order of the file.
 
-    Returns one array a column, all of one length: float64 where every cell is a number, else objects of type str.
-    Booleans become the texts "True" and "False"; blanks around a text are dropped. Columns named in `text` stay text
-    whatever they hold, and those named in `ignore` are neither checked nor returned.
-    Raises DataError for a file that is absent, empty, without rows, damaged or ragged, for columns without a name or
-    with the same name, and for a cell that is missing, NaN or infinite, named by column and row.
+    Parameters
+    ----------
+    path : str or path
+        The file: comma-separated UTF-8 with a header, or Parquet.
+    text : collection of str
+        Columns that stay text whatever they hold.
+    ignore : collection of str
+        Columns that are neither checked nor returned.
+
+    Returns
+    -------
+    dict of str to ndarray, (n_rows,)
+        Columns: float64 where every cell is a number, else objects of type str. Booleans become the texts "True" and
+        "False"; blanks around a text are dropped.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, empty, without rows, damaged or ragged; if a column has no name or the name of another;
+        if a cell is missing, NaN or infinite, named by column and row.
     """
     path = Path(path)
     read = {".csv": _read_csv, ".parquet": _read_parquet}[choose("table format", path.suffix.lower(), FORMATS)]
@@ -57,26 +72,26 @@ def read_table(
 
 
 def row_name(row: int) -> str:
-    """How messages call the row of index `row` (from 0)."""
+    """Return the name of the row of index `row` (from 0) in messages."""
     return f"data row {row + 1}"
 
 
 def listed(names: Iterable[str], limit: int = 10) -> str:
-    """The names with commas between them, cut after `limit`."""
+    """Join names with commas, cut after `limit`."""
     names = [str(name) for name in names]
     rest = f", … ({len(names)} in all)" if len(names) > limit else ""
     return ", ".join(names[:limit]) + rest
 
 
 def unknown_column(kind: str, name: str, names: Collection[str], where: str) -> DataError:
-    """The error for a column or array that is not there, with the nearest name that is."""
+    """Return the error for a column or array that does not exist, with the nearest name that does."""
     near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return DataError(f"there is no {kind} {name!r} in {where}: {hint}choose one of {listed(names)}")
 
 
 def missing_value(column: str, row: int) -> DataError:
-    """The error for a cell without a value."""
+    """Return the error for a cell without a value."""
     return DataError(f"column {column!r} has no value in {row_name(row)}: fill it in, or drop the row or the column")
 
 
@@ -94,13 +109,13 @@ def check_finite(column: str, values: np.ndarray) -> None:
 
 
 def as_text(values: np.ndarray) -> np.ndarray:
-    """The column (rows,) as objects of type str; bytes are read as UTF-8."""
+    """Return the column (rows,) as objects of type str; bytes are read as UTF-8."""
     cells = values.tolist()
     return np.array([c.decode(errors="replace") if isinstance(c, bytes) else str(c) for c in cells], dtype=object)
 
 
 def as_numbers(column: str, values: np.ndarray) -> np.ndarray | None:
-    """The column (rows,) as finite float64, or None where it is text; raises DataError as `read_table` does."""
+    """Return the column (rows,) as finite float64, or None if it is text; raise DataError as `read_table` does."""
     if values.dtype.kind == "b":
         return None
     if values.dtype.kind in "iuf":
@@ -117,12 +132,12 @@ def as_numbers(column: str, values: np.ndarray) -> np.ndarray | None:
 
 
 def first_text(values: np.ndarray) -> tuple[int, str]:
-    """Row index and text of the first cell that is no number, of a column for which `as_numbers` is None."""
+    """Return row index and text of the first cell that is not a number, of a column of text."""
     return next((row, cell) for row, cell in enumerate(as_text(values).tolist()) if _parse_numbers([cell]) is None)
 
 
 def _parse_numbers(cells: Sequence[str]) -> np.ndarray | None:
-    """The cells as float64, or None where one is no number. Python reads 1_2 as 12; in a table it is text."""
+    """Return the cells as float64, or None if one is not a number; 1_2, which Python reads as 12, is text."""
     try:
         numbers = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
@@ -131,7 +146,7 @@ def _parse_numbers(cells: Sequence[str]) -> np.ndarray | None:
 
 
 def _refuse_missing_words(column: str, cells: Sequence[str]) -> None:
-    """Refuse numbers among which some cells say "NA" or the like: one-hot, every number would be a category."""
+    """Refuse numbers among which some cells are "NA" or the like: one-hot, every number would be a category."""
     numeric, first = False, None
     for row, cell in enumerate(cells):
         if _parse_numbers([cell]) is not None:
@@ -150,7 +165,7 @@ def _check_names(path: Path, names: list[str]) -> None:
         if not name:
             raise DataError(
                 f"column {position} of {path} has no name: name it in the header, or remove it (pandas writes its "
-                "index there unless told index=False)"
+                "index there without index=False)"
             )
         if name in seen:
             raise DataError(f"{path} has two columns named {name!r}: rename or remove one")
@@ -158,7 +173,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def _read_csv(path: Path, text: frozenset[str], ignore: frozenset[str]) -> Columns:
-    """A column is text once a cell is no number. Where that shows after a first piece, the file is read once more."""
+    """Read a CSV file, once more with a column as text if a cell after its first piece is not a number."""
     try:
         columns, late = _read_csv_once(path, text, ignore)
         if late:
@@ -169,7 +184,7 @@ def _read_csv(path: Path, text: frozenset[str], ignore: frozenset[str]) -> Colum
 
 
 def _read_csv_once(path: Path, text: frozenset[str], ignore: frozenset[str]) -> tuple[Columns, frozenset[str]]:
-    """The columns, and the names of those that turned to text after a piece of numbers: these are incomplete."""
+    """Return the columns, and the names of incomplete ones: those that became text after a piece of numbers."""
     pieces: dict[str, list[np.ndarray]] = {}
     texts: set[str] = set(text)
     late: set[str] = set()
@@ -178,7 +193,7 @@ def _read_csv_once(path: Path, text: frozenset[str], ignore: frozenset[str]) -> 
         rows = _csv_rows(path, file)
         names = [name.strip() for name in next(rows, [])]
         if not names:
-            raise DataError(f"{path} is empty: expected a header line with the column names, then one line a row")
+            raise DataError(f"{path} is empty: expected a header line with the column names, then one line per row")
         if len(names) == 1 and (other := next((c for c in ";\t|" if c in names[0]), None)):
             raise DataError(f"{path} seems to be separated by {other!r}: expected commas; save it with commas")
         _check_names(path, names)
@@ -199,17 +214,17 @@ def _read_csv_once(path: Path, text: frozenset[str], ignore: frozenset[str]) -> 
                 pieces.setdefault(name, []).append(stripped)
             n_rows += len(chunk)
     if not n_rows:
-        raise DataError(f"{path} has a header and no rows: expected one line a row below it")
+        raise DataError(f"{path} has a header and no rows: expected one line per row below it")
     return {name: np.concatenate(parts) for name, parts in pieces.items()}, frozenset(late)
 
 
 def _csv_rows(path: Path, file: Iterable[str]) -> Iterator[list[str]]:
-    """The rows of the file, blank lines left out."""
+    """Yield the rows of the file without blank lines."""
     reader = csv.reader(file, strict=True, skipinitialspace=True)
     try:
         yield from (cells for cells in reader if cells)
     except csv.Error as error:
-        raise DataError(f"line {reader.line_num} of {path} is no valid CSV ({error}): correct that line") from error
+        raise DataError(f"line {reader.line_num} of {path} is not a valid CSV ({error}): correct that line") from error
 
 
 def _read_parquet(path: Path, text: frozenset[str], ignore: frozenset[str]) -> Columns:
@@ -224,10 +239,10 @@ def _read_parquet(path: Path, text: frozenset[str], ignore: frozenset[str]) -> C
         with pq.ParquetFile(path) as file:
             table = file.read()
     except pa.ArrowException as error:
-        raise DataError(f"{path} is no valid Parquet file ({str(error).splitlines()[0]}): write it again") from error
+        raise DataError(f"{path} is not a valid Parquet file ({str(error).splitlines()[0]}): write it again") from error
     _check_names(path, table.column_names)
     if not table.num_rows:
-        raise DataError(f"{path} has columns and no rows: expected one row an example")
+        raise DataError(f"{path} has columns and no rows: expected one row per example")
     # pandas stores an index that is no plain count as a column of this name; it is no feature.
     names = [n for n in table.column_names if n not in ignore and not n.startswith("__index_level_")]
     return {name: _from_arrow(name, table.column(name), name in text) for name in names}

@@ -1,4 +1,4 @@
-"""The column to predict: whether it is a class or a number, and the class index of each label."""
+"""Column to predict: class or number, and the class index of each label."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..errors import DataError, choose
 from .table import as_numbers, as_text, first_text, listed, row_name
 
 TASKS = ("auto", "classification", "regression")
-# A column of whole numbers with more different values than this is taken for a quantity.
+# A column of whole numbers with more different values is a quantity.
 MAX_AUTO_CLASSES = 20
-# Beyond this, float64 no longer tells neighbouring integers apart, and labels stay the text that they were.
+# From here on float64 cannot distinguish neighbouring integers, and labels stay text.
 MAX_EXACT = 2.0**53
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target column: int32 class indices (rows,) and their labels, or float64 values (rows,) in their own units."""
+    """Target column: int32 class indices (rows,) and their labels, or float64 values (rows,) in their own units."""
 
     task: str
     y: np.ndarray
@@ -26,12 +26,12 @@ class Target:
 
 
 def encode_target(name: str, values: np.ndarray, task: str = "auto") -> Target:
-    """Decide what the column `values` (rows,) of numbers or texts is, and encode it.
+    """Decide whether the column `values` (rows,) of numbers or texts is a class or a quantity, and encode it.
 
-    "auto" takes texts, booleans and at most 20 different whole numbers for classes, all else for a quantity. Classes
-    are sorted, whole numbers by value and labelled without a decimal point, texts by character.
-    Raises ArgumentError for an unknown task; DataError for a column that is constant, has one class only, or is text
-    where regression was asked for.
+    "auto" treats texts, booleans and at most 20 different whole numbers as classes, anything else as a quantity.
+    Classes are sorted, whole numbers by value and labelled without a decimal point, texts by character. Raise
+    ArgumentError for an unknown task; DataError for a column that is constant, has a single class, or is text for a
+    regression.
     """
     choose("task", task, TASKS)
     numbers = as_numbers(name, values)
@@ -52,9 +52,9 @@ def encode_target(name: str, values: np.ndarray, task: str = "auto") -> Target:
 
 
 def encode_labels(name: str, values: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """The int32 index in `classes` of each label (rows,), written as in the file or as `encode_target` writes it.
+    """Return the int32 index in `classes` of each label (rows,), written as in the file or as by `encode_target`.
 
-    Raises DataError with the row of the first label that is none of `classes`.
+    Raise DataError with the row of the first label outside `classes`.
     """
     index = {label: code for code, label in enumerate(classes)}
     texts = as_text(values).tolist()
@@ -70,7 +70,7 @@ def encode_labels(name: str, values: np.ndarray, classes: tuple[str, ...]) -> np
 
 
 def encode_quantity(name: str, values: np.ndarray) -> np.ndarray:
-    """The targets (rows,) as finite float64; raises DataError with the row of a text."""
+    """Return the targets (rows,) as finite float64; raise DataError with the row of a text."""
     return _numbers(name, values, as_numbers(name, values))
 
 
@@ -98,7 +98,7 @@ def _whole(numbers: np.ndarray) -> bool:
 
 
 def _labels(values: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
-    """One way of writing each label, so that 1, 1.0 and 01 are one class."""
+    """Write each label in one way, so that 1, 1.0 and 01 are one class."""
     if numbers is None or np.abs(numbers).max(initial=0.0) >= MAX_EXACT:
         return as_text(values)
     cells = numbers.tolist()

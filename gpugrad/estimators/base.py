@@ -1,4 +1,4 @@
-"""What both estimators do in scikit-learn's stead: the epochs, the gradients for L-BFGS, and the outputs."""
+"""Code common to both estimators: epochs, gradients for L-BFGS, and outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..data.inputs import as_input
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import check_writable
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..training.history import History
 from ..training.loop import Loop
 from ..training.state import read
@@ -30,28 +30,34 @@ from .rows import Rows
 from .run import Run
 from .scikit_learn import (
     NON_FINITE,
+    OF_THE_SOLVER,
+    FitState,
     Perceptron,
+    accepts,
     check_sample_weight,
+    decode,
+    encode,
     fit_context,
-    learning_rate_of,
+    learning_rate_rule,
     stack_level,
+    start_fit,
     validate_data,
 )
 from .session import Session
 
-# Attributes that are not what was learned.
-OF_THE_TRAINING = {
+# Attributes of a run, which a copy of a fitted model leaves out.
+OF_THE_RUN = {
     "history_",
     "validation_loss_curve_",
-    "_optimizer",
     "_session",
     "_solver_state",
     "_first_random_state",
+    *OF_THE_SOLVER,
 }
 
 
 class OnDevice(Exports, Perceptron):
-    """The part of an estimator that trains and predicts on a device; scikit-learn's class checks, draws and names."""
+    """Base of both estimators, which trains and predicts on a device; scikit-learn's class checks and draws."""
 
     device: Any
     toolchain: str | None
@@ -60,42 +66,66 @@ class OnDevice(Exports, Perceptron):
     accumulation_steps: int
     history_: History
     validation_loss_curve_: list[float] | None
-    validation_scores_: list[float] | None
-    _no_improvement_count: int
     _of_sklearn: ClassVar[Any]
 
     # ---- from scikit-learn's own and back ----
 
     @classmethod
     def from_sklearn(cls, model: Any, **extras: Any) -> Any:
-        """scikit-learn's estimator, fitted or not, as one of these. extras: parameters that it does not have.
+        """Convert an estimator of scikit-learn, fitted or not.
 
-        A later `partial_fit` starts the averages of the solver anew. Raises ArgumentError for another kind of model.
+        A later `partial_fit` starts the averages of the solver anew.
+
+        Parameters
+        ----------
+        model : sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+            Model to convert.
+        **extras : Any
+            Parameters that scikit-learn does not have.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            The same model of this class, with copies of the fitted attributes.
+
+        Raises
+        ------
+        ArgumentError
+            If the model is of another class.
         """
         if not isinstance(model, cls._of_sklearn):
             raise ArgumentError(f"model is a {type(model).__name__}, expected a {cls._of_sklearn.__name__}")
-        names = set(cls._get_param_names())
+        names = cls().get_params(deep=False)
         given = {name: value for name, value in model.get_params(deep=False).items() if name in names}
-        return _with_what_was_learned(model, cls(**{**given, **extras}))
+        return _with_fitted_attributes(model, cls(**{**given, **extras}))
 
     def to_sklearn(self) -> Any:
-        """The same estimator of scikit-learn's, with copies of what was learned, and the same predictions.
+        """Convert to the estimator of scikit-learn, which predicts the same.
 
-        What it does not have is left out; a solver or loss of that kind becomes its default. Raises ArgumentError for
-        an activation that it does not have.
+        Parameters that scikit-learn does not have are left out; a solver or loss that it does not have becomes its
+        default.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+            The same model, with copies of the fitted attributes.
+
+        Raises
+        ------
+        ArgumentError
+            If scikit-learn does not have the activation.
         """
         theirs = self._of_sklearn()
         given = {name: getattr(self, name) for name in theirs.get_params()}
-        constraints = self._of_sklearn._parameter_constraints
         for name in ("activation", "solver", "loss"):
-            if name in given and not constraints[name][0].is_satisfied_by(given[name]):
+            if name in given and not accepts(self._of_sklearn, name, given[name]):
                 if name == "activation":
                     raise ArgumentError(
                         f"activation is {self.activation!r}, which scikit-learn does not have: "
-                        "train with one of its own, or export the model to ONNX"
+                        "train with one that it has, or export the model to ONNX"
                     )
                 del given[name]
-        return _with_what_was_learned(self, theirs.set_params(**given))
+        return _with_fitted_attributes(self, theirs.set_params(**given))
 
     # ---- training ----
 
@@ -103,23 +133,46 @@ class OnDevice(Exports, Perceptron):
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None, resume: bool = False
     ) -> Any:
-        """Train on X (rows, features) and y; returns self.
+        """Train the model.
 
-        sample_weight (rows,): None for all alike. validation_data: (X, y) or (X, y, sample_weight), whose loss and
-        score are taken after each epoch; early stopping then looks at it and holds back no rows. resume: go on from
-        the file `checkpoint`, bit for bit as if never stopped; where there is none yet, start.
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n_rows, n_features)
+            Features.
+        y : array_like, (n_rows,) or (n_rows, n_outputs)
+            Labels or targets.
+        sample_weight : array_like, (n_rows,), default None
+            Weights of the rows; None for equal ones.
+        validation_data : tuple, default None
+            (X, y) or (X, y, sample_weight). Their loss and score are computed after each epoch; early stopping then
+            judges by them and holds back no rows.
+        resume : bool, default False
+            Continue from the file ``checkpoint``, bit for bit as if never stopped; start if there is none yet.
 
-        Raises scikit-learn's errors for data that it does not take; ArgumentError for parameters that do not go
-        together, CheckpointError for a checkpoint of another training.
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            The estimator itself.
+
+        Raises
+        ------
+        ArgumentError
+            If parameters exclude each other.
+        CheckpointError
+            If the checkpoint belongs to another run.
+        ValueError
+            scikit-learn's own, for data that it refuses.
         """
         if self.solver == LBFGS and validation_data is not None:
-            raise ArgumentError("validation_data needs epochs, which solver 'lbfgs' has not: choose another solver")
+            raise ArgumentError(
+                "validation_data needs epochs, which the solver 'lbfgs' does not have: choose another solver"
+            )
         if resume and self.checkpoint is None:
-            raise ArgumentError("resume needs the parameter checkpoint: the path of a file to go on from")
+            raise ArgumentError("resume needs the parameter checkpoint: pass the path of the file to continue from")
         self._validation_data = validation_data
         self._resumed = saved.checkpoint_of(self) if resume else None
         try:
-            return self._fit(X, y, sample_weight=sample_weight, incremental=False)  # checks, and calls _train
+            return start_fit(self, X, y, sample_weight)  # checks, and calls _train
         finally:
             del self._validation_data, self._resumed
 
@@ -131,16 +184,16 @@ class OnDevice(Exports, Perceptron):
     def _before_weights(self) -> None:
         if (path := getattr(self, "_resumed", None)) is not None:
             state = read(path, Run.kind)
-            self._random_state = saved.random_state(state.arrays, state.values, "first")
+            FitState(self).random_state = saved.random_state(state.arrays, state.values, "first")
         if self.checkpoint is not None:
-            self._first_random_state = self._random_state.get_state(legacy=False)
+            self._first_random_state = FitState(self).random_state.get_state(legacy=False)
 
     def _after_weights(self) -> None:
         self.history_, self.validation_loss_curve_ = History(), None
 
     def _train(self, rows: Rows, incremental: bool) -> None:
         if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
+            raise ArgumentError("partial_fit does not support early_stopping=True")
         with self._device().lock:
             self._train_in_epochs(self._weighted(rows), incremental)
 
@@ -150,7 +203,7 @@ class OnDevice(Exports, Perceptron):
             validation = self._given_validation(given)
         elif self.early_stopping:
             train, validation = self._hold_out(train)
-        if not hasattr(self, "history_"):  # of a model from scikit-learn
+        if not hasattr(self, "history_"):  # a model from scikit-learn
             self.history_, self.validation_loss_curve_ = History(), None
         if validation is not None:
             self.validation_loss_curve_ = self.validation_loss_curve_ or []
@@ -163,35 +216,36 @@ class OnDevice(Exports, Perceptron):
             loop.begin(getattr(self, "_resumed", None))
             epochs = 1 if incremental else self.max_iter - self.n_iter_
             loop.run(run.epoch + epochs, progress=self.verbose == 2, checkpoint=self.checkpoint)
-            found: Any = (self._best_coefs, self._best_intercepts) if self.early_stopping else session.read()
+            best = FitState(self)
+            found: Any = (best.best_coefs, best.best_intercepts) if self.early_stopping else session.read()
             finite = all(np.isfinite(w).all() for kind in found for w in kind)
             reason = None if finite else loop.explain()
             self.coefs_, self.intercepts_ = found
             if reason is not None:
-                raise ValueError(f"{NON_FINITE} It happened {reason}.")
+                raise DataError(f"{NON_FINITE} It happened {reason}.")
         finally:
             session.release()
 
     def _begin(self, incremental: bool) -> Session:
-        """The session to train in: one that goes on where the last one ended if that is asked for."""
-        goes_on = incremental and hasattr(self, "_optimizer")
+        """Return the session to train in, which continues the last one where `partial_fit` asks for it."""
+        continues = incremental and FitState(self).has_rule
         session = getattr(self, "_session", None)
-        if session is None or not goes_on or session.device is not self._device():
+        if session is None or not continues or session.device is not self._device():
             state = self.__dict__.pop("_solver_state", None) if session is None else session.state_dict()
             session = self._session = Session(self, self._device())
-            if goes_on and state is not None:
+            if continues and state is not None:
                 session.load_state_dict(state)
-        if not goes_on:
-            self._optimizer = learning_rate_of(self)
+        if not continues:
+            FitState(self).learning_rate_rule = learning_rate_rule(self)
         session.write(self.coefs_, self.intercepts_)
         return session
 
     def _weighted(self, rows: Rows) -> Rows:
-        """The rows with the weights of their classes; here there are none."""
+        """Return the rows with the weights of their classes; a regressor has none."""
         return rows
 
     def _given_validation(self, given: Any) -> Rows:
-        """The rows of `validation_data`, checked as those of `fit` are."""
+        """Return the rows of `validation_data`, checked like those of `fit`."""
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise ArgumentError(
                 f"validation_data is a {type(given).__name__}, expected a tuple: (X, y) or (X, y, sample_weight)"
@@ -213,30 +267,28 @@ class OnDevice(Exports, Perceptron):
         if is_classifier(self):
             unknown = np.setdiff1d(unique_labels(labels), self.classes_)
             if len(unknown):
-                raise ValueError(
-                    f"y of validation_data has the classes {unknown}, expected those of y: {self.classes_}"
-                )
-            y = self._label_binarizer.transform(labels).astype(bool)
+                raise DataError(f"y of validation_data has the classes {unknown}, expected those of y: {self.classes_}")
+            y = encode(self, labels)
         y = y.reshape(len(y), -1)
         if y.shape[1] != self.n_outputs_:
-            raise ValueError(f"y of validation_data has {y.shape[1]} outputs, expected {self.n_outputs_} as in y")
+            raise DataError(f"y of validation_data has {y.shape[1]} outputs, expected {self.n_outputs_} as in y")
         return Rows(x, y, weight, labels)
 
     def _hold_out(self, rows: Rows) -> tuple[Rows, Rows]:
-        """The rows to train on and those to validate on."""
+        """Split into rows to train on and rows to validate on."""
         stratify = rows.y if is_classifier(self) and self.n_outputs_ == 1 else None
         arrays = [rows.x, rows.y] if rows.weight is None else [rows.x, rows.y, rows.weight]
         parts = train_test_split(
-            *arrays, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
+            *arrays, random_state=FitState(self).random_state, test_size=self.validation_fraction, stratify=stratify
         )
         train, validation = Rows(*parts[::2]), Rows(*parts[1::2])
         if validation.x.shape[0] < 2:
-            raise ValueError(
+            raise DataError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         validation.labels = validation.y
         if is_classifier(self):
-            validation.labels = self._label_binarizer.inverse_transform(validation.y)
+            validation.labels = decode(self, validation.y)
         return train, validation
 
     def _rows_of_a_batch(self, n_samples: int) -> int:
@@ -278,7 +330,18 @@ class OnDevice(Exports, Perceptron):
         return get_device(self.device, self.toolchain)
 
     def predict(self, X: Any) -> Any:
-        """Labels, or outputs, for X (rows, features): a NumPy array, or one of X's library under array API dispatch."""
+        """Predict labels or outputs.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray, (n_rows,) or (n_rows, n_outputs)
+            Predictions; an array of X's library under array API dispatch.
+        """
         return as_given(super().predict(X), X)
 
     def _outputs(self, x: Any) -> np.ndarray:
@@ -295,9 +358,22 @@ class OnDevice(Exports, Perceptron):
             )
 
     def plot_loss_curve(self, path: Any = None) -> Any:
-        """Draw losses, validation score and learning rate against the epoch; returns the figure, saves it to `path`.
+        """Draw losses, validation score and learning rate against the epoch.
 
-        Raises GpugradError for an estimator that has not been trained in epochs, or without matplotlib.
+        Parameters
+        ----------
+        path : str or path, default None
+            File to save the figure to.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure.
+
+        Raises
+        ------
+        GpugradError
+            If the estimator has not been trained in epochs, or matplotlib is missing.
         """
         return getattr(self, "history_", History()).plot(path)
 
@@ -309,8 +385,8 @@ class OnDevice(Exports, Perceptron):
         return state
 
 
-def _with_what_was_learned(model: Any, other: Any) -> Any:
-    """`other` with copies of the attributes of a model that are neither parameters nor the state of its solver."""
-    left = {*model.get_params(deep=False), *OF_THE_TRAINING}
+def _with_fitted_attributes(model: Any, other: Any) -> Any:
+    """Return `other` with copies of a model's attributes, except parameters and the state of its solver."""
+    left = {*model.get_params(deep=False), *OF_THE_RUN}
     vars(other).update(copy.deepcopy({name: value for name, value in vars(model).items() if name not in left}))
     return other

@@ -1,4 +1,4 @@
-"""The part of the Poisson loss that no prediction changes."""
+"""Constant part of the Poisson loss, which no prediction changes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from scipy.special import xlogy
 
 
 def loss_of_targets(y: np.ndarray, weight: np.ndarray | None, order: np.ndarray, batch_size: int) -> float:
-    """y·ln y − y, averaged as the losses of minibatches are: scikit-learn counts it, the kernel leaves it out.
+    """Return y·ln y − y, averaged like the losses of minibatches: scikit-learn counts it, the kernel leaves it out.
 
-    y (rows, n_outputs) and weight (rows,) in their own order; order: that of the epoch.
+    y (rows, n_outputs) and weight (rows,) are in their own order; `order` is that of the epoch.
     """
     y = y[order]
     constants = (xlogy(y, y) - y).sum(axis=1)
     weight = np.ones(len(y)) if weight is None else weight[order]
     starts = np.arange(0, len(y), batch_size)
     rows = np.diff([*starts, len(y)])
-    means = np.add.reduceat(weight * constants, starts) / np.add.reduceat(weight, starts)
+    sums, weights = np.add.reduceat(weight * constants, starts), np.add.reduceat(weight, starts)
+    means = np.divide(sums, weights, out=np.zeros_like(sums), where=weights != 0)
     return float((rows * means).sum() / len(y))

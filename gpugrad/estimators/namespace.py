@@ -1,4 +1,4 @@
-"""Results in the library of the input, where scikit-learn's array API dispatch asks for it."""
+"""Results in the library of the input, if scikit-learn's array API dispatch asks for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .scikit_learn import array_device, get_namespace
 
 
 def as_given(result: np.ndarray, x: Any) -> Any:
-    """A result as an array of x's library on x's device, such as a CUDA tensor, if dispatch is on and it is one.
+    """Return a result as an array of x's library on x's device, such as a CUDA tensor, if dispatch is on and x is one.
 
-    Labels that are no numbers stay NumPy's, since no other library has them.
+    Labels that are not numbers stay NumPy arrays, since no other library has them.
     """
     if not get_config()["array_api_dispatch"] or isinstance(x, np.ndarray) or not hasattr(x, "__dlpack__"):
         return result

@@ -1,4 +1,4 @@
-"""The network of an estimator: its outputs and its loss, from weights and intercepts as scikit-learn keeps them."""
+"""Network of an estimator: outputs and loss, from weights and intercepts as scikit-learn keeps them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def forward(
     dropout: float = 0.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """What the last layer puts out, before its activation. activation and dropout: of the hidden layers."""
+    """Return the outputs of the last layer before its activation; hidden layers have activation and dropout."""
     last = len(weights) - 1
     for i, (w, b) in enumerate(zip(weights, intercepts, strict=True)):
         x = functional.dense(x, w, b, activation="identity" if i == last else SKLEARN_NAMES[activation])
@@ -52,7 +52,7 @@ def outputs(
     device: Device,
     precision_name: str,
 ) -> np.ndarray:
-    """The outputs (rows, n_outputs) for a checked array or sparse matrix x, in the wider dtype of x and the weights."""
+    """Return the outputs (rows, n_outputs) for a checked array or sparse x, in the wider dtype of x and weights."""
     dtype = np.result_type(x.dtype, weights[0].dtype)
     on_device = dtype if device.kind == "cpu" else np.dtype(np.float32)
 
@@ -69,15 +69,16 @@ def outputs(
 
 
 def dense(x: Any) -> np.ndarray:
+    """Return a sparse matrix as an array, an array unchanged."""
     return x.toarray() if hasattr(x, "toarray") else x
 
 
 def summed_loss(
     kind: str, out: Tensor, y: Tensor, weight: Tensor | None, label_smoothing: float = 0.0, delta: float = 1.0
 ) -> Tensor:
-    """The loss summed over rows and outputs, each row times its weight.
+    """Return the loss summed over rows and outputs, each row times its weight.
 
-    Its gradient is what scikit-learn descends, but for the squared error, which it halves.
+    Its gradient is the one that scikit-learn descends, except for the squared error, which scikit-learn halves.
     """
     options: dict[str, Any] = {"sample_weight": weight, "reduction": "sum"}
     if kind == "softmax":

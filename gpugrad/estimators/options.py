@@ -1,4 +1,4 @@
-"""What the estimators take beside scikit-learn's own parameters: names, values, and what does not go together."""
+"""Parameters in addition to scikit-learn's: names, values, and which exclude each other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from ..kernels.activation import SKLEARN_NAMES
 from ..kernels.dense import PRECISIONS
 from ..kernels.regression import LOSSES
 from ..training.callbacks import Callback
-from .scikit_learn import Interval, StrOptions, offer_solvers
+from .scikit_learn import LBFGS, Interval, StrOptions
 
-LBFGS = "lbfgs"
 SOLVERS = (*(name for name, rule in optim.RULES.items() if rule.is_solver), LBFGS)
-
-offer_solvers(name for name in SOLVERS if name != LBFGS)
 
 BOTH: dict[str, list] = {
     "activation": [StrOptions(set(SKLEARN_NAMES))],
@@ -45,7 +42,7 @@ OF_REGRESSOR: dict[str, list] = {
     "delta": [Interval(Real, 0, None, closed="neither")],
 }
 
-# What a step through a minibatch has and L-BFGS has not, with the value that leaves it out.
+# Parameters of a step through a minibatch, which L-BFGS does not take, with the value that turns each off.
 _OF_STEPS = {
     "dropout": 0,
     "clip_norm": None,
@@ -57,16 +54,18 @@ _OF_STEPS = {
 
 
 def check_together(estimator: Any, incremental: bool) -> None:
-    """Raise ArgumentError for parameters that do not go together, or not with partial_fit."""
+    """Raise ArgumentError for parameters that exclude each other, or partial_fit."""
     e = estimator
     if incremental and getattr(e, "class_weight", None) == "balanced":
         raise ArgumentError(
             "class_weight 'balanced' is not supported for partial_fit, which does not see all rows: "
-            "pass a dict, made by sklearn.utils.compute_class_weight for instance"
+            "pass a dict, for instance from sklearn.utils.compute_class_weight"
         )
     for callback in e.callbacks or ():
         if not isinstance(callback, Callback):
-            raise ArgumentError(f"callbacks holds {callback!r}, expected objects of gg.Callback: make it a subclass")
+            raise ArgumentError(
+                f"callbacks has {callback!r}, expected instances of gg.Callback: derive from that class"
+            )
     if e.solver == LBFGS:
         wrong = {name: getattr(e, name) for name, out in _OF_STEPS.items() if getattr(e, name) != out}
         if e.weight_decay:
@@ -86,7 +85,7 @@ def check_together(estimator: Any, incremental: bool) -> None:
 
 
 def make_optimizer(estimator: Any, groups: list[dict[str, Any]]) -> optim.Optimizer:
-    """The optimizer of an estimator's solver over these parameter groups; the steps of L-BFGS are SciPy's."""
+    """Return the optimizer of an estimator's solver over these parameter groups; SciPy makes L-BFGS steps."""
     rate = estimator.learning_rate_init
     if estimator.solver == LBFGS:
         return optim.SGD(groups, lr=rate)
@@ -96,7 +95,7 @@ def make_optimizer(estimator: Any, groups: list[dict[str, Any]]) -> optim.Optimi
 
 
 def decay(estimator: Any) -> float:
-    """The decoupled weight decay of an estimator; by default that of its solver's class, if it is decoupled there."""
+    """Return the decoupled weight decay of an estimator, by default that of its solver's class if decoupled there."""
     if estimator.weight_decay is not None:
         return estimator.weight_decay
     rule = optim.RULES.get(estimator.solver)
@@ -106,14 +105,14 @@ def decay(estimator: Any) -> float:
 
 
 def make_schedule(estimator: Any, optimizer: optim.Optimizer) -> optim.Schedule | None:
-    """What the parameter `schedule` asks for: None, a name of `optim`, or a function of the optimizer."""
+    """Return the schedule of the parameter `schedule`: None, a name of `optim`, or a function of the optimizer."""
     asked = estimator.schedule
     if asked is None:
         return None
     made = optim.make_schedule(asked, optimizer) if isinstance(asked, str) else asked(optimizer)
     if not isinstance(made, optim.Schedule) or made.optimizer is not optimizer:
         raise ArgumentError(
-            f"schedule made a {type(made).__name__}, expected one of optim's schedules over the optimizer that it is "
-            "given: functools.partial(optim.StepLR, step_size=10) for instance"
+            f"schedule made a {type(made).__name__}, expected a schedule of gg.optim over the optimizer that it gets: "
+            "pass for instance functools.partial(gg.optim.StepLR, step_size=10)"
         )
     return made

@@ -1,4 +1,4 @@
-"""Rows of a data set, as scikit-learn has checked them."""
+"""Rows of a data set, checked by scikit-learn."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 @dataclass
 class Rows:
-    """Rows to train or to validate on: x (dense or sparse), y as the network puts it out (rows, n_outputs).
+    """Rows to train or to validate on: x (dense or sparse) and y as the outputs of the network (rows, n_outputs).
 
-    weight (rows,): None for all alike. labels: y as the user has it, where a score needs that.
+    weight (rows,) is None for equal weights; labels are y as the user passed it, where a score needs it.
     """
 
     x: Any

@@ -14,14 +14,14 @@ from ..training.task import State, Step, Task
 from . import saved
 from .loss_of_targets import loss_of_targets
 from .rows import Rows
-from .scikit_learn import stack_level
+from .scikit_learn import FitState, score, stack_level
 from .session import Session
 
 
 class Run(Task):
-    """The fit of an estimator, which its callbacks see.
+    """Fit of an estimator, as its callbacks see it.
 
-    Attributes: those of `Task`; `estimator`, `session`, `order` (of the rows, in the epoch that ran last).
+    Attributes in addition to those of `Task`: `estimator`, `session`, and `order` (of the rows, in the last epoch).
     """
 
     kind = "estimator checkpoint"
@@ -29,30 +29,31 @@ class Run(Task):
     def __init__(
         self, estimator: Any, session: Session, train: Rows, validation: Rows | None, incremental: bool
     ) -> None:
-        self.estimator, self.session = estimator, session
+        self.estimator, self.session, self._state = estimator, session, FitState(estimator)
         self.device, self.optimizer, self.schedule = session.device, session.optimizer, session.schedule
         self.model, self.data, self.history = _Weights(session), session.data, estimator.history_
         self.steps = self.history[-1]["steps"] if len(self.history) else 0
         self.order = np.arange(len(train))
         self._train, self._validation = train, validation
-        self._incremental = incremental  # a single epoch of partial_fit
+        self._stopped_by: list[float] | None = None  # tol and n_iter_no_change, where they ended the run
+        self._incremental = incremental  # partial_fit: a single epoch
         self._speaks = bool(estimator.verbose) and estimator.verbose != 2
 
     def running_loss(self) -> tuple[float, int]:
         return self.session.running_loss(), self.rows_so_far
 
-    # ---- what the loop asks for ----
+    # ---- called by the loop ----
 
     def make_step(self, recorded: bool) -> Step:
         return self.session.make_step(recorded)
 
     def begin_epoch(self, rate: float | None = None) -> None:
-        """The order of the rows comes from random_state, the rate from scikit-learn's rules or the schedule."""
+        """Shuffle by random_state; set the rate by scikit-learn's rules or the schedule."""
         e, session = self.estimator, self.session
         if e.shuffle:
-            self.order = shuffle(self.order, random_state=e._random_state)
+            self.order = shuffle(self.order, random_state=self._state.random_state)
         if self.schedule is None:
-            usual = e._optimizer.learning_rate if e.solver == "sgd" else e.learning_rate_init
+            usual = self._state.learning_rate_rule.learning_rate if e.solver == "sgd" else e.learning_rate_init
             session.rate = usual if rate is None else rate
         session.begin_epoch(self.order)
 
@@ -78,26 +79,27 @@ class Run(Task):
         loss = session.loss_of(rows)
         if e.loss == "poisson":
             loss += loss_of_targets(rows.y, rows.weight, np.arange(len(rows)), len(rows))
-        score = e._score(rows.x, rows.labels, sample_weight=rows.weight)
+        found = score(e, rows.x, rows.labels, rows.weight)
         e.validation_loss_curve_.append(loss)
-        e.validation_scores_.append(score)
+        e.validation_scores_.append(found)
         if self._speaks:
-            print(f"Validation score: {score:f}")
-        return {"validation_loss": loss, "validation_accuracy" if is_classifier(e) else "validation_r2": score}
+            print(f"Validation score: {found:f}")
+        return {"validation_loss": loss, "validation_accuracy" if is_classifier(e) else "validation_r2": found}
 
     def judge_epoch(self, record: dict[str, Any]) -> None:
-        """scikit-learn's rules of when to stop and when to lower the learning rate."""
-        e = self.estimator
+        """Apply scikit-learn's rules of when to stop and when to lower the learning rate."""
+        e, state = self.estimator, self._state
         no_better = self._score_is_no_better() if e.early_stopping else self._loss_is_no_better()
-        e._no_improvement_count = e._no_improvement_count + 1 if no_better else 0
-        e._optimizer.iteration_ends(e.t_)
-        if e._no_improvement_count > e.n_iter_no_change:
+        state.epochs_without_improvement = state.epochs_without_improvement + 1 if no_better else 0
+        state.learning_rate_rule.iteration_ends(e.t_)
+        if state.epochs_without_improvement > e.n_iter_no_change:
             what = "Validation score" if e.early_stopping else "Training loss"
             reason = f"{what} did not improve more than tol={e.tol:f} for {e.n_iter_no_change} consecutive epochs."
-            if e._optimizer.trigger_stopping(reason, self._speaks):
+            if state.learning_rate_rule.trigger_stopping(reason, self._speaks):
                 self.stop(reason)
+                self._stopped_by = [e.tol, e.n_iter_no_change]
                 return
-            e._no_improvement_count = 0
+            state.epochs_without_improvement = 0
         if e.n_iter_ == e.max_iter and not self._incremental:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({e.max_iter}) reached and the optimization "
@@ -112,7 +114,7 @@ class Run(Task):
         no_better = score < e.best_validation_score_ + e.tol
         if score > e.best_validation_score_:
             e.best_validation_score_ = score
-            e._best_coefs, e._best_intercepts = e.coefs_, e.intercepts_
+            self._state.best_coefs, self._state.best_intercepts = e.coefs_, e.intercepts_
         return no_better
 
     def _loss_is_no_better(self) -> bool:
@@ -122,7 +124,7 @@ class Run(Task):
         return no_better
 
     def end(self) -> None:
-        """The estimator is ready to predict at any time."""
+        """Do nothing: the estimator can predict at any time."""
 
     def report_interrupt(self) -> None:
         warnings.warn("Training interrupted by user.", stacklevel=stack_level())
@@ -138,24 +140,37 @@ class Run(Task):
         arrays, values = saved.of_estimator(e)
         arrays["order"] = {"rows": self.order}
         values["dropout"] = None if generator is None else [generator.seed, generator.get_calls()]
-        values["stopped"] = self.stop_reason
+        values["stopped"], values["stopped_by"] = self.stop_reason, self._stopped_by
         return State(arrays, values)
 
     def load_own_state(self, state: State) -> None:
         e, generator, values = self.estimator, self.session.generator, state.values
         saved.load(e, state.arrays, values)
         self.session.write(e.coefs_, e.intercepts_)
+        state.arrays["optimizer"] = self.session.in_own_dtype(state.arrays["optimizer"])
         self.order, self.stop_reason = state.arrays["order"]["rows"], values["stopped"]
+        self._stopped_by = values.get("stopped_by")
+        self._forget_a_stop_by_other_rules()
         if generator is not None and values["dropout"] is not None:
             generator.seed, calls = values["dropout"]
             generator.set_calls(calls)
+
+    def _forget_a_stop_by_other_rules(self) -> None:
+        """Continue a run that the rules stopped if, with the present tol and n_iter_no_change, they would not."""
+        e, state = self.estimator, self._state
+        if self._stopped_by is None or self._stopped_by == [e.tol, e.n_iter_no_change]:
+            return
+        if self._stopped_by[0] != e.tol:  # count improvements anew
+            state.epochs_without_improvement = 0
+        if state.epochs_without_improvement <= e.n_iter_no_change:
+            self.stop_reason = self._stopped_by = None
 
     def settings(self) -> dict[str, Any]:
         return saved.settings(self.estimator, len(self.order))
 
 
 class _Weights:
-    """The weights of a session under the names of a model's, for callbacks that keep them."""
+    """Weights of a session under the names of a model's, for callbacks that keep them."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of an estimator, in addition to what it keeps of every run."""
+"""Content of a checkpoint of an estimator, in addition to that of every run."""
 
 from __future__ import annotations
 
@@ -7,32 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from .scikit_learn import KEPT, WEIGHTS, FitState
+
 Arrays = dict[str, dict[str, np.ndarray]]
 
-# What may change between a run and the one that resumes it.
+# Parameters that may differ between a run and the one that resumes it.
 FREE = {"callbacks", "checkpoint", "device", "max_iter", "n_iter_no_change", "tol", "toolchain", "verbose"}
-
-# Attributes kept as they are, and lists of arrays.
-KEPT = (
-    "loss_",
-    "loss_curve_",
-    "best_loss_",
-    "validation_loss_curve_",
-    "validation_scores_",
-    "best_validation_score_",
-    "n_iter_",
-    "t_",
-    "_no_improvement_count",
-)
-WEIGHTS = ("coefs_", "intercepts_", "_best_coefs", "_best_intercepts")
 
 
 def of_estimator(estimator: Any) -> tuple[Arrays, dict[str, Any]]:
-    """Its weights, scores, learning rate and random states, as arrays and as values that JSON can hold."""
+    """Return weights, scores, learning rate and random states, as arrays and as values that JSON can hold."""
     e = estimator
     there = [name for name in WEIGHTS if hasattr(e, name)]
     arrays: Arrays = {name: {str(i): array for i, array in enumerate(getattr(e, name))} for name in there}
-    randoms = {"now": e._random_state.get_state(legacy=False)}
+    randoms = {"now": FitState(e).random_state.get_state(legacy=False)}
     if hasattr(e, "_first_random_state"):
         randoms["first"] = e._first_random_state
     for name, random in randoms.items():
@@ -40,25 +28,26 @@ def of_estimator(estimator: Any) -> tuple[Arrays, dict[str, Any]]:
     kept = {name: getattr(e, name) for name in KEPT if hasattr(e, name)}
     values = {
         "estimator": {name: list(value) if isinstance(value, list) else value for name, value in kept.items()},
-        "learning_rate": e._optimizer.learning_rate,
+        "learning_rate": FitState(e).learning_rate_rule.learning_rate,
         "random": {name: {**random, "state": {"pos": random["state"]["pos"]}} for name, random in randoms.items()},
     }
     return arrays, values
 
 
 def load(estimator: Any, arrays: Arrays, values: dict[str, Any]) -> None:
-    """Give an estimator what `of_estimator` took."""
+    """Restore an estimator from the result of `of_estimator`."""
     for name, value in values["estimator"].items():
         setattr(estimator, name, list(value) if isinstance(value, list) else value)
     for name in WEIGHTS:
         if name in arrays:
             setattr(estimator, name, [arrays[name][str(i)] for i in range(len(arrays[name]))])
-    estimator._optimizer.learning_rate = values["learning_rate"]
-    estimator._random_state = random_state(arrays, values, "now")
+    state = FitState(estimator)
+    state.learning_rate_rule.learning_rate = values["learning_rate"]
+    state.random_state = random_state(arrays, values, "now")
 
 
 def random_state(arrays: Arrays, values: dict[str, Any], name: str) -> np.random.RandomState:
-    """A random state that was kept: "now", or the "first", before weights were drawn and rows were held out."""
+    """Return a saved random state: "now", or the "first", before drawing weights and holding out rows."""
     state = values["random"][name]
     made = np.random.RandomState()
     made.set_state({**state, "state": {**state["state"], "key": arrays[f"random {name}"]["key"]}})
@@ -66,7 +55,7 @@ def random_state(arrays: Arrays, values: dict[str, Any], name: str) -> np.random
 
 
 def settings(estimator: Any, rows: int) -> dict[str, Any]:
-    """What a run that resumes must have in common with the one that wrote the checkpoint."""
+    """Return the settings that a run must share with the checkpoint that it resumes."""
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
     plain = {name: repr(value) for name, value in parameters.items() if not _has_address(value)}
     layers = [len(estimator.coefs_[0]), *map(len, estimator.intercepts_)]
@@ -74,11 +63,11 @@ def settings(estimator: Any, rows: int) -> dict[str, Any]:
 
 
 def _has_address(value: Any) -> bool:
-    """Whether the text of a value differs from process to process."""
+    """Return whether the text of a value differs from process to process."""
     return isinstance(value, np.random.RandomState) or callable(value)
 
 
 def checkpoint_of(estimator: Any) -> Path | None:
-    """The file of the parameter `checkpoint`, if it is there."""
+    """Return the file of the parameter `checkpoint`, or None if it does not exist."""
     path = Path(estimator.checkpoint)
     return path if path.exists() else None

@@ -1,4 +1,4 @@
-"""The training of an estimator on a device: parameters, optimizer and data, a step through a minibatch at a time."""
+"""Training of an estimator on a device: parameters, optimizer, data, and the step through a minibatch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.arithmetic import where
 from ..engine.device import Device
 from ..engine.parameter import Parameter
 from ..engine.precision import precision
@@ -14,19 +15,21 @@ from ..engine.random import Generator
 from ..engine.recording import record
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
+from ..errors import DataError
 from ..training.evaluation import ROWS_AT_ONCE
 from ..training.minibatches import Minibatches
 from ..training.task import Step
 from . import network
 from .options import decay, make_optimizer, make_schedule
 from .rows import Rows
+from .scikit_learn import FitState
 
 
 class Session:
-    """The parameters of an estimator on a device, and the optimizer and the schedule that it asks for.
+    """Parameters of an estimator on a device, with its optimizer and schedule.
 
-    estimator: with `coefs_`, `intercepts_` and `out_activation_`. The penalty alpha is on the weights, divided by the
-    weight of a minibatch's rows, as in scikit-learn; decoupled decay is on the weights too.
+    The estimator has `coefs_`, `intercepts_` and `out_activation_`. The penalty alpha applies to the weights, divided
+    by the weight of a minibatch's rows, as in scikit-learn; decoupled decay applies to the weights too.
 
     Attributes: `device`, `optimizer`, `schedule` (or None), `generator` (of dropout, or None); after `load`, `data`.
     """
@@ -42,28 +45,33 @@ class Session:
         )
         self.optimizer = make_optimizer(estimator, [{"params": self._weights}, {"params": self._intercepts}])
         for group in self.optimizer.param_groups:
-            group["weight_decay"] = 0.0  # decoupled decay is on the weights alone, by the session
+            group["weight_decay"] = 0.0  # the session decays the weights, not the intercepts
         self.schedule = make_schedule(estimator, self.optimizer)
         self._decay = decay(estimator)
-        self._kept = device.zeros(1, self.dtype)  # of a weight by a step's decoupled decay: 1 − lr·decay
+        self._kept = device.zeros(1, self.dtype)  # 1 − lr·decay: factor of each weight in a step
         self._decayed_at: float | None = None
         self.generator: Generator | None = None
-        if estimator.dropout:  # its numbers come from random_state, as all chance does
-            self.generator = Generator(int(estimator._random_state.randint(2**31 - 1)), device)
+        if estimator.dropout:  # seeded by random_state, like all randomness
+            self.generator = Generator(int(FitState(estimator).random_state.randint(2**31 - 1)), device)
         self._evaluate: Any = None  # the loss over all rows, recorded
-        self._sums = device.zeros(2, self.dtype)  # of an epoch: the losses, and the squares of the weights
+        self._sums = device.zeros(2, self.dtype)  # sums over an epoch: losses, squares of the weights
 
     def load(self, rows: Rows, batch_size: int, accumulation_steps: int = 1) -> None:
-        """Take the rows to train on."""
+        """Set the rows to train on."""
         e, y, weight = self._estimator, rows.y, rows.weight
         self._kind = e.loss if e.loss != "log_loss" else e.out_activation_
-        # scikit-learn halves a squared error; what it reports is the mean over the outputs, what it descends their sum.
+        # scikit-learn halves a squared error; it reports the mean over the outputs and descends their sum.
         self._factor = 0.5 if self._kind == "squared_error" else 1.0
         over_outputs = self._kind in ("squared_error", "absolute_error", "huber")
         self._reported = self._factor / (y.shape[1] if over_outputs else 1)
-        # The penalty is weight decay of the optimizer, divided by the rows, where their number is its divisor and its
-        # weight decay passes through the gradient; else it is a term of the loss.
+        # The penalty is the optimizer's weight decay, divided by the rows, if rows are not weighted and weight decay is
+        # part of the gradient; otherwise it is a term of the loss.
         self._penalty_in_loss = weight is not None or self.optimizer.decoupled
+        if weight is not None and not weight.any():
+            raise DataError(
+                "all rows to train on have the weight 0, expected one above 0: check sample_weight and class_weight"
+            )
+        self._may_weigh_nothing = weight is not None and not weight.all()
         self._mean_weight = 1.0 if weight is None else float(np.mean(weight))
         self.data = Minibatches(
             self.device,
@@ -92,12 +100,12 @@ class Session:
             group["lr"] = value
 
     def begin_epoch(self, order: np.ndarray) -> None:
-        """order: of the rows."""
+        """Start an epoch over the rows in this order."""
         self.data.begin_epoch(0, order.astype(np.int32))
         self.device.write(self._sums, 0)
 
     def make_step(self, recorded: bool) -> Step:
-        """The step over the next minibatch of an epoch; the last one of a group updates the parameters."""
+        """Return the step over the next minibatch of an epoch; the last one of a group updates the parameters."""
         e, group = self._estimator, self.optimizer.param_groups[0]
         run = record(self._run_step, self.device) if recorded else self._run_step
 
@@ -112,13 +120,13 @@ class Session:
         return step
 
     def running_loss(self) -> float:
-        """The sum of the losses of the epoch's rows so far, each as it was before its step."""
+        """Return the sum of the losses of the epoch's rows so far, each before its step."""
         losses, squares = self.device.download(self._sums)
         alpha = 0.0 if self._penalty_in_loss else self._estimator.alpha
         return float(losses + 0.5 * alpha * squares)
 
     def epoch_loss(self) -> float:
-        """The mean loss of the epoch's rows."""
+        """Return the mean loss of the epoch's rows."""
         return self.running_loss() / self.data.rows
 
     def _run_step(self, size: int, group_rows: int, first: bool, last: bool) -> None:
@@ -144,10 +152,10 @@ class Session:
         self.optimizer.step()
 
     def _objective(self, size: int, group_rows: int, penalty: bool) -> tuple[Any, Any]:
-        """(what is descended, what is reported) for the next rows; the penalty is in both if asked for.
+        """Return the loss to descend and the loss to report for the next rows, both with the penalty if asked for.
 
-        Both are the mean over the group, by its weights; where a group is more than one minibatch, these rows' share
-        of it, and the weights count as many as the rows: how many they are is not known until its last minibatch.
+        Both are the mean over the group by its weights. In a group of several minibatches they are these rows' share of
+        it, and the weights count as many as the rows: their sum is unknown until the group's last minibatch.
         """
         e = self._estimator
         x, y, weight = self.data.next(size)
@@ -156,7 +164,7 @@ class Session:
         total: Any = size * self._mean_weight
         of_group: Any = group_rows * self._mean_weight
         if size == group_rows:
-            total = of_group = size if weight is None else weight.sum() * self._mean_weight
+            total = of_group = size if weight is None else self._weigh(weight)
         objective = loss * (self._factor * self._mean_weight) / of_group
         reported = loss.detach() * (self._reported * self._mean_weight) / total
         if penalty and e.alpha:
@@ -164,6 +172,11 @@ class Session:
             term = squares * (0.5 * e.alpha)
             objective, reported = objective + term / of_group, reported + term.detach() / total
         return objective, reported
+
+    def _weigh(self, weight: Tensor) -> Tensor:
+        """Return the sum of the weights, by which sums are divided; infinity for 0: these rows then change nothing."""
+        total = weight.sum() * self._mean_weight
+        return where(total, total, np.inf) if self._may_weigh_nothing else total
 
     def _loss(self, out: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         e = self._estimator
@@ -173,7 +186,7 @@ class Session:
     # ---- all rows at once ----
 
     def loss_and_gradient(self, packed: np.ndarray) -> tuple[float, np.ndarray]:
-        """The loss over all rows, in one minibatch, and its gradient, for parameters packed one after the other."""
+        """Return the loss over all rows in one minibatch, and its gradient, at packed parameters."""
         flat = self.optimizer.flat
         flat.write(flat.values, packed.astype(self.dtype))
         self.optimizer.param_groups[0]["weight_decay"] = 0.0
@@ -193,7 +206,7 @@ class Session:
         return reported
 
     def loss_of(self, rows: Rows) -> float:
-        """The weighted mean loss of other rows, as they are now, with neither dropout nor penalty."""
+        """Return the weighted mean loss of other rows at present, with neither dropout nor penalty."""
         e, device, weight = self._estimator, self.device, rows.weight
         total = float(len(rows) if weight is None else weight.sum())
         x, y = self._encode(rows.x, rows.y)
@@ -209,23 +222,28 @@ class Session:
     # ---- state ----
 
     def release(self) -> None:
-        """Let go of the data."""
+        """Drop the data."""
         del self.data
         self._evaluate = None
 
     def write(self, weights: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]) -> None:
+        """Set weights and intercepts."""
         flat = self.optimizer.flat
         flat.write(flat.values, np.concatenate([np.ravel(a) for a in (*weights, *intercepts)]).astype(self.dtype))
 
     def read(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Copies of the weights and the intercepts on the host, in the dtype of the estimator."""
+        """Return copies of weights and intercepts on the host, in the dtype of the estimator."""
         dtype = self._estimator.coefs_[0].dtype
         kinds: Sequence[Any] = (self._weights, self._intercepts)
         weights, intercepts = ([p.numpy().astype(dtype) for p in kind] for kind in kinds)
         return weights, intercepts
 
+    def in_own_dtype(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the state of an optimizer in the dtype of this session, which a GPU keeps in float32."""
+        return {name: a.astype(self.dtype) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+
     def state_dict(self) -> dict[str, Any]:
-        """What the next steps depend on besides parameters and data: of the optimizer, the schedule and dropout."""
+        """Return the state of optimizer, schedule and dropout, which the next steps depend on."""
         generator = self.generator
         return {
             "optimizer": self.optimizer.state_dict(),
@@ -234,8 +252,9 @@ class Session:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave. Raises CheckpointError where it is of another solver or schedule."""
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Continue from a `state_dict`; raise CheckpointError for that of another solver or schedule."""
+        arrays = self.in_own_dtype(state["optimizer"]["state"])
+        self.optimizer.load_state_dict({**state["optimizer"], "state": arrays})
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"] or {})
         if self.generator is not None and state["dropout"] is not None:

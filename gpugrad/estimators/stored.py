@@ -1,4 +1,4 @@
-"""Fitted estimators as safetensors, in and out, and as NumPy arrays. Nothing of it is a pickle."""
+"""Fitted estimators as safetensors, in and out, and as NumPy arrays; no pickle is involved."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from sklearn.base import is_classifier
 from ..engine.device import Device
 from ..engine.files import write_whole
 from ..errors import ArgumentError, CheckpointError
+from ..export.estimator import is_multilabel
 from ..export.exportable import ESTIMATORS, check_estimator
 from ..export.paths import check_suffix
 from ..training.checkpoint import as_json, read_file, write_file
 from ..training.history import History
 from .network import OUTPUTS
-from .saved import KEPT
+from .scikit_learn import KEPT, check_params, restore_classes
 
 KIND = "estimator"
 
@@ -28,10 +29,25 @@ KIND = "estimator"
 def to_safetensors(model: Any, path: str | Path) -> None:
     """Write a fitted estimator to a .safetensors file, for `load_safetensors`.
 
-    Arrays `coefs_0` (n_in, n_out), `intercepts_0` (n_out,), …; all else in the JSON header. Not kept are parameters
-    that are objects (callbacks, the function of a schedule, a generator for random_state) and `checkpoint`, which are
-    the defaults again, and the averages of the solver. Raises ArgumentError, scikit-learn's
-    NotFittedError, and StorageError for a file that cannot be written.
+    The file has arrays `coefs_0` (n_in, n_out), `intercepts_0` (n_out,), …, and the rest in its JSON header. Parameters
+    that are objects (callbacks, the function of a schedule, a generator for random_state), `checkpoint`, and the
+    averages of the solver are not kept; the former load as their defaults.
+
+    Parameters
+    ----------
+    model : MLPClassifier or MLPRegressor
+        Fitted estimator.
+    path : str or path
+        File to write, ending in .safetensors.
+
+    Raises
+    ------
+    ArgumentError
+        If the model is not an estimator of gpugrad, or the path has another ending.
+    NotFittedError
+        scikit-learn's, if the model is not fitted.
+    StorageError
+        If the file cannot be written.
     """
     check_suffix(path, ".safetensors")
     arrays, header = _described(model)
@@ -39,13 +55,30 @@ def to_safetensors(model: Any, path: str | Path) -> None:
 
 
 def load_safetensors(path: str | Path, *, device: str | Device | None = None) -> Any:
-    """The MLPClassifier or MLPRegressor that `to_safetensors` wrote, to predict with or to train on.
+    """Load the estimator that `to_safetensors` wrote, to predict with or to train on.
 
-    device: in the place of the one in the file. Raises CheckpointError for a file that cannot be read.
+    Parameters
+    ----------
+    path : str or path
+        File of `to_safetensors`.
+    device : str or Device, default None
+        Device instead of the one in the file.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        The fitted estimator.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read or has other content.
     """
     arrays, header = read_file(path)
     if header.get("kind") != KIND:
-        raise CheckpointError(f"{path} holds no estimator, expected one of to_safetensors: read it with gg.load_model")
+        raise CheckpointError(
+            f"{path} has no estimator, expected a file of to_safetensors: load a model with gg.load_model"
+        )
     try:
         model = _restored(arrays, header)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -60,8 +93,24 @@ def load_safetensors(path: str | Path, *, device: str | Device | None = None) ->
 def to_numpy(model: Any, path: str | Path) -> None:
     """Write a fitted estimator to a .npz file that `numpy.load` reads without pickles.
 
-    Arrays `coefs_0` (n_in, n_out), `intercepts_0` (n_out,), …, `classes` of a classifier, and `metadata`, a text of
-    JSON: the parameters, the activations, the names of the features. Raises as `to_safetensors` does.
+    The file has arrays `coefs_0` (n_in, n_out), `intercepts_0` (n_out,), …, `classes` of a classifier, and `metadata`,
+    a JSON text with the parameters, the activations and the names of the features.
+
+    Parameters
+    ----------
+    model : MLPClassifier or MLPRegressor
+        Fitted estimator.
+    path : str or path
+        File to write, ending in .npz.
+
+    Raises
+    ------
+    ArgumentError
+        If the model is not an estimator of gpugrad, or the path has another ending.
+    NotFittedError
+        scikit-learn's, if the model is not fitted.
+    StorageError
+        If the file cannot be written.
     """
     check_suffix(path, ".npz")
     arrays, header = _described(model)
@@ -93,21 +142,21 @@ def _described(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if hasattr(model, "classes_"):
         header["classes"] = model.classes_.tolist()
         header["classes_dtype"] = model.classes_.dtype.str
-        header["multilabel"] = model._label_binarizer.y_type_.startswith("multilabel")
+        header["multilabel"] = is_multilabel(model)
     return arrays, header
 
 
 def _kept_params(model: Any) -> dict[str, Any]:
-    """The parameters that JSON can hold, as it holds them."""
+    """Return the parameters that JSON can hold."""
     params = {}
     for name, value in model.get_params(deep=False).items():
         if isinstance(value, Device):
             value = value.name
-        elif isinstance(value, dict):  # class_weight: keys of JSON are texts, labels need not be
+        elif isinstance(value, dict):  # class_weight: JSON keys are texts, labels may be numbers
             value = {"items": list(value.items())}
         with contextlib.suppress(ArgumentError):
             params[name] = as_json(value)
-    params.pop("checkpoint", None)  # a place on the machine of the training
+    params.pop("checkpoint", None)  # a path on the machine that trained
     return params
 
 
@@ -118,7 +167,7 @@ def _restored(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Any:
     if isinstance(params.get("class_weight"), dict):
         params["class_weight"] = dict(params["class_weight"]["items"])
     model = {cls.__name__: cls for cls in ESTIMATORS}[header["class"]](**params)
-    model._validate_params()
+    check_params(model)
     layers = range(header["layers"])
     if not layers or len(arrays) != 2 * len(layers):
         raise ValueError(f"{len(arrays)} arrays do not go with {len(layers)} layers")
@@ -148,12 +197,8 @@ def _check_shapes(weights: list[np.ndarray], intercepts: list[np.ndarray]) -> No
 
 
 def _restore_classes(model: Any, header: dict[str, Any]) -> None:
-    from sklearn.preprocessing import LabelBinarizer
-
     classes = np.array(header["classes"], header["classes_dtype"])
-    rows = np.eye(len(classes), dtype=int) if header["multilabel"] else classes
-    model._label_binarizer = LabelBinarizer().fit(rows)
-    model._label_binarizer.classes_ = model.classes_ = classes
+    restore_classes(model, classes, header["multilabel"])
     expected = 1 if len(classes) <= 2 and not header["multilabel"] else len(classes)
     if model.n_outputs_ != expected:
         raise ValueError(f"{len(classes)} classes do not go with {model.n_outputs_} outputs")

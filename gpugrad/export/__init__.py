@@ -1,4 +1,4 @@
-"""Ways out: models as ONNX, safetensors, a state_dict of PyTorch's, and NumPy arrays."""
+"""Exports: models as ONNX, safetensors, a state_dict of PyTorch's, and NumPy arrays."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,21 @@ __all__ = ["Exports", "load_safetensors", "register", "to_numpy", "to_onnx", "to
 
 
 def register() -> None:
-    """Teach skl2onnx the estimators, for its own `to_onnx` and `convert_sklearn` too."""
-    from .. import estimators  # noqa: F401  (it says which classes they are)
+    """Register the estimators with skl2onnx, for its own `to_onnx` and `convert_sklearn`."""
+    from .. import estimators  # noqa: F401  (registers their classes)
 
     pipeline.register()
 
 
 def __getattr__(name: str) -> Any:
-    """What the estimators offer here; late, since scikit-learn takes long to import."""
+    """Import exports of estimators on first access, since scikit-learn takes a second to import."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from ..estimators import exports, stored
 
     return getattr(exports if name == "Exports" else stored, name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""An estimator as a graph of ONNX: its network, and what scikit-learn makes of the outputs."""
+"""Estimator as an ONNX graph: its network, and scikit-learn's results from the outputs."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ OUT_ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def is_multilabel(model: Any) -> bool:
-    """Whether a fitted classifier predicts several labels of a row."""
-    return model._label_binarizer.y_type_.startswith("multilabel")
+    """Return whether a fitted classifier predicts several labels per row."""
+    return model.out_activation_ == "logistic" and model.n_outputs_ > 1
 
 
 def classes_of(model: Any) -> np.ndarray:
-    """The classes as ONNX has them: int64, or texts as objects. Raises ArgumentError for others."""
+    """Return the classes for ONNX: int64, or texts as objects; raise ArgumentError for others."""
     classes = model.classes_
-    if classes.dtype.kind in "biuf":  # scikit-learn takes floats for classes where they are whole
+    if classes.dtype.kind in "biuf":  # scikit-learn accepts whole floats as classes
         return classes.astype(np.int64)
     if all(isinstance(label, str) for label in classes.tolist()):
         return classes.astype(object)
     raise ArgumentError(
-        f"the classes are of type {type(classes.tolist()[0]).__name__}, expected whole numbers or texts, which are all "
-        "that ONNX has: train on labels of these"
+        f"the classes are of type {type(classes.tolist()[0]).__name__}, expected whole numbers or texts, the labels of "
+        "ONNX: train on such labels"
     )
 
 
 def outputs(graph: graphs.Builder, model: Any, x: str, dtype: np.dtype) -> dict[str, tuple[str, Any, list[int | None]]]:
-    """Add a fitted estimator for rows x of that dtype; returns value, dtype and shape of each output by its name.
+    """Add a fitted estimator for rows x of that dtype; return value, dtype and shape of each output by name.
 
-    "label" and "probabilities" of a classifier, "variable" of a regressor, as skl2onnx calls them. The label is that
-    of `predict`; the probabilities are those of `predict_proba`.
+    The names are skl2onnx's: "label" and "probabilities" of a classifier, "variable" of a regressor. The label is that
+    of `predict`, the probabilities are those of `predict_proba`.
     """
     out = graphs.network(graph, x, steps.of_estimator(model), dtype)
     if model.out_activation_ != "identity":
@@ -53,7 +53,7 @@ def outputs(graph: graphs.Builder, model: Any, x: str, dtype: np.dtype) -> dict[
         shape: list[int | None] = [None, model.n_outputs_]
         return {"label": (label, np.int64, shape), "probabilities": (out, dtype, shape)}
     classes = classes_of(model)
-    if model.n_outputs_ == 1:  # the probability of the second class; where there is one class, it is both
+    if model.n_outputs_ == 1:  # the probability of the second class; a single class counts as both
         classes = np.resize(classes, 2)
         out = graph.add("Concat", graph.add("Sub", graph.constant(np.array(1, dtype)), out), out, axis=1)
     label = graphs.labels(graph, graphs.largest(graph, out), classes)
@@ -61,7 +61,7 @@ def outputs(graph: graphs.Builder, model: Any, x: str, dtype: np.dtype) -> dict[
 
 
 def model_of(model: Any, dtype: np.dtype) -> Any:
-    """A fitted estimator as an onnx.ModelProto, with the input X (rows, n_features_in_) of that dtype."""
+    """Return a fitted estimator as an onnx.ModelProto, with the input X (rows, n_features_in_) of that dtype."""
     graph = graphs.Graph()
     x = graph.input("X", dtype, model.n_features_in_)
     for name, (value, kind, shape) in outputs(graph, model, x, dtype).items():

@@ -1,4 +1,4 @@
-"""Which classes are estimators of gpugrad's: they are above this room, and say so themselves."""
+"""Register of exportable estimators: their classes are in a higher room and register themselves."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ ESTIMATORS: list[type] = []
 
 
 def exportable(cls: Estimator) -> Estimator:
-    """A class decorator: the fitted estimators of this class, and of those derived from it, can be exported."""
+    """Register a class, whose fitted instances can be exported, as can those of derived classes."""
     ESTIMATORS.append(cls)
     return cls
 
 
 def is_estimator(model: Any) -> bool:
+    """Return whether a model is an estimator of gpugrad."""
     return isinstance(model, tuple(ESTIMATORS))
 
 
 def check_estimator(model: Any) -> None:
-    """Raise ArgumentError for what is none of the estimators, and scikit-learn's error for one that is not fitted."""
+    """Raise ArgumentError for another object, and scikit-learn's error for an estimator that is not fitted."""
     from sklearn.utils.validation import check_is_fitted
 
     if not is_estimator(model):

@@ -1,6 +1,6 @@
-"""Graphs of ONNX, built node by node: a network, what its outputs mean, and the whole as a model.
+"""ONNX graphs, built node by node: a network, the meaning of its outputs, and the whole as a model.
 
-Only nodes that onnxruntime computes in float32 and float64 are used, erf apart.
+Only nodes that onnxruntime computes in float32 and float64 are used, except erf.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from ..errors import ArgumentError
 from ..kernels.activation import ACTIVATIONS
 from .steps import Activation, Product, Step
 
-# What onnxruntime 1.20 reads, and older ones; the version of the file goes with the operators'.
+# Versions that onnxruntime 1.20 reads; the version of the file follows from that of the operators.
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 8
 ML = "ai.onnx.ml"
-LARGEST = 2**31 - 2**24  # bytes of weights: a protobuf message, with all else in it, ends at 2 GiB
+LARGEST = 2**31 - 2**24  # most bytes of weights: a protobuf message has at most 2 GiB in all
 
 
 class Builder(Protocol):
-    """Where nodes go: a `Graph`, or what skl2onnx is building."""
+    """Receiver of nodes: a `Graph`, or the graph that skl2onnx builds."""
 
     def add(self, op: str, *inputs: str, out: str | None = None, domain: str = "", **attributes: Any) -> str:
-        """Add a node with one output; returns the output's name, `out` if given."""
+        """Add a node with one output; return the name of the output, `out` if given."""
 
     def constant(self, array: np.ndarray) -> str:
-        """Add an array of numbers or texts; returns its name."""
+        """Add an array of numbers or texts; return its name."""
 
 
 class Graph:
-    """A graph of its own, with named inputs and outputs, that becomes a model."""
+    """A complete graph with named inputs and outputs, which becomes a model."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
@@ -43,18 +43,19 @@ class Graph:
         self._names: set[str] = set()
 
     def input(self, name: str, dtype: Any, columns: int) -> str:
-        """Declare an input (rows, columns); a dtype of object is text."""
+        """Declare an input (rows, columns); dtype object is text."""
         self._inputs.append(_value_info(self._take(name), dtype, [None, columns]))
         return name
 
     def output(self, name: str, value: str, dtype: Any, shape: Sequence[int | None]) -> None:
-        """Declare that a value is an output; a name that an input has too gets an underscore."""
+        """Declare a value as an output; a name that an input has too gets an underscore."""
         while name in self._names:
             name += "_"
         self._outputs.append(_value_info(self._take(name), dtype, shape))
         self.add("Identity", value, out=name)
 
     def add(self, op: str, *inputs: str, out: str | None = None, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output; return the name of the output."""
         from onnx import helper
 
         out = out or self._fresh(op)
@@ -62,6 +63,7 @@ class Graph:
         return out
 
     def constant(self, array: np.ndarray) -> str:
+        """Add an array; return its name."""
         from onnx import numpy_helper
 
         name = self._fresh("constant")
@@ -69,7 +71,7 @@ class Graph:
         return name
 
     def model(self, properties: Mapping[str, Any]) -> Any:
-        """The onnx.ModelProto. properties: JSON-able values for its metadata; None is left out."""
+        """Return the onnx.ModelProto with `properties` that JSON can hold as metadata; None is left out."""
         from onnx import helper
 
         graph = helper.make_graph(self._nodes, "gpugrad", self._inputs, self._outputs, self._constants)
@@ -102,14 +104,14 @@ def cast(graph: Builder, x: str, dtype: Any) -> str:
 
 
 def network(graph: Builder, x: str, steps: Sequence[Step], dtype: np.dtype) -> str:
-    """Add the steps for rows x of that dtype; returns the outputs of the last.
+    """Add the steps for rows x of that dtype; return the outputs of the last.
 
-    Raises ArgumentError for more weights than a file holds, and for an activation that ONNX does not have.
+    Raise ArgumentError for more weights than a file can hold, and for an activation without a counterpart in ONNX.
     """
     weights = sum(step.weight.size for step in steps if isinstance(step, Product)) * dtype.itemsize
     if weights > LARGEST:
         raise ArgumentError(
-            f"the weights take {weights / 2**30:.3g} GiB, and a file of ONNX holds 2 at most: keep them as safetensors"
+            f"the weights take {weights / 2**30:.3g} GiB, and an ONNX file holds at most 2: export to safetensors"
         )
     for step in steps:
         if isinstance(step, Product):
@@ -127,12 +129,12 @@ def _activation(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> st
         return COMPOSED[step.name](graph, z, step, dtype)
     operator = ACTIVATIONS[step.name].onnx
     if operator is None:
-        raise ArgumentError(f"the activation {step.name!r} has no counterpart in ONNX: train the model with another")
+        raise ArgumentError(f"the activation {step.name!r} has no counterpart in ONNX: train with another one")
     return graph.add(operator, z)
 
 
 def has_counterpart(activation: str) -> bool:
-    """Whether an activation can be written as ONNX."""
+    """Return whether an activation can be written as ONNX."""
     return activation == "identity" or activation in COMPOSED or ACTIVATIONS[activation].onnx is not None
 
 
@@ -143,7 +145,7 @@ def _number(graph: Builder, value: float, dtype: np.dtype) -> str:
 def _gelu(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
     half, one = _number(graph, 0.5, dtype), _number(graph, 1, dtype)
     erf = graph.add("Mul", z, _number(graph, np.sqrt(0.5), dtype))
-    if dtype == np.float64:  # onnxruntime has an erf of float32 alone
+    if dtype == np.float64:  # onnxruntime has erf in float32 only
         erf = cast(graph, graph.add("Erf", cast(graph, erf, np.float32)), dtype)
     else:
         erf = graph.add("Erf", erf)
@@ -151,25 +153,25 @@ def _gelu(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
 
 
 def _silu(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
-    """Not z·σ(z): some sigmoids of float32 are never 0, and z may be huge."""
+    """Add z / (1 + exp(−z)), not z·σ(z): some float32 sigmoids are never 0, and z may be huge."""
     powers = graph.add("Exp", graph.add("Neg", z))
     return graph.add("Div", z, graph.add("Add", powers, _number(graph, 1, dtype)))
 
 
 def _leaky_relu(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:
-    """Not LeakyRelu, which has its slope in float32."""
+    """Add PRelu, since the slope of LeakyRelu is float32."""
     return graph.add("PRelu", z, _number(graph, step.negative_slope, dtype))
 
 
-# Activations that are no single operator, or are more exact as several.
+# Activations that need several operators, or are more exact as several.
 COMPOSED = {"gelu": _gelu, "silu": _silu, "leaky_relu": _leaky_relu}
 
 
 def labels(graph: Builder, index: str, classes: np.ndarray) -> str:
-    """The class of each index."""
+    """Return the class of each index."""
     return graph.add("Gather", graph.constant(classes), index)
 
 
 def largest(graph: Builder, probabilities: str) -> str:
-    """The index of the largest probability of each row, the first of several."""
+    """Return the index of the first largest probability of each row."""
     return graph.add("ArgMax", probabilities, axis=1, keepdims=0)

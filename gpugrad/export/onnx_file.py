@@ -1,4 +1,4 @@
-"""ONNX: the whole model, from raw rows to labels, for any runtime that reads it."""
+"""ONNX: the whole model, from raw rows to labels, for any runtime."""
 
 from __future__ import annotations
 
@@ -28,25 +28,50 @@ def to_onnx(
     classes: Sequence[Any] | None = None,
     scale: float | None = None,
 ) -> Any:
-    """The model as an onnx.ModelProto, written to `path` (.onnx) if given. onnxruntime 1.20 and later read it.
+    """Convert a model to ONNX, for onnxruntime 1.20 and later.
 
-    A fitted MLPClassifier or MLPRegressor
-        input X (rows, n_features) float32; outputs as in skl2onnx: `label` (rows,), int64 or texts, or (rows, labels)
-        of a multi-label model, and `probabilities` (rows, classes); or `variable` (rows, outputs).
-    A pipeline, search or other model of scikit-learn's with such an estimator in it, through skl2onnx
-        the same outputs. sample: some rows of what it was fitted on; a frame makes an input (rows, 1) of each column
-        that is used, with its name: texts, or numbers and booleans as `dtype`. Without one there is one input X.
-    An `nn.MLP` or `nn.Sequential`
-        input X (rows, in_features), multiplied by `scale`; output `variable`. scale: None is the one that the model was
-        trained with, and no other is accepted where there is one. With `classes`, a label for each output,
-        outputs `label` and `probabilities`, which are the softmax. With `preprocessing`, raw columns go in: as one
-        input X where all are numbers, else each as an input (rows, 1) of its name; `variable` is then in the target's
-        units, float64. A category that was not there in training ends the run with an error.
+    Parameters
+    ----------
+    model : estimator, pipeline or Module
+        One of these:
 
-    dtype: float32 or float64, of the numbers in the input. What an estimator or a pipeline computes is of it too, by
-    default float32; the numbers of a table are float64 by default, others have the dtype of the weights.
-    Raises ArgumentError for a model that has no counterpart in ONNX, scikit-learn's NotFittedError, and StorageError
-    for a file that cannot be written.
+        - A fitted MLPClassifier or MLPRegressor: input X (n_rows, n_features); outputs as in skl2onnx: `label`
+          (n_rows,), int64 or texts, or (n_rows, n_labels) for several labels, and `probabilities` (n_rows, n_classes);
+          or `variable` (n_rows, n_outputs).
+        - A pipeline, search or other model of scikit-learn with such an estimator in it, through skl2onnx: the same
+          outputs.
+        - An `nn.MLP` or `nn.Sequential`: input X (n_rows, in_features), output `variable`.
+    path : str or path, default None
+        File to write, ending in .onnx.
+    dtype : {"float32", "float64"}, default None
+        Type of the numbers in the input. An estimator or a pipeline computes in it too, by default float32. The numbers
+        of a table are float64 by default; other networks have the dtype of their weights.
+    sample : array_like, default None
+        For a pipeline, some rows of the data that it was fitted on. A frame makes an input (n_rows, 1) of each column
+        in use, with its name: texts, or numbers and booleans as ``dtype``. Without a sample there is one input X.
+    preprocessing : Preprocessing, default None
+        For a network, that of its data set: raw columns are the input, as one X if all are numbers, else each as an
+        input (n_rows, 1) of its name. `variable` is then in the units of the target, float64. A category that did not
+        occur in training ends the run with an error.
+    classes : sequence, default None
+        For a network, a label of each output: the outputs are `label` and `probabilities`, the softmax.
+    scale : float, default None
+        For a network, factor of the input; None is the one that the model was trained with, and no other is accepted
+        where there is one.
+
+    Returns
+    -------
+    onnx.ModelProto
+        The model.
+
+    Raises
+    ------
+    ArgumentError
+        If the model has no counterpart in ONNX, or an argument does not apply to it.
+    NotFittedError
+        scikit-learn's, if the model is not fitted.
+    StorageError
+        If the file cannot be written.
     """
     if path is not None:
         check_suffix(path, ".onnx")
@@ -74,12 +99,12 @@ def _of_sklearn(model: Any, dtype: np.dtype, sample: Any) -> Any:
 
     if not isinstance(model, BaseEstimator):
         raise ArgumentError(
-            f"model is a {type(model).__name__}, expected an estimator, a pipeline or an nn.MLP: load it first"
+            f"model is a {type(model).__name__}, expected an estimator, a pipeline or an nn.MLP: load the model first"
         )
     check_is_fitted(model)
     if is_estimator(model):
         if sample is not None:
-            raise ArgumentError(f"sample= does not apply to a {type(model).__name__}, of numbers: leave it out")
+            raise ArgumentError(f"sample= does not apply to a {type(model).__name__}, whose input is X: leave it out")
         return estimator.model_of(model, dtype)
     return pipeline.model_of(model, dtype, sample)
 
@@ -98,4 +123,4 @@ def _check_installed() -> None:
     try:
         import onnx  # noqa: F401
     except ImportError:
-        raise ArgumentError('onnx is not installed, which writes these files: pip install "gpugrad[onnx]"') from None
+        raise ArgumentError('onnx, which writes these files, is not installed: pip install "gpugrad[onnx]"') from None

@@ -1,4 +1,4 @@
-"""The endings of files that are written."""
+"""Endings of exported files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..errors import ArgumentError
 
 
 def check_suffix(path: str | Path, *suffixes: str) -> str:
-    """The ending of a path, which must be one of these; raises ArgumentError, before any work, if it is not."""
+    """Return the ending of a path; raise ArgumentError, before any work, if it is not one of these."""
     suffix = Path(path).suffix.lower()
     if suffix not in suffixes:
         ending = repr(suffix) if suffix else "nothing"

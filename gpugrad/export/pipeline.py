@@ -1,4 +1,4 @@
-"""Pipelines, searches and other models of scikit-learn's with estimators of gpugrad's in them, through skl2onnx."""
+"""Pipelines, searches and other models of scikit-learn with estimators of gpugrad in them, through skl2onnx."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .exportable import ESTIMATORS
 
 
 class _Conversion:
-    """Where nodes go while skl2onnx converts: its scope finds names, its container takes nodes."""
+    """Receiver of nodes while skl2onnx converts: its scope finds names, its container takes nodes."""
 
     def __init__(self, scope: Any, container: Any) -> None:
         self._scope, self._container = scope, container
@@ -29,14 +29,14 @@ class _Conversion:
 
         name = self._scope.get_unique_variable_name("constant")
         kind = helper.np_dtype_to_tensor_dtype(array.dtype)
-        texts = array.dtype == object  # which skl2onnx does not take as a tensor of onnx's
+        texts = array.dtype == object  # skl2onnx does not accept texts as a tensor of onnx
         content = array.ravel().tolist() if texts else numpy_helper.from_array(array, name)
         self._container.add_initializer(name, kind, array.shape, content)
         return name
 
 
 def _shapes(operator: Any) -> None:
-    """Tell skl2onnx the dtype and shape of each output."""
+    """Set the dtype and shape of each output for skl2onnx."""
     from skl2onnx.common import data_types
 
     model, rows = operator.raw_operator, operator.inputs[0].get_first_dimension()
@@ -68,12 +68,12 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 
 
 def register() -> None:
-    """Teach skl2onnx the estimators, for its own `to_onnx` and `convert_sklearn` too."""
+    """Register the estimators with skl2onnx, for its own `to_onnx` and `convert_sklearn`."""
     try:
         from skl2onnx import update_registered_converter
     except ImportError:
         raise ArgumentError(
-            'a pipeline is exported by skl2onnx, which is not installed: pip install "gpugrad[onnx]"'
+            'skl2onnx, which exports pipelines, is not installed: pip install "gpugrad[onnx]"'
         ) from None
     for cls in ESTIMATORS:
         if cls not in _taught:
@@ -87,9 +87,9 @@ _taught: set[type] = set()
 
 
 def model_of(model: Any, dtype: np.dtype, sample: Any) -> Any:
-    """A fitted model of scikit-learn's as an onnx.ModelProto; `to_onnx` says what its inputs are.
+    """Return a fitted model of scikit-learn as an onnx.ModelProto; `to_onnx` describes its inputs.
 
-    Raises ArgumentError for one whose inputs cannot be told without a sample, or that skl2onnx does not convert.
+    Raise ArgumentError if its inputs are unknown without a sample, or skl2onnx does not convert it.
     """
     register()
     from skl2onnx import convert_sklearn
@@ -101,32 +101,32 @@ def model_of(model: Any, dtype: np.dtype, sample: Any) -> Any:
         proto = convert_sklearn(model, "gpugrad", inputs, target_opset=opset, options=options)
     except ArgumentError:
         raise
-    except Exception as error:  # it raises plain ones too
+    except Exception as error:  # it raises bare Exception too
         reason = " ".join(str(error).split())[:300]
-        raise ArgumentError(
-            f"skl2onnx cannot convert this {type(model).__name__} ({reason}): pass sample= with rows as it takes them, "
-            "or export the estimator at its end alone"
-        ) from error
+        remedy = "export the estimator at its end"
+        if sample is None:
+            remedy = f"pass sample= with rows that it was fitted on, or {remedy}"
+        raise ArgumentError(f"skl2onnx cannot convert this {type(model).__name__} ({reason}): {remedy}") from error
     used = {name for node in proto.graph.node for name in node.input}
-    for value in [value for value in proto.graph.input if value.name not in used]:  # columns that are dropped
+    for value in [value for value in proto.graph.input if value.name not in used]:  # dropped columns
         proto.graph.input.remove(value)
     return proto
 
 
 def _inputs(model: Any, dtype: np.dtype, sample: Any) -> list[tuple[str, Any]]:
-    """What skl2onnx calls initial types: one matrix X, or one column an input where the sample is a frame."""
+    """Return skl2onnx's initial types: one matrix X, or one column per input if the sample is a frame."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
     if sample is None:
         if not hasattr(model, "n_features_in_") or _by_column(model):
             raise ArgumentError(
-                f"the inputs of this {type(model).__name__} cannot be told: pass sample= with some rows of what it "
+                f"the inputs of this {type(model).__name__} are unknown: pass sample= with some rows that it "
                 "was fitted on"
             )
         numbers = DoubleTensorType if dtype == np.float64 else FloatTensorType
         return [("X", numbers([None, model.n_features_in_]))]
     if hasattr(sample, "toarray"):
-        raise ArgumentError("sample is sparse, and inputs of ONNX are dense: pass sample.toarray()")
+        raise ArgumentError("sample is sparse, expected a dense one, as ONNX inputs are: pass sample.toarray()")
     if hasattr(sample, "columns"):
         return [(str(name), _type(str(name), np.asarray(sample[name]), dtype, 1)) for name in sample.columns]
     array = np.asarray(sample)
@@ -136,7 +136,7 @@ def _inputs(model: Any, dtype: np.dtype, sample: Any) -> list[tuple[str, Any]]:
 
 
 def _by_column(model: Any) -> bool:
-    """Whether some part takes columns of a frame by their names."""
+    """Return whether some part selects columns of a frame by name."""
     from sklearn.compose import ColumnTransformer
 
     parts = [model, *model.get_params(deep=True).values()]
@@ -149,8 +149,8 @@ def _type(name: str, values: np.ndarray, dtype: np.dtype, columns: int) -> Any:
     kind = values.dtype.kind
     if kind in "OUT":
         if not all(isinstance(value, str) for value in values.ravel().tolist()):
-            raise ArgumentError(f"{name} in sample holds values that are no text, expected numbers, booleans or texts")
+            raise ArgumentError(f"{name} in sample has mixed values, expected numbers, booleans or texts: convert it")
         return data_types.StringTensorType([None, columns])
-    if kind in "fiub":  # of one dtype: what skl2onnx makes of mixed ones does not always load
+    if kind in "fiub":  # one dtype for all: onnxruntime does not always load a mix
         return (data_types.DoubleTensorType if dtype == np.float64 else data_types.FloatTensorType)([None, columns])
     raise ArgumentError(f"{name} in sample is of dtype {values.dtype}, expected numbers, booleans or texts: convert it")

@@ -1,4 +1,4 @@
-"""PyTorch: the weights as `torch.nn.Sequential(Linear, activation, Linear, …)` has them in its state_dict."""
+"""PyTorch: the weights as the state_dict of `torch.nn.Sequential(Linear, activation, Linear, …)`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,33 @@ logger = logging.getLogger("gpugrad")
 
 
 def to_pytorch(model: Any, path: str | Path | None = None) -> dict[str, np.ndarray]:
-    """The weights of a fitted estimator, or of an `nn.MLP` or `nn.Sequential`, written to `path` if given.
+    """Convert the weights of a model to a state_dict of PyTorch.
 
-    Names are those of `torch.nn.Sequential`, in which each layer and each activation takes a number, and dropout none:
-    "0.weight" (out_features, in_features), "0.bias", "2.weight" … The last layer puts out logits, or the logarithms of
-    counts: PyTorch keeps the activation of the output in its loss.
-    PyTorch has no place for the scale of features that the model was trained with (`model.input_scale`): a scale other
-    than 1 is logged as a warning, and features must be multiplied by it.
-    path: .pt or .pth, for `torch.load`, written with PyTorch; or .safetensors, without it.
-    Raises ArgumentError for a model that is no such sequence, scikit-learn's NotFittedError, and StorageError.
+    Names are those of `torch.nn.Sequential`, where each layer and each activation has a number, and dropout none:
+    "0.weight" (out_features, in_features), "0.bias", "2.weight" … The outputs are logits, or logarithms of counts:
+    PyTorch applies the activation of the output in its loss. A state_dict cannot hold the scale of features that the model
+    was trained with (`model.input_scale`): a scale other than 1 is logged as a warning.
+
+    Parameters
+    ----------
+    model : MLPClassifier, MLPRegressor, nn.MLP or nn.Sequential
+        Fitted estimator, or network.
+    path : str or path, default None
+        File to write: .pt or .pth, for `torch.load`, written with PyTorch; or .safetensors, without it.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The state_dict.
+
+    Raises
+    ------
+    ArgumentError
+        If the model is not such a sequence, the path has another ending, or PyTorch is missing.
+    NotFittedError
+        scikit-learn's, if the model is not fitted.
+    StorageError
+        If the file cannot be written.
     """
     suffix = None if path is None else check_suffix(path, ".pt", ".pth", ".safetensors")
     if isinstance(model, nn.Module):
@@ -61,7 +79,7 @@ def _torch(state: dict[str, np.ndarray]) -> bytes:
         import torch
     except ImportError:
         raise ArgumentError(
-            "PyTorch is not installed, which writes these files: pip install torch, or write .safetensors"
+            "PyTorch, which writes these files, is not installed: pip install torch, or write .safetensors"
         ) from None
     content = io.BytesIO()
     torch.save({name: torch.tensor(array) for name, array in state.items()}, content)

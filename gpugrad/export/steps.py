@@ -1,6 +1,6 @@
-"""A network as a list of steps, products and activations: what every format is written from.
+"""Network as a list of steps, products and activations, which every format is written from.
 
-Dropout and Flatten do nothing to the rows of a table when they are predicted, and are no steps.
+Dropout and Flatten do not change the rows of a table in prediction and are not steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation by its name in `gpugrad.kernels.activation`; the slope is that of leaky_relu."""
+    """An activation by its name in `gpugrad.kernels.activation`; the slope is leaky_relu's."""
 
     name: str
     negative_slope: float = 0.01
@@ -37,7 +37,7 @@ Step = Product | Activation
 
 
 def of_estimator(model: Any) -> list[Step]:
-    """The products of a fitted estimator and the activations between them; that of the output is not one of them."""
+    """Return the products of a fitted estimator with the activations between them, not that of the output."""
     between = Activation(SKLEARN_NAMES[model.activation])
     steps: list[Step] = []
     for weight, bias in zip(model.coefs_, model.intercepts_, strict=True):
@@ -46,10 +46,10 @@ def of_estimator(model: Any) -> list[Step]:
 
 
 def of_module(model: nn.Module) -> list[Step]:
-    """The steps of an `nn.MLP` or `nn.Sequential`. Raises ArgumentError for a module that is no step, or no Dense."""
+    """Return the steps of an `nn.MLP` or `nn.Sequential`; raise ArgumentError for another module, or no Dense."""
     steps = list(_of_module(model))
     if not any(isinstance(step, Product) for step in steps):
-        raise ArgumentError(f"{type(model).__name__} has no Dense layer, expected one at least: there are no weights")
+        raise ArgumentError(f"{type(model).__name__} has no Dense layer, expected at least one: add one")
     return steps
 
 
@@ -69,20 +69,20 @@ def _of_module(module: nn.Module) -> Iterator[Step]:
     elif type(module) not in (nn.Dropout, nn.Flatten):
         raise ArgumentError(
             f"a {type(module).__name__} cannot be exported, expected a Sequential of Dense and Linear layers, "
-            "activations, Dropout and Flatten: build the model of these"
+            "activations, Dropout and Flatten: build the model from these"
         )
 
 
 def n_in(steps: list[Step]) -> int:
-    """Features that the first product takes."""
+    """Return the number of features of the first product."""
     return next(step.weight.shape[0] for step in steps if isinstance(step, Product))
 
 
 def n_out(steps: list[Step]) -> int:
-    """Outputs of the last product."""
+    """Return the number of outputs of the last product."""
     return next(step.weight.shape[1] for step in reversed(steps) if isinstance(step, Product))
 
 
 def dtype(steps: list[Step]) -> np.dtype:
-    """Of the weights."""
+    """Return the dtype of the weights."""
     return next(step.weight.dtype for step in steps if isinstance(step, Product))

@@ -1,4 +1,4 @@
-"""A network of the engine as a graph of ONNX, with the preprocessing of a table before it and the classes after it."""
+"""Network of the engine as an ONNX graph, with a table's preprocessing before it and classes after it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def model_of(
     classes: Sequence[Any] | None = None,
     scale: float = 1.0,
 ) -> Any:
-    """An `nn.MLP` or `nn.Sequential` as an onnx.ModelProto; `to_onnx` says what its inputs and outputs are.
+    """Return an `nn.MLP` or `nn.Sequential` as an onnx.ModelProto; `to_onnx` describes its inputs and outputs.
 
-    The network computes in the dtype of its weights. dtype: of numbers in the input; None is float64 for a table, whose
-    statistics are, else that of the weights.
+    The network computes in the dtype of its weights. `dtype` is that of numbers in the input; None is float64 for a
+    table, like its statistics, else that of the weights.
     """
     network = steps.of_module(model)
     own = steps.dtype(network)
@@ -38,7 +38,7 @@ def model_of(
         if preprocessing.n_features != steps.n_in(network):
             raise ArgumentError(
                 f"preprocessing makes {preprocessing.n_features} features, the model takes {steps.n_in(network)}: pass "
-                "the one that it was trained with"
+                "the one of its training data"
             )
         features = [column.name for column in preprocessing.columns]
         x = _features(graph, preprocessing.columns, dtype or np.dtype(np.float64), own)
@@ -52,7 +52,7 @@ def model_of(
         out = graph.add("Softmax", out, axis=1)
         graph.output("label", graphs.labels(graph, graphs.largest(graph, out), named), named.dtype, [None])
         graph.output("probabilities", out, own, [None, n_out])
-    elif preprocessing is not None:  # in float64, for a large mean would swallow float32's digits
+    elif preprocessing is not None:  # in float64: a large mean would swallow float32's digits
         mean, spread = np.array(preprocessing.target_mean), np.array(preprocessing.target_scale)
         out = graph.add("Mul", graphs.cast(graph, out, np.float64), graph.constant(spread))
         graph.output("variable", graph.add("Add", out, graph.constant(mean)), np.float64, [None, n_out])
@@ -62,19 +62,19 @@ def model_of(
 
 
 def class_array(classes: Sequence[Any]) -> np.ndarray:
-    """Labels as int64 where all are whole numbers, as texts where all are texts. Raises ArgumentError for others."""
+    """Return labels as int64 if all are whole numbers, as texts if all are texts; else raise ArgumentError."""
     array = np.asarray(classes)
     if array.ndim == 1 and array.dtype.kind in "iu":
         return array.astype(np.int64)
     if array.ndim == 1 and all(isinstance(label, str) for label in classes):
         return np.array([str(label) for label in classes], object)
-    raise ArgumentError(f"classes are {list(classes)!r}, expected whole numbers or texts: name each class with one")
+    raise ArgumentError(f"classes are {list(classes)!r}, expected whole numbers or texts: pass one for each class")
 
 
 def _features(graph: graphs.Graph, columns: Sequence[Column], dtype: np.dtype, own: np.dtype) -> str:
-    """The features of a table, as `Preprocessing.transform` makes them.
+    """Add the features of a table, as `Preprocessing.transform` computes them.
 
-    Numbers alone come as one input X; with texts among them each column is an input (rows, 1) of its name.
+    Numbers alone are one input X; with texts among them each column is an input (rows, 1) of its name.
     """
     if not any(column.categories for column in columns):
         return _numbers(graph, graph.input("X", dtype, len(columns)), columns, dtype, own)
@@ -102,7 +102,7 @@ def _numbers(graph: graphs.Graph, x: str, columns: Sequence[Column], dtype: np.d
 
 
 def _one_hot(graph: graphs.Graph, column: Column, own: np.dtype) -> str:
-    """A text that is none of the categories ends the run with an error, as it does in `transform`."""
+    """Add a one-hot encoding; another text than the categories ends the run with an error, as in `transform`."""
     one_hot = graph.add(
         "OneHotEncoder", column.name, domain=graphs.ML, cats_strings=list(column.categories), zeros=0
     )  # (rows, 1, categories), float32

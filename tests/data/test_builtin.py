@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from gpugrad import data
+from gpugrad.data import digits
 from gpugrad.data.builtin import IDX_FILES, IMAGE_SETS, cache_folder
 from gpugrad.errors import ArgumentError, DataError
 
@@ -25,16 +28,31 @@ MD5 = (
 def test_digits_are_those_of_scikit_learn():
     x, y = datasets.load_digits(return_X_y=True)
     expected = train_test_split(x, y, test_size=0.2, random_state=0, stratify=y)
-    digits = data.load("digits")
-    for actual, part in zip((digits.x_train, digits.x_test, digits.y_train, digits.y_test), expected, strict=True):
+    ours = data.load("digits")
+    for actual, part in zip((ours.x_train, ours.x_test, ours.y_train, ours.y_test), expected, strict=True):
         np.testing.assert_array_equal(actual, part)
-    assert digits.x_train.dtype == digits.x_test.dtype == np.uint8
-    assert digits.y_train.dtype == digits.y_test.dtype == np.int32
-    assert digits.x_train.flags.c_contiguous
-    assert digits.x_train.max() * digits.scale == 1
-    assert (digits.task, digits.n_features, digits.n_classes, digits.n_outputs) == ("classification", 64, 10, 10)
-    assert digits.classes == tuple("0123456789")
-    assert digits.preprocessing is None
+    assert ours.x_train.dtype == ours.x_test.dtype == np.uint8
+    assert ours.y_train.dtype == ours.y_test.dtype == np.int32
+    assert ours.x_train.flags.c_contiguous
+    assert ours.x_train.max() * ours.scale == 1
+    assert (ours.task, ours.n_features, ours.n_classes, ours.n_outputs) == ("classification", 64, 10, 10)
+    assert ours.classes == tuple("0123456789")
+    assert ours.preprocessing is None
+
+
+def test_digits_are_read_without_importing_scikit_learn():
+    program = (
+        "import sys, gpugrad as gg; gg.data.load('digits'); assert not {'sklearn', 'http.client'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(data.__file__).parents[2])
+
+
+@pytest.mark.parametrize("place", ["no such file", "datasets/data/iris.csv", "datasets/data/breast_cancer.csv"])
+def test_digits_that_moved_are_read_by_scikit_learn(monkeypatch, place):
+    expected = digits.digits()
+    monkeypatch.setattr(digits, "PLACE", Path(place))
+    np.testing.assert_array_equal(digits.digits(), expected)
+    assert digits.digits().dtype == np.uint8
 
 
 def test_the_split_of_digits_follows_seed_and_fraction():
@@ -138,7 +156,7 @@ def test_the_files_of_the_other_data_set_are_refused(tmp_path, name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_labels": np.arange(5)}, "has 5 labels: expected 12, one an image"),
+        ({"train_labels": np.arange(5)}, "has 5 labels: expected 12, one per image"),
         ({"t10k_labels": np.array([0, 1, 2, 10])}, "has the label 10: expected classes from 0 to 9"),
         ({"t10k_images": np.zeros((4, 2, 2))}, r"images of \(2, 2\) pixels: expected \(3, 2\)"),
         ({"train_images": np.zeros(12)}, r"holds uint8 of shape \(12,\): expected uint8 images"),
@@ -173,3 +191,19 @@ def test_mnist_is_the_published_one():
         part = name.partition("-")[0]
         x = images[part].reshape(-1, 28, 28) if "images" in name else labels[part]
         assert hashlib.md5(idx(x), usedforsecurity=False).hexdigest() == published
+
+
+def test_reprs_are_one_line():
+    assert repr(data.load("digits")) == (
+        "Dataset('digits': 1437 rows to train, 360 to test, 64 features uint8, 10 classes)"
+    )
+    columns = {"size": np.array([1.0, 2.0]), "city": np.array(["a", "b"], object)}
+    made = data.Preprocessing.fit(columns, target="rent", y=np.array([1.0, 3.0]))
+    assert repr(made) == "Preprocessing(2 columns, 1 of them texts, to 3 features, target 'rent')"
+    y = np.zeros((2, 1), np.float32)
+    table = data.Dataset("rents.csv", "regression", y, y, y, y, None, 1.0, made)
+    assert repr(table) == "Dataset('rents.csv': 2 rows to train, 2 to test, 1 features float32, regression)"
+
+
+def test_dir_shows_public_names_only():
+    assert {"load", "Dataset", "open_parquet"} <= {*dir(data)} == {*data.__all__}

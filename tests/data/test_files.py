@@ -221,7 +221,7 @@ def test_raw_features_for_a_model_without_preprocessing(tmp_path):
         ("a,b\n1,x\n", {"target": "c", "task": "class"}, ArgumentError, "unknown task 'class'"),
         ("a,b\n1,x\n", {"target": "b", "test_fraction": 1}, ArgumentError, "test_fraction is 1"),
         ("age,b\n1,x\n", {"target": "agee"}, DataError, "there is no column 'agee' in .*: did you mean 'age'"),
-        ("b\nx\ny\n", {"target": "b"}, DataError, "no column beside the target 'b'"),
+        ("b\nx\ny\n", {"target": "b"}, DataError, "no column but the target 'b'"),
         ("a,b\n1,x\n1,x\n", {"target": "b"}, DataError, "one class only, 'x'"),
         ("a,b\n1,\n2,x\n", {"target": "b"}, DataError, "column 'b' has no value in data row 1"),
         ("a,b\n1,x\n2,y\n3,x\n", {"target": "b"}, DataError, "the class 'y' has a single row"),
@@ -244,7 +244,7 @@ def test_a_table_that_cannot_be_trained_on(tmp_path, content, options, error, me
         ({"x": IMAGES, "y": CODES}, "z", "there is no array 'z'"),
         ({"a": IMAGES, "b": IMAGES, "y": CODES}, "y", "holds the arrays a, b: expected features named x"),
         ({"x": IMAGES, "y": CODES[:-1]}, None, "'y' of .* has 29 rows: expected 30"),
-        ({"x": IMAGES, "y": np.eye(3)[CODES]}, None, r"shape \(30, 3\): expected one target a row.* argmax"),
+        ({"x": IMAGES, "y": np.eye(3)[CODES]}, None, r"shape \(30, 3\): expected one target per row.* argmax"),
         ({"x": IMAGES.astype(str), "y": CODES}, None, "'x' of .* has the dtype <U3: expected numbers"),
         ({"x": IMAGES[:0], "y": CODES[:0]}, None, r"shape \(0, 4, 3\): expected \(rows, features\)"),
         ({"x": IMAGES, "y": CODES.astype("M8[s]")}, None, "dtype datetime64"),
@@ -274,7 +274,7 @@ def test_a_damaged_npz_is_refused(tmp_path):
     content = path.read_bytes()
     broken = bytearray(content)
     broken[200] ^= 0xFF
-    for damaged, message in ((b"", "is empty"), (content[:-40], "no .npz file"), (bytes(broken), "damaged")):
+    for damaged, message in ((b"", "is empty"), (content[:-40], "not an .npz file"), (bytes(broken), "damaged")):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=message):
             data.load(path)

@@ -249,10 +249,10 @@ def test_a_folder_is_prepared_once(tmp_path, monkeypatch):
     monkeypatch.setattr(larger, "_prepare", None)  # no second time
     check_same(open_parquet(path, target="kind", folder=folder, batch_rows=3), first)
     for changed in ({"target": "cost"}, {"seed": 1}, {"test_fraction": 0.1}, {"task": "regression"}):
-        with pytest.raises(ArgumentError, match=r"holds data of other files, .*: choose another folder, or remove it"):
+        with pytest.raises(ArgumentError, match=r"of other or changed files, .*: choose another folder, or remove it"):
             open_parquet(path, folder=folder, **{"target": "kind", **changed})
     write(path, table(seed=1))
-    with pytest.raises(ArgumentError, match="or of these before they were changed"):
+    with pytest.raises(ArgumentError, match="of other or changed files"):
         open_parquet(path, target="kind", folder=folder)
 
 
@@ -323,7 +323,7 @@ def test_a_damaged_folder(name, tmp_path):
         ({"x": [1.0, 2.0, 3.0, 4.0], "y": [0.5, 1, 1, np.nan]}, "column 'y' has no value in data row 4"),
         ({"x": [1.0, 2.0, 3.0, 4.0], "y": [1, 1, 1, 1]}, "the target 'y' has one class only, '1'"),
         ({"x": [1.0, 2.0, 3.0, 4.0], "z": [1, 1, 1, 1]}, "no column 'y' in .*table.parquet"),
-        ({"y": [1, 1, 1, 1]}, "has no column beside the target 'y'"),
+        ({"y": [1, 1, 1, 1]}, "has no column but the target 'y'"),
         ({"x": np.array([1, 2, 3, 4], "M8[us]"), "y": [0, 1, 0, 1]}, "column 'x' is of type timestamp"),
         ({"x": [], "y": []}, "has columns and no rows"),
         (
@@ -355,7 +355,7 @@ def test_files_that_are_refused(tmp_path):
     for paths, message in (
         (tmp_path / "none.parquet", "there is no file .*none.parquet"),
         (tmp_path / "empty", "holds no .parquet file"),
-        (cut, "cut.parquet is no valid Parquet file"),
+        (cut, "cut.parquet is not a valid Parquet file"),
         ([good, other], "other.parquet has the columns size, and .*good.parquet has size, town"),
         ([good, kind], "column 'kind' holds texts in .*kind.parquet and numbers in .*good.parquet"),
     ):

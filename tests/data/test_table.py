@@ -139,7 +139,7 @@ def test_a_word_for_missing_is_a_category_among_texts(tmp_path):
         ("a,b\n1,2\n3\n", "data row 2 of .* has 1 cells: expected 2"),
         ("a;b\n1;2\n", "separated by ';': expected commas"),
         ("a\tb\n1\t2\n", r"separated by '\\t': expected commas"),
-        ('a,b\n"1,2\n', "line 2 of .* is no valid CSV"),
+        ('a,b\n"1,2\n', "line 2 of .* is not a valid CSV"),
         (b"a,b\n1,\xff\n", "not UTF-8"),
         ("a,b\n1,2\n,3\n", "column 'a' has no value in data row 2"),
         ("a,b\nx,2\n ,3\n", "column 'a' has no value in data row 2"),
@@ -224,9 +224,9 @@ def test_a_damaged_parquet_is_refused(tmp_path):
     path = write_parquet(tmp_path, {"a": list(range(100))})
     content = path.read_bytes()
     for damaged, message in (
-        (content[:-20], "no valid Parquet"),
+        (content[:-20], "not a valid Parquet"),
         (b"", "is empty"),
-        (b"a,b\n1,2\n", "no valid Parquet"),
+        (b"a,b\n1,2\n", "not a valid Parquet"),
     ):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=message) as error:

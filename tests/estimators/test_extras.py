@@ -458,7 +458,7 @@ def test_the_curves_are_drawn(tmp_path):
         ({"schedule": "linear"}, "'schedule' parameter"),
         ({"schedule": lambda optimizer: 0.1}, "schedule made a float"),
         ({"schedule": "cosine", "solver": "sgd", "learning_rate": "adaptive"}, "expected one of them"),
-        ({"callbacks": ["early stopping"]}, "callbacks holds 'early stopping'"),
+        ({"callbacks": ["early stopping"]}, "callbacks has 'early stopping'"),
         ({"solver": "lbfgs", "dropout": 0.5}, "dropout is 0.5 with solver 'lbfgs'"),
         ({"solver": "lbfgs", "weight_decay": 0.5}, "weight_decay is 0.5 with solver 'lbfgs'"),
         ({"solver": "lbfgs", "callbacks": [gg.Callback()]}, "callbacks is"),

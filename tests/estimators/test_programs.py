@@ -44,14 +44,14 @@ def run(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("GPUGRAD_DEVICE", "cpu")
 
     def run(path, way):
-        modules, fit = set(), BaseMultilayerPerceptron._fit
+        modules, initialize = set(), BaseMultilayerPerceptron._initialize
 
         def seen(self, *args, **kwargs):
             modules.add(type(self).__module__)
-            return fit(self, *args, **kwargs)
+            return initialize(self, *args, **kwargs)
 
         with monkeypatch.context() as patched:
-            patched.setattr(BaseMultilayerPerceptron, "_fit", seen)
+            patched.setattr(BaseMultilayerPerceptron, "_initialize", seen)
             way(path)
         plt.close("all")
         picture = tmp_path / f"{path.stem}.png"

@@ -186,13 +186,13 @@ def test_classes_that_onnx_does_not_have():
 
 def test_without_onnx(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
-    with pytest.raises(ArgumentError, match=r'onnx is not installed.*pip install "gpugrad\[onnx\]"'):
+    with pytest.raises(ArgumentError, match=r'onnx, .* is not installed: pip install "gpugrad\[onnx\]"'):
         export.to_onnx(fitted("a number"))
 
 
 def test_weights_that_no_file_holds(monkeypatch):
     monkeypatch.setattr(graph, "LARGEST", 100)
-    with pytest.raises(ArgumentError, match="GiB, and a file of ONNX holds 2 at most: keep them as safetensors"):
+    with pytest.raises(ArgumentError, match="GiB, and an ONNX file holds at most 2: export to safetensors"):
         export.to_onnx(fitted("a number"))
     with pytest.raises(ArgumentError, match=r"^the weights take .* GiB, and"):
         export.to_onnx(make_pipeline(StandardScaler(), fitted("a number")).fit(X, TARGETS["a number"]))

@@ -213,7 +213,7 @@ class Other(nn.Sequential):
     [
         (nn.Sequential(nn.Dense(2, 2), nn.Module()), {}, "a Module cannot be exported, expected a Sequential of Dense"),
         (Other(nn.Dense(2, 2)), {}, "a Other cannot be exported"),
-        (nn.Sequential(nn.ReLU()), {}, "Sequential has no Dense layer, expected one at least"),
+        (nn.Sequential(nn.ReLU()), {}, "Sequential has no Dense layer, expected at least one"),
         (nn.MLP(2, [3], 3), {"classes": ["a", "b"]}, "got 2 classes for 3 outputs of the model: pass one for each"),
         (nn.MLP(2, [3], 2), {"classes": [0.5, 1]}, r"classes are \[0.5, 1\], expected whole numbers or texts"),
         (nn.MLP(2, [3], 2), {"classes": ["a", 1]}, "expected whole numbers or texts"),

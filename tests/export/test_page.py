@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gpugrad import export
+
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 
 
@@ -30,3 +32,7 @@ def test_the_page_runs(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert {"iris.onnx", "rent.onnx", "iris.safetensors", "iris.npz"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_dir_shows_public_names_only():
+    assert {"to_onnx", "load_safetensors"} <= {*dir(export)} == {*export.__all__}

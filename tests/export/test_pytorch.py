@@ -71,7 +71,7 @@ def test_names_and_layout_without_torch(monkeypatch, tmp_path):
     other = nn.Sequential(nn.Dense(4, 3, bias=False), nn.ReLU(), nn.Dense(3, 2))
     nn.load_pytorch(other, tmp_path / "model.safetensors")
     np.testing.assert_array_equal(other[0].weight.numpy(), model[0].weight.numpy())
-    with pytest.raises(ArgumentError, match=r"PyTorch is not installed.*pip install torch, or write .safetensors"):
+    with pytest.raises(ArgumentError, match=r"PyTorch.*is not installed: pip install torch, or write .safetensors"):
         export.to_pytorch(model, tmp_path / "model.pt")
     assert not (tmp_path / "model.pt").exists()
 

@@ -166,7 +166,7 @@ def test_damaged_files(what, tmp_path):
 def test_files_of_another_kind(tmp_path):
     path = tmp_path / "model.safetensors"
     gg.save_model(gg.nn.MLP(2, [3], 1), path)
-    with pytest.raises(CheckpointError, match=r"holds no estimator.*read it with gg.load_model"):
+    with pytest.raises(CheckpointError, match=r"has no estimator.*load a model with gg.load_model"):
         export.load_safetensors(path)
     path.write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="cannot be read"):
