@@ -1,4 +1,4 @@
-"""Backpropagation written out for one hidden layer: du0/dW0 as a product of factors, and the tape's answer beside it.
+"""Backpropagation written out for one hidden layer: du0/dW0 as a product of factors, compared with the tape.
 
     python examples/backpropagation.py
 
@@ -8,12 +8,12 @@ The network and its loss are a chain of functions of the first weights, from the
     u3 = W1·u4         u2 = u3 + b1       u1 = u2 − y        the output, and its error
     u0 = ½·‖u1‖²                                             the loss
 
-By the chain rule the derivative of the loss is the product of the derivatives of the links,
+By the chain rule, the derivative of the loss is the product of the derivatives of these functions,
 
     du0/dW0 = du0/du1 · du1/du2 · du2/du3 · du3/du4 · du4/du5 · du5/du6 · du6/dW0,
 
-each a matrix (rows: of what is differentiated; columns: by what). Multiplied from the left, every intermediate product
-is a single row: that is what makes the backward pass as cheap as the forward pass.
+each a matrix (rows: outputs of the function; columns: inputs). Multiplied from the left, every intermediate product is
+a single row, which makes the backward pass as cheap as the forward pass.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ import gpugrad as gg
 
 
 def factors(x, y, w0, b0, w1, b1):
-    """The loss, and the factors [(name, matrix)] of du0/dW0, outermost first. W0 is flattened row by row."""
+    """Return the loss and the factors [(name, matrix)] of du0/dW0, outermost first; W0 is flattened row by row."""
     u6 = w0 @ x
     u5 = u6 + b0
     u4 = np.tanh(u5)
@@ -42,7 +42,7 @@ def factors(x, y, w0, b0, w1, b1):
 
 
 def by_tape(x, y, w0, b0, w1, b1):
-    """The same loss and gradient by the tape."""
+    """Return the same loss and gradient from the tape."""
     weight = gg.tensor(w0, requires_grad=True)
     hidden = (weight @ gg.tensor(x) + gg.tensor(b0)).tanh()
     error = gg.tensor(w1) @ hidden + gg.tensor(b1) - gg.tensor(y)
@@ -69,7 +69,7 @@ def main():
     print(np.array2string(gradient, precision=6))
 
     tape_loss, tape_gradient = by_tape(x, y, w0, b0, w1, b1)
-    print("du0/dW0 by the tape:")
+    print("du0/dW0 from the tape:")
     print(np.array2string(tape_gradient, precision=6))
     difference = np.abs(gradient - tape_gradient).max()
     print(f"largest difference {difference:.1e}")

@@ -1,8 +1,8 @@
-"""From a raw table to predictions: numbers and categories in a CSV file, a model, and a second file to predict on.
+"""From a raw table to predictions: numbers and categories in a CSV file, a model, and a second file for predictions.
 
     python examples/csv_table.py
 
-The table is made up: the price of a flat from its size, floor, district and whether it has a balcony.
+The table is synthetic: the price of a flat depends on its size, floor, district and balcony.
 """
 
 import csv
@@ -35,7 +35,7 @@ def main():
         write_table(sold, 1200, seed=0)
         write_table(offered, 5, seed=1, with_price=False)
 
-        # Numbers are standardised, categories one-hot, both with the statistics of the training rows alone.
+        # Numbers are standardised, categories one-hot encoded, both from the statistics of the training rows only.
         flats = data.load(sold, target="price")
         print(
             f"{len(flats.x_train)} rows to train, {len(flats.x_test)} to test, features",

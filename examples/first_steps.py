@@ -1,4 +1,4 @@
-"""First steps: a gradient by the tape, then a network trained on the handwritten digits of scikit-learn.
+"""First steps: a gradient from the tape, then a network trained on the handwritten digits of scikit-learn.
 
 python examples/first_steps.py
 """
@@ -20,10 +20,10 @@ def main():
     print(nn.summary(model))
     trainer = gg.Trainer(model, loss=nn.CrossEntropyLoss(), optimizer=optim.Adam(model.parameters(), lr=2e-3), seed=0)
     history = trainer.fit(digits.x_train, digits.y_train, epochs=15, batch_size=64, scale=digits.scale)
-    print("training loss of the first and the last epoch:", history["train_loss"][0], history["train_loss"][-1])
+    print("training loss of the first and last epoch:", history["train_loss"][0], history["train_loss"][-1])
     scores = trainer.evaluate(digits.x_test, digits.y_test)
     print(f"test loss {scores['loss']:.4f}, test accuracy {scores['accuracy']:.4f}")
-    print("the first test digits:", digits.y_test[:10], "predicted:", trainer.predict(digits.x_test[:10]))
+    print("first test digits:", digits.y_test[:10], "predicted:", trainer.predict(digits.x_test[:10]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""MNIST: 60,000 images, two epochs, over 96 % right in seconds on a CPU.
+"""MNIST: 60,000 images, two epochs, more than 96 % accuracy in seconds on a CPU.
 
 python examples/mnist.py --data-dir FOLDER      a folder with the four IDX files, gzipped or not
 python examples/mnist.py                        the folder in GPUGRAD_DATA, or a download into the cache
@@ -33,7 +33,7 @@ def main():
     for record in history:
         print(
             f"epoch {record['epoch']}: training loss {record['train_loss']:.4f}, "
-            f"test accuracy {record['validation_accuracy']:.4f}, {record['samples_per_second']:,.0f} images a second"
+            f"test accuracy {record['validation_accuracy']:.4f}, {record['samples_per_second']:,.0f} images per second"
         )
 
 

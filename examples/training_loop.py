@@ -1,4 +1,4 @@
-"""A training loop by hand: the tape, an optimizer, minibatches; then the same loop recorded and replayed.
+"""A training loop written out: the tape, an optimizer, minibatches; then the same loop recorded and replayed.
 
 python examples/training_loop.py
 """
@@ -21,12 +21,12 @@ def train(recorded, epochs=8, batch_size=64):
     def step(images, labels):
         loss = criterion(model(images), labels)  # forward: each operation goes onto the tape
         optimizer.zero_grad()
-        loss.backward()  # backward: the chain rule, walked in reverse
+        loss.backward()  # backward: the chain rule in reverse order
         optimizer.step()
         return loss
 
     if recorded:
-        step = gg.record(step)  # the first call runs and records it, the next ones replay its kernels
+        step = gg.record(step)  # the first call runs and records the step, later calls replay its kernels
     else:
         eager = step
         step = lambda images, labels: eager(gg.tensor(images), gg.tensor(labels))  # noqa: E731

@@ -1,4 +1,4 @@
-"""The old name of `gpugrad.lab`, for one release."""
+"""Old name of `gpugrad.lab`, kept for one release."""
 
 import importlib
 import pkgutil
@@ -10,8 +10,8 @@ from .lab import NAMES, SURFACES, NetworkLoss, Path, Surface, minimize, network_
 
 __all__ = ["NAMES", "SURFACES", "NetworkLoss", "Path", "Surface", "minimize", "network_loss", "surface"]
 
-warnings.warn("gpugrad.descent is now gpugrad.lab: import it by that name", DeprecationWarning, stacklevel=2)
+warnings.warn("gpugrad.descent is now gpugrad.lab: import gpugrad.lab instead", DeprecationWarning, stacklevel=2)
 
-__path__: list[str] = []  # a package for `import gpugrad.descent.surfaces`: each of its modules is that of the lab
+__path__: list[str] = []  # makes this a package: gpugrad.descent.surfaces is gpugrad.lab.surfaces
 for _module in pkgutil.iter_modules(lab.__path__):
     sys.modules[f"{__name__}.{_module.name}"] = importlib.import_module(f"{lab.__name__}.{_module.name}")

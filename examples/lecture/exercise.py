@@ -1,9 +1,9 @@
-"""The exercise: gradient descent on f(x) = x², to be filled in and handed in.
+"""Exercise: implement gradient descent on f(x) = x².
 
     python examples/lecture/exercise.py
 
-Fill in the two functions and run the file. It says in one sentence what is wrong, or, when all is right, what became
-of a descent with each of five learning rates and why.
+Fill in the two functions and run the file. It reports in one sentence what is wrong. Once both are right, it reports
+how a descent ends with each of five learning rates, and why.
 """
 
 import copy
@@ -15,16 +15,16 @@ import gpugrad as gg
 
 
 def gradient(x):
-    """The derivative of f(x) = x² at x."""
+    """Return the derivative of f(x) = x² at x."""
     raise NotImplementedError
 
 
 def descend(x0, rate, steps):
-    """The path of gradient descent from x0: a list of steps + 1 points, the first of them x0."""
+    """Return the path of gradient descent from x0: a list of steps + 1 points, the first of them x0."""
     raise NotImplementedError
 
 
-# ---- what follows checks the two functions above, and need not be changed ----
+# ---- the code below checks the two functions above; do not change it ----
 
 RATES = (0.1, 0.01, 1, 100, 1000)
 POINTS = (3.0, 1.0, 0.5, -2.0, 0.0)
@@ -32,7 +32,7 @@ CASES = ((3.0, 0.1, 5), (-2.0, 0.3, 3), (1.0, 1.0, 4), (1.5, 0.25, 0))
 
 
 def check(gradient, descend):
-    """What is wrong with these two functions, in one sentence; None if nothing is."""
+    """Return what is wrong with these two functions, in one sentence; None if both are right."""
     return check_gradient(gradient) or check_descend(descend)
 
 
@@ -48,7 +48,7 @@ def check_gradient(gradient):
     given = np.array(POINTS)
     value, wrong = _called("gradient", gradient, given)
     if wrong is None and not np.array_equal(given, POINTS):
-        return "gradient changed the array that it was given: return a new one, as 2 * x does, and not x *= 2."
+        return "gradient changed its argument: return a new array, as 2 * x does, instead of x *= 2."
     if wrong is None and (np.shape(value) != given.shape or not np.allclose(value, 2 * given)):
         return "gradient is right for a number but not for an array of them: leave out branches and float()."
     return wrong
@@ -61,7 +61,7 @@ def check_descend(descend):
         if wrong:
             return wrong
         if (path := _path(value)) is None:
-            return f"{call} returned {_short(value)}, expected the whole path: a list of {steps + 1} numbers."
+            return f"{call} returned {_short(value)}, expected the path: a list of {steps + 1} numbers."
         if wrong := _why_path(path, call, x0, rate, steps):
             return wrong
         again = _path(_called("descend", descend, x0, rate, steps)[0])
@@ -72,12 +72,12 @@ def check_descend(descend):
         if wrong:
             return wrong
         if start[0] != x0:
-            return "descend changed the array x0 that it was given: write x = x - …, which makes a new one, not x -= …."
+            return "descend changed its argument x0: write x = x - …, which creates a new array, instead of x -= …."
     return None
 
 
 def _called(name, function, *arguments):
-    """What a call returned, and what is wrong with it; numbers that overflow are no error here."""
+    """Return the result of a call, and what is wrong with it; overflow is not an error here."""
     try:
         with np.errstate(all="ignore"):
             value = function(*copy.copy(arguments))
@@ -95,22 +95,22 @@ def _why_gradient(number, x):
     if np.isclose(number, -2 * x):
         return "the sign is wrong, the gradient points uphill and the step subtracts it"
     if np.isclose(number, x**2):
-        return "this is f itself, its derivative is wanted"
+        return "this is f itself, expected its derivative"
     if x and np.isclose(number / x, round(number / x)):
-        return f"the factor of x is {number / x:g}, and 2 is wanted"
+        return f"the factor of x is {number / x:g}, expected 2"
     return "the derivative of x² is 2x"
 
 
 def _why_path(path, call, x0, rate, steps):
-    """The first thing that is wrong with a path, or None."""
+    """Return the first thing that is wrong with a path, or None."""
     right = _right(x0, rate, steps + 1)
     if len(path) != steps + 1:
         if len(path) == steps and np.allclose(path, right[1:-1]):
             return f"{call} left out the start: expected {steps + 1} points, the first of them x0 = {x0:g}."
         if len(path) in (steps, steps + 2) and np.allclose(path, right[: len(path)]):
-            less = "one step less" if len(path) == steps else "one step more"
-            return f"{call} made {less} than it should: expected {steps + 1} points, it returned {len(path)}."
-        return f"{call} returned {len(path)} points, expected {steps + 1}: the start and one for each step."
+            less = "one step fewer" if len(path) == steps else "one step more"
+            return f"{call} took {less} than it should: expected {steps + 1} points, it returned {len(path)}."
+        return f"{call} returned {len(path)} points, expected {steps + 1}: the start and one per step."
     if path[0] != x0:
         return f"{call} starts at {path[0]:g}, expected x0 = {x0:g}: put x0 into the list before the first step."
     if np.allclose(path, right[:-1]):
@@ -127,17 +127,17 @@ def _right(x0, rate, steps):
 
 
 def _mistakes(x0, rate, steps):
-    """Common mistakes, each with the path that it leads to."""
+    """Yield common mistakes, each with the path that it leads to."""
     k = np.arange(steps + 1)
-    yield "the steps go uphill, subtract rate · gradient(x) and do not add it", x0 * (1 + 2 * rate) ** k
+    yield "the steps go uphill, subtract rate · gradient(x) instead of adding it", x0 * (1 + 2 * rate) ** k
     yield "the rate is not used, multiply the gradient by it", x0 * (-1.0) ** k
-    yield "each step uses the gradient at x0, expected that at the point reached so far", x0 * (1 - 2 * rate * k)
+    yield "each step uses the gradient at x0, expected the gradient at the current point", x0 * (1 - 2 * rate * k)
     yield "each step subtracts rate · x, expected rate · gradient(x)", x0 * (1 - rate) ** k
     yield "the point never moves, assign the new x before the next step", np.full(steps + 1, x0)
 
 
 def _number(value):
-    """The value as a finite float, or None."""
+    """Return the value as a finite float, or None."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -146,7 +146,7 @@ def _number(value):
 
 
 def _path(value):
-    """The value as an array of finite numbers, or None."""
+    """Return the value as an array of finite numbers, or None."""
     try:
         path = np.asarray(value, float)
     except (TypeError, ValueError):
@@ -160,7 +160,7 @@ def _short(value):
 
 
 class Parabola:
-    """f(x) = x² with the gradient that was handed in, as gg.minimize takes it."""
+    """The function f(x) = x² with the student's gradient, for gg.minimize."""
 
     def __init__(self, gradient):
         self.grad = gradient
@@ -170,7 +170,7 @@ class Parabola:
 
 
 def verdicts(gradient, descend):
-    """A line for each learning rate: what became of the descent, and why."""
+    """Return one line per learning rate: how the descent ended, and why."""
     paths = gg.minimize(Parabola(gradient), [1.0], lr=list(RATES), max_steps=100)
     for path in paths:
         assert np.allclose(descend(1.0, path.lr, path.steps), path.points[:, 0]), "descend and gg.minimize disagree"

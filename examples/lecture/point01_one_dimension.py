@@ -2,11 +2,11 @@
 
     python examples/lecture/point01_one_dimension.py [FOLDER]
 
-Question: does x ← x − η·df/dx, from a random start and until |df/dx| < ε, find the minimum?
+Question: does x ← x − η·df/dx find the minimum from a random start, if it is repeated until |df/dx| < ε?
 
-Answer: yes, from every start. f(x) = eˣ − 2x has its minimum at ln 2 = 0.693147, and with η = 0.2 all 5 random starts
-end there, after 25 to 35 steps with ε = 1e-6. Near the minimum each step leaves 1 − η·f″ = 0.6 of the error.
-gg.minimize takes the very same path.
+Answer: yes, from every start. f(x) = eˣ − 2x has its minimum at ln 2 = 0.693147. With η = 0.2 and ε = 1e-6, all 5
+random starts reach it after 25 to 35 steps. Near the minimum, each step multiplies the error by 1 − η·f″ = 0.6.
+gg.minimize takes the same path.
 """
 
 import sys
@@ -30,7 +30,7 @@ def slope(x):
 
 
 def descend(x):
-    """Every x on the way: the whole of gradient descent."""
+    """Return every x of the path: this is all of gradient descent."""
     path = [x]
     while abs(slope(path[-1])) >= EPSILON:
         path.append(path[-1] - RATE * slope(path[-1]))
@@ -38,7 +38,7 @@ def descend(x):
 
 
 def run():
-    """A path from each of five random starts."""
+    """Return the paths from five random starts."""
     starts = np.random.default_rng(0).uniform(-2, 2, size=(5, 1))
     return gg.minimize(f, starts, lr=RATE, tol=EPSILON)
 
@@ -54,7 +54,7 @@ def draw(paths, file=None):
             right.semilogy(path.gradient_norms, "o-", color=colour, markersize=4, label=start)
         right.axhline(EPSILON, color="black", linestyle="--")
         right.text(0, EPSILON * 1.3, "ε", va="bottom")
-        right.set(xlabel="step", ylabel="$|df/dx|$", title="All five go on until $|df/dx| < ε$")
+        right.set(xlabel="step", ylabel="$|df/dx|$", title="All five stop at $|df/dx| < ε$")
         right.legend(title="start $x$")
         tidy(right)
         return saved(figure, file)
@@ -71,7 +71,7 @@ def main(folder="."):
     steps = [path.steps for path in paths]
     error = abs(paths[0].points[:, 0] - np.log(2))
     print(f"ln 2 = {np.log(2):.6f}; {len(paths)} starts, {min(steps)} to {max(steps)} steps, η = {RATE}, ε = 1e-6")
-    print(f"the last step leaves {error[-1] / error[-2]:.1f} of the error: 1 − η·f″")
+    print(f"the last step multiplies the error by {error[-1] / error[-2]:.1f}: 1 − η·f″")
     draw(paths, Path(folder) / "01_one_dimension.png")
 
 

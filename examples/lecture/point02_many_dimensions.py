@@ -2,12 +2,12 @@
 
     python examples/lecture/point02_many_dimensions.py [FOLDER]
 
-Question: what changes when x has two numbers, or a thousand?
+Question: what changes if x has two numbers, or a thousand?
 
-Answer: nothing in the rule; the derivative becomes the gradient. It is at right angles to the contour line, so that on
-Himmelblau's function the paths go straight downhill, and four starts find four minima in 21 to 55 steps. The number of
-dimensions does not matter, curvature does: on the sum of squares with η = 0.1, from a distance of 1 to a gradient of
-1e-6, it takes 66 steps in 2, in 10 and in 1000 dimensions.
+Answer: nothing in the rule; the derivative becomes the gradient. The gradient is perpendicular to the contour line, so
+the paths on Himmelblau's function go straight downhill, and four starts find four minima in 21 to 55 steps. The number
+of dimensions does not matter; the curvature does. On the sum of squares with η = 0.1, from a distance of 1 to a
+gradient norm of 1e-6, it takes 66 steps in 2, in 10 and in 1000 dimensions.
 """
 
 import sys
@@ -25,7 +25,7 @@ RATE = 0.01
 
 
 def descend(x, steps):
-    """Every x on the way (steps + 1, 2)."""
+    """Return every x of the path, (steps + 1, 2)."""
     path = [np.array(x)]
     for _ in range(steps):
         path.append(path[-1] - RATE * HIMMELBLAU.gradient(path[-1]))
@@ -37,7 +37,7 @@ def run():
 
 
 def steps_in(dim):
-    """Steps down the sum of squares from a point at distance 1."""
+    """Return the number of steps on the sum of squares from a point at distance 1."""
     return gg.minimize("parabola", np.ones(dim) / np.sqrt(dim), lr=0.1, tol=1e-6).steps
 
 
@@ -59,7 +59,7 @@ def main(folder="."):
         start, end = (np.array2string(x, precision=3, suppress_small=True) for x in (path.points[0], path.x))
         print(f"from {start}: {path.steps} steps to {end}, {path.verdict}")
     steps = [path.steps for path in paths]
-    print(f"four starts, {min(steps)} to {max(steps)} steps to a gradient of 1e-6")
+    print(f"four starts, {min(steps)} to {max(steps)} steps to a gradient norm of 1e-6")
     for dim in (2, 10, 1000):
         print(f"{dim} dimensions: {steps_in(dim)} steps from a distance of 1 with η = 0.1")
     draw(paths, Path(folder) / "02_many_dimensions.png")

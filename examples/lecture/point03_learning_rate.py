@@ -4,9 +4,9 @@
 
 Question: what happens from x = 1 with η = 0.1, 0.01, 1, 100 and 1000, and why?
 
-Answer: f″ = 2, and each step multiplies x by 1 − η·f″, so all depends on η·f″ against 2. With η = 0.1 the factor is
-0.8: converged in 66 steps. With η = 0.01 it is 0.98: slow, 100 steps leave 0.133 of the way. With η = 1, η·f″ is
-exactly 2 and the factor −1: x oscillates between 1 and −1 forever. With η = 100 and 1000 the factors are −199 and
+Answer: f″ = 2, and each step multiplies x by 1 − η·f″, so the threshold is η·f″ = 2. With η = 0.1 the factor is 0.8:
+converged in 66 steps. With η = 0.01 it is 0.98: slow, 0.133 of the distance remains after 100 steps. With η = 1, η·f″
+is exactly 2 and the factor −1: x oscillates between 1 and −1 forever. With η = 100 and 1000 the factors are −199 and
 −1999: each step lands farther away on the other side, and the path has diverged after 4 and 3 steps.
 """
 
@@ -32,7 +32,7 @@ def run(rates=RATES, steps=100):
 
 
 def factor(path):
-    """What each step multiplies x by."""
+    """Return the factor of x per step, as text."""
     return f"{1 - 2 * path.lr:g}".replace("-", "−")
 
 
@@ -45,7 +45,7 @@ def draw(paths, file=None):
         axes = panels["x"]
         for path, colour in zip(paths, COLOURS, strict=False):
             distance = np.abs(path.points[:, 0])
-            words = f"η = {path.lr:g}, x × {factor(path)} a step: {path.verdict}"
+            words = f"η = {path.lr:g}, x × {factor(path)} per step: {path.verdict}"
             axes.semilogy(distance, color=colour, marker="o", markersize=3, linewidth=2, label=words)
         axes.set(xlabel="step", ylabel="distance $|x|$", title="Each step multiplies x by 1 − η·f″ = 1 − 2η")
         axes.legend(loc="upper right", reverse=True)
@@ -56,8 +56,8 @@ def draw(paths, file=None):
 def main(folder="."):
     paths = run()
     for path in paths:
-        print(f"η = {path.lr:g}: x × {factor(path)} a step; {path.verdict} after {path.steps} steps: {path.reason}")
-    print(f"η = 0.01 leaves {paths[1].x[0]:.3f} of the way; η = 1 ends at {paths[2].points[-2:, 0].tolist()}")
+        print(f"η = {path.lr:g}: x × {factor(path)} per step; {path.verdict} after {path.steps} steps: {path.reason}")
+    print(f"η = 0.01: {paths[1].x[0]:.3f} of the distance remains; η = 1 ends at {paths[2].points[-2:, 0].tolist()}")
     draw(paths, Path(folder) / "03_learning_rate.png")
 
 

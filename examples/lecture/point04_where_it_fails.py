@@ -2,12 +2,12 @@
 
     python examples/lecture/point04_where_it_fails.py [FOLDER]
 
-Question: which minimum is reached from where, and does every descent end at one?
+Question: which minimum does each start lead to, and does every descent end at one?
 
-Answer: the start decides. The double well's deeper minimum has the value 0.000, the other 0.667, and 53% of the view
-lead to the deeper one: from x₁ = 0.05 the descent goes to x₁ = −1, from 0.3 to x₁ = 1. Exactly on the line between, at
-x₁ = 0.125, it ends at the saddle, where one eigenvalue of the Hessian is negative. Himmelblau's function has four equal
-minima and 4 basins.
+Answer: the start decides. The deeper minimum of the double well has the value 0.000, the other one 0.667. From 53% of
+the view, the descent reaches the deeper one: from x₁ = 0.05 it goes to x₁ = −1, from 0.3 to x₁ = 1. From the line
+between the basins, at x₁ = 0.125, it ends at the saddle, where one eigenvalue of the Hessian is negative. Himmelblau's
+function has four equal minima and 4 basins.
 """
 
 import sys
@@ -25,7 +25,7 @@ STARTS = ((0.05, 1.2), (0.3, 1.2), (0.125, 1.2))
 
 
 def run(name):
-    """The view of a surface, and which minimum each point of it leads to."""
+    """Return the view of a surface, and the minimum that each of its points leads to."""
     view = view_of(name)
     return view, basins(view, lr=surface(name).lr, resolution=120)
 
@@ -35,7 +35,7 @@ def draw(double_well, himmelblau, paths, file=None):
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
         draw_basins(left, *double_well)
         draw_paths(left, double_well[0].bounds, paths, [(BLACK, "-"), (BLACK, "-"), (BLACK, ":")])
-        left.set_title("Double well: the start decides, and on\nthe line between a descent ends at the saddle")
+        left.set_title("Double well: the start decides; on the line\nbetween basins, a descent ends at the saddle")
         draw_basins(right, *himmelblau)
         right.set_title("Himmelblau: four minima,\nfour basins of attraction")
         return saved(figure, file)

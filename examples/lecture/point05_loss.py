@@ -2,11 +2,12 @@
 
     python examples/lecture/point05_loss.py [FOLDER]
 
-Question: what does one step of gradient descent on a network's loss cost?
+Question: how much does one step of gradient descent on a network's loss cost?
 
-Answer: a pass over all n rows. The loss is a mean, and so is its gradient: the gradients of the 8 parts of the rows,
-averaged, are the gradient of all to 1e-12. Its cost grows with n: from 4096 to 65536 rows, 16 times as many, the work
-grows 16 times, and the measured time about as much. Yet one gradient gives one step: 65536 rows move θ once.
+Answer: one pass over all n rows. The loss is a mean, and so is its gradient: the mean of the gradients of 8 parts of
+the rows equals the gradient of all rows to 1e-12. The cost grows with n: from 4096 to 65536 rows, 16 times as many,
+the work grows 16 times, and the measured time grows about as much. Yet one gradient is one step: 65536 rows move θ
+once.
 """
 
 import sys
@@ -26,20 +27,20 @@ criterion = nn.CrossEntropyLoss()
 
 
 def data(n):
-    """Rows of 20 numbers, and which side of a plane each is on."""
+    """Return rows of 20 numbers, and the side of a plane that each is on."""
     x = np.random.default_rng(0).normal(size=(n, 20))
     return x, (x.sum(axis=1) > 0).astype(np.int32)
 
 
 def gradient(model, x, y):
-    """The gradient of the mean loss over these rows, all parameters in one array."""
+    """Return the gradient of the mean loss over these rows, all parameters in one array."""
     model.zero_grad()
     criterion(model(gg.tensor(x)), gg.tensor(y)).backward()
     return np.concatenate([p.grad.numpy().ravel() for p in model.parameters()])
 
 
 def seconds(model, x, y, repeats=7):
-    """The shortest of several measurements."""
+    """Return the shortest of several measurements."""
     measured = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -56,7 +57,7 @@ def run(sizes=SIZES):
 
 
 def parts_agree(n=4096):
-    """The largest difference between the gradient of n rows and the mean of the gradients of their parts."""
+    """Return the largest difference between the gradient of n rows and the mean gradient of their parts."""
     model = nn.MLP(20, [64], 2, seed=0, dtype=np.float64)
     x, y = data(n)
     parts = [gradient(model, *part) for part in zip(np.split(x, PARTS), np.split(y, PARTS), strict=True)]

@@ -2,14 +2,15 @@
 
     python examples/lecture/point06_minibatches.py [FOLDER]
 
-Question: what is gained, and what lost, by stepping on a part of the rows?
+Question: what are the benefits and costs of a step on a part of the rows?
 
-Answer: more steps for each row that is read. In 5 epochs of 120 rows gradient descent makes 5 steps, minibatches of 10
-make 60. Then the loss is above its minimum by 0.1 with all rows at once, by 0.0008 with random minibatches. Those in
-the order of the file, sorted here, pull to one side after the other, and end 0.01 above it. In batches of 50, 50 and 20
-a row of the small one counts 2.5 times as much: the mean of their gradients is off by 3% of its length, and by 0% if
-each is weighted by its size. On handwritten digits a batch 16 times as large has a gradient 4 times less noisy, and
-costs more a step; to a loss of 0.2 it takes 4 epochs with 8 rows a batch, 10 with 32, 33 with 128 and 127 with 512.
+Answer: more steps per row that is read. In 5 epochs of 120 rows, gradient descent takes 5 steps, minibatches of 10
+take 60. Afterwards the loss is 0.1 above its minimum with all rows at once, and 0.0008 above it with random
+minibatches. Minibatches in the order of the file, which is sorted, pull to one side and then to the other, and end 0.01
+above the minimum. In batches of 50, 50 and 20, a row of the small batch counts 2.5 times as much: the mean of the
+gradients is off by 3% of its length, and by 0% if each is weighted by the batch size. On handwritten digits, a batch 16
+times as large has a gradient 4 times less noisy, and costs more per step; a loss of 0.2 takes 4 epochs with 8 rows per
+batch, 10 with 32, 33 with 128 and 127 with 512.
 """
 
 import sys
@@ -32,17 +33,17 @@ X = np.sort(generator.uniform(-1, 2, N))  # sorted, as files often are
 Y = 0.5 + X + generator.normal(scale=0.5, size=N)
 
 
-# ---- a line through points: a loss of two numbers, which can be seen ----
+# ---- a line through points: a loss of two numbers, which can be plotted ----
 
 
 def loss(theta, rows=slice(None)):
-    """The mean square of θ₁ + θ₂·x − y over some rows."""
+    """Return the mean square of θ₁ + θ₂·x − y over some rows."""
     x, y = gg.tensor(X[rows]), gg.tensor(Y[rows])
     return ((theta[..., :1] + theta[..., 1:] * x - y) ** 2).mean(axis=-1)
 
 
 def batches(way, epoch):
-    """The rows of each minibatch of an epoch."""
+    """Return the rows of each minibatch of an epoch."""
     order = np.arange(N)
     if way in ("random", "unequal"):
         order = np.random.default_rng([1, epoch]).permutation(N)
@@ -50,7 +51,7 @@ def batches(way, epoch):
 
 
 def descend(way, epochs=EPOCHS):
-    """The path of so many epochs: the loss is measured over all rows, and each step descends that of a minibatch."""
+    """Return the path of some epochs: values are losses over all rows, each step descends the loss of a minibatch."""
     per_epoch = len(WAYS[way])
 
     def minibatch(theta, step):
@@ -71,7 +72,7 @@ def gradient(rows):
 
 
 def off_by(way, weighted):
-    """How far the mean of the minibatches' gradients is from the full one, as a share of its length."""
+    """Return the distance of the mean minibatch gradient from the full gradient, relative to the norm of the latter."""
     parts = batches(way, 0)
     weights = [len(rows) * len(parts) / N if weighted else 1.0 for rows in parts]
     mean = np.mean([w * gradient(rows) for w, rows in zip(weights, parts, strict=True)], axis=0)
@@ -79,11 +80,11 @@ def off_by(way, weighted):
     return np.linalg.norm(mean - full) / np.linalg.norm(full)
 
 
-# ---- a network: what the size of a batch does ----
+# ---- a network: effects of the batch size ----
 
 
 class UntilGoal(gg.Callback):
-    """Ends a training whose loss is low enough, though not before its speed is known."""
+    """Stop a run whose loss is low enough, but not before its speed is known."""
 
     def on_epoch_end(self, trainer, record):
         if record["train_loss"] < GOAL and len(trainer.history) >= FEWEST_EPOCHS:
@@ -91,7 +92,7 @@ class UntilGoal(gg.Callback):
 
 
 def train(digits, size):
-    """Epochs of SGD until the training loss is below GOAL, and the milliseconds of a step."""
+    """Return the epochs of SGD until the training loss is below GOAL, and the milliseconds per step."""
     model = nn.MLP(64, [32], 10, seed=0)
     trainer = gg.Trainer(model, optimizer=optim.SGD(model.parameters(), lr=0.1), device="cpu", seed=0)
     options = {"batch_size": size, "scale": digits.scale, "callbacks": [UntilGoal()], "progress": False}
@@ -101,7 +102,7 @@ def train(digits, size):
 
 
 def noise(digits, size, draws=100):
-    """The standard deviation of a minibatch's gradient, relative to the length of the full one."""
+    """Return the standard deviation of a minibatch gradient, relative to the norm of the full gradient."""
     model = nn.MLP(64, [32], 10, seed=0)
     criterion = nn.CrossEntropyLoss()
     x, y = digits.x_train * np.float32(digits.scale), digits.y_train
@@ -118,7 +119,7 @@ def noise(digits, size, draws=100):
 
 
 def run_sizes(sizes=SIZES):
-    """For each batch size: epochs to the goal, milliseconds of a step, noise."""
+    """Return epochs to the goal, milliseconds per step and noise for each batch size."""
     digits = data.load("digits")
     return [(*train(digits, size), noise(digits, size)) for size in sizes]
 
@@ -129,7 +130,7 @@ def run_sizes(sizes=SIZES):
 def draw(paths, file=None):
     view = view_of(loss, bounds=((-1.0, 1.2), (-0.8, 1.6)))
     titles = {
-        "full": "all 120 rows a step",
+        "full": "all 120 rows per step",
         "in order": "10 rows, in sorted order",
         "random": "10 rows, at random",
         "unequal": "50, 50 and 20 rows",
@@ -140,7 +141,7 @@ def draw(paths, file=None):
             draw_paths(axes, view.bounds, [path])
             axes.set(xlabel="$θ_1$", ylabel="$θ_2$" if way == "full" else "")
             axes.set_title(f"{titles[way]}:\n{path.steps} steps")
-        figure.suptitle(f"{EPOCHS} epochs each, of a loss of two numbers")
+        figure.suptitle(f"{EPOCHS} epochs each on a loss of two numbers")
         return saved(figure, file)
 
 
@@ -148,7 +149,7 @@ def draw_sizes(found, sizes=SIZES, file=None):
     epochs, milliseconds, noises = (np.array(column) for column in zip(*found, strict=True))
     with slide(15, 5) as figure:
         panels = figure.subplots(1, 3)
-        labels = ("time of a step in ms", "noise of the gradient / its length", f"epochs to a loss of {GOAL}")
+        labels = ("time per step in ms", "noise of the gradient / its norm", f"epochs to a loss of {GOAL}")
         titles = ("The larger the batch, the more\na step costs,", "the less noise\nits gradient has,",
                   "and the more passes over\nthe data it takes")  # fmt: skip
         falling = noises[0] * np.sqrt(sizes[0] / np.array(sizes))
@@ -156,7 +157,7 @@ def draw_sizes(found, sizes=SIZES, file=None):
         panels[1].legend(loc="lower left")
         for axes, values, name, title in zip(panels, (milliseconds, noises, epochs), labels, titles, strict=True):
             axes.loglog(sizes, values, "o-", color=BLUE, linewidth=2, markersize=9)
-            side = 6 if values[-1] < values[0] else -6  # of the points where there is no line
+            side = 6 if values[-1] < values[0] else -6  # side of the points without a line
             for size, value in zip(sizes, values, strict=True):
                 axes.annotate(f"{value:.2g}" if value < 100 else f"{value:.0f}", (size, value), (side, 8),
                               textcoords="offset points", ha="left" if side > 0 else "right")  # fmt: skip
@@ -164,7 +165,7 @@ def draw_sizes(found, sizes=SIZES, file=None):
             axes.minorticks_off()
             axes.set_yticks([])
             axes.margins(0.25, 0.18)
-            axes.set(xlabel="rows in a batch", ylabel=name, title=title)
+            axes.set(xlabel="rows per batch", ylabel=name, title=title)
             tidy(axes)
         return saved(figure, file)
 
@@ -179,11 +180,11 @@ def main(folder="."):
             f"{path.value - least:.1g} above the minimum"
         )
     for weighted in (False, True):
-        words = "weighted by their sizes" if weighted else "a row of the 20 counting 2.5 times as much"
+        words = "weighted by their sizes" if weighted else "where a row of the 20 counts 2.5 times as much"
         print(f"the mean gradient of unequal batches, {words}: off by {off_by('unequal', weighted):.0%}")
     found = run_sizes()
     for size, (epochs, milliseconds, noisy) in zip(SIZES, found, strict=True):
-        print(f"{size:>3} rows a batch: {epochs} epochs to {GOAL}, noise {noisy:.2f}, {milliseconds:.2f} ms a step")
+        print(f"{size:>3} rows per batch: {epochs} epochs to {GOAL}, noise {noisy:.2f}, {milliseconds:.2f} ms per step")
     print(f"16 times as many rows: {found[0][2] / found[2][2]:.0f} times less noise")
     draw(paths, Path(folder) / "06_minibatches.png")
     draw_sizes(found, file=Path(folder) / "06_batch_size.png")

@@ -2,11 +2,11 @@
 
     python examples/lecture/point08_momentum.py [FOLDER]
 
-Question: what does it help to go on in the direction of the steps before, and can it be too much?
+Question: does it help to keep going in the direction of previous steps, and can there be too much of it?
 
 Answer: in a ravine, 40 times steeper across than along, gradient descent with η = 0.048 zigzags and takes 220 steps.
-With β = 0.6 the zigzags cancel and the steps along add up: 60 steps, on a path of length 9 instead of 25. Too much of
-it harms: with β = 0.98 the point swings past the minimum again and again, 1061 steps and a length of 148.
+With β = 0.6 the zigzags cancel and the steps along the ravine add up: 60 steps, on a path of length 9 instead of 25.
+Too much momentum harms: with β = 0.98 the point overshoots the minimum again and again, 1061 steps and a length of 148.
 """
 
 import sys
@@ -34,7 +34,7 @@ def length(path):
 
 
 def by_hand(beta, steps):
-    """The formula, (steps + 1, 2)."""
+    """Return the path from the formula, (steps + 1, 2)."""
     x, g, path = np.array(START), np.zeros(2), [np.array(START)]
     for _ in range(steps):
         g = beta * g + x * [1, 40]

@@ -4,10 +4,10 @@
 
 Question: what if the right learning rate is not known?
 
-Answer: the sum of the gradients so far finds it. In a ravine whose largest curvature is 40, gradient descent must have
-η < 2/40 = 0.05; of 19 rates from 0.001 to 1000 it converges within 500 steps with 2. With the adaptive rate 10
-converge: every one from 1 on. However large η is, the first gradients make the sum so large that the rate
-of each step falls below 0.05.
+Answer: the sum over past gradients sets it. In a ravine whose largest curvature is 40, gradient descent needs
+η < 2/40 = 0.05; of 19 rates from 0.001 to 1000 it converges within 500 steps with 2. With the adaptive rate, 10
+converge: all from 1 upwards. However large η is, the first gradients make the sum so large that the rate per step
+falls below 0.05.
 """
 
 import sys
@@ -28,18 +28,18 @@ RAVINE = surface("ravine")
 
 
 def run(rates=RATES):
-    """Paths of gradient descent, and of the adaptive rule, one for each rate."""
+    """Return the paths of gradient descent and of the adaptive rule, one per rate."""
     options = {"lr": list(rates), "tol": 1e-3, "max_steps": MAX_STEPS}
     return gg.minimize(RAVINE, START, "sgd", **options), gg.minimize(RAVINE, START, "adagrad-norm", **options)
 
 
 def step_sizes(path):
-    """η / √(ε + Σ‖∇f‖²) at each step."""
+    """Return η / √(ε + Σ‖∇f‖²) at each step."""
     return path.lr / np.sqrt(EPSILON + np.cumsum(path.gradient_norms[:-1] ** 2))
 
 
 def by_hand(rate, steps):
-    """The formula, (steps + 1, 2)."""
+    """Return the path from the formula, (steps + 1, 2)."""
     x, total, path = np.array(START), EPSILON, [np.array(START)]
     for _ in range(steps):
         gradient = RAVINE.gradient(x)

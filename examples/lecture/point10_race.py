@@ -2,12 +2,12 @@
 
     python examples/lecture/point10_race.py [FOLDER]
 
-Question: seven optimizers start beside the ridge of x² − y², at a distance of 0.001 from it: who gets away, and why?
+Question: seven optimizers start near the ridge of x² − y², at a distance of 0.001: which ones escape, and why?
 
-Answer: all, but not alike. Those that divide each number of the gradient by the size it had so far step along y, where
-it is small, as far as along x: Adagrad leaves the view after 3 steps, RMSprop after 5, Adadelta after 9 and Adam after
-11. Of the others momentum needs 28 and Nesterov's 38, since their steps add up; gradient descent, which multiplies its
-small y by 1.1 a step, needs 75.
+Answer: all, at different speeds. Those that divide each gradient component by its past size step along y, where the
+gradient is small, as far as along x: Adagrad leaves the view after 3 steps, RMSprop after 5, Adadelta after 9 and Adam
+after 11. Of the others, momentum needs 28 and Nesterov's momentum 38, since their steps add up; gradient descent, which
+multiplies the small y by 1.1 per step, needs 75.
 """
 
 import sys
@@ -29,7 +29,7 @@ def run(racers=RACERS, steps=90):
 
 
 def steps_to_leave(path):
-    """The first step at which the point is out of the view, or None."""
+    """Return the first step at which the point is out of the view, or None."""
     away = np.flatnonzero(np.abs(path.points[:, 1]) > SADDLE.bounds[1][1])
     return int(away[0]) if len(away) else None
 
@@ -38,7 +38,7 @@ def main(folder="."):
     paths = run()
     for path in sorted(paths, key=lambda path: steps_to_leave(path) or 1000):
         print(f"{path.optimizer:<9} η = {path.lr:<5g} leaves the view after {steps_to_leave(path)} steps")
-    print(f"y starts at {START[1]}, and gradient descent multiplies it by {1 + 2 * paths[0].lr:g} a step")
+    print(f"y starts at {START[1]}, and gradient descent multiplies it by {1 + 2 * paths[0].lr:g} per step")
     animate(SADDLE, paths, Path(folder) / "10_race.gif", frames=60)
 
 

@@ -2,12 +2,12 @@
 
     python examples/lecture/point11_chain_rule.py [FOLDER]
 
-Question: how does the derivative of a composition come about, and that of a network's loss?
+Question: what is the derivative of a composition, and of a network's loss?
 
-Answer: as the product of the derivatives of its links. (3x³ + 2)² is u² of u = 3x³ + 2, so its derivative is
-2u · 9x² = 54x⁵ + 36x²; at x = 2 that is 1872, and the tape says 1872. A network with one hidden layer and its loss are
-u0(u1(…u6(W0))), and du0/dW0 is a product of 7 factors, 1 × 2 the first and 4 × 12 the last. Multiplied from the left
-every product is a single row: 1 × 12 at the end. It is the tape's gradient to 1e-14 and that of finite differences
+Answer: the product of the derivatives of its parts. (3x³ + 2)² is u² with u = 3x³ + 2, so its derivative is
+2u · 9x² = 54x⁵ + 36x²; at x = 2 that is 1872, and the tape computes 1872. A network with one hidden layer and its loss
+are u0(u1(…u6(W0))), and du0/dW0 is a product of 7 factors, the first 1 × 2 and the last 4 × 12. Multiplied from the
+left, every product is a single row: 1 × 12 at the end. It equals the tape's gradient to 1e-14, and finite differences
 to 1e-8.
 """
 
@@ -31,16 +31,16 @@ def f(x):
 
 
 def slope(x):
-    """f's derivative by the tape, at an array of points."""
+    """Return the derivative of f from the tape, at an array of points."""
     x = gg.tensor(x, requires_grad=True)
     f(x).sum().backward()
     return x.grad.numpy()
 
 
 def factors():
-    """The links of the loss, from the first to the last, and the factors of du0/dW0, from the last link to the first.
+    """Return the loss and the factors of du0/dW0, the outermost function first.
 
-    W0 is flattened row by row. A row of a factor belongs to what is differentiated, a column to by what.
+    W0 is flattened row by row. In each factor, rows belong to the output and columns to the input of a function.
     """
     u6 = W0 @ X
     u5 = u6 + B0
@@ -61,13 +61,13 @@ def factors():
 
 
 def loss(w0):
-    """The same u0 in operations of the tape."""
+    """Return the same u0, in tape operations."""
     error = gg.tensor(W1) @ (w0 @ gg.tensor(X) + gg.tensor(B0)).tanh() + gg.tensor(B1) - gg.tensor(Y)
     return (error**2).sum() / 2
 
 
 def differences(step=1e-6):
-    """du0/dW0 by central differences, (4, 3)."""
+    """Return du0/dW0 from central differences, (4, 3)."""
     with gg.no_grad():
         values = [
             [loss(gg.tensor(W0 + sign * step * unit.reshape(4, 3))).item() for sign in (1, -1)] for unit in np.eye(12)
@@ -105,7 +105,7 @@ def draw(chain, gradient, file=None):
 def main(folder="."):
     x = np.linspace(-2, 2, 41)
     assert np.allclose(slope(x), 54 * x**5 + 36 * x**2, rtol=1e-13, atol=1e-13)
-    print(f"at x = 2: 54x⁵ + 36x² = {54 * 2**5 + 36 * 2**2}, the tape says {slope(np.array([2.0]))[0]:g}")
+    print(f"at x = 2: 54x⁵ + 36x² = {54 * 2**5 + 36 * 2**2}, the tape computes {slope(np.array([2.0]))[0]:g}")
     u0, chain = factors()
     row = np.eye(1)
     for name, matrix in chain.items():

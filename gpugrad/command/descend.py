@@ -92,7 +92,7 @@ def _serve(surface: str | None, host: str, port: int, device: str) -> None:
     from ..lab.serve import serve
 
     link = "" if surface is None else urlencode({"surface": choose("surface", surface, NAMES)})
-    serve(host, port, device, link, tell=lambda url: typer.echo(f"serving {url} (Ctrl-C to stop)"))
+    serve(host, port, device, link, on_start=lambda url: typer.echo(f"serving {url} (Ctrl-C to stop)"))
 
 
 def _write_page(out: Path | None, optimizers: str | None) -> None:

@@ -186,7 +186,7 @@ class CudaDevice(Device):
         return self.upload(array)
 
     def download(self, array: Any) -> np.ndarray:
-        self._refuse_download()
+        self._begin_download()
         with self._gpu, self.stream, self._late_failures():
             return self.xp.asnumpy(array, stream=self.stream)
 

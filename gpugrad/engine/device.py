@@ -50,6 +50,7 @@ class Device:
         self.reason = "asked for"
         self.lock = threading.RLock()
         self.recorder: Recorder | None = None
+        self.downloads = 0  # copies to the host so far
         self.profiler: Observer | None = None
         self._observers: list[Observer] = []
         self._constants: dict[tuple, Any] = {}
@@ -203,10 +204,12 @@ class Device:
 
     def download(self, array: Any) -> np.ndarray:
         """A copy on the host of an array of this device; waits for the work that computes it."""
-        self._refuse_download()
+        self._begin_download()
         return np.array(array)
 
-    def _refuse_download(self) -> None:
+    def _begin_download(self) -> None:
+        """Count a copy to the host; refuse it in a recorded step."""
+        self.downloads += 1
         if self.recorder is not None:
             raise RecordingError(
                 "a recorded step read a value back to the host, where a replay could not follow: "

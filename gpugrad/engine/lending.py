@@ -8,10 +8,11 @@ import numpy as np
 
 from ..errors import ArgumentError, GraphError, RecordingError
 from .device import Device
+from .numpy_calls import NumPyCalls
 from .tape import ReadOnlyVersion, Version
 
 
-class Lending:
+class Lending(NumPyCalls):
     """The part of Tensor that gives its values away."""
 
     __slots__ = ()
@@ -37,6 +38,11 @@ class Lending:
         return self.numpy().tolist()
 
     def __float__(self) -> float:
+        if self.size != 1:
+            raise ArgumentError(
+                f"float() and the functions of math take a tensor with one element, this one has shape {self.shape}: "
+                "use gg.sin for math.sin and gg.exp for math.exp, or numpy()"
+            )
         return float(self.item())
 
     def __int__(self) -> int:

@@ -33,7 +33,6 @@ class Tensor(Lending):
         "retains_grad",
         "version",
     )
-    __array_ufunc__ = None  # array + tensor asks the tensor
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, device: Device, requires_grad: bool = False, version: Version | None = None) -> None:

@@ -1,14 +1,19 @@
-"""The optimization lab: the optimizers that train networks, let loose on functions one can see.
+"""The optimization lab: the optimizers that train networks, run on functions that can be plotted.
 
-minimize        the whole path, its verdict and the reason
+minimize        paths, verdicts and reasons
+objective       values and gradients of a function
 surfaces        the catalogue of functions
 network_loss    the loss of a real network on a plane through its parameters
-verdict         what became of a descent
+running         the descent of many starts as one batch
+verdict         the verdict on a path
 hessian         second derivatives, and the kind of a point
-pictures        paths, values, surfaces, basins, grids; animation beside it
-race            optimizers, rates and starts asked for in words
-page            the interactive page, as a document or a file with recorded paths; serve is its server
-command         gpugrad descend
+view            contour lines, colours and labels
+pictures        paths, values, surfaces, basins and grids
+animation       races as GIF or HTML
+basins          the minimum that each start leads to
+race            optimizers, rates and starts as texts
+page            the interactive page, as a document or a file with recorded paths
+serve           the server of the page
 """
 
 from .minimize import Path, minimize

@@ -1,4 +1,4 @@
-"""Races: paths that grow step by step over contour lines, as a GIF or a page of HTML."""
+"""Animated races: paths that grow step by step over contour lines, as a GIF or an HTML page."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .view import add_legend, draw_contours, in_view, slide, view_of
 
 SUFFIXES = (".gif", ".html")
 FRAMES = 100
-DURATION = 70  # milliseconds of a frame
-HOLD = 2500  # of the last one
+DURATION = 70  # milliseconds per frame
+HOLD = 2500  # milliseconds of the last frame
 DPI = 80
-COLOURS = 128  # of the palette that all frames share
-CLEAR = 255  # a number that no colour of the palette has
-OCTREE = 2  # Pillow's number for the method that keeps white white
+COLOURS = 128  # size of the palette, which all frames share
+CLEAR = 255  # palette index of transparent pixels, above those of the colours
+OCTREE = 2  # Pillow's quantization method that keeps white white
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
@@ -55,15 +55,31 @@ show(); run();
 def animate(
     f: Any, paths: Path | Sequence[Path], file: str | pathlib.Path, *, bounds: Any = None, frames: int = FRAMES
 ) -> None:
-    """Write a race of paths: .gif, or .html with its frames inside, to pause and to step through.
+    """Write a race of paths as a GIF, or as an HTML page to pause and step through.
 
-    f, bounds: as in `pictures`. frames: the most there are; of long paths each shows several steps.
+    Parameters
+    ----------
+    f : str, Surface or callable
+        A surface, its name, or a function as `minimize` accepts it.
+    paths : Path or sequence of Path
+        The paths.
+    file : path_like
+        File to write, .gif or .html.
+    bounds : tuple, optional
+        Limits (low, high) of each coordinate. By default those of the surface, or those that the paths need.
+    frames : int, default 100
+        Largest number of frames; with longer paths a frame covers several steps.
 
-    Raises ArgumentError for another ending, GpugradError where Matplotlib is not installed.
+    Raises
+    ------
+    ArgumentError
+        If the file has another suffix.
+    GpugradError
+        If Matplotlib is not installed.
     """
     file = pathlib.Path(file)
     if file.suffix not in SUFFIXES:
-        raise ArgumentError(f"an animation was to be written to {file.name}, expected .gif or .html: rename it")
+        raise ArgumentError(f"an animation cannot be written to {file.name}, expected .gif or .html: rename it")
     paths = as_list(paths)
     last = max(path.steps for path in paths)
     steps = np.unique(np.linspace(0, last, min(max(frames, 1), last + 1)).round().astype(int)).tolist()
@@ -77,7 +93,7 @@ def animate(
 
 
 def _frames(view: Any, paths: Sequence[Path], steps: Sequence[int]) -> Iterator[Any]:
-    """Images of Pillow; what does not move is drawn once."""
+    """Yield the frames as Pillow images; the background is drawn once."""
     with slide(bounds=view.bounds) as figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from PIL import Image
@@ -114,7 +130,7 @@ def _gif(images: Sequence[Any]) -> bytes:
 
 
 def _page(images: Sequence[Any], steps: Sequence[int], title: str) -> bytes:
-    """The first frame, and over it what differs in each: a tenth of the size of whole frames."""
+    """Return the page: the first frame and overlays with the differences, a tenth of the size of whole frames."""
     first = np.array(images[0])
     overlays, colours = [], images[0].getpalette()
     for image in images:

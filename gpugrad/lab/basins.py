@@ -1,4 +1,4 @@
-"""Basins of attraction: which minimum is reached from where."""
+"""Basins of attraction: the minimum that each start leads to."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from .. import optim
 from .running import TOLERANCE, Rows, run
 from .view import RESOLUTION, View
 
-SAME = 0.02  # of the view's width: ends that are nearer to each other are one
+SAME = 0.02  # ends closer than this share of the view's width are one
 
 
 @dataclass(frozen=True)
 class Basins:
-    """Which minimum each point of a grid leads to.
+    """Minimum that each point of a grid leads to.
 
-    Attributes: `ends` (n_ends, 2) and `values` (n_ends,), the lowest first; `labels` (n, n), the number of the end
-    that is reached from each point, with a row for each second number, or −1 where none is; `steps` (n, n).
+    Parameters
+    ----------
+    ends : ndarray, (n_ends, 2)
+        The ends, lowest value first.
+    values : ndarray, (n_ends,)
+        Values at the ends.
+    labels : ndarray of int, (n, n)
+        Index of the end that each point leads to, or −1 for none; one row per second coordinate.
+    steps : ndarray of int, (n, n)
+        Steps from each point.
     """
 
     ends: np.ndarray
@@ -38,10 +46,31 @@ def basins(
     max_steps: int = 500,
     **options: Any,
 ) -> Basins:
-    """Descend from every point of a grid over the view, all of them as one batch.
+    """Descend from every point of a grid over the view, all as one batch.
 
-    A function of few points a picture, as a network's loss is, is asked at half as many along a side.
-    An end counts where the gradient's norm fell below tol; ends closer than 2% of the view's width are one.
+    Ends closer than 2% of the view's width are one.
+
+    Parameters
+    ----------
+    view : View
+        The function and the limits of the grid.
+    optimizer : str, default "sgd"
+        A name of ``optim.NAMES``.
+    lr : float, optional
+        Learning rate. By default, the optimizer's own default.
+    resolution : int, default 100
+        Points per side of the grid; fewer for a slow function such as a network's loss.
+    tol : float, default 1e-4
+        Gradient norm below which an end counts.
+    max_steps : int, default 500
+        Largest number of steps.
+    **options
+        Options of the optimizer.
+
+    Returns
+    -------
+    Basins
+        The ends, and the end of each point.
     """
     resolution = min(resolution, view.resolution if view.resolution >= RESOLUTION else view.resolution // 2)
     sides = [np.linspace(*ends, resolution) for ends in view.bounds]

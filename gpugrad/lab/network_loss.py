@@ -1,4 +1,4 @@
-"""The loss of a network on a plane through its parameters, as Li et al. draw it."""
+"""Loss of a network on a plane through its parameters, as drawn by Li et al."""
 
 from __future__ import annotations
 
@@ -15,24 +15,39 @@ from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, GpugradError
 
-SPAN = 1.5  # the view goes so far in units of the directions, each as long as the parameters themselves
-GRID = 15  # points a side from which the levels of the contour lines are taken
+SPAN = 1.5  # half the width of the view, in units of the directions, each as long as the parameters
+GRID = 15  # points per side of the grid that the levels of the contour lines are computed from
 LEVELS = 14
 
 
 class NetworkLoss:
-    """The loss of a network at θ + a·d₁ + b·d₂, a function of the points (a, b); it has a gradient of its own.
+    """Loss of a network at θ + a·d₁ + b·d₂, a function of the points (a, b). Created by `network_loss`.
 
-    Called with an array (n, 2) it gives the losses (n,), `grad` their gradients (n, 2): those of the tape, projected
-    on the directions. Made by `network_loss`.
+    Called with an array (n, 2) it returns the losses (n,). It also has the attributes of a `Surface` that pictures
+    need.
 
-    Attributes: `directions` (two lists of arrays like the parameters), and those of a `Surface` that pictures need.
+    Parameters
+    ----------
+    model : Module
+        The network, in float64 on the CPU; its parameters are overwritten.
+    x, y : Tensor
+        Inputs and targets.
+    loss : callable
+        The loss of outputs and targets.
+    seed : int
+        Seed of the directions.
+
+    Attributes
+    ----------
+    directions : list
+        The directions d₁ and d₂, each a list of arrays with the shapes of the parameters.
     """
 
     name = "network loss"
     about = "A small network's real loss, on a plane through its parameters; the origin is where training led."
     dim = 2
-    resolution = 60  # points along a side of a picture: each is a pass of the network over its data
+    batched = True  # called with (n, 2)
+    resolution = 60  # points per side of a picture: each one is a pass of the network over its data
     lr = 0.1
     bounds = ((-SPAN, SPAN), (-SPAN, SPAN))
     starts = ((-1.2, 1.2), (1.2, 1.1), (-1.0, -1.3))
@@ -46,20 +61,44 @@ class NetworkLoss:
         self.directions = [[filter_normalised(w, generator) for w in self._centre] for _ in range(2)]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the losses at points (n, 2)."""
         with no_grad():
             return np.array([self._at(point).item() for point in points], float)
 
     def grad(self, points: np.ndarray) -> np.ndarray:
+        """Return the gradients of the tape, projected onto the directions.
+
+        Parameters
+        ----------
+        points : ndarray, (n, 2)
+            The points.
+
+        Returns
+        -------
+        ndarray, (n, 2)
+            The gradients.
+        """
         return np.array([self._slope(point) for point in points])
 
     def rate(self, optimizer: str) -> float:
-        """A learning rate that suits an optimizer, by its name in `optim.NAMES`, on this plane."""
+        """Return a learning rate that suits an optimizer on this plane.
+
+        Parameters
+        ----------
+        optimizer : str
+            A name of ``optim.NAMES``.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         rate = optim.RULES[optimizer].plane_rate
         return self.lr if rate is None else rate
 
     @functools.cached_property
     def levels(self) -> tuple[float, ...]:
-        """Levels of contour lines, as many of them below a value as there are points of the view."""
+        """Levels of the contour lines: quantiles of the values over the view."""
         side = np.linspace(-SPAN, SPAN, GRID)
         values = self(np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2))
         return tuple(np.unique(np.quantile(values, np.linspace(0.01, 0.99, LEVELS))).tolist())
@@ -78,10 +117,25 @@ class NetworkLoss:
 
 
 def filter_normalised(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A random direction like the weights (in, out), each unit's part of it as long as the unit's own weights.
+    """Draw a random direction whose part for each unit is as long as the weights of the unit.
 
-    So that the picture does not depend on how weights are scaled between layers; biases stay. Li et al., "Visualizing
-    the loss landscape of neural nets", arXiv:1712.09913.
+    The picture then does not depend on how weights are scaled between layers. The direction of biases is 0.
+
+    Parameters
+    ----------
+    weights : ndarray, (n_in, n_out) or (n_out,)
+        Weights or biases of a layer.
+    generator : numpy.random.Generator
+        Source of the direction.
+
+    Returns
+    -------
+    ndarray
+        The direction, of the shape of the weights.
+
+    References
+    ----------
+    Li et al., "Visualizing the loss landscape of neural nets", arXiv:1712.09913.
     """
     direction = generator.normal(size=weights.shape)
     if weights.ndim < 2:
@@ -92,13 +146,29 @@ def filter_normalised(weights: np.ndarray, generator: np.random.Generator) -> np
 def network_loss(
     model: nn.Module | None = None, x: Any = None, y: Any = None, *, loss: Any = None, seed: int = 0
 ) -> NetworkLoss:
-    """The loss of a model over all of x and y, as a function of the plane through its parameters.
+    """Return the loss of a model over x and y as a function on a plane through its parameters.
 
-    model, x, y: a network and the data it was trained on; the network is copied, and computes in float64 on the CPU.
-        None: a network of 2-8-8-2 units, trained here to tell two moons apart. loss: None is the cross-entropy.
-    seed: of the directions.
+    Parameters
+    ----------
+    model : Module, optional
+        A trained network; it is copied, and the copy computes in float64 on the CPU. By default, a network of 2-8-8-2
+        units that is trained here to separate two moons.
+    x, y : array_like, optional
+        The data it was trained on.
+    loss : callable, optional
+        The loss of outputs and targets. By default, the cross-entropy.
+    seed : int, default 0
+        Seed of the directions.
 
-    Raises ArgumentError for a model without data or without parameters, and for data that it cannot take.
+    Returns
+    -------
+    NetworkLoss
+        The function.
+
+    Raises
+    ------
+    ArgumentError
+        If the model has no data or no parameters, or does not accept the data.
     """
     if model is None:
         return _moons(seed)
@@ -146,7 +216,15 @@ def _moons(seed: int) -> NetworkLoss:
 
 
 def moons() -> tuple[np.ndarray, np.ndarray]:
-    """Two half moons that hold each other, and which one each point is of: (200, 2) float64 and (200,) int32."""
+    """Return two interleaved half moons.
+
+    Returns
+    -------
+    ndarray, (200, 2)
+        The points, float64.
+    ndarray, (200,)
+        The moon of each point, 0 or 1, int32.
+    """
     generator = np.random.default_rng(0)
     y = np.arange(N_MOONS, dtype=np.int32) % 2
     angle = generator.uniform(0, np.pi, N_MOONS)

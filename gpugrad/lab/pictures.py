@@ -1,9 +1,7 @@
 """Pictures of descents: paths over contours or a curve, values against steps, surfaces in 3-D, basins, grids.
 
-Each function takes a surface, the name of one, or a function as `minimize` takes it; it returns Matplotlib's figure,
-and saves it as PNG where a file is named. bounds: ((low, high), (low, high)) of what is shown; None is the surface's
-own view, or what the paths need. They raise GpugradError where Matplotlib is not installed. The draw_… functions put
-the same into axes of yours.
+The plot_… functions return Matplotlib's figure and save it if a file is given; they raise GpugradError if Matplotlib is
+not installed. The draw_… functions draw the same into existing axes.
 """
 
 from __future__ import annotations
@@ -39,13 +37,32 @@ from .view import (
 File = str | pathlib.Path | None
 
 DPI = 120
-FEW, SOME = 60, 250  # steps up to which each one gets a dot, a small dot
-NOWHERE = "#eeeeee"  # the starts that lead to no minimum
-SHADE = 0.65  # of the colours of basins
+FEW, SOME = 60, 250  # most steps whose points get a dot, and a small dot
+NOWHERE = "#eeeeee"  # colour of starts that lead to no minimum
+SHADE = 0.65  # opacity of the basins
 
 
 def plot_paths(f: Any, paths: Path | Sequence[Path], file: File = None, *, bounds: Any = None) -> Any:
-    """Paths over contour lines, or over the curve of a function of one number. A ring is a start, a disc an end."""
+    """Plot paths over contour lines, or over the curve of a function of one number.
+
+    A ring is a start, a disc an end.
+
+    Parameters
+    ----------
+    f : str, Surface or callable
+        A surface, its name, or a function as `minimize` accepts it.
+    paths : Path or sequence of Path
+        The paths.
+    file : path_like, optional
+        PNG file to write.
+    bounds : tuple, optional
+        Limits (low, high) of each coordinate. By default those of the surface, or those that the paths need.
+
+    Returns
+    -------
+    Figure
+        Matplotlib's figure.
+    """
     paths = as_list(paths)
     flat = paths[0].points.shape[1] == 1
     view = view_of(f, paths, _of_one_number(f, bounds) if flat else bounds, dim=1 if flat else 2)
@@ -62,7 +79,22 @@ def plot_paths(f: Any, paths: Path | Sequence[Path], file: File = None, *, bound
 
 
 def plot_values(paths: Path | Sequence[Path], file: File = None, *, least: float | None = None) -> Any:
-    """Value against step. least: the lowest value there is, from which heights are measured on a logarithmic axis."""
+    """Plot the values of paths against the step.
+
+    Parameters
+    ----------
+    paths : Path or sequence of Path
+        The paths.
+    file : path_like, optional
+        PNG file to write.
+    least : float, optional
+        Lowest value of the function; the plot shows the heights above it on a logarithmic axis.
+
+    Returns
+    -------
+    Figure
+        Matplotlib's figure.
+    """
     paths = as_list(paths)
     with slide() as figure:
         axes = figure.subplots()
@@ -91,9 +123,25 @@ def plot_surface(
     turn: float = -60.0,
     height: float = 40.0,
 ) -> Any:
-    """The surface in three dimensions with paths on it; heights are logarithmic where they span powers of ten.
+    """Plot a surface in three dimensions with paths on it; heights are logarithmic if they span powers of ten.
 
-    turn, height: from where it is looked at, in degrees around and above.
+    Parameters
+    ----------
+    f : str, Surface or callable
+        A surface, its name, or a function as `minimize` accepts it.
+    paths : Path or sequence of Path
+        The paths.
+    file : path_like, optional
+        PNG file to write.
+    bounds : tuple, optional
+        Limits (low, high) of each coordinate. By default those of the surface, or those that the paths need.
+    turn, height : float
+        Azimuth and elevation of the viewer, in degrees.
+
+    Returns
+    -------
+    Figure
+        Matplotlib's figure.
     """
     paths = as_list(paths) if paths else []
     view = view_of(f, paths, bounds)
@@ -116,7 +164,30 @@ def plot_basins(
     resolution: int = 150,
     **options: Any,
 ) -> Any:
-    """The minimum that each start leads to, as colours. lr: None suits the surface; options: as in `basins.basins`."""
+    """Plot the minimum that each start leads to, as colours.
+
+    Parameters
+    ----------
+    f : str, Surface or callable
+        A surface, its name, or a function as `minimize` accepts it.
+    optimizer : str, default "sgd"
+        A name of ``optim.NAMES``.
+    file : path_like, optional
+        PNG file to write.
+    lr : float, optional
+        Learning rate. By default, one that suits the surface.
+    bounds : tuple, optional
+        Limits (low, high) of each coordinate. By default those of the surface.
+    resolution : int, default 150
+        Starts per side.
+    **options
+        Options of `basins.basins`.
+
+    Returns
+    -------
+    Figure
+        Matplotlib's figure.
+    """
     f = surface(f) if isinstance(f, str) else f
     view = view_of(f, (), bounds)
     rate = f.rate(optimizer) if lr is None and hasattr(f, "rate") else lr
@@ -139,7 +210,24 @@ def plot_basins(
 
 
 def plot_grid(f: Any, paths: Sequence[Path], file: File = None, *, bounds: Any = None) -> Any:
-    """A small picture for each path: a row for each optimizer, its learning rates and starts across."""
+    """Plot each path in its own panel: one row per optimizer, its learning rates and starts across.
+
+    Parameters
+    ----------
+    f : str, Surface or callable
+        A surface, its name, or a function as `minimize` accepts it.
+    paths : sequence of Path
+        The paths.
+    file : path_like, optional
+        PNG file to write.
+    bounds : tuple, optional
+        Limits (low, high) of each coordinate. By default those of the surface, or those that the paths need.
+
+    Returns
+    -------
+    Figure
+        Matplotlib's figure.
+    """
     paths = as_list(paths)
     view = view_of(f, paths, bounds)
     rows = [[path for path in paths if path.optimizer == name] for name in dict.fromkeys(p.optimizer for p in paths)]
@@ -161,9 +249,23 @@ def plot_grid(f: Any, paths: Sequence[Path], file: File = None, *, bounds: Any =
 def draw_paths(
     axes: Any, bounds: Any, paths: Sequence[Path], styles: Sequence[tuple[str, str]] | None = None
 ) -> list[tuple[Any, Any]]:
-    """Draw paths over a view of two numbers; returns the line and the disc at the end of each.
+    """Draw paths over a view of two coordinates.
 
-    styles: a colour and dashes for each path; None: those of `view.looks`.
+    Parameters
+    ----------
+    axes : Axes
+        Matplotlib's axes.
+    bounds : tuple
+        Limits of the view.
+    paths : sequence of Path
+        The paths.
+    styles : sequence of (str, str), optional
+        Colour and dashes of each path. By default, those of `view.looks`.
+
+    Returns
+    -------
+    list of (Line2D, Line2D)
+        Line of each path, and the disc at its end.
     """
     return [
         _draw_line(axes, in_view(path.points, bounds), path.steps, *look)
@@ -174,7 +276,19 @@ def draw_paths(
 def draw_surface(
     axes: Any, view: View, paths: Sequence[Path] = (), *, turn: float = -60.0, height: float = 40.0
 ) -> None:
-    """Draw the surface and paths on it into axes in three dimensions, made with computed_zorder=False."""
+    """Draw a surface and paths on it into three-dimensional axes.
+
+    Parameters
+    ----------
+    axes : Axes3D
+        Matplotlib's axes, created with ``computed_zorder=False``.
+    view : View
+        The function.
+    paths : sequence of Path
+        The paths.
+    turn, height : float
+        Azimuth and elevation of the viewer, in degrees.
+    """
     first, second, values = view.grid(90)
     lowest, highest = view.levels[0], view.levels[-1]
     logarithmic = lowest > 0 and highest > 100 * lowest
@@ -200,7 +314,22 @@ def draw_surface(
 
 
 def draw_basins(axes: Any, view: View, found: Basins) -> list[str]:
-    """Draw which end each start leads to, over contour lines; returns the colours, first that of nowhere."""
+    """Draw the end that each start leads to, over contour lines.
+
+    Parameters
+    ----------
+    axes : Axes
+        Matplotlib's axes.
+    view : View
+        The function.
+    found : Basins
+        The basins.
+
+    Returns
+    -------
+    list of str
+        Colours: first that of starts without an end, then one per end.
+    """
     from matplotlib.colors import ListedColormap
 
     n = len(found.ends)
@@ -227,7 +356,19 @@ def _draw_line(axes: Any, points: np.ndarray, steps: int, colour: str, dashes: s
 
 
 def draw_curve(axes: Any, view: View, paths: Sequence[Path], styles: Sequence[tuple[str, str]] | None = None) -> None:
-    """Draw a function of one number and paths on its curve, styles as in `draw_paths`."""
+    """Draw a function of one number and paths on its curve.
+
+    Parameters
+    ----------
+    axes : Axes
+        Matplotlib's axes.
+    view : View
+        The function.
+    paths : sequence of Path
+        The paths.
+    styles : sequence of (str, str), optional
+        Colour and dashes of each path. By default, those of `view.looks`.
+    """
     x = np.linspace(*view.bounds[0], 400)
     y = view.objective.values(x[:, None])
     margin = 0.06 * float(y.max() - y.min())
@@ -241,7 +382,7 @@ def draw_curve(axes: Any, view: View, paths: Sequence[Path], styles: Sequence[tu
 
 
 def _of_one_number(f: Any, bounds: Any) -> Any:
-    """The bounds of a function of one number, ((low, high),), if there are any."""
+    """Return the bounds of a function of one number, ((low, high),), or None."""
     if bounds is not None:
         return bounds if np.ndim(bounds) == 2 else (bounds,)
     own = getattr(surface(f) if isinstance(f, str) else f, "bounds", None)
@@ -254,15 +395,44 @@ def _place(end: np.ndarray, value: float) -> str:
 
 
 def as_list(paths: Path | Sequence[Path]) -> list[Path]:
-    """The paths as a list; raises ArgumentError for none."""
+    """Return paths as a list.
+
+    Parameters
+    ----------
+    paths : Path or sequence of Path
+        The paths.
+
+    Returns
+    -------
+    list of Path
+        The paths.
+
+    Raises
+    ------
+    ArgumentError
+        If there are none.
+    """
     paths = [paths] if isinstance(paths, Path) else list(paths)
     if not paths:
-        raise ArgumentError("there are no paths, expected at least one: pass what minimize returned")
+        raise ArgumentError("there are no paths, expected at least one: pass the result of minimize")
     return paths
 
 
 def saved(figure: Any, file: File) -> Any:
-    """Write a figure as PNG, where a file is named, in the style that it was drawn in; returns the figure."""
+    """Write a figure as PNG if a file is given, in the style of the lab.
+
+    Parameters
+    ----------
+    figure : Figure
+        Matplotlib's figure.
+    file : path_like or None
+        PNG file to write.
+
+    Returns
+    -------
+    Figure
+        The same figure.
+    """
     if file is not None:
         import matplotlib
 

@@ -1,4 +1,4 @@
-"""A race asked for in words, as the command and the page do: optimizers with their rates, from one start or several."""
+"""Races described by texts, for the command and the page: optimizers with their rates, from one start or several."""
 
 from __future__ import annotations
 
@@ -9,15 +9,33 @@ from .. import optim
 from ..errors import ArgumentError, choose
 from .minimize import Path, minimize
 
-USUAL = ("sgd", "momentum", "adam")  # of the command and the page, where none is asked for
+USUAL = ("sgd", "momentum", "adam")  # default optimizers of the command and the page
 WITH_MOMENTUM = tuple(name for name, rule in optim.RULES.items() if "momentum" in rule.options)
 
 
 def entrants(text: str, lr: str | None, f: Any, called: str = "--optimizer") -> list[tuple[str, list[float]]]:
-    """(name, learning rates) of each optimizer of "sgd,adam:0.1".
+    """Return the optimizers of a text such as "sgd,adam:0.1", with their learning rates.
 
-    lr: rates with commas between, of those that bring none; None: what suits the surface f. called: what messages call
-    the text. Raises ArgumentError for an unknown optimizer, a rate that is no number, or no optimizer at all.
+    Parameters
+    ----------
+    text : str
+        Names separated by commas, each with its own rate after a colon or without one.
+    lr : str or None
+        Rates separated by commas, for the optimizers without their own; None uses a rate that suits the surface.
+    f : Surface or NetworkLoss
+        The surface.
+    called : str, default "--optimizer"
+        Name of the text in messages.
+
+    Returns
+    -------
+    list of (str, list of float)
+        Name and learning rates of each optimizer.
+
+    Raises
+    ------
+    ArgumentError
+        If an optimizer is unknown, a rate is not a number, or there is no optimizer.
     """
     common = [number("--lr", part, "a learning rate such as 0.1") for part in _parts(lr)]
     found = []
@@ -27,7 +45,7 @@ def entrants(text: str, lr: str | None, f: Any, called: str = "--optimizer") -> 
         given = [number(f"the rate of {name}", own, "a learning rate such as 0.1")] if colon else common
         found.append((name, given or [f.rate(name)]))
     if not found:
-        raise ArgumentError(f"{called} names none, expected at least one: adam,sgd for instance")
+        raise ArgumentError(f"{called} is {text!r}, expected at least one optimizer: adam,sgd for instance")
     return found
 
 
@@ -36,17 +54,55 @@ def _parts(text: str | None) -> list[str]:
 
 
 def point(text: str, called: str = "--start") -> list[float]:
-    """The numbers of "-1.5,2"; raises ArgumentError for anything else."""
+    """Return the numbers of a text such as "-1.5,2".
+
+    Parameters
+    ----------
+    text : str
+        Numbers separated by commas.
+    called : str, default "--start"
+        Name of the text in messages.
+
+    Returns
+    -------
+    list of float
+        The numbers.
+
+    Raises
+    ------
+    ArgumentError
+        If the text is anything else.
+    """
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise ArgumentError(
-            f"{called} is {text!r}, expected numbers with commas between: -1.5,2 for instance"
+            f"{called} is {text!r}, expected numbers separated by commas: -1.5,2 for instance"
         ) from None
 
 
 def number(called: str, text: str, expected: str) -> float:
-    """The number that a text is; raises ArgumentError for one that is none."""
+    """Return the number of a text.
+
+    Parameters
+    ----------
+    called : str
+        Name of the text in messages.
+    text : str
+        The number.
+    expected : str
+        Description of a valid text, for messages.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    ArgumentError
+        If the text is not a number.
+    """
     try:
         return float(text)
     except ValueError:
@@ -61,7 +117,26 @@ def race(
     momentum: float | None = None,
     **options: Any,
 ) -> list[Path]:
-    """The paths of `entrants` from starts; momentum is for the rules that have it, options are those of `minimize`."""
+    """Return the paths of optimizers from one start or several.
+
+    Parameters
+    ----------
+    f : Surface, NetworkLoss or callable
+        Function, as `minimize` accepts it.
+    starts : sequence of points
+        The starts.
+    entered : sequence of (str, list of float)
+        Names and learning rates, from `entrants`.
+    momentum : float, optional
+        Momentum of the rules that have one.
+    **options
+        Options of `minimize`.
+
+    Returns
+    -------
+    list of Path
+        The paths: optimizers outermost, then learning rates, then starts.
+    """
     paths: list[Path] = []
     for name, rates in entered:
         own: dict[str, Any] = {"momentum": momentum} if momentum is not None and name in WITH_MOMENTUM else {}

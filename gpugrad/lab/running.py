@@ -1,4 +1,4 @@
-"""The descent itself: many starts and learning rates as rows of one batch, moved by the optimizers of the engine."""
+"""Descents: many starts and learning rates as rows of one batch, moved by the engine's optimizers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..engine.parameter import Parameter
+from ..errors import ArgumentError
 from ..optim import Optimizer
 from ..optim.optimizer import TOTAL
 from ..training.evaluation import quiet
 from .hessian import FLAT, MINIMUM, UNKNOWN, curvature
-from .objective import Objective
+from .objective import Objective, unpacked
 
-FAR = 1e8  # a path this far from its start, relative to 1 + |x0|, does not come back
-PERTURB_WAIT = 50  # steps that a perturbation is given to show that it found a way down
-CHUNK = 256  # steps whose noise is drawn at once
+FAR = 1e8  # distance from the start, relative to 1 + |x0|, beyond which a path has diverged
+PERTURB_WAIT = 50  # steps after a perturbation in which it must find lower values
+CHUNK = 256  # steps of noise that are drawn together
 
 TOLERANCE, DIVERGED, MAX_STEPS = "tolerance", "diverged", "max_steps"
 
@@ -26,11 +27,28 @@ MakeOptimizer = Callable[[list[dict[str, Any]]], Optimizer]
 
 
 class Rows:
-    """Points (rows, dim) as parameters of optimizers: for each learning rate the starts, one row each.
+    """Points (rows, dim) as parameters of optimizers: the starts, once per learning rate.
 
-    A rule that works element by element moves all rows as one parameter of one optimizer, a parameter group for each
-    learning rate. Where something is summed over all parameters, as in AdagradNorm and in clipping by the norm, each
-    row has an optimizer of its own.
+    An elementwise rule moves all rows with one optimizer, which has one parameter group per learning rate. A rule that
+    sums over all parameters, such as AdagradNorm or clipping by the norm, has one optimizer per row.
+
+    Parameters
+    ----------
+    starts : ndarray, (n_starts, dim)
+        The starts.
+    rates : list of float or None
+        Learning rates; None is the optimizer's default.
+    make : callable
+        Creates an optimizer for a list of parameter groups.
+    objective : Objective
+        The function, for its device and dtype.
+    clip : float or None
+        Upper limit of the norm of a row's gradient.
+
+    Attributes
+    ----------
+    optimizers : list of Optimizer
+        The optimizers, in the order of the rows.
     """
 
     def __init__(
@@ -51,11 +69,23 @@ class Rows:
         return block if rate is None else {**block, "lr": rate}
 
     def points(self) -> np.ndarray:
-        """Where the rows are, (rows, dim) in float64."""
+        """Return the points.
+
+        Returns
+        -------
+        ndarray, (rows, dim)
+            The points, float64.
+        """
         return np.concatenate([p.numpy() for p in self._parameters]).astype(float)
 
     def step(self, gradients: np.ndarray) -> None:
-        """One step of every row against its gradient (rows, dim)."""
+        """Move every row by one step, given its gradient.
+
+        Parameters
+        ----------
+        gradients : ndarray, (rows, dim)
+            The gradients.
+        """
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         for p, part in zip(self._parameters, self._parts, strict=True):
@@ -66,7 +96,13 @@ class Rows:
             optimizer.step()
 
     def move(self, by: np.ndarray) -> None:
-        """Displace the rows by (rows, dim), past the optimizers."""
+        """Displace the rows without the optimizers.
+
+        Parameters
+        ----------
+        by : ndarray, (rows, dim)
+            The displacements.
+        """
         for p, part in zip(self._parameters, self._parts, strict=True):
             if by[part].any():
                 self._device.write(p.data, p.numpy() + by[part])
@@ -77,7 +113,19 @@ def _sums_over_all(optimizer: Optimizer) -> bool:
 
 
 class Noise:
-    """Normal noise of the gradients: each start has a stream of its own, the same at every learning rate."""
+    """Normal noise on the gradients: one random stream per start, the same at every learning rate.
+
+    Parameters
+    ----------
+    size : float
+        Standard deviation of each number.
+    seeds : list of int
+        One seed per start.
+    n_rates : int
+        Number of learning rates.
+    dim : int
+        Coordinates of a point.
+    """
 
     def __init__(self, size: float, seeds: list[int], n_rates: int, dim: int) -> None:
         self._size, self._dim, self._n_rates = size, dim, n_rates
@@ -85,17 +133,45 @@ class Noise:
         self._drawn: Any = None
 
     def at(self, step: int) -> np.ndarray:
-        """The noise (rows, dim) of the next step; called for each step in turn."""
+        """Return the noise of the next step; call it once per step, in order.
+
+        Parameters
+        ----------
+        step : int
+            The step, from 0.
+
+        Returns
+        -------
+        ndarray, (rows, dim)
+            The noise.
+        """
         if step % CHUNK == 0:
             self._drawn = np.stack([g.normal(size=(CHUNK, self._dim)) for g in self._generators], axis=1)
         return self._size * np.tile(self._drawn[step % CHUNK], (self._n_rates, 1))
 
 
 class Perturbation:
-    """Perturbed gradient descent (Jin et al., "On nonconvex optimization for machine learning", 2021).
+    """Perturbed gradient descent, which leaves saddles without second derivatives.
 
-    Where the gradient is small a row is displaced by a point drawn from a ball, and has some steps to get away. If its
-    value is then no lower than before, it is at a minimum. It looks at no second derivative.
+    Where the gradient is small, a row is displaced by a random point of a ball and then takes `PERTURB_WAIT` steps. If
+    its value is no lower after them, the row is at a minimum.
+
+    Parameters
+    ----------
+    radius : float
+        Radius of the ball.
+    seeds : list of int
+        One seed per start.
+    n_rates : int
+        Number of learning rates.
+    dim : int
+        Coordinates of a point.
+    tol : float
+        A value that falls by less counts as no lower.
+
+    References
+    ----------
+    Jin et al., "On nonconvex optimization for machine learning", 2021.
     """
 
     def __init__(self, radius: float, seeds: list[int], n_rates: int, dim: int, tol: float) -> None:
@@ -106,7 +182,24 @@ class Perturbation:
         self._before = np.full(rows, np.inf)
 
     def at(self, step: int, small: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The displacements (rows, dim), and which rows are done (rows,), of those whose gradient is small."""
+        """Return the displacements of a step, and the rows that are at a minimum.
+
+        Parameters
+        ----------
+        step : int
+            The step, from 0.
+        small : ndarray of bool, (rows,)
+            Rows whose gradient is small.
+        values : ndarray, (rows,)
+            Values of the rows.
+
+        Returns
+        -------
+        ndarray, (rows, dim)
+            The displacements, 0 for most rows.
+        ndarray of bool, (rows,)
+            Rows that are at a minimum.
+        """
         due = small & (step - self._last >= PERTURB_WAIT)
         done = due & ~(values < self._before - self._tol)
         by = np.zeros((len(small), self._dim))
@@ -118,11 +211,73 @@ class Perturbation:
         return by, done
 
 
+class Minibatches:
+    """The functions that the steps descend instead of the objective.
+
+    Parameters
+    ----------
+    objective : Objective
+        The function that is measured.
+    function : callable
+        Function of a point or batch, as the objective takes it, and of the step, from 0.
+    """
+
+    def __init__(self, objective: Objective, function: Callable[..., Any]) -> None:
+        self._whole, self._pointwise = objective, False
+        if not callable(function):
+            raise ArgumentError(f"minibatch is {function!r}, expected a function (x, step) or None")
+        self._function = unpacked(function, objective.dim, "minibatch", ("step",))
+
+    def check(self, starts: np.ndarray, rows: int) -> None:
+        """Decide how to call the function, before any step; see `Objective.check`.
+
+        Parameters
+        ----------
+        starts : ndarray, (n, dim)
+            The starts.
+        rows : int
+            Rows of every batch.
+        """
+        first = self.at(0)
+        first.check(starts, rows=rows)
+        self._pointwise = first.pointwise
+
+    def at(self, step: int) -> Objective:
+        """Return the function of a step.
+
+        Parameters
+        ----------
+        step : int
+            The step, from 0.
+
+        Returns
+        -------
+        Objective
+            The function.
+        """
+        whole = self._whole
+        function = functools.partial(_at_step, self._function, step)
+        return Objective(function, whole.dim, whole.device, whole.dtype, called="minibatch", pointwise=self._pointwise)
+
+
+def _at_step(function: Callable[..., Any], step: int, x: Any) -> Any:
+    return function(x, step)
+
+
 @dataclass(frozen=True)
 class Run:
-    """What a descent left of each row: its points (n, dim), values and norms (n,), its steps, and why it ended.
+    """Result of a descent, per row.
 
-    n is steps + 1; with keep=False it is 2, the start and the end.
+    Parameters
+    ----------
+    points : list of ndarray, (n, dim)
+        Points from the start to the end, n = steps + 1; with ``keep=False`` only the start and the end.
+    values, norms : list of ndarray, (n,)
+        Values and gradient norms at the points.
+    steps : ndarray of int, (rows,)
+        Steps of each row.
+    ends : list of {"tolerance", "diverged", "max_steps"}
+        Why each row ended.
     """
 
     points: list[np.ndarray]
@@ -141,10 +296,35 @@ def run(
     max_steps: int,
     noise: Noise | None = None,
     perturbation: Perturbation | None = None,
-    minibatch: Any = None,
+    minibatch: Minibatches | None = None,
     keep: bool = True,
 ) -> Run:
-    """Step until every row's gradient is shorter than tol, or it has diverged, or max_steps are done."""
+    """Step until every row has converged or diverged, or has taken ``max_steps``.
+
+    Parameters
+    ----------
+    objective : Objective
+        The function.
+    rows : Rows
+        The starts and their optimizers.
+    tol : float
+        Gradient norm below which a row has converged.
+    max_steps : int
+        Largest number of steps.
+    noise : Noise, optional
+        Noise on the gradients.
+    perturbation : Perturbation, optional
+        Perturbed gradient descent.
+    minibatch : Minibatches, optional
+        Functions that the steps descend instead of the objective.
+    keep : bool, default True
+        Keep all points instead of the start and the end.
+
+    Returns
+    -------
+    Run
+        The paths.
+    """
     start = rows.points()
     n = len(start)
     far = FAR * (1 + np.linalg.norm(start, axis=1))
@@ -155,7 +335,7 @@ def run(
     points = start
     for k in range(max_steps + 1):
         here = rows.points() if k else start
-        points = np.where(active[:, None], here, points)  # those that have ended stay
+        points = np.where(active[:, None], here, points)  # rows that have ended stay
         values, norms, gradients = values.copy(), norms.copy(), np.zeros(start.shape)
         values[active], gradients[active] = objective.gradients(points[active])
         norms[active] = np.sqrt(np.square(gradients[active]).sum(axis=1))
@@ -175,7 +355,7 @@ def run(
         if not active.any() or k == max_steps:
             break
         if minibatch is not None:
-            gradients[active] = minibatch_of(objective, minibatch, k).gradients(points[active])[1]
+            gradients[active] = minibatch.at(k).gradients(points[active])[1]
         if noise is not None:
             gradients = gradients + noise.at(k)
         rows.step(gradients)
@@ -189,18 +369,8 @@ def run(
     return Run(where, heights, slopes, steps, ends)
 
 
-def minibatch_of(objective: Objective, minibatch: Any, step: int) -> Objective:
-    """What a step descends in the place of the objective."""
-    function = functools.partial(_at_step, minibatch, step)
-    return Objective(function, objective.dim, objective.device, objective.dtype, called="minibatch")
-
-
-def _at_step(minibatch: Any, step: int, x: Any) -> Any:
-    return minibatch(x, step)
-
-
 def _not_at_saddles(objective: Objective, points: np.ndarray, small: np.ndarray) -> np.ndarray:
-    """Of the rows whose gradient is small those that noise will not carry away."""
+    """Return the rows with a small gradient that noise will not carry away."""
     resting = small.copy()
     for row in np.flatnonzero(small):
         resting[row] = curvature(objective, points[row]).kind in (MINIMUM, FLAT, UNKNOWN)

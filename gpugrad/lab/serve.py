@@ -1,8 +1,8 @@
-"""The server of the page: the page itself, what it draws of a surface, and races, computed as they are asked for.
+"""Server of the page, which computes surfaces and races on request.
 
-It answers GET of `/` with the page, of `/surface?name=…` with what `page.describe` says, and of `/race?…` with paths as
-JSON. The query of a race is the one in the page's link: surface, start, optimizer, momentum, noise, seed, steps. What
-cannot be answered gets the status 400 and {"error": one sentence}, an unknown address 404.
+GET `/` returns the page, `/surface?name=…` the result of `page.describe`, and `/race?…` paths as JSON. The query of a
+race is the one in the page's link: surface, start, optimizer, momentum, noise, seed, steps. An invalid request returns
+status 400 and {"error": one sentence}, an unknown address status 404.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_PATHS = 20
 MOST_FIELDS = 20
 DEFAULTS = {
     "surface": "saddle",
-    "start": "",  # the surface's usual one
+    "start": "",  # the usual start of the surface
     "optimizer": "sgd,momentum,adam",
     "momentum": "0.9",
     "noise": "0",
@@ -39,9 +39,21 @@ HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page at `url`; port 0 takes any that is free.
+    """HTTP server of the page.
 
-    Raises ArgumentError where the address cannot be served at.
+    Parameters
+    ----------
+    host : str, default "127.0.0.1"
+        Address to serve at.
+    port : int, default 8000
+        Port to serve at; 0 chooses a free one.
+    device : str or Device, default "cpu"
+        Device that computes races.
+
+    Raises
+    ------
+    ArgumentError
+        If the address cannot be used.
     """
 
     daemon_threads = True
@@ -54,15 +66,31 @@ class PageServer(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             used = getattr(error, "errno", None) == errno.EADDRINUSE
             reason = "it is in use" if used else str(error).removeprefix("bind(): ")
-            raise ArgumentError(f"cannot serve at {host}:{port}: {reason}, try --port 0, which takes any") from None
+            raise ArgumentError(f"cannot serve at {host}:{port}: {reason}; --port 0 chooses a free port") from None
 
     @property
     def url(self) -> str:
+        """Address of the page."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}/"
 
     def answer(self, address: str) -> tuple[int, str, bytes]:
-        """The status, type and content for an address, such as /race?surface=saddle."""
+        """Return the response to a request.
+
+        Parameters
+        ----------
+        address : str
+            Path and query, such as /race?surface=saddle.
+
+        Returns
+        -------
+        int
+            HTTP status.
+        str
+            Content type.
+        bytes
+            Content.
+        """
         path, _, query = address.partition("?")
         answers: dict[str, Callable[[], tuple[str, bytes]]] = {
             "/": lambda: (HTML, self._document),
@@ -71,7 +99,7 @@ class PageServer(ThreadingHTTPServer):
         }
         try:
             if path not in answers:
-                return 404, JSON, _error(f"there is nothing at {path}, expected one of {', '.join(answers)}")
+                return 404, JSON, _error(f"there is nothing at {path}: expected one of {', '.join(answers)}")
             return 200, *answers[path]()
         except GpugradError as error:
             return 400, JSON, _error(str(error))
@@ -81,11 +109,13 @@ class PageServer(ThreadingHTTPServer):
             return _described(name)
 
     def _race(self, fields: dict[str, str]) -> bytes:
-        with self.device.lock:  # one after the other: a device's buffers are shared
+        with self.device.lock:  # one race at a time: they share the device's buffers
             f = surface(fields["surface"])
             entered = entrants(fields["optimizer"], None, f, "optimizer")
             if len(entered) > MOST_PATHS:
-                raise ArgumentError(f"optimizer names {len(entered)}, expected at most {MOST_PATHS}: leave some out")
+                raise ArgumentError(
+                    f"optimizer names {len(entered)} optimizers, expected at most {MOST_PATHS}: leave some out"
+                )
             start = point(fields["start"], "start") if fields["start"] else f.starts[0]
             if len(start) != 2:
                 raise ArgumentError(
@@ -105,11 +135,30 @@ class PageServer(ThreadingHTTPServer):
 
 
 def serve(
-    host: str, port: int, device: str | Device, link: str = "", *, tell: Callable[[str], Any] = lambda url: None
+    host: str, port: int, device: str | Device, link: str = "", *, on_start: Callable[[str], Any] = lambda url: None
 ) -> None:
-    """Serve the page until Ctrl-C. tell: is told its address, at whose end is the link, the query of a first race."""
+    """Serve the page until Ctrl-C.
+
+    Parameters
+    ----------
+    host : str
+        Address to serve at.
+    port : int
+        Port to serve at; 0 chooses a free one.
+    device : str or Device
+        Device that computes races.
+    link : str, default ""
+        Query of the first race, appended to the address.
+    on_start : callable, optional
+        Called with the address of the page.
+
+    Raises
+    ------
+    ArgumentError
+        If the address cannot be used.
+    """
     with PageServer(host, port, device) as server:
-        tell(server.url + ("#" + link if link else ""))
+        on_start(server.url + ("#" + link if link else ""))
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -122,7 +171,7 @@ def _described(name: str) -> bytes:
 
 
 def _fields(query: str, defaults: dict[str, str]) -> dict[str, str]:
-    """The fields of a query, each at most once, over their defaults."""
+    """Return the fields of a query, each at most once, with defaults for the others."""
     try:
         given = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
@@ -152,10 +201,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30  # seconds for a request to arrive
 
     def do_GET(self) -> None:
+        """Answer a GET request."""
         try:
             status, kind, content = self.server.answer(self.path)
         except Exception:
-            self._send(500, JSON, _error("the server failed at this request: its terminal says where"))
+            self._send(500, JSON, _error("the server failed on this request: see its terminal"))
             raise
         self._send(status, kind, content)
 
@@ -169,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(content)
         except ConnectionError:
-            self.close_connection = True  # the browser went on to something else
+            self.close_connection = True  # the browser closed the connection
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing of requests: the terminal is for the address and for failures."""
+        """Log no requests: the terminal shows the address and failures."""

@@ -1,10 +1,10 @@
-"""The catalogue of surfaces: functions one can see, with their gradients, minima and saddles, and a sensible view."""
+"""Catalogue of surfaces: functions that can be plotted, with their gradients, minima and saddles, and a useful view."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,18 +16,35 @@ from ..optim import RULES
 Point = tuple[float, ...]
 Bounds = tuple[tuple[float, float], tuple[float, float]]
 
-REACH = 1 / 20  # of the view's width: what rules whose steps have the size of lr go in their first step
+REACH = 1 / 20  # first step of rules whose steps have the size of lr, as a share of the view's width
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A function of points, to be called with a tensor (…, dim): (…).
+    """Function of points with everything that pictures need; call it with a tensor (…, dim) for its values (…).
 
-    Attributes: `name`, `about` (one sentence), `function` (in operations of the tape), `gradient` (the closed form,
-    from an array (…, dim) to the same), `dim` (numbers of a point; None: any), `minima`, `saddles` and `maxima` (of
-    the plane, where they are known), `bounds` (of the view: of the first number, of the second), `starts` (points
-    from which something is to be seen; the first is the usual one), `levels` (of contour lines), `lr` (a learning rate
-    that suits gradient descent).
+    Parameters
+    ----------
+    name : str
+        Name in the catalogue.
+    about : str
+        Description in one sentence.
+    function : callable
+        The function, in tape operations.
+    gradient : callable
+        Gradient in closed form, from an array (…, dim) to an array of the same shape.
+    bounds : tuple
+        Limits of the view, ((low, high), (low, high)).
+    starts : tuple of points
+        Interesting starts, the usual one first.
+    levels : tuple of float
+        Levels of the contour lines.
+    lr : float
+        Learning rate that suits gradient descent.
+    minima, saddles, maxima : tuple of points
+        Stationary points in the plane, as far as they are known.
+    dim : int or None
+        Coordinates of a point; None accepts any number.
     """
 
     name: str
@@ -42,20 +59,46 @@ class Surface:
     saddles: tuple[Point, ...] = ()
     maxima: tuple[Point, ...] = ()
     dim: int | None = 2
+    batched: ClassVar[bool] = True  # minimize calls it once per batch, without a comparison
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Return the values (…) at points (…, dim)."""
         return self.function(x)
 
     def rate(self, optimizer: str) -> float:
-        """A learning rate that suits an optimizer, by its name in `optim.NAMES`, in this view."""
+        """Return a learning rate that suits an optimizer in this view.
+
+        Parameters
+        ----------
+        optimizer : str
+            A name of ``optim.NAMES``.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         width = self.bounds[0][1] - self.bounds[0][0]
         return RULES[optimizer].lab_rate(self.lr, REACH * width)
 
 
 def surface(name: str) -> Any:
-    """A Surface of the catalogue by its name in NAMES; raises ArgumentError for an unknown one.
+    """Return a surface of the catalogue.
 
-    "network loss" is a `NetworkLoss`, which is called with arrays and has what pictures need of a Surface.
+    Parameters
+    ----------
+    name : str
+        A name of `NAMES`.
+
+    Returns
+    -------
+    Surface or NetworkLoss
+        The surface. "network loss" is a `NetworkLoss`, which is called with NumPy arrays.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown.
     """
     if choose("surface", name, NAMES) == NETWORK_LOSS:
         from .network_loss import network_loss
@@ -65,7 +108,7 @@ def surface(name: str) -> Any:
 
 
 def _powers(low: float, high: float, n: int) -> tuple[float, ...]:
-    """Levels that are close together near the minimum."""
+    """Return levels that are close together near the minimum."""
     return tuple(float(level) for level in np.geomspace(low, high, n))
 
 
@@ -107,11 +150,11 @@ def _saddle_gradient(x: np.ndarray) -> np.ndarray:
 
 # ---- polynomials ----
 
-TILT = 0.125  # where between the wells the saddle is; the right one is higher by 16/3 of it
+TILT = 0.125  # first coordinate of the saddle between the wells; the right well is higher by 16/3 · TILT
 
 
 def _double_well(x: Tensor) -> Tensor:
-    """Its derivative along the first number is 4·(a² − 1)·(a − TILT)."""
+    """Compute the double well, whose derivative along the first coordinate is 4·(a² − 1)·(a − TILT)."""
     a = x[..., 0]
     well = a**4 - (4 * TILT / 3) * a**3 - 2 * a**2 + 4 * TILT * a + (1 + 8 * TILT / 3)
     return well + (x**2).sum(axis=-1) - a**2
@@ -181,7 +224,7 @@ def _rastrigin_gradient(x: np.ndarray) -> np.ndarray:
     return 2 * x + 20 * np.pi * np.sin(2 * np.pi * x)
 
 
-NOWHERE = 1e-24  # the square of a distance below which Ackley's tip counts as reached: the root has no slope at 0
+NOWHERE = 1e-24  # squared distance below which Ackley's tip is reached: the root has no derivative at 0
 
 
 def _ackley(x: Tensor) -> Tensor:
@@ -301,5 +344,5 @@ SURFACES: dict[str, Surface] = {
         ),
     )
 }  # fmt: skip
-NETWORK_LOSS = "network loss"  # which is trained when it is asked for
+NETWORK_LOSS = "network loss"  # its network is trained at the first use
 NAMES = (*SURFACES, NETWORK_LOSS)

@@ -1,4 +1,4 @@
-"""The verdict on a path, and its reason in one sentence."""
+"""Verdicts on paths, each with a reason in one sentence."""
 
 from __future__ import annotations
 
@@ -17,19 +17,35 @@ from .running import DIVERGED, TOLERANCE
 VERDICTS = ("converged", "slow", "oscillating", "diverged", "stuck at a saddle", "max_steps")
 
 AT_REST = 1e-12  # a gradient this short is zero, whatever the tolerance
-FEWEST = 8  # steps from which a trend can be read
-BACK_AND_FORTH = 4.0  # a path this many times as long as its ends are apart gets nowhere
+FEWEST = 8  # fewest steps that show a trend
+BACK_AND_FORTH = 4.0  # a path this many times longer than the distance between its ends gets nowhere
 NEAR = 1e-2  # a gradient shorter than this share of the first one is near a stationary point
-FALLING = 0.1  # of the whole fall in the last quarter: it goes on
-NEARLY = 0.9  # of the stable learning rate: steps that are this long go back and forth
-SHOWN = 4  # eigenvalues that are written out
+FALLING = 0.1  # the value still falls if the last quarter of the steps made this share of the whole fall
+NEARLY = 0.9  # steps go back and forth from this share of the largest stable learning rate
+SHOWN = 4  # largest number of eigenvalues that a reason lists
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a verdict needs to know of an optimizer: its learning rate, and for how large an η·λ it is stable.
+    """Settings of an optimizer that verdicts depend on.
 
-    limit: None for a rule whose steps are not proportional to the gradient.
+    Parameters
+    ----------
+    lr : float
+        Learning rate η.
+    limit : float or None
+        The steps are stable while η·λ is less, where λ is the largest eigenvalue of the Hessian. None for a rule whose
+        steps are not proportional to the gradient.
+    momentum : float
+        Momentum, 0 for none.
+    weight_decay : float
+        Weight decay, 0 for none.
+    noisy : bool
+        Whether the steps use noisy gradients or minibatches.
+
+    Notes
+    -----
+    The limit of gradient descent with momentum β is 2(1 + β), that of Nesterov's momentum 2(1 + β)/(1 + 2β).
     """
 
     lr: float
@@ -40,7 +56,22 @@ class Rule:
 
     @classmethod
     def of(cls, optimizer: Any, group: dict[str, Any], noisy: bool) -> Rule:
-        """The rule of a parameter group of an optimizer."""
+        """Return the rule of a parameter group of an optimizer.
+
+        Parameters
+        ----------
+        optimizer : Optimizer
+            The optimizer.
+        group : dict
+            One of its parameter groups.
+        noisy : bool
+            Whether the steps use noisy gradients or minibatches.
+
+        Returns
+        -------
+        Rule
+            The settings.
+        """
         beta = group.get("momentum", 0.0)
         limit = None
         if isinstance(optimizer, SGD):
@@ -51,7 +82,17 @@ class Rule:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict (one of VERDICTS), its reason in one sentence, and the curvature at the end."""
+    """Verdict on a path.
+
+    Parameters
+    ----------
+    verdict : str
+        One of `VERDICTS`.
+    reason : str
+        Reason, in one sentence without a period.
+    curvature : Curvature
+        Second derivatives at the end; of a path that diverged, at the start.
+    """
 
     verdict: str
     reason: str
@@ -62,18 +103,40 @@ class Judgement:
 def judge(
     objective: Objective, points: np.ndarray, values: np.ndarray, norms: np.ndarray, end: str, tol: float, rule: Rule
 ) -> Judgement:
-    """Judge a path: points (steps + 1, dim), values and norms (steps + 1,), and why it ended."""
+    """Judge a path.
+
+    Parameters
+    ----------
+    objective : Objective
+        The function.
+    points : ndarray, (steps + 1, dim)
+        Points from the start to the end.
+    values, norms : ndarray, (steps + 1,)
+        Values and gradient norms at the points.
+    end : {"tolerance", "diverged", "max_steps"}
+        Why the path ended.
+    tol : float
+        Gradient norm at which a path ends.
+    rule : Rule
+        Settings of the optimizer.
+
+    Returns
+    -------
+    Judgement
+        Verdict, reason and curvature.
+    """
     if end == DIVERGED:
         return _diverged(objective, points, values, rule)
-    found = curvature(objective, points[-1])
-    if end == TOLERANCE or norms[-1] <= AT_REST:
+    at_rest = end == TOLERANCE or bool(norms[-1] <= AT_REST)
+    found = curvature(objective, points[-1], at_rest=at_rest)
+    if at_rest:
         return _at_rest(found, values, norms, tol, rule)
     return _on_its_way(found, points, values, norms, tol, rule)
 
 
 def _diverged(objective: Objective, points: np.ndarray, values: np.ndarray, rule: Rule) -> Judgement:
-    """The end is far away, so it is the curvature at the start that says why."""
-    found, n = curvature(objective, points[0]), len(points) - 1
+    """Judge a path that left: its end is far away, so the curvature at the start gives the reason."""
+    found, n = curvature(objective, points[0], at_rest=False), len(points) - 1
     if n == 0:
         return Judgement("diverged", "the value or the gradient at the start is not a finite number", found)
     if values[-1] < values[0] and np.isfinite(points[-1]).all():
@@ -94,10 +157,11 @@ def _at_rest(found: Curvature, values: np.ndarray, norms: np.ndarray, tol: float
     n = len(norms) - 1
     small = f"the gradient's norm is {norms[-1]:.1e} after {n} steps"
     if found.kind in (SADDLE, MAXIMUM):
-        what = f"at {found.kind}, which only noise or another start leaves"
+        inflection = found.kind == SADDLE and found.eigenvalues is not None and len(found.eigenvalues) == 1
+        what = f"at {found.kind}{' (an inflection point)' * inflection}, which only noise or another start escapes"
         return Judgement("stuck at a saddle", f"{small}, {what}{_eigenvalues(found)}", found)
     if found.kind == FLAT:
-        return Judgement("slow", f"{small}, on {FLAT} that is no minimum{_eigenvalues(found)}", found)
+        return Judgement("slow", f"{small}, on {FLAT}, not at a minimum{_eigenvalues(found)}", found)
     below = ""
     if rule.limit is not None and found.eigenvalues is not None:
         product = rule.lr * float(found.eigenvalues[-1])
@@ -112,17 +176,17 @@ def _on_its_way(
 ) -> Judgement:
     n = len(points) - 1
     if n < FEWEST:
-        return Judgement("max_steps", f"{n} steps are too few to see where they lead", found)
+        return Judgement("max_steps", f"{n} steps are too few to judge", found)
     quarter = n // 4
     third, last = (float(np.median(norms[-2 * quarter : -quarter])), float(np.median(norms[-quarter:])))
     shrinks = last < third
-    more = math.inf  # steps to the tolerance, if the gradient goes on to shrink as it did in the last half
+    more = math.inf  # steps to the tolerance, if the gradient keeps shrinking as it did in the last half
     if shrinks:
         more = math.log(max(norms[-1], AT_REST) / max(tol, AT_REST)) / math.log(third / max(last, AT_REST)) * quarter
     if found.kind == SADDLE and shrinks and last < NEAR * norms[0]:
         return Judgement(
             "stuck at a saddle",
-            f"the path still comes nearer to a saddle after {n} steps{_eigenvalues(found)}",
+            f"the path still approaches a saddle after {n} steps{_eigenvalues(found)}",
             found,
         )
     if more <= n:
@@ -139,7 +203,7 @@ def _on_its_way(
 
 
 def _back_and_forth(points: np.ndarray) -> bool:
-    """Whether the path gets nowhere for its length."""
+    """Return whether the path is much longer than the distance between its ends."""
     length = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
     return bool(length > BACK_AND_FORTH * _moved(points))
 
@@ -149,24 +213,24 @@ def _moved(points: np.ndarray) -> float:
 
 
 def _still_falls(values: np.ndarray, quarter: int) -> bool:
-    """Whether the value has fallen far, and a good part of it lately."""
+    """Return whether the value has fallen far, a good part of it in the last quarter of the steps."""
     fall = values[0] - values[-1]
     return bool(fall > 1 + abs(values[0]) and values[-1 - quarter] - values[-1] > FALLING * fall)
 
 
 def _why_oscillating(found: Curvature, points: np.ndarray, rule: Rule, shrinks: bool) -> str:
     if rule.noisy:
-        return "the noise of the gradients keeps the point moving: lower the learning rate as it comes near"
+        return "the noise of the gradients keeps the point moving: lower the learning rate near the minimum"
     swing = _moved(points[-2:])
     if _moved(points[-3::2]) < 1e-6 * swing:
         return f"{_too_stiff(found, rule)}the steps jump between two points"
     if rule.momentum and shrinks:
-        return f"momentum {rule.momentum:g} carries the point past the minimum, and its swings die down slowly"
-    return f"{_too_stiff(found, rule)}the steps go back and forth, the last one by {swing:.2g}, and come no nearer"
+        return f"momentum {rule.momentum:g} carries the point past the minimum, and its swings decay slowly"
+    return f"{_too_stiff(found, rule)}the steps go back and forth, the last one by {swing:.2g}, and get no closer"
 
 
 def _too_stiff(found: Curvature, rule: Rule) -> str:
-    """The beginning of a sentence, where the curvature at the end is about what the learning rate can take."""
+    """Return the beginning of a sentence if the learning rate is close to unstable at the end."""
     if rule.limit is None or found.eigenvalues is None:
         return ""
     product = rule.lr * float(found.eigenvalues[-1])
@@ -178,13 +242,17 @@ def _why_slow(found: Curvature, norms: np.ndarray, more: float, rule: Rule) -> s
     if math.isfinite(more):
         left += f" and would take about {_rounded(more)} more"
     if rule.limit is None or found.eigenvalues is None:
-        return left + _eigenvalues(found)
+        return f"{left}{_eigenvalues(found)}; a larger learning rate may help"
     slowest = rule.lr * float(found.eigenvalues[0]) / (1 - min(rule.momentum, 0.999))
     if found.kind in (SADDLE, MAXIMUM) or slowest <= 0:
         return left + _eigenvalues(found)
     name = "η·f″" if len(found.eigenvalues) == 1 else "η times the smallest eigenvalue"
     over = " / (1 − momentum)" if rule.momentum else ""
-    return f"{name}{over} is {slowest:.2g}, so that a step goes {100 * slowest:.2g}% of the way: {left}"
+    stable = rule.limit / float(found.eigenvalues[-1])
+    advice = f"raise the learning rate, which is stable here below {stable:.2g}"
+    if rule.lr > stable / 2:
+        advice = "a larger learning rate would not be stable here, momentum or adam may help"
+    return f"{name}{over} is {slowest:.2g}, so a step covers {100 * slowest:.2g}% of the distance: {left}; {advice}"
 
 
 def _product(found: Curvature, product: float) -> str:
@@ -194,7 +262,7 @@ def _product(found: Curvature, product: float) -> str:
 
 
 def _eigenvalues(found: Curvature) -> str:
-    """The eigenvalues as the end of a sentence."""
+    """Return the eigenvalues as the end of a sentence."""
     if found.eigenvalues is None:
         return ""
     if len(found.eigenvalues) == 1:

@@ -1,4 +1,4 @@
-"""What pictures of a function share: its values over a grid, contour lines, colours, the labels of paths."""
+"""Common parts of pictures: values over a grid, contour lines, colours, labels of paths."""
 
 from __future__ import annotations
 
@@ -23,32 +23,45 @@ BLACK, RED, BLUE, GREEN = "#000000", "#D55E00", "#0072B2", "#009E73"
 PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLACK, RED, BLUE, GREEN, PURPLE, ORANGE, SKY)
 DASHES = ("-", "--", ":")
-_dotted = itertools.cycle(COLOURS)  # for optimizers whose row names no colour
+_dotted = itertools.cycle(COLOURS)  # for optimizers without a colour in their row
 LOOKS = {
     name: (rule.colour, DASHES[rule.dashed]) if rule.colour else (next(_dotted), ":") for name, rule in RULES.items()
 }
 STYLE: dict[Any, Any] = {
-    "font.size": 15,  # read from the back of a room, on a picture that fills a slide
+    "font.size": 15,  # readable from the back of a room when the picture fills a slide
     "font.family": "DejaVu Sans",  # comes with Matplotlib
     "axes.titlesize": 16,
     "legend.fontsize": 13,
     "legend.frameon": False,
     "axes.linewidth": 0.8,
 }
-RESOLUTION = 200  # points of the grid along each side
-MARGIN = 0.15  # around the paths of a function that brings no view of its own
+RESOLUTION = 200  # points per side of the grid
+MARGIN = 0.15  # margin around the paths of a function without its own view, as a share of their extent
 QUANTILES = 14
-FAR = 1000.0  # widths of the view to which lines are drawn: coordinates beyond cannot be
-IN_LEGEND = 10  # paths that a legend has room for
-BESIDE = 1.35  # width to height of a view below which the legend stands beside it
+FAR = 1000.0  # lines are drawn up to this many widths of the view: Matplotlib cannot draw farther coordinates
+IN_LEGEND = 10  # most paths in a legend
+NARROW = 1.35  # width over height of a view below which the legend is to its right
 DEEP, HIGH, LINES = "#a9bfd8", "#f7f9fc", "#8396ab"
 
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """A function as pictures see it: `objective`, `name`, `bounds`, `levels`, its known `minima` and `saddles`.
+    """Function together with the part of it that pictures show.
 
-    resolution: the most points along a side that it is computed at.
+    Parameters
+    ----------
+    objective : Objective
+        The function.
+    name : str
+        Name in titles, may be empty.
+    bounds : tuple
+        Limits (low, high) of each coordinate.
+    levels : tuple of float
+        Levels of the contour lines.
+    minima, saddles : tuple of points
+        Known stationary points.
+    resolution : int
+        Most points per side of a grid.
     """
 
     objective: Objective
@@ -60,7 +73,22 @@ class View:
     resolution: int
 
     def grid(self, resolution: int = RESOLUTION) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The first number (n,), the second (n,), and the values (n, n) with a row for each second number."""
+        """Compute the function over a grid of the view.
+
+        Parameters
+        ----------
+        resolution : int, default 200
+            Points per side, at most those of the view.
+
+        Returns
+        -------
+        ndarray, (n,)
+            First coordinates.
+        ndarray, (n,)
+            Second coordinates.
+        ndarray, (n, n)
+            Values, one row per second coordinate.
+        """
         n = min(resolution, self.resolution)
         first, second = (np.linspace(*ends, n) for ends in self.bounds)
         points = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
@@ -68,18 +96,35 @@ class View:
 
 
 def view_of(f: Any, paths: Sequence[Path] = (), bounds: Any = None, dim: int = 2) -> View:
-    """The view of a surface, its name, or a function as `minimize` takes it.
+    """Return the view of a function.
 
-    bounds: ((low, high), (low, high)), of the one or two numbers of a point; None is the surface's own, or what the
-        paths need.
-    Raises ArgumentError where there is nothing to take bounds from, or for paths of another dimension.
+    Parameters
+    ----------
+    f : str, Surface or callable
+        A surface, its name, or a function as `minimize` accepts it.
+    paths : sequence of Path
+        Paths that the picture shows.
+    bounds : tuple, optional
+        Limits (low, high) of each coordinate. By default those of the surface, or those that the paths need.
+    dim : {1, 2}, default 2
+        Coordinates of a point.
+
+    Returns
+    -------
+    View
+        The view.
+
+    Raises
+    ------
+    ArgumentError
+        If there are neither bounds nor paths, the bounds are invalid, or the paths have another dimension.
     """
     f = surface(f) if isinstance(f, str) else f
     for path in paths:
         if path.points.shape[1] != dim:
             raise ArgumentError(
-                f"a path has {path.points.shape[1]} numbers a point, the picture shows {dim}: "
-                "take paths of one or two numbers"
+                f"a path has {path.points.shape[1]} numbers per point, the picture shows {dim}: "
+                "pass paths of one or two numbers"
             )
     if bounds is None:
         bounds = getattr(f, "bounds", None) or _around(paths)
@@ -87,6 +132,8 @@ def view_of(f: Any, paths: Sequence[Path] = (), bounds: Any = None, dim: int = 2
     if not all(low < high and np.isfinite([low, high]).all() for low, high in bounds):
         raise ArgumentError(f"bounds are {bounds}, expected (low, high) for each number with low < high")
     objective = Objective(f, dim, get_device("cpu"), np.float64)
+    low, high = np.transpose(bounds)
+    objective.check(np.linspace(low, high, 5)[1:-1])
     levels = getattr(f, "levels", None)
     known = (getattr(f, "minima", ()), getattr(f, "saddles", ()), getattr(f, "resolution", RESOLUTION))
     made = View(objective, getattr(f, "name", ""), bounds, levels or (), *known)
@@ -109,7 +156,20 @@ def _around(paths: Sequence[Path]) -> Any:
 
 @contextlib.contextmanager
 def slide(width: float = 10, height: float = 7.2, *, bounds: Bounds | None = None) -> Iterator[Any]:
-    """A figure in the style of this package, which holds within the block; bounds: what it shows, to scale."""
+    """Provide a figure in the style of the lab, which applies within the block.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches.
+    bounds : tuple, optional
+        Limits of a view that is drawn to scale; the height follows from them.
+
+    Yields
+    ------
+    Figure
+        Matplotlib's figure.
+    """
     figure_class = figure_type()
     import matplotlib
 
@@ -117,18 +177,36 @@ def slide(width: float = 10, height: float = 7.2, *, bounds: Bounds | None = Non
         if bounds is None:
             yield figure_class(figsize=(width, height), layout="constrained")
         else:
-            height = height if _ratio(bounds) < BESIDE else max(width / _ratio(bounds) + 2, 5)
+            height = height if _ratio(bounds) < NARROW else max(width / _ratio(bounds) + 2, 5)
             yield figure_class(figsize=(width, height), layout="compressed")
 
 
 def tidy(axes: Any) -> None:
-    """The look of a plot of lines: a pale grid, and no frame at the top and on the right."""
+    """Give a plot of lines a pale grid, and no frame at the top and on the right.
+
+    Parameters
+    ----------
+    axes : Axes
+        Matplotlib's axes.
+    """
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
 
 
 def draw_contours(axes: Any, view: View, *, resolution: int = RESOLUTION, marks: bool = True) -> None:
-    """Filled contours in pale grey-blue, the minima as stars and the saddles as crosses."""
+    """Draw filled contours in pale grey-blue, the minima as stars and the saddles as crosses.
+
+    Parameters
+    ----------
+    axes : Axes
+        Matplotlib's axes.
+    view : View
+        The function.
+    resolution : int, default 200
+        Points per side.
+    marks : bool, default True
+        Draw the stationary points.
+    """
     from matplotlib.colors import LinearSegmentedColormap
 
     first, second, values = view.grid(resolution)
@@ -148,7 +226,18 @@ def draw_contours(axes: Any, view: View, *, resolution: int = RESOLUTION, marks:
 
 
 def looks(paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """Colour and dashes of each path: the optimizer's own where no two have the same, else one after the other."""
+    """Return colour and dashes of each path: the optimizer's own if no two paths share it, else the next in a list.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The paths.
+
+    Returns
+    -------
+    list of (str, str)
+        Colour and dashes.
+    """
     names = [path.optimizer for path in paths]
     if len(set(names)) == len(names) and set(names) <= set(LOOKS):
         return [LOOKS[name] for name in names]
@@ -156,13 +245,39 @@ def looks(paths: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def label(path: Path, verdict: bool = True) -> str:
-    """The optimizer, its learning rate and what became of it; a semicolon is where the line may be broken."""
+    """Return the optimizer, its learning rate and the verdict; the line may break at the semicolon.
+
+    Parameters
+    ----------
+    path : Path
+        The path.
+    verdict : bool, default True
+        Include the verdict.
+
+    Returns
+    -------
+    str
+        The label.
+    """
     options = "".join(f", {name} {value}" for name, value in path.options.items())
     return f"{path.optimizer}; η = {path.lr:g}{options}" + (f": {path.verdict}" if verdict else "")
 
 
 def in_view(points: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """The points that can be drawn; of a path that leaves for very far, the last line is cut and the rest is NaN."""
+    """Return the points that can be drawn.
+
+    Parameters
+    ----------
+    points : ndarray, (n, 2)
+        Points of a path.
+    bounds : tuple
+        Limits of the view.
+
+    Returns
+    -------
+    ndarray, (n, 2)
+        The points; where a path leaves far beyond the view, the last line is cut and the rest is NaN.
+    """
     low, high = np.transpose(bounds)
     with np.errstate(all="ignore"):
         distances = (np.abs(points - (low + high) / 2) / (high - low)).max(axis=1)
@@ -179,7 +294,17 @@ def in_view(points: np.ndarray, bounds: Bounds) -> np.ndarray:
 
 
 def add_legend(figure: Any, paths: Sequence[Path], bounds: Bounds | None = None) -> None:
-    """Name the paths, up to ten: below the picture, or beside one that is no wider than high."""
+    """Add a legend with up to ten paths.
+
+    Parameters
+    ----------
+    figure : Figure
+        Matplotlib's figure.
+    paths : sequence of Path
+        The paths.
+    bounds : tuple, optional
+        Limits of a view that is drawn to scale.
+    """
     from matplotlib.lines import Line2D
 
     if len(paths) > IN_LEGEND:
@@ -192,11 +317,23 @@ def add_legend(figure: Any, paths: Sequence[Path], bounds: Bounds | None = None)
 
 
 def place_legend(figure: Any, handles: Sequence[Any], labels: Sequence[str], bounds: Bounds | None) -> None:
-    """Put a legend below the picture, or beside one to scale that is no wider than high."""
-    beside = bounds is not None and _ratio(bounds) < BESIDE
-    labels = [text.replace("; ", "\n" if beside else ", ") for text in labels]  # what is beside it takes width from it
-    where = "outside right upper" if beside else "outside lower center"
-    figure.legend(handles, labels, loc=where, ncols=1 if beside or len(labels) == 1 else 2)
+    """Place a legend below the picture, or to the right of a view to scale that is not wide.
+
+    Parameters
+    ----------
+    figure : Figure
+        Matplotlib's figure.
+    handles : sequence of Artist
+        Lines or patches.
+    labels : sequence of str
+        Their labels.
+    bounds : tuple or None
+        Limits of a view that is drawn to scale.
+    """
+    narrow = bounds is not None and _ratio(bounds) < NARROW
+    labels = [text.replace("; ", "\n" if narrow else ", ") for text in labels]
+    where = "outside right upper" if narrow else "outside lower center"
+    figure.legend(handles, labels, loc=where, ncols=1 if narrow or len(labels) == 1 else 2)
 
 
 def _ratio(bounds: Bounds) -> float:

@@ -1,4 +1,4 @@
-"""A browser for the tests of the page: headless Chromium, driven by Selenium."""
+"""Browser for the tests of the page: headless Chromium, driven by Selenium."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ WAIT = 15  # seconds for anything to happen
 
 
 class Browser:
-    """A page in Chromium, and what tests do with it."""
+    """A page in Chromium, with the actions of tests."""
 
     def __init__(self, driver):
         self.driver = driver
 
     def open(self, url, *, width=1200, height=900, dark=False, still=False):
-        """Open a page as it would be in a window of this size; wait until it has drawn its surface."""
+        """Open a page in a window of this size; wait until it has drawn its surface."""
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         features = [
@@ -56,7 +56,7 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def click_at(self, x, y):
-        """Click on the saddle's picture at a point: it is a square of 2.4 a side around the origin."""
+        """Click on the saddle's picture at a point: it is a square with sides of 2.4 around the origin."""
         from selenium.webdriver import ActionChains
 
         plane = self.find("plane")
@@ -74,10 +74,10 @@ class Browser:
             time.sleep(0.02)
 
     def until_over(self):
-        self.until(lambda: self.text("status").startswith("Over."))
+        self.until(lambda: self.text("status").startswith("Finished."))
 
     def table(self):
-        """{optimizer: its cells as texts} of the table."""
+        """Return {optimizer: texts of its cells} of the table."""
         bodies = self.run(
             "return [...document.querySelectorAll('tbody')].map("
             "body => [...body.querySelectorAll('th, tr:first-child td, b, span')].map(cell => cell.textContent))"
@@ -86,13 +86,13 @@ class Browser:
         return {head.split(",")[0]: dict(zip(names, cells, strict=True)) for head, *cells in bodies}
 
     def complaints(self):
-        """What the console has said since it was last asked."""
+        """Return the warnings and errors of the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The one Chromium of a session; where there is none, or no Selenium, tests are skipped."""
+    """Provide one Chromium per session; skip tests without Chromium or Selenium."""
     webdriver = pytest.importorskip(
         "selenium.webdriver", reason='Selenium is not installed: pip install "gpugrad[test]"'
     )
@@ -112,7 +112,7 @@ def chromium():
 
 @pytest.fixture
 def browser(chromium):
-    """The browser; afterwards a test fails if the console holds an error or a warning that it did not ask for."""
+    """Provide the browser; a test fails if it leaves errors or warnings in the console."""
     made = Browser(chromium)
     made.complaints()
     yield made

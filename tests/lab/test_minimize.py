@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ STEPS = 500
 
 
 def torch_path(torch, name, start, optimizer, lr):
-    """The same function and rule in PyTorch, from a surface written with operators that both tensors have."""
+    """Return the path of the same function and rule in PyTorch; both tensors have the surface's operators."""
     made = {
         "sgd": torch.optim.SGD,
         "momentum": functools.partial(torch.optim.SGD, momentum=0.9),
@@ -263,12 +264,29 @@ def vector(x):
         (("ravine", (1, 2), "momentum"), {"momentum": -1}, "momentum is -1"),
         (("ravine", (1, 2)), {"device": "tpu"}, "unknown device 'tpu'"),
         ((3, (1, 2)), {}, "f is 3, expected a function"),
-        ((vector, (1, 2)), {}, r"f returned the shape \(1, 2\) for points of shape \(1, 2\), expected"),
-        ((lambda x: x[0] ** 2 + x[1] ** 2, [(1, 2), (3, 4)]), {}, "one value for each start: pick numbers by"),
-        ((lambda x: (x**2).sum(), (1, 2)), {}, r"f returned the shape \(\)"),
-        ((lambda x: np.sin(x.numpy()).sum(axis=-1), (1, 2)), {}, "f returned a ndarray, expected a tensor"),
+        ((vector, (1, 2)), {}, r"f returned the shape \(2,\) for a point of shape \(2,\), expected one number"),
+        ((lambda x: x[2], (1, 2)), {}, "f cannot be computed at a start of 2 numbers .* give x0 as many numbers"),
+        ((lambda x: (x[:, 0:2] ** 2), (1, 2)), {}, r"f returned the shape \(1, 2\) for points of shape \(1, 2\)"),
+        ((lambda x, y: x * y, (1, 2, 3)), {}, "f takes 2 numbers, a start has 3: give x0 2 numbers, or write f as"),
+        ((lambda: 1, (1, 2)), {}, "f takes 0 arguments, expected x"),
+        ((lambda x: np.sin(x.numpy()).sum(axis=-1), (1, 2)), {}, "f returned a float64, expected a tensor"),
+        ((lambda x: math.sin(x), 1.0), {}, r"f returned a float, expected a tensor: math.sin.* use .* gg.sin"),
+        ((lambda x: math.sin(x), (1, 2)), {}, r"functions of math take .* one element.*: use gg.sin for math.sin"),
+        ((lambda x: math.sin(x[0]) * x[1], (1, 2)), {}, "f has a wrong gradient, .* math.sin, .* gg.sin"),
+        ((lambda x: math.sin(x[0]) * x[1], [(1, 2), (0, 1)]), {}, "f has a wrong gradient, .* math.sin, .* gg.sin"),
+        ((lambda x: np.arctan(x).sum(), (1, 2)), {}, "np.arctan does not work on tensors: use .* gg.sin"),
+        ((vector, 1.0), {"jac": vector}, "minimize has no jac=: pass the gradient as grad="),
+        ((vector, 1.0), {"method": "BFGS"}, "minimize has no method=: name the rule with optimizer="),
+        ((vector, 1.0), {"bounds": [(0, 1)]}, "minimize has no bounds=: let f map x into the bounds"),
+        ((vector, 1.0), {"args": (2,)}, "minimize has no args=: bind the arguments"),
+        ((vector, 1.0), {"maxiter": 5}, "minimize has no maxiter=: write max_steps="),
+        ((vector, 1.0), {"learning_rate": 0.1}, "minimize has no learning_rate=: write lr="),
+        ((vector, 1.0), {"grad": True}, "grad is True, expected two functions"),
+        (("saddle", (1, 2)), {"grad": vector}, "grad is given together with the surface 'saddle'"),
+        (("ravine", (1, 2)), {"minibatch": lambda x: x.sum()}, "minibatch takes 1 argument, expected x and step"),
+        (("ravine", (1, 2)), {"minibatch": 3}, "minibatch is 3, expected a function"),
         ((lambda x: gg.tensor(np.ones(len(x))), (1, 2)), {}, "f has no gradient"),
-        (("ravine", (1, 2)), {"minibatch": lambda x, step: x}, r"minibatch returned the shape \(1, 2\)"),
+        (("ravine", (1, 2)), {"minibatch": lambda x, step: x}, r"minibatch returned the shape \(2,\) for a point"),
     ],
     ids=lambda value: value.replace("\\", "") if isinstance(value, str) else "",
 )  # fmt: skip
@@ -280,17 +298,101 @@ def test_bad_input_is_one_sentence(arguments, options, message):
     assert isinstance(caught.value, GpugradError)
 
 
-def test_a_first_axis_that_happens_to_fit_is_refused_before_any_step():
-    """x[0] is a start, not a number: for two starts of two numbers the shape of the result is right by chance."""
-    calls = []
+# ---- how a function is called ----
 
-    def function(x):
-        calls.append(x.shape)
-        return x[0] ** 2 + x[1] ** 2
+STARTS_2D = [(1.0, 2.0), (3.0, -4.0)]
+NATURAL = {
+    "sum": lambda x: (x**2).sum(),
+    "indices": lambda x: x[0] ** 2 + x[1] ** 2,
+    "two parameters": lambda x, y: x**2 + y**2,
+    "np.sum": lambda x: np.sum(x**2),
+    "np.dot": lambda x: np.dot(x, x),
+    "product": lambda x: x @ x,
+    "builtin sum": lambda x: sum(x**2),
+    "last axis": lambda x: (x**2).sum(axis=-1),
+    "ellipsis": lambda x: x[..., 0] ** 2 + x[..., 1] ** 2,
+    "batches only": lambda x: x[:, 0] ** 2 + x[:, 1] ** 2,
+    "branch": lambda x: (x**2).sum() if x[0] > 2 else x[0] ** 2 + x[1] ** 2,
+}
 
-    with pytest.raises(ArgumentError, match="one value for each start"):
-        gg.minimize(function, [(1, 2), (3, 4)])
-    assert calls == [(2, 2), (3, 2)]
+
+@pytest.mark.parametrize("name", NATURAL)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_natural_function_is_right_for_every_start(name, n):
+    """As many starts as coordinates, fewer and more: each path is the one of the closed form."""
+    starts = np.array([*STARTS_2D, (0.5, 0.25)])[:n]
+    for start, path in zip(starts, gg.minimize(NATURAL[name], starts, lr=0.1, max_steps=20), strict=True):
+        np.testing.assert_allclose(path.points, start * 0.8 ** np.arange(21)[:, None], rtol=1e-12)
+        np.testing.assert_allclose(path.values, np.square(path.points).sum(axis=1), rtol=1e-12)
+        np.testing.assert_allclose(path.eigenvalues, 2, rtol=1e-6)
+
+
+def test_one_start_of_one_number():
+    for f in (lambda x: (x**2).sum(), lambda x: x**2, lambda x: x[0] ** 2, lambda x: np.square(x)):
+        path = gg.minimize(f, [1.0], lr=0.1)
+        assert (path.verdict, path.x.shape) == ("converged", (1,))
+
+
+def test_a_function_that_mixes_the_rows_of_a_batch_is_called_for_each_start():
+    """The shapes fit a batch, the numbers do not: the mean over all starts is not the mean over one of them."""
+    for start, path in zip(
+        [1.0, 2.0], gg.minimize(lambda x: x**2 + x.mean(), [[1.0], [2.0]], max_steps=5), strict=True
+    ):
+        assert path.values[0] == start**2 + start
+        np.testing.assert_allclose(path.points[1], start - 1e-3 * (2 * start + 1))
+
+
+def test_a_branch_on_values_is_taken_for_each_start():
+    def f(x):
+        return (x**2).sum() if x.sum() > 0 else (3 * x**2).sum()
+
+    up, down = gg.minimize(f, [(1.0, 1.0), (-1.0, -1.0)], lr=0.1, max_steps=1)
+    np.testing.assert_allclose(up.x, 0.8)
+    np.testing.assert_allclose(down.x, -0.4)
+
+
+def test_batches_are_used_where_they_give_the_same():
+    shapes = []
+
+    def f(x):
+        shapes.append(x.shape)
+        return (x**2).sum(axis=-1)
+
+    gg.minimize(f, np.ones((50, 2)), lr=0.1, max_steps=20)
+    assert shapes.count((50, 2)) > 20
+    assert shapes.count((2,)) < 20
+
+
+def test_a_supplied_gradient():
+    tape = gg.minimize(lambda x: (x**2).sum(), STARTS_2D, lr=0.1, max_steps=30)
+    for f, grad in (
+        (lambda x: (x**2).sum(), lambda x: 2 * x),
+        (lambda x, y: math.pow(x, 2) + y**2, lambda x, y: (2 * x, 2 * y)),
+        (lambda x: (x**2).sum(axis=-1), lambda x: 2 * x),
+    ):
+        for one, other in zip(gg.minimize(f, STARTS_2D, grad=grad, lr=0.1, max_steps=30), tape, strict=True):
+            np.testing.assert_allclose(one.points, other.points, rtol=1e-12)
+
+
+def test_a_minibatch_of_one_point():
+    for one in (
+        lambda x, step: ((x - step % 2) ** 2).sum(),
+        lambda x, y, step: (x - step % 2) ** 2 + (y - step % 2) ** 2,
+    ):
+        for start, path in zip(
+            STARTS_2D, gg.minimize(lambda x: (x**2).sum(), STARTS_2D, lr=0.1, minibatch=one, max_steps=2), strict=True
+        ):
+            first = 0.8 * np.array(start)
+            np.testing.assert_allclose(path.points[1:], [first, first - 0.2 * (first - 1)])
+
+
+def test_a_picture_of_a_natural_function():
+    pytest.importorskip("matplotlib")
+    from gpugrad.lab.view import view_of
+
+    view = view_of(lambda x: x[0] ** 2 + 3 * x[1] ** 2, bounds=((-1, 1), (-2, 2)))
+    first, second, values = view.grid(5)
+    np.testing.assert_allclose(values, first[None] ** 2 + 3 * second[:, None] ** 2)
 
 
 def test_a_gradient_of_another_shape_is_refused():

@@ -41,7 +41,7 @@ def url():
 
 
 def contrast(first, second):
-    """The ratio of WCAG 2 between two colours."""
+    """Return the WCAG 2 contrast ratio of two colours."""
     lights = []
     for colour in (first, second):
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (x / 255 for x in colour)]
@@ -96,7 +96,7 @@ def test_the_keyboard_alone_runs_a_race(browser, url):
     assert browser.text("run") == "Run"
     assert re.fullmatch(r"Paused at step \d+\.", browser.text("status"))
     browser.press(Keys.TAB, Keys.END)  # the slider of the steps
-    assert browser.text("status").startswith("Over. sgd: ")
+    assert browser.text("status").startswith("Finished. sgd: ")
     assert browser.text("count") == "300"
 
 
@@ -195,9 +195,9 @@ def test_errors_are_one_sentence(browser, url):
     browser.find("use-sgd").click()
     browser.find("run").click()
     browser.until(lambda: browser.text("error"))
-    assert browser.text("error") == "Optimizer names none, expected at least one: adam,sgd for instance."
+    assert browser.text("error") == "Optimizer is '', expected at least one optimizer: adam,sgd for instance."
     assert len(browser.complaints()) == 1
     browser.open(url + "#optimizer=adm")
     browser.until(lambda: browser.text("status"))  # of the usual race, which the page falls back to
-    assert browser.text("error").startswith("Unknown optimizer 'adm': choose among sgd, momentum")
+    assert browser.text("error").startswith("Unknown optimizer 'adm': choose one of sgd, momentum")
     assert browser.value("surface") == "saddle"

@@ -19,7 +19,7 @@ from gpugrad.lab.page import recorded, write_page
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    """The page with the paths of one surface."""
+    """Write the page with the paths of one surface."""
     file = tmp_path_factory.mktemp("page") / "lab.html"
     told = []
     write_page(file, ["saddle"], on_surface=told.append)
@@ -29,7 +29,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record(file):
-    """The record inside: (head, channels (4, numbers) of all paths, where each path begins)."""
+    """Unpack the record: (head, channels (4, numbers) of all paths, first index of each path)."""
     setup = json.loads(file.read_text().partition('id="setup">')[2].partition("</script>")[0])
     content = gzip.decompress(base64.b64decode(setup["recorded"]["saddle"]))
     size = int.from_bytes(content[:4], "little")
@@ -150,7 +150,7 @@ def test_the_command_writes_it(tmp_path, capsys, monkeypatch):
     ("arguments", "message"),
     [
         ((), "SURFACE is missing: name one, such as saddle, or pass --serve or --out page.html"),
-        (("--out", "lab.gif"), "the page was to be written to lab.gif, expected a name that ends in .html"),
+        (("--out", "lab.gif"), "the page cannot be written to lab.gif, expected a name that ends in .html"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_do(arguments, message, capsys, monkeypatch):

@@ -139,9 +139,9 @@ def test_races_at_once_are_those_alone(ask):
         ("/race?optimizer=sgd:fast", "the rate of sgd is 'fast', expected a learning rate such as 0.1"),
         ("/race?optimizer=sgd:-1", "lr is -1.0, expected a finite number of at least 0"),
         ("/race?optimizer=sgd:nan", "lr is nan, expected a finite number of at least 0"),
-        ("/race?optimizer=", "optimizer names none, expected at least one"),
-        ("/race?optimizer=" + "sgd," * 21, "optimizer names 21, expected at most 20"),
-        ("/race?start=1;2", "start is '1;2', expected numbers with commas between"),
+        ("/race?optimizer=", "optimizer is '', expected at least one optimizer"),
+        ("/race?optimizer=" + "sgd," * 21, "optimizer names 21 optimizers, expected at most 20"),
+        ("/race?start=1;2", "start is '1;2', expected numbers separated by commas"),
         ("/race?start=1,2,3&surface=beale", "start has 3 numbers, the page shows a plane: give 2"),
         ("/race?start=1,2,3", "start has 3 numbers"),
         ("/race?start=inf,0", "x0 holds NaN or infinity"),
@@ -214,11 +214,11 @@ def test_a_port_in_use_is_one_sentence(server, capsys, monkeypatch):
         cli.main()
     out, err = capsys.readouterr()
     assert (exit.value.code, out) == (1, "")
-    assert err == f"gpugrad: cannot serve at 127.0.0.1:{port}: it is in use, try --port 0, which takes any\n"
+    assert err == f"gpugrad: cannot serve at 127.0.0.1:{port}: it is in use; --port 0 chooses a free port\n"
 
 
 def test_a_host_that_is_not_here_is_one_sentence():
-    with pytest.raises(gg.errors.ArgumentError, match=r"^cannot serve at 192\.0\.2\.1:0: .*, try"):
+    with pytest.raises(gg.errors.ArgumentError, match=r"^cannot serve at 192\.0\.2\.1:0: .*; --port 0"):
         PageServer("192.0.2.1", 0)
     with pytest.raises(gg.errors.ArgumentError, match=r"^cannot serve at 127\.0\.0\.1:70000: "):
         PageServer(port=70000)

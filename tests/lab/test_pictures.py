@@ -47,7 +47,7 @@ def words(figure):
 
 
 def line_of(axes, points):
-    """The line of an axes that has these points."""
+    """Return the line of an axes that has these points."""
     found = [line for line in axes.lines if np.array_equal(line.get_xydata(), points, equal_nan=True)]
     assert len(found) == 1
     return found[0]
@@ -233,7 +233,7 @@ def test_what_pictures_refuse(race, tmp_path):
         animate("himmelblau", race, tmp_path / "race.avi")
     with pytest.raises(ArgumentError, match="low < high"):
         draw.plot_paths("himmelblau", race, bounds=((1, -1), (0, 1)))
-    with pytest.raises(ArgumentError, match="take paths of one or two numbers"):
+    with pytest.raises(ArgumentError, match="pass paths of one or two numbers"):
         draw.plot_paths("parabola", gg.minimize("parabola", (1.0, 2.0, 3.0), lr=0.1))
     with pytest.raises(ArgumentError, match="give bounds="):
         draw.plot_surface(lambda x: x.sum(axis=-1))

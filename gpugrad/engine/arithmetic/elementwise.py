@@ -101,11 +101,13 @@ def _larger(m, dy, a, b, y):
     return m.multiply(m.add(m.multiply(dy, m.equal(a, y)), m.multiply(dy, m.not_equal(b, y))), 0.5)
 
 
+@operation
 def maximum(a: Operand, b: Operand) -> Tensor:
     """The larger of two; where they are equal each gets half of the gradient."""
     return _elementwise("maximum", a, b, gradients=(_larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y)))
 
 
+@operation
 def minimum(a: Operand, b: Operand) -> Tensor:
     """The smaller of two; where they are equal each gets half of the gradient."""
     return _elementwise("minimum", a, b, gradients=(_larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y)))
@@ -153,6 +155,7 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
     return on_tape("clip", out, (x,), backward, saved=(x,))
 
 
+@operation
 def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
     """a where the condition holds (is true, or not 0), else b."""
     device, (condition, a, b) = as_operands(condition, a, b)

@@ -42,6 +42,7 @@ def transpose(x: Tensor, *axes: Any) -> Tensor:
     return on_tape("transpose", out, (x,), lambda dy: (x.device.copy(dy.transpose(back)),))
 
 
+@operation
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Join tensors along an axis that exists; their other sizes and dtypes are the same."""
     if not tensors:

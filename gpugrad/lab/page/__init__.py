@@ -1,7 +1,7 @@
-"""The interactive page: one document of HTML that brings its style and scripts along.
+"""The interactive page: one HTML document that contains its style and scripts.
 
 document    the page, for a server or with recorded paths inside
-recorded    paths computed beforehand, and the file that holds them
+recorded    precomputed paths, and the file that contains them
 """
 
 from .document import describe, document, path_of

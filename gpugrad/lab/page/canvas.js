@@ -1,11 +1,11 @@
-// ---- canvas: sharp on every screen; axes, ticks, and how each optimizer looks ----
+// ---- canvas: sharp on every screen; axes, ticks, and the look of each optimizer ----
 
 const setup = JSON.parse(document.getElementById("setup").textContent);
 const $ = (id) => document.getElementById(id);
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
-// Shapes around the origin, for canvas and SVG alike.
+// Shapes around the origin, for both canvas and SVG.
 const SHAPES = [
   "M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0Z", "M-4.5-4.5H4.5V4.5H-4.5Z", "M0-6L5.5 4.5H-5.5Z", "M0-6.5L5.5 0L0 6.5L-5.5 0Z",
   "M0 6L5.5-4.5H-5.5Z", "M-2-6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z", "M6 0L-4.5 5.5V-5.5Z", "M-6 0L4.5 5.5V-5.5Z",
@@ -14,26 +14,26 @@ const SHAPES = [
 const STAR = "M0-8L1.9-2.6L7.6-2.5L3.1 1L4.7 6.5L0 3.2L-4.7 6.5L-3.1 1L-7.6-2.5L-1.9-2.6Z";
 const CROSS = "M-6-3.5L-3.5-6L0-2.5L3.5-6L6-3.5L2.5 0L6 3.5L3.5 6L0 2.5L-3.5 6L-6 3.5L-2.5 0Z";
 const LOOKS = new Map(setup.optimizers.map((entry, i) => [entry.name, {
-  colour: { "#000000": "var(--ink)", "#0072B2": "var(--blue)" }[entry.colour] ?? entry.colour, // too dark at night
+  colour: { "#000000": "var(--ink)", "#0072B2": "var(--blue)" }[entry.colour] ?? entry.colour, // too dark in dark mode
   dashes: entry.dashed ? [7, 4] : [],
   shape: SHAPES[i % SHAPES.length],
 }]));
 
-/** The colour of an optimizer as a canvas takes it. */
+/** Return the colour of an optimizer for a canvas. */
 const colourOf = (name) => LOOKS.get(name).colour.replace(/var\((.*)\)/, (_, variable) => css(variable));
 
-/** A line with the optimizer's shape, as SVG. */
+/** Return a line with the optimizer's shape, as SVG. */
 function lookOf(name) {
   const { colour, dashes, shape } = LOOKS.get(name);
   const holder = document.createElement("template");
   holder.innerHTML = `<svg class="look" viewBox="-19 -8 38 16" aria-hidden="true"><line x1="-18" x2="18" stroke-width="3"
     stroke-dasharray="${dashes.join(" ")}"/><path d="${shape}"/></svg>`;
   const svg = holder.content.firstElementChild;
-  svg.style.stroke = svg.style.fill = colour; // a style that scripts set is not held back by the page's policy
+  svg.style.stroke = svg.style.fill = colour; // the page's policy allows styles that scripts set
   return svg;
 }
 
-/** A pen for a canvas of this height in CSS pixels, which its width follows from the page. */
+/** Return a drawing context of this height in CSS pixels; the width follows from the page. */
 function penOf(canvas, height) {
   const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1;
   const size = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -47,7 +47,7 @@ function penOf(canvas, height) {
   return pen;
 }
 
-/** Round numbers between two ends, about n of them. */
+/** Return about n round numbers between two ends. */
 function ticksOf(low, high, n) {
   const rough = (high - low) / n, power = 10 ** Math.floor(Math.log10(rough));
   const by = power * [1, 2, 5, 10].find((share) => power * share >= rough);
@@ -62,7 +62,7 @@ function format(x) {
   return plain ? String(Number(x.toPrecision(4))) : x.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e");
 }
 
-/** The frame of a plot with its ticks: [[position, words], …] across and up, and the names of both axes. */
+/** Draw the frame of a plot with its ticks, [[position, text], …] across and up, and the names of both axes. */
 function drawFrame(pen, box, across, up, nameAcross, nameUp) {
   pen.save();
   pen.strokeStyle = pen.fillStyle = css("--faint");

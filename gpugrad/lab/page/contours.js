@@ -1,10 +1,10 @@
-// ---- contours: bands and lines from the heights that gpugrad computed over a grid ----
+// ---- contours: bands and lines from heights over a grid ----
 
 function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
-/** Heights in contour lines, (side, side), a row for each second number. */
+/** Return heights in contour lines, (side, side), one row per second coordinate. */
 function heightsOf(surface) {
   const view = new DataView(bytesOf(surface.heights).buffer);
   return Float32Array.from({ length: surface.side ** 2 }, (_, i) => (view.getUint16(2 * i, true) / 65535) * surface.bands);
@@ -14,7 +14,7 @@ function rgbOf(colour) {
   return [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 }
 
-/** An image of width × height device pixels: each is interpolated between four points of the grid. */
+/** Return an image of width × height device pixels, each interpolated between four grid points. */
 function paintContours(surface, width, height) {
   const heights = heightsOf(surface), side = surface.side, last = side - 1;
   const rows = new Float32Array((width + 1) * (height + 1));
@@ -34,7 +34,7 @@ function paintContours(surface, width, height) {
       const at = j * (width + 1) + i, here = rows[at];
       const slope = Math.hypot(rows[at + 1] - here, rows[at + width + 1] - here);
       const level = clamp(Math.round(here), 1, surface.bands - 1);
-      // The distance to the nearest line in pixels: lines are smooth, and fade where they are too close to tell apart.
+      // Distance to the nearest line in pixels: lines are smooth, and fade where they are too close to tell apart.
       const ink = clamp(0.5 + ratio / 2 - Math.abs(here - level) / slope, 0, 1) * clamp(0.45 / (slope * ratio), 0, 1);
       const share = clamp(Math.floor(here), 0, surface.bands - 1) / (surface.bands - 1);
       for (let c = 0; c < 3; c++) {

@@ -10,7 +10,7 @@ class Controls {
     $("surface").append(...setup.surfaces.map((name) => new Option(name)));
   }
 
-  /** The race that the fields say; an optimizer's rate may be left empty for the one that suits. */
+  /** Return the race in the fields; an empty rate stands for the one that suits. */
   read() {
     const race = { surface: $("surface").value, start: $("start").value.replaceAll(/\s/g, "").replaceAll("−", "-") };
     for (const name of SETTINGS) race[name] = $(name).value.trim();
@@ -18,18 +18,18 @@ class Controls {
     return { ...race, optimizers: ticked.map(([name, { rate }]) => ({ name, rate: rate.value.trim() })) };
   }
 
-  /** Fill the fields for a surface, with what the race says and else with what is usual there. */
+  /** Fill the fields for a surface: with the settings of the race, or the usual ones. */
   write(surface, race) {
     const { choices } = surface;
     const names = setup.optimizers.map(({ name }) => name).filter((name) => !choices || choices.rates[name]);
     for (const { name } of race.optimizers ?? []) {
-      if (!names.includes(name)) throw new Error(`unknown optimizer '${name}': choose among ${names.join(", ")}`);
+      if (!names.includes(name)) throw new Error(`unknown optimizer '${name}': choose one of ${names.join(", ")}`);
     }
     $("surface").value = surface.name;
     $("about").textContent = surface.about;
     $("slope").textContent = choices
-      ? "This file has the paths from the small dots, at these settings; a served page has all others."
-      : `Noise is the standard deviation on each number of a gradient; gradients here are about ${shown(surface.slope)} long.`;
+      ? "This file contains the paths from the small dots at these settings; gpugrad descend --serve computes all others."
+      : `Noise is the standard deviation of each gradient component; gradients here have a norm of about ${shown(surface.slope)}.`;
     $("start").value = race.start || surface.starts[0].join();
     for (const name of SETTINGS) this.#fill(name, choices?.[name], race[name] || USUAL[name]);
     this.#writeOptimizers(names, surface, race.optimizers);
@@ -55,7 +55,7 @@ class Controls {
     }
   }
 
-  /** Write a field: where only some values can be had, it becomes a list of them, and the nearest one is taken. */
+  /** Write a field: if only some values exist, it becomes a list of them with the nearest one selected. */
   #fill(id, choices, value) {
     let field = $(id);
     if (choices) {
@@ -76,13 +76,13 @@ class Controls {
 
 const nearestNumber = (numbers, x) => numbers.reduce((a, b) => (Math.abs(b - x) < Math.abs(a - x) ? b : a));
 
-/** The nearest of points, in widths and heights of the view. */
+/** Return the nearest of several points, measured in widths and heights of the view. */
 function nearest(points, [x, y], [[left, right], [low, high]]) {
   const distance = ([a, b]) => Math.hypot((a - x) / (right - left), (b - y) / (high - low));
   return points.reduce((a, b) => (distance(b) < distance(a) ? b : a));
 }
 
-/** The start that arrow keys lead to: the nearest one in that direction, or a move over the surface. */
+/** Return the start that an arrow key leads to: the nearest recorded one in that direction, or a shifted point. */
 function moved(surface, [x, y], [dx, dy], far) {
   const { bounds, grid } = surface;
   if (grid) {
@@ -97,7 +97,7 @@ function moved(surface, [x, y], [dx, dy], far) {
   return rounded(bounds, to);
 }
 
-/** Starts are chosen in round numbers, so that a ridge can be hit. */
+/** Round starts, so that a ridge can be hit exactly. */
 const unitOf = ([[left, right]]) => 10 ** Math.floor(Math.log10((right - left) / 150));
 const rounded = (bounds, point) => point.map((x) => {
   const unit = unitOf(bounds);

@@ -1,4 +1,4 @@
-"""The page as one document, and what it is told of surfaces and paths."""
+"""The page as one document, and surfaces and paths as the data it reads."""
 
 from __future__ import annotations
 
@@ -18,19 +18,31 @@ from ..view import LOOKS, View, view_of
 
 SCRIPTS = ("link.js", "canvas.js", "contours.js", "surface_plot.js", "value_plot.js", "source.js", "controls.js",
            "table.js", "main.js")  # fmt: skip
-SIDE = 140  # points a side of the grid of heights
-COARSE = 15  # points a side from which the usual length of a gradient is taken
-HIGHEST = 65535  # of the whole numbers that heights are sent as
-# Nothing is loaded from anywhere: what the page needs is in it, and only a server's page asks its server.
+SIDE = 140  # points per side of the grid of heights
+COARSE = 15  # points per side of the grid that the usual length of a gradient is computed from
+HIGHEST = 65535  # largest height: heights are sent as uint16
+# The page loads nothing; only a served page sends requests, to its own server.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src {}"
 
 
 def document(
     recorded: dict[str, str] | None = None, surfaces: Sequence[str] = NAMES, usual: Sequence[str] = USUAL
 ) -> str:
-    """The page in HTML. recorded: the record of each surface, see `recorded`; None: the page asks its server.
+    """Return the page in HTML.
 
-    usual: the optimizers that are ticked at first.
+    Parameters
+    ----------
+    recorded : dict of str to str, optional
+        Record of each surface, see `recorded`. By default, the page sends requests to its server.
+    surfaces : sequence of str
+        Names of the surfaces it offers.
+    usual : sequence of str
+        Optimizers that are selected at first.
+
+    Returns
+    -------
+    str
+        The document.
     """
     setup = {
         "surfaces": list(surfaces),
@@ -54,10 +66,20 @@ def document(
 
 
 def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
-    """What the page needs of a surface: words, view, marked points, rates that suit, and heights over a grid.
+    """Return a surface as the page reads it: texts, view, marked points, suitable rates, and heights over a grid.
 
-    `heights` is base64 of (side, side) little-endian uint16, a row for each second number: a height of 0 to `bands`,
-    in contour lines, scaled to 0 … 65535. side: the most points a side. `slope` is the usual length of a gradient.
+    Parameters
+    ----------
+    f : Surface or NetworkLoss
+        The surface.
+    side : int, default 140
+        Most points per side of the grid.
+
+    Returns
+    -------
+    dict
+        ``heights`` is base64 of (side, side) little-endian uint16, one row per second coordinate: heights from 0 to
+        ``bands``, in contour lines, scaled to 0 … 65535. ``slope`` is the usual length of a gradient.
     """
     view = view_of(f)
     heights = _heights(view, side)
@@ -81,9 +103,9 @@ def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
 
 
 def _heights(view: View, side: int) -> np.ndarray:
-    """Heights in contour lines: the first level is 1, the second 2, and in between they are even.
+    """Return heights in contour lines: 1 at the first level, 2 at the second, linear in between.
 
-    Beyond the last level they go on as before it, so that a line interpolated between points of the grid has no steps.
+    They continue beyond the last level, so that a line interpolated between grid points has no steps.
     """
     values = view.grid(side)[2]
     levels = np.array(view.levels)
@@ -92,7 +114,18 @@ def _heights(view: View, side: int) -> np.ndarray:
 
 
 def path_of(path: Path) -> dict[str, Any]:
-    """A path with all its points, as plain numbers and words."""
+    """Return a path with all its points, as plain numbers and texts.
+
+    Parameters
+    ----------
+    path : Path
+        The path.
+
+    Returns
+    -------
+    dict
+        The entries of `Path.as_dict`, points, values and gradient norms.
+    """
     return {
         **path.as_dict(),
         "points": path.points.tolist(),

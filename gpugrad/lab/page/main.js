@@ -1,17 +1,17 @@
-// ---- main: what the buttons, the keys and the link do ----
+// ---- main: actions of the buttons, the keys and the link ----
 
 const source = setup.recorded ? new Recorded() : new Served();
 const controls = new Controls(), plane = new SurfacePlot(), values = new ValuePlot(), table = new Table();
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
-let surface = null; // what the source says of the chosen one
-let paths = null; // of the race that is shown; null: to be asked for
+let surface = null; // the chosen surface, as the source describes it
+let paths = null; // paths of the race on display; null: not computed yet
 let step = 0;
-let playing = null; // a token of the run that moves the paths
-let coming = null; // the promise of the paths
-let chosen = 0; // counts the races that were set up
-let asked = 0; // counts questions to the source: a late answer to an older one is dropped
+let playing = null; // token of the running animation
+let coming = null; // promise of the paths
+let chosen = 0; // number of races set up so far
+let asked = 0; // number of requests to the source: late answers to older ones are dropped
 
 const lastStep = () => Math.max(0, ...(paths ?? []).map((path) => path.steps));
 
@@ -29,7 +29,7 @@ function show() {
   draw();
 }
 
-/** Do what may fail, and say what was wrong in its place. */
+/** Do work that may fail, and show its error on the page. */
 async function attempt(work) {
   const mine = ++asked;
   $("error").textContent = "";
@@ -44,25 +44,25 @@ async function attempt(work) {
   }
 }
 
-/** Take a race from a link, or go to a surface and what is usual there. */
+/** Load a race from a link, or a surface with its usual race. */
 async function load(race) {
   forget();
   let taken = false;
   await attempt(async (current) => {
     const usual = setup.surfaces.includes("saddle") ? "saddle" : setup.surfaces[0];
-    const told = await source.surface(race.surface ?? surface?.name ?? usual);
+    const described = await source.surface(race.surface ?? surface?.name ?? usual);
     if (!current()) return;
-    controls.write(told, race);
-    [surface, taken] = [told, true];
+    controls.write(described, race);
+    [surface, taken] = [described, true];
     changed();
   });
   if (taken || !$("error").textContent) return;
   if (surface) {
     $("surface").value = surface.name;
-  } else if (Object.keys(race).length) { // what the link says cannot be had: say so over the usual race
-    const said = $("error").textContent;
+  } else if (Object.keys(race).length) { // an invalid link: show its error above the usual race
+    const message = $("error").textContent;
     await load({});
-    $("error").textContent = said;
+    $("error").textContent = message;
   }
 }
 
@@ -72,7 +72,7 @@ function changed() {
   const link = `#${toQuery(controls.read())}`;
   if (link !== location.hash) history.replaceState(null, "", link);
   $("error").textContent = "";
-  $("status").textContent = "Ready: run the race, or choose another start.";
+  $("status").textContent = "Ready: run the race or choose another start.";
   show();
 }
 
@@ -83,7 +83,7 @@ function forget() {
   table.fill([]);
 }
 
-/** Have the paths of the race that the controls say, then go on; what is pressed meanwhile waits its turn. */
+/** Get the paths of the race in the controls, then continue; buttons pressed meanwhile wait for them. */
 async function withPaths(then) {
   const mine = chosen;
   if (!paths) {
@@ -98,14 +98,14 @@ async function withPaths(then) {
   }
   if (chosen !== mine) return;
   if (paths) then();
-  else coming = null; // it failed, and may be tried again
+  else coming = null; // it failed: the next click tries again
 }
 
 const run = () => withPaths(() => (playing ? pause() : play()));
 
 function play() {
   if (step >= lastStep()) step = 0;
-  if (still.matches) return goTo(lastStep()); // no motion where it is not wanted
+  if (still.matches) return goTo(lastStep()); // no animation under reduced motion
   const mine = (playing = {});
   $("status").textContent = "Running.";
   show();
@@ -142,7 +142,7 @@ function goTo(where) {
 function finish() {
   playing = null;
   step = lastStep();
-  $("status").textContent = `Over. ${paths.map((path) => `${path.optimizer}: ${path.verdict}`).join("; ")}.`;
+  $("status").textContent = `Finished. ${paths.map((path) => `${path.optimizer}: ${path.verdict}`).join("; ")}.`;
   show();
 }
 
@@ -165,9 +165,9 @@ $("lab").addEventListener("change", (event) => {
 $("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(location.href);
-    $("status").textContent = "The link to this race is copied.";
+    $("status").textContent = "Copied the link to this race.";
   } catch {
-    $("status").textContent = "The browser does not let the page copy: the address of this page is the link.";
+    $("status").textContent = "The browser does not allow copying: the address of this page is the link.";
   }
 });
 $("plane").addEventListener("click", (event) => {
@@ -190,11 +190,11 @@ new ResizeObserver(draw).observe($("lab"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 window.addEventListener("resize", draw);
 
-/** The optimizers that are ticked, for another surface at the rates that suit it. */
+/** Return the selected optimizers, without rates: another surface has its own. */
 function usedOptimizers() {
   const used = controls.read().optimizers.map(({ name }) => ({ name }));
   return used.length ? used : undefined;
 }
 
-if (setup.recorded) $("where").textContent = "Click, and a race starts from the nearest dot: paths from there are in this file.";
+if (setup.recorded) $("where").textContent = "Click to start a race from the nearest dot; this file contains the paths from there.";
 load(fromQuery(location.hash.slice(1)));

@@ -1,4 +1,4 @@
-"""The page as a file: paths that gpugrad computed beforehand, packed small."""
+"""The page as a file, with precomputed paths in a compact format."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ..surfaces import NAMES, NETWORK_LOSS, surface
 from .document import describe, document
 
 OPTIMIZERS = tuple(name for name, rule in RULES.items() if rule.recorded)
-RATES = (0.3, 1.0, 3.0)  # times the one that suits
+RATES = (0.3, 1.0, 3.0)  # multiples of the rate that suits
 MOMENTA = (0.9, 0.99)
-NOISES = (0.0, 0.1)  # times the usual length of a gradient
+NOISES = (0.0, 0.1)  # multiples of the usual length of a gradient
 STEPS = 150
-EVERY, STRIDE = 30, 11  # all steps up to the first number are kept; then an odd stride still shows a jump to and fro
-SIDE = 5  # starts along each side of a view, besides the surface's own
-SIDE_OF_NETWORK = 0  # whose steps are passes over its data
+EVERY, STRIDE = 30, 11  # the first EVERY steps are kept, then each 11th: an odd stride still shows jumps to and fro
+SIDE = 5  # starts per side of a view, in addition to the surface's own
+SIDE_OF_NETWORK = 0  # starts per side for the network loss, whose steps are passes over its data
 SIDE_OF_HEIGHTS = 80
-UNITS = 1024  # in which points are kept, across the view
-TINY, DIGITS = 1e-12, 150  # values are kept as arsinh(value / TINY) · DIGITS, to a third of a percent
+UNITS = 1024  # resolution of stored points: units across the view
+TINY, DIGITS = 1e-12, 150  # values are stored as arsinh(value / TINY) · DIGITS, accurate to a third of a percent
 
 
 def write_page(
@@ -40,17 +40,30 @@ def write_page(
     optimizers: Sequence[str] | None = None,
     on_surface: Callable[[str], Any] = lambda name: None,
 ) -> None:
-    """Write the page with paths inside, for any browser and no server: .html, about 3 MB with all surfaces.
+    """Write the page with paths inside, which needs no server; about 3 MB with all surfaces.
 
-    optimizers: whose paths are inside, ticked at first; None: those whose row in `optim.RULES` says so.
-    on_surface: called with the name of each surface before its paths are computed, which takes some seconds.
+    Parameters
+    ----------
+    file : path_like
+        File to write, .html.
+    surfaces : sequence of str
+        Names of the surfaces.
+    optimizers : sequence of str, optional
+        Optimizers whose paths are inside; they are selected at first. By default, those marked ``recorded`` in
+        `optim.RULES`.
+    on_surface : callable, optional
+        Called with the name of each surface before its paths are computed, which takes some seconds.
 
-    Raises ArgumentError for another ending, an unknown surface or optimizer, StorageError where the file cannot be
-    written.
+    Raises
+    ------
+    ArgumentError
+        If the file has another suffix, or a surface or optimizer is unknown.
+    StorageError
+        If the file cannot be written.
     """
     file = pathlib.Path(file)
     if file.suffix != ".html":
-        raise ArgumentError(f"the page was to be written to {file.name}, expected a name that ends in .html: rename it")
+        raise ArgumentError(f"the page cannot be written to {file.name}, expected a name that ends in .html: rename it")
     functions = [surface(name) for name in surfaces]
     for name in optimizers or ():
         choose("optimizer", name, RULES)
@@ -63,18 +76,32 @@ def write_page(
 
 
 def record(f: Any, optimizers: Sequence[str] = OPTIMIZERS) -> str:
-    """The paths of these optimizers on a surface from a grid of starts, packed: base64 of gzip.
+    """Compute the paths of optimizers on a surface from a grid of starts, and pack them.
 
-    Inside: the length of a JSON object (uint32, little-endian), the object in UTF-8, and the numbers of all paths one
-    after the other, x, then y, values and gradient norms, as int16 differences from frame to frame: first the low bytes
-    of all, then the high ones. The object has `surface` (see `describe`), `starts`, `choices` (of each control),
-    `with_momentum` (the optimizers that have one), `frames` (steps that are kept besides the last one), `scale`, and
-    `paths`: the last step, verdict and reason of each. Noise is outermost, then optimizers, momenta, rates and starts.
+    Parameters
+    ----------
+    f : Surface or NetworkLoss
+        The surface.
+    optimizers : sequence of str
+        Names of ``optim.NAMES``.
+
+    Returns
+    -------
+    str
+        The record, base64 of gzip.
+
+    Notes
+    -----
+    The record is the length of a JSON object (uint32, little-endian), the object in UTF-8, and the numbers of all paths
+    one after the other, x, then y, values and gradient norms, as int16 differences from frame to frame: first all low
+    bytes, then all high bytes. The object has ``surface`` (see `describe`), ``starts``, ``choices`` (of each control),
+    ``with_momentum`` (optimizers with momentum), ``frames`` (stored steps, in addition to the last one), ``scale``, and
+    ``paths``: last step, verdict and reason of each. Noise is outermost, then optimizers, momenta, rates and starts.
     """
-    told = describe(f, SIDE_OF_HEIGHTS)
+    described = describe(f, SIDE_OF_HEIGHTS)
     starts = _starts(f)
     rates = {name: [float(f"{f.rate(name) * share:.2g}") for share in RATES] for name in optimizers}
-    noises = [float(f"{told['slope'] * share:.2g}") for share in NOISES]
+    noises = [float(f"{described['slope'] * share:.2g}") for share in NOISES]
     frames = [*range(EVERY), *range(EVERY, STEPS, STRIDE)]
     paths: list[Path] = []
     for noise in noises:
@@ -83,7 +110,7 @@ def record(f: Any, optimizers: Sequence[str] = OPTIMIZERS) -> str:
                 entered = [(name, rates[name])]
                 paths += race(f, starts, entered, momentum=momentum, noise=noise, max_steps=STEPS)
     head = {
-        "surface": told,
+        "surface": described,
         "starts": starts,
         "choices": {"rates": rates, "momentum": MOMENTA, "noise": noises, "seed": [0], "steps": [STEPS]},
         "with_momentum": WITH_MOMENTUM,
@@ -99,7 +126,7 @@ def record(f: Any, optimizers: Sequence[str] = OPTIMIZERS) -> str:
 
 
 def _starts(f: Any) -> list[list[float]]:
-    """The surface's own starts and a grid that keeps off the edges."""
+    """Return the surface's own starts and a grid inside the view."""
     side = SIDE_OF_NETWORK if f.name == NETWORK_LOSS else SIDE
     first, second = (
         [float(f"{x:.3g}") for x in np.linspace(low, high, side + 2)[1:-1].tolist()] for low, high in f.bounds
@@ -109,7 +136,7 @@ def _starts(f: Any) -> list[list[float]]:
 
 
 def _differences(path: Path, frames: Sequence[int], bounds: Any) -> np.ndarray:
-    """(4, kept) whole numbers; what is too far or not finite is kept as the farthest that can be."""
+    """Return the stored integers (4, frames) as differences; far or non-finite values become the largest one."""
     low, high = np.transpose(bounds)
     kept = [*(k for k in frames if k < path.steps), path.steps]
     with np.errstate(all="ignore"):

@@ -1,6 +1,6 @@
-// ---- source: surfaces and paths, from the server or from the record inside this file ----
+// ---- source: surfaces and paths, from the server or from the records inside this file ----
 
-/** Asks the server that the page came from. */
+/** Surfaces and paths from the server of the page. */
 class Served {
   recorded = false;
 
@@ -26,7 +26,7 @@ class Served {
   }
 }
 
-/** Reads what gpugrad computed beforehand; its format is described at `record` in recorded.py. */
+/** Surfaces and paths that gpugrad precomputed; `record` in recorded.py describes the format. */
 class Recorded {
   recorded = true;
   #opened = new Map();
@@ -43,8 +43,8 @@ class Recorded {
   async race(race) {
     const record = this.#opened.get(race.surface), { choices, starts } = record;
     const start = starts.findIndex((point) => point.join() === race.start);
-    if (start < 0) throw new Error(`no paths from ${race.start} are in this file: click, and take the nearest start`);
-    if (!race.optimizers.length) throw new Error("no optimizer was chosen: tick one");
+    if (start < 0) throw new Error(`no paths from ${race.start} are in this file: click to choose the nearest start`);
+    if (!race.optimizers.length) throw new Error("no optimizer is selected: select at least one");
     return race.optimizers.map(({ name, rate }) => {
       const at = choices.rates[name].indexOf(Number(rate));
       const momentum = record.own(name) ? choices.momentum.indexOf(Number(race.momentum)) : 0;
@@ -73,7 +73,7 @@ class Recorded {
     return { ...head, ...this.#order(head), path: (row) => this.#path(head, row, (c) => channel(c, row)) };
   }
 
-  /** Where the paths of a noise, optimizer and momentum begin. */
+  /** Return the index of the first path of a noise, optimizer and momentum. */
   #order({ starts, choices, with_momentum: own }) {
     const each = starts.length * Object.values(choices.rates)[0].length, blocks = new Map();
     let block = 0;

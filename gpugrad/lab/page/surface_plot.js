@@ -1,12 +1,12 @@
 // ---- surface plot: contours, the start, and the paths up to a step ----
 
-const FAR = 20; // widths of the view; lines are drawn no farther
+const FAR = 20; // lines are drawn up to this many widths of the view
 
 class SurfacePlot {
   #canvas = $("plane");
   #painted = {};
 
-  /** How the view lies in the canvas: as wide as there is room, to scale, and no higher than the window. */
+  /** Return the placement of the view in the canvas: to scale, as wide as possible, no higher than the window. */
   #box(surface) {
     const [[left, right], [low, high]] = surface.bounds, ratio = (high - low) / (right - left);
     const room = this.#canvas.clientWidth - 62;
@@ -23,7 +23,7 @@ class SurfacePlot {
     return x !== null && y !== null && x >= left && x <= right && y >= low && y <= high;
   }
 
-  /** The point of the surface at a place of the window. */
+  /** Return the point of the surface under a mouse event. */
   pointAt(surface, event) {
     const edge = this.#canvas.getBoundingClientRect(), box = this.#box(surface);
     const [[left, right], [low, high]] = surface.bounds;
@@ -94,7 +94,7 @@ class SurfacePlot {
     pen.setLineDash([]);
   }
 
-  /** The optimizer's shape where the path is, or where it was last seen. */
+  /** Draw the optimizer's shape at the end of the path, or where the path left the view. */
   #end(pen, surface, path, step, box) {
     const inside = ([x, y]) => this.#inside(surface, x, y);
     const point = path.points.slice(0, frameAt(path, step) + 1).findLast(inside);
@@ -104,7 +104,7 @@ class SurfacePlot {
   }
 }
 
-/** Which of a path's frames is the last one at a step; of a served path each step is one. */
+/** Return the index of a path's last frame up to a step; a served path has one frame per step. */
 function frameAt(path, step) {
   if (path.frames.length === path.steps + 1) return Math.min(step, path.steps);
   let last = 0;

@@ -1,4 +1,4 @@
-// ---- table: where each path is, and what became of it ----
+// ---- table: the position of each path, and its verdict ----
 
 class Table {
   #table = document.querySelector("table");

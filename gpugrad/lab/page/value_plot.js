@@ -1,8 +1,8 @@
-// ---- value plot: value against step, logarithmic where it spans powers of ten ----
+// ---- value plot: value against step, logarithmic if it spans powers of ten ----
 
 const HEIGHT = 250;
-const STEEP = 1000; // times the first value: what rises higher leaves the plot
-const DEEP = 20; // and what falls lower
+const STEEP = 1000; // values above this multiple of the first one leave the plot
+const DEEP = 20; // and values below minus this multiple of it
 
 class ValuePlot {
   #canvas = $("values");
@@ -37,7 +37,7 @@ class ValuePlot {
   }
 }
 
-/** {share: value → 0 … 1 of the height, ticks}. */
+/** Return {share, ticks}: share maps a value to 0 … 1 of the height. */
 function scaleOf(paths) {
   const values = paths.flatMap((path) => path.values.filter((value) => value !== null));
   if (!values.length) return { share: () => 0, ticks: [] };
