@@ -76,18 +76,20 @@ def dense(
 def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
     """An activation by its name in `kernels.activation.ACTIVATIONS`, elementwise."""
     check_activation(name, negative_slope)
-    device = x.device
-    options = {"activation": name, "negative_slope": negative_slope}
-    y = device.empty(x.shape, x.dtype)
-    device.run(device.kernels.activation_forward, x.data, y, **options)
+    device, value = x.device, x.data
+    shape, dtype = value.shape, value.dtype
+    y = device.empty(shape, dtype)
+    device.run(device.kernels.activation_forward, value, y, activation=name, negative_slope=negative_slope)
     saves_input = ACTIVATIONS[name].saves_input
 
     def backward(dy):
-        dx = device.empty(x.shape, x.dtype)
-        device.run(device.kernels.activation_backward, dy, x.data if saves_input else y, dx, **options)
+        dx = device.empty(shape, dtype)
+        saved = value if saves_input else y
+        options = {"activation": name, "negative_slope": negative_slope}
+        device.run(device.kernels.activation_backward, dy, saved, dx, **options)
         return (dx,)
 
-    return on_tape(name, y, (x,), backward, saved=(x,) if saves_input else (), saves_output=not saves_input)
+    return on_tape(name, y, (x,), backward, (x,) if saves_input else (), saves_output=not saves_input)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:

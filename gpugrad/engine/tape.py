@@ -27,18 +27,13 @@ def no_grad() -> Iterator[None]:
         _grad_enabled.reset(token)
 
 
-def grad_enabled() -> bool:
-    """Whether operations are put on the tape here."""
-    return _grad_enabled.get()
+grad_enabled: Callable[[], bool] = _grad_enabled.get  # whether operations are put on the tape here
 
 
 class Version:
     """Counts in-place changes of one piece of memory; shared by every tensor that views it."""
 
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
+    count = 0  # of the class: most memory never changes, and a version is made with every tensor
 
     def bump(self) -> None:
         self.count += 1
@@ -46,8 +41,6 @@ class Version:
 
 class ReadOnlyVersion(Version):
     """The version of memory that another library lent for reading only; shared by every tensor that views it."""
-
-    __slots__ = ()
 
 
 class OnTape(Protocol):
@@ -79,7 +72,10 @@ class Node:
         self.name = name
         self.parents = parents
         self.backward: Callable[[Any], Gradients] | None = backward
-        self.saved = tuple((tensor.version, tensor.version.count, tensor.shape) for tensor in saved)
+        self.saved: list[tuple] = []
+        for tensor in saved:
+            version = tensor.version
+            self.saved.append((version, version.count, tensor.shape))
 
     def check(self) -> None:
         if self.backward is None:
@@ -96,7 +92,7 @@ class Node:
 
     def free(self) -> None:
         self.backward = None
-        self.saved = ()
+        self.saved = []
         self.parents = ()
 
 

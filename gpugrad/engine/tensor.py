@@ -52,7 +52,7 @@ class Tensor(Lending):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.data.shape)
+        return self.data.shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -345,7 +345,7 @@ def on_tape(
         each parent. saved: the parents whose values it reads, so that a change of them in place is noticed;
         saves_output: it reads the result too.
     """
-    out = Tensor(data, parents[0].device, version=version)
+    out = Tensor(data, parents[0].device, False, version)
     if not grad_enabled():
         return out
     recorder = out.device.recorder
@@ -353,9 +353,11 @@ def on_tape(
         for parent in parents:
             if parent.is_leaf:
                 recorder.read_attribute(parent, "requires_grad")
-    if any(parent.requires_grad for parent in parents):
-        out._requires_grad = True
-        out.node = Node(name, parents, backward, (*saved, out) if saves_output else saved)
+    for parent in parents:
+        if parent._requires_grad:
+            out._requires_grad = True
+            out.node = Node(name, parents, backward, (*saved, out) if saves_output else saved)
+            break
     return out
 
 
