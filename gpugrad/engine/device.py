@@ -264,11 +264,11 @@ class Device:
     def constant(self, value: float, dtype: Any, shape: tuple[int, ...] = (1,)) -> Any:
         """A shared array, the same object each time, that must not be written to."""
         key = (value, np.dtype(dtype), shape)
-        if key not in self._constants:
-            array = self.empty(shape, dtype)
+        array = self._constants.get(key)
+        if array is None:
+            array = self._constants[key] = self.empty(shape, dtype)
             self.write(array, value)
-            self._constants[key] = array
-        return self._constants[key]
+        return array
 
     def workspace(self, size: int, dtype: Any) -> Any:
         """Scratch of a launch, or None if it takes none; shared by all launches, since they follow each other.
@@ -279,16 +279,18 @@ class Device:
         if size == 0:
             return None
         key = ("workspace", np.dtype(dtype))
-        if key not in self._constants or self._constants[key].size < size:
-            self._constants[key] = self.empty(size, dtype)
-        return self._constants[key][:size]
+        scratch = self._constants.get(key)
+        if scratch is None or scratch.size < size:
+            scratch = self._constants[key] = self.empty(size, dtype)
+        return scratch[:size]
 
     def partials(self, dtype: Any) -> Any:
         """The scratch array of the reductions; one is enough, since launches follow each other."""
         key = ("partials", np.dtype(dtype))
-        if key not in self._constants:
-            self._constants[key] = self.empty(PARTIALS, dtype)
-        return self._constants[key]
+        partials = self._constants.get(key)
+        if partials is None:
+            partials = self._constants[key] = self.empty(PARTIALS, dtype)
+        return partials
 
 
 # Python's numbers, which do not widen an array's dtype, as `resolve_dtypes` names them.

@@ -119,7 +119,8 @@ def walk_back(root: OnTape, start: Any, retain_graph: bool) -> None:
         assert node.backward is not None
         for parent, term in zip(node.parents, node.backward(gradient), strict=True):
             if term is not None and parent.requires_grad:
-                term = parent.in_own_dtype(term)
+                if term.dtype != parent.dtype:
+                    term = parent.in_own_dtype(term)
                 # Out of place: a term may be the gradient of several tensors.
                 known = gradients.get(id(parent))
                 gradients[id(parent)] = term if known is None else device.call(device.xp.add, known, term)
@@ -138,8 +139,13 @@ def _reverse_topological(root: OnTape) -> list[OnTape]:
             order.append(tensor)
         elif id(tensor) not in seen:
             seen.add(id(tensor))
+            node = tensor.node
+            if node is None:
+                order.append(tensor)
+                continue
             stack.append((tensor, True))
-            if tensor.node is not None:
-                stack.extend((parent, False) for parent in tensor.node.parents if parent.requires_grad)
+            for parent in node.parents:
+                if parent.requires_grad:
+                    stack.append((parent, False))
     order.reverse()
     return order

@@ -363,9 +363,8 @@ def on_tape(
 
 def common_device(*tensors: Tensor) -> Device:
     """The device of all these tensors; raises DeviceError if they live on several."""
-    for tensor in tensors[1:]:
-        if tensor.device is not tensors[0].device:
-            raise DeviceError(
-                f"tensors live on {tensors[0].device} and on {tensor.device}: move one of them with .to()"
-            )
-    return tensors[0].device
+    device = tensors[0].device
+    for tensor in tensors:
+        if tensor.device is not device:
+            raise DeviceError(f"tensors live on {device} and on {tensor.device}: move one of them with .to()")
+    return device
