@@ -30,7 +30,8 @@ MOST_IN_BLOCK = 16  # at most this many of them from one block,
 MOST_SHAPES = 256  # and for this many shapes the arrays of a block are kept until they are asked for
 MOST_RESULTS = 4096  # combinations of operands whose result `Device.call` remembers
 
-_address, _byte = ctypes.addressof, ctypes.c_char.from_buffer
+_address: Callable[[Any], int] = ctypes.addressof
+_byte: Callable[[Any], Any] = ctypes.c_char.from_buffer
 
 Observer = Callable[[Any, tuple, dict[str, Any]], None]  # (launch, arrays, scalars)
 Call = Callable[[], Any]
@@ -347,31 +348,68 @@ def register(
 
 
 _devices: dict[tuple[str, int, str], Device] = {}
+# What "auto" chose and why, by GPUGRAD_DEVICE and toolchain: to look for a GPU takes longer than to make a tensor.
+_automatic: dict[tuple[str, str | None], tuple[Device, str]] = {}
+
+# Other words for a kind of device, for messages.
+SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "host": "cpu"}
 
 
 def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     """Return a device by name, the same object each time.
 
-    name: "cpu", "cuda", "cuda:1", "emulator", "simulator", or "auto": a GPU if one answers, else the CPU, unless the
-        environment variable GPUGRAD_DEVICE names another; `reason` of the result says why.
-    toolchain: on the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone); on a GPU "cupy" or
-        "numba". None: the first of these.
+    Every parameter `device` of this package accepts what this function accepts; its default is "auto" where nothing
+    else, such as the device of a tensor, decides.
 
-    Raises ArgumentError for an unknown name, DeviceError for a device that this machine does not have: nothing ever
-    falls back silently.
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda", "cuda:1", "emulator", "simulator"} or Device, default "auto"
+        "auto" is a GPU if one answers, else the CPU, unless the environment variable GPUGRAD_DEVICE names another;
+        `reason` of the result explains the choice. "cuda:1" is the second GPU.
+    toolchain : str, optional
+        On the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone), on a GPU "cupy" or
+        "numba"; by default the first of these.
+
+    Returns
+    -------
+    Device
+        The device.
+
+    Raises
+    ------
+    ArgumentError
+        If the name or the toolchain is unknown.
+    DeviceError
+        If this machine does not have the device: nothing ever falls back silently.
     """
     if isinstance(name, Device):
         return name if toolchain in (None, name.toolchain) else device(name.name, toolchain)
-    reason: str | None = None
     if name == "auto":
-        name = os.environ.get("GPUGRAD_DEVICE") or "auto"
-        reason = f"GPUGRAD_DEVICE={name}"
-        if name == "auto":
+        return _choose_automatically(toolchain)
+    return _find(name, toolchain, "device")
+
+
+def _choose_automatically(toolchain: str | None) -> Device:
+    """Return the device that GPUGRAD_DEVICE names, else a GPU, else the CPU; its `reason` explains the choice."""
+    wish = os.environ.get("GPUGRAD_DEVICE") or "auto"
+    key = (wish, toolchain)
+    if key not in _automatic:
+        if wish == "auto":
             obstacle = unavailable("cuda", toolchain or "cupy")
-            name, reason = ("cpu", obstacle) if obstacle else ("cuda", "a GPU answers")
-    kind, _, index = name.partition(":")
-    source = " in GPUGRAD_DEVICE" if reason and reason.startswith("GPUGRAD_DEVICE") else ""
-    choose(f"device{source}", kind, (*TOOLCHAINS, "auto"))
+            kind, reason = ("cpu", obstacle) if obstacle else ("cuda", "a GPU answers")
+            _automatic[key] = _find(kind, toolchain, "device"), reason
+        else:
+            _automatic[key] = _find(wish, toolchain, "device in GPUGRAD_DEVICE"), f"GPUGRAD_DEVICE={wish}"
+    found, reason = _automatic[key]
+    found.reason = reason
+    return found
+
+
+def _find(name: str, toolchain: str | None, what: str) -> Device:
+    """Return the device of this name, which is not "auto"; `what` the name is, for messages."""
+    kind, _, index = name.partition(":") if isinstance(name, str) else (name, "", "")
+    if kind not in TOOLCHAINS:
+        _refuse_name(what, name, kind, index)
     if index and not (kind == "cuda" and index.isdigit()):
         raise ArgumentError(f"unknown device {name!r}: only cuda takes a number, as in 'cuda:1'")
     toolchain = choose(f"toolchain of {kind}", toolchain or next(iter(TOOLCHAINS[kind])), TOOLCHAINS[kind])
@@ -382,10 +420,17 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
         if obstacle:
             raise DeviceError(f"device {name!r} with toolchain {toolchain!r} cannot be used: {obstacle}")
         _devices.setdefault(key, _KINDS[kind].make(toolchain, number))  # one object, though threads ask at once
-    found = _devices[key]
-    if reason is not None:
-        found.reason = reason
-    return found
+    return _devices[key]
+
+
+def _refuse_name(what: str, name: Any, kind: Any, index: str) -> None:
+    """Raise an ArgumentError that suggests the device that was meant: "cuda:0" for "gpu:0", "cpu" for "CPU"."""
+    options = (*TOOLCHAINS, "auto")
+    meant = SYNONYMS.get(str(kind).lower(), str(kind).lower())
+    if meant not in options:
+        choose(what, kind, options)
+    number = f":{index}" if index and meant == "cuda" else ""
+    raise ArgumentError(f"unknown {what} {name!r}: did you mean {meant + number!r}? choose one of {', '.join(options)}")
 
 
 def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:

@@ -51,16 +51,17 @@ def dense(
     device.run(device.kernels.dense_forward, value_x, value_w, _data(b), y, z, workspace, **options)
 
     def backward(dy):
-        wants_w, wants_b = w.requires_grad, b is not None and b.requires_grad
+        wants_w = w.requires_grad
         # The kernel adds to the gradients of leaves in place, or overwrites both; gradients of others are returned.
-        in_place = (w.node is None or not wants_w) and (b is None or b.node is None or not wants_b)
-        in_place = in_place and not (wants_w and wants_b and w.has_grad != b.has_grad)
+        in_place = w.node is None or not wants_w
+        if b is not None and b.requires_grad:
+            in_place = in_place and b.node is None and (not wants_w or w.has_grad == b.has_grad)
         dx = device.empty(shape_x, dtype) if x.requires_grad else None
         dw = db = None
         add = False
         if wants_w:
             dw, add = w.gradient_buffer() if in_place else (device.empty(shape_w, dtype), False)
-        if wants_b:
+        if b is not None and b.requires_grad:
             db, add = b.gradient_buffer() if in_place else (device.empty(b.shape, dtype), False)
         workspace = device.workspace(backward_workspace(*sizes, activation), dtype)
         arrays = (dy, x.data, w.data, y if z is None else z, dx, dw, db, workspace)
@@ -110,6 +111,22 @@ relu, tanh, sigmoid, gelu, silu = map(_named, ("relu", "tanh", "sigmoid", "gelu"
 for _name in ACTIVATIONS:  # a row is enough for a function of its name
     if _name != "identity":
         globals().setdefault(_name, _named(_name))
+
+__all__ = [
+    "REDUCTIONS",
+    "activation",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dense",
+    "dropout",
+    "regression_loss",
+    *(name for name in ACTIVATIONS if name != "identity"),
+]
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)
 
 
 def dropout(x: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:

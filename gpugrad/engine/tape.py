@@ -46,6 +46,7 @@ class ReadOnlyVersion(Version):
 class OnTape(Protocol):
     """What the tape asks of a tensor."""
 
+    data: Any
     device: Device
     version: Version
     node: Node | None
@@ -75,7 +76,7 @@ class Node:
         self.saved: list[tuple] = []
         for tensor in saved:
             version = tensor.version
-            self.saved.append((version, version.count, tensor.shape))
+            self.saved.append((version, version.count, tensor.data.shape))
 
     def check(self) -> None:
         if self.backward is None:

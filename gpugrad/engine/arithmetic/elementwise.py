@@ -29,10 +29,9 @@ def _elementwise(
     linear : bool
         Whether the gradients read neither the operands nor the result.
     """
-    device, x, y, out = _launch(name, a, b)
+    device, x, y, value_a, value_b, out = _launch(name, a, b)
     m = math_of(device)
     given_a, given_b = isinstance(x, Tensor), isinstance(y, Tensor)
-    value_a, value_b = x.data if given_a else x, y.data if given_b else y
 
     def backward(dy):
         found = []
@@ -50,13 +49,14 @@ def _elementwise(
     return on_tape(name, out, parents, backward, saved=() if linear else parents, saves_output=not linear)
 
 
-def _launch(name: str, a: Operand, b: Operand) -> tuple[Device, Any, Any, Any]:
-    """Launch a function of two operands; return the device, the operands, one of them a tensor, and the result."""
+def _launch(name: str, a: Operand, b: Operand) -> tuple[Device, Any, Any, Any, Any, Any]:
+    """Launch a function of two operands; return device, operands (one of them a tensor), their values, the result."""
     device, (a, b) = as_operands(a, b)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a = tensor(a, device=device)
-    out = device.call(getattr(device.xp, name), value_of(a), value_of(b))
-    return device, a, b, out
+    x = a.data if isinstance(a, Tensor) else a
+    y = b.data if isinstance(b, Tensor) else b
+    return device, a, b, x, y, device.call(getattr(device.xp, name), x, y)
 
 
 @operation
@@ -162,7 +162,7 @@ cos = _unary("cos", lambda m, dy, x, y: m.negative(m.multiply(dy, m.sin(x))))
 @operation
 def compare(name: str, a: Operand, b: Operand) -> Tensor:
     """A comparison of the array library, such as "less": a tensor of bool, off the tape."""
-    device, _, _, out = _launch(name, a, b)
+    device, *_, out = _launch(name, a, b)
     return Tensor(out, device)
 
 

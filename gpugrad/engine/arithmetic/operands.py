@@ -54,7 +54,7 @@ class ArrayMath:
 
 
 def _add_up(array: Any, *, axis: tuple[int, ...], keepdims: bool, out: Any) -> None:
-    np.add.reduce(array, axis, None, out, keepdims)  # np.sum without its wrapper, which takes longer than small sums
+    np.add.reduce(array, axis, None, out=out, keepdims=keepdims)  # np.sum without its wrapper, which takes longer than small sums
 
 
 _add_up.__name__ = "sum"  # for profiles

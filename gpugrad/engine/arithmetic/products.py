@@ -19,7 +19,7 @@ from .shapes import broadcast_to, reshape
 def matmul(a: Operand, b: Operand) -> Tensor:
     """a @ b by NumPy's rules: vectors, matrices, and stacks of matrices that broadcast."""
     a, b = as_operands(a, b)[1]
-    if isinstance(a, Tensor) and isinstance(b, Tensor) and len(a.shape) == len(b.shape) == 2:
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.ndim == b.ndim == 2:
         _check_inner(a, b)
         return _product(a, b)
     for operand in (a, b):
