@@ -65,7 +65,7 @@ def test_numbers_that_a_replay_would_repeat_are_refused():
 
 @pytest.mark.parametrize("shape", [(-1,), (2, -3), (2.5,), ("a",), ((1, 2), 3)])
 def test_a_wrong_shape_is_named(shape):
-    with pytest.raises(ArgumentError, match="the shape is .*, expected integers of at least 0, such as"):
+    with pytest.raises(ArgumentError, match=r"the shape is .*, expected integers of at least 0, such as"):
         gg.zeros(*shape)
 
 
@@ -85,7 +85,9 @@ def test_stack_of_numbers_and_arrays():
 def test_stack_refuses_what_does_not_fit():
     with pytest.raises(ArgumentError, match="stack got no tensors"):
         gg.stack([])
-    with pytest.raises(ArgumentError, match=r"cannot stack the shapes \(2,\) and \(3,\): expected equal ones, or use con"):
+    with pytest.raises(
+        ArgumentError, match=r"cannot stack the shapes \(2,\) and \(3,\): expected equal ones, or use con"
+    ):
         gg.stack([gg.ones(2), gg.ones(3)])
     with pytest.raises(ArgumentError, match="axis is 2 for a tensor with 2 axes"):
         gg.stack([gg.ones(2)], 2)

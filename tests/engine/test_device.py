@@ -285,7 +285,7 @@ def test_a_name_of_another_program_is_translated(name, meant):
 
 @pytest.mark.parametrize("name", [None, 0, 1.5])
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(ArgumentError, match="unknown device .*: choose one of"):
+    with pytest.raises(ArgumentError, match=r"unknown device .*: choose one of"):
         gg.device(name)
 
 

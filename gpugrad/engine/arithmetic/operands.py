@@ -54,7 +54,8 @@ class ArrayMath:
 
 
 def _add_up(array: Any, *, axis: tuple[int, ...], keepdims: bool, out: Any) -> None:
-    np.add.reduce(array, axis, None, out=out, keepdims=keepdims)  # np.sum without its wrapper, which takes longer than small sums
+    # The wrapper np.sum takes longer than a small sum.
+    np.add.reduce(array, axis, None, out=out, keepdims=keepdims)
 
 
 _add_up.__name__ = "sum"  # for profiles
