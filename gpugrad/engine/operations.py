@@ -16,6 +16,17 @@ operations = SimpleNamespace()
 
 
 def operation(function: Function) -> Function:
-    """Register a function under its name, for the methods of Tensor."""
+    """Register a function under its name, for the methods of Tensor.
+
+    Parameters
+    ----------
+    function : function
+        The operation.
+
+    Returns
+    -------
+    function
+        The same function.
+    """
     setattr(operations, function.__name__, function)
     return function
