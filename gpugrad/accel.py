@@ -1,4 +1,4 @@
-"""Run a program of scikit-learn's with gpugrad's MLPClassifier and MLPRegressor in the place of its own.
+"""Run a program that uses scikit-learn's MLPClassifier and MLPRegressor with gpugrad's instead.
 
 python -m gpugrad.accel program.py its arguments
 python -m gpugrad.accel -m package.module its arguments

@@ -1,4 +1,4 @@
-"""What can go wrong, by kind. Each message is one sentence: what was wrong, what was expected, the remedy."""
+"""The errors, by kind. Each message is one sentence: what was wrong, what was expected, the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Device: where arrays live, which kernels run on them, and `run`, the one place work is launched."""
+"""Device: memory for arrays, the kernels that run on them, and `run`, the one place that launches work."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .host import Staging, to_host
 from .recorder import Recorder
 
 ALIGNMENT_BYTES = 64  # a cache line, and the widest vector of a CPU
-BLOCK_BYTES = 1 << 14  # small arrays of one shape are cut from a block of this size,
-MOST_IN_BLOCK = 16  # at most this many of them from one block,
-MOST_SHAPES = 256  # and for this many shapes the arrays of a block are kept until they are asked for
+BLOCK_BYTES = 1 << 14  # small arrays of one shape are cut from a common block of at most this size
+MOST_IN_BLOCK = 16  # arrays that are cut from one block
+MOST_SHAPES = 256  # shapes for which a device keeps the unused arrays of a block
 MOST_RESULTS = 4096  # combinations of operands whose result `Device.call` remembers
 
 _address: Callable[[Any], int] = ctypes.addressof
@@ -85,14 +85,14 @@ class Device:
         self.profiler: Observer | None = None
         self._observers: list[Observer] = []
         self._constants: dict[tuple, Any] = {}
-        self._stock: dict[tuple, list[Any]] = {}  # of `empty`: the arrays left of a block, by shape and dtype
+        self._stock: dict[tuple, list[Any]] = {}  # unused arrays of blocks, by shape and dtype
         self._results: dict[tuple, tuple[tuple[int, ...], np.dtype]] = {}  # of `call`, by operands
 
     def __repr__(self) -> str:
         return f"device({self.name!r}, toolchain={self.toolchain!r})"
 
     def __reduce__(self) -> tuple:
-        # A copy, and a pickle where it is read, is the device of that name.
+        # A copy or a pickle is the device of that name in the process that makes it.
         return device, (self.name, self.toolchain)
 
     @cached_property
@@ -178,6 +178,11 @@ class Device:
         ----------
         observer : function
             Receives (launch, arrays, scalars).
+
+        Yields
+        ------
+        None
+            The block.
         """
         self._observers.append(observer)
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import StorageError
 
-PARTIAL = ".gpugrad-part"  # how temporary files end
+PARTIAL = ".gpugrad-part"  # suffix of temporary files
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:

@@ -21,6 +21,23 @@ from .tensor import Tensor, common_device, on_tape
 
 REDUCTIONS = ("mean", "sum", "none")
 
+ACTIVATION_DOC = """Apply {name} elementwise.
+
+Parameters
+----------
+x : Tensor
+    The input.
+
+Returns
+-------
+Tensor
+    A new tensor of the same shape.
+
+Notes
+-----
+{name}(x) = {formula}
+"""
+
 
 def dense(
     x: Tensor, w: Tensor, b: Tensor | None = None, *, activation: str = "identity", negative_slope: float = 0.01
@@ -164,7 +181,7 @@ def _named(name: str) -> Callable[[Tensor], Tensor]:
         return activation(x, name)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = ACTIVATIONS[name].formula
+    function.__doc__ = ACTIVATION_DOC.format(name=name, formula=ACTIVATIONS[name].formula)
     return function
 
 

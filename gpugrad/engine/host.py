@@ -1,4 +1,4 @@
-"""The host's side of a device: arrays of any library as NumPy's, and where a part of a data set waits to be sent."""
+"""The host's side of a device: arrays of any library as NumPy's, and the buffer from which data are sent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Arrays of other libraries as tensors, in the same memory: DLPack, and `__cuda_array_interface__` on a GPU.
 
-The way back, a tensor as an array of another library, are the methods of those names that `Tensor` has.
+The methods of those names of `Tensor` lead the other way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .device import device as get_device
 from .tape import ReadOnlyVersion
 from .tensor import Tensor
 
-# Where memory is, in DLPack's numbers: the host's, or pinned for a GPU to read; a GPU's, or managed by its driver.
+# DLPack's numbers for memory of the host (ordinary, pinned) and of a GPU (ordinary, managed).
 HOST, GPU = (1, 3), (2, 13)
 
 SHARED = tuple(map(np.dtype, ("float32", "float64")))
@@ -59,7 +59,7 @@ def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
         )
     kind, index = map(int, x.__dlpack_device__())
     if kind not in HOST + GPU:
-        raise DeviceError(f"a {_name(x)} lies on a device of DLPack type {kind}, expected a CPU or a CUDA GPU: move it")
+        raise DeviceError(f"a {_name(x)} is on a device of DLPack type {kind}, expected a CPU or a CUDA GPU: move it")
     place = "cpu" if kind in HOST else f"cuda:{index}"
     if device is None:
         automatic = get_device()
@@ -67,7 +67,7 @@ def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
     target = get_device(device)
     if place != (target.name if target.kind == "cuda" else "cpu"):  # an emulator, too, is in memory of the host
         raise DeviceError(
-            f"a {_name(x)} lies on {place}, and {target} cannot share its memory: copy it with gg.tensor(x, device=…)"
+            f"a {_name(x)} is on {place}, and {target} cannot share its memory: copy it with gg.tensor(x, device=…)"
         )
     if target.recorder is not None:
         raise RecordingError(
@@ -150,7 +150,7 @@ def _shared(x: Any, xp: Any) -> Any:
         raise
     except (BufferError, RuntimeError, TypeError, ValueError) as error:  # each library has its own for a refusal
         words = f"a {_name(x)} of dtype {getattr(x, 'dtype', 'unknown')}"
-        raise ArgumentError(f"{words} cannot be shared, as its library says: {str(error).rstrip('.')}") from error
+        raise ArgumentError(f"{words} cannot be shared ({str(error).rstrip('.')}") from error
 
 
 def _read_only(x: Any, array: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A tensor's memory for the host and for other libraries: copies as NumPy arrays, views through DLPack and CUDA."""
+"""Tensors for other libraries: copies as NumPy arrays, their memory through DLPack and the CUDA array interface."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Lending:
             raise GraphError("this tensor requires a gradient and NumPy would lose it: call detach() or numpy() first")
         if copy is False:
             raise ArgumentError(
-                "an array with copy=False was asked of a tensor, which makes a copy: use np.from_dlpack on a CPU"
+                "copy=False of a tensor, whose values are always copied to NumPy: use np.from_dlpack on a CPU"
             )
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 

@@ -1,7 +1,6 @@
-"""The operations of the tape by name: what the operators and methods of a tensor call.
+"""The operations of the tape by name, for the operators and methods of a tensor.
 
-Tensor is below the functions that compute with tensors, so these register themselves: `@operation` in `arithmetic` and
-`functional` puts a function here.
+Tensor is below the functions that compute with tensors, so these register themselves with `@operation`.
 """
 
 from __future__ import annotations

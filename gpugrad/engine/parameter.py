@@ -1,4 +1,4 @@
-"""Parameter: a leaf that is learned; FlatParameters: many of them in one buffer, their gradients in another."""
+"""Parameter: a leaf that an optimizer trains; FlatParameters: many in one buffer, their gradients in another."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class FlatParameters:
             self.device.run(copyto, value, p.data)
             if p.has_grad:
                 self.device.run(copyto, gradient, p._grad)
-            p.version.bump()  # a graph that was made before looks at the old memory
+            p.version.bump()  # earlier graphs read the old memory
             p.data, p._grad, p._flat, p.version = value, gradient, self, self.version
 
     def _views(self) -> Iterable[tuple[Parameter, Any, Any]]:

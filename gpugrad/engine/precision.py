@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DeviceError
 from ..kernels.dense import check_precision, variants
 from .device import TOOLCHAINS, Device
 
-TENSOR_CORES = 80  # the compute capability, as in sm_80, from which on they multiply TF32 and bfloat16
+TENSOR_CORES = 80  # lowest compute capability (sm_80) whose tensor cores multiply TF32 and bfloat16
 
 _precision = contextvars.ContextVar("precision", default="float32")
 
@@ -28,6 +28,11 @@ def precision(name: str) -> Iterator[None]:
     ----------
     name : {"float32", "tf32", "bfloat16"}
         The precision.
+
+    Yields
+    ------
+    None
+        The block.
 
     Raises
     ------
@@ -78,7 +83,7 @@ def check_precision_for(name: str, device: Device, dtype: np.dtype | type = np.f
         )
     if device.kind == "cuda" and _capability(device) < TENSOR_CORES:
         raise DeviceError(
-            f"the precision is {name}, which tensor cores have from sm_{TENSOR_CORES} on, and {device.name} is an "
+            f"the precision is {name}, which needs sm_{TENSOR_CORES} or later, and {device.name} is "
             f"sm_{_capability(device)}: use float32"
         )
 

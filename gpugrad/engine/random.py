@@ -1,4 +1,4 @@
-"""Random numbers: one generator on the host for initial weights, counter-based ones on the devices for dropout."""
+"""Random numbers: one generator on the host for initial weights, one per device for dropout, which counts."""
 
 from __future__ import annotations
 

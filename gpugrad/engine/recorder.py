@@ -1,4 +1,4 @@
-"""Recorder: what a step says, while it is recorded, of the launches and the host state that a replay depends on."""
+"""Recorder: collects the launches of a step, and the host state that a replay depends on."""
 
 from __future__ import annotations
 

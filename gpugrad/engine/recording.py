@@ -1,4 +1,4 @@
-"""Record a step once, replay it with no tape and no allocation: a list of calls on a CPU, one CUDA graph on a GPU."""
+"""Record a step once and replay it without tape or allocation: a list of calls on a CPU, a CUDA graph on a GPU."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Recording:
         self.recorder = recorder
         self.inputs = inputs
         self.outputs = outputs
-        # Arguments were checked when the step was recorded: a replay goes past the checks of the contracts.
+        # The arguments were checked when the step was recorded: a replay skips the checks.
         self._run = device.replayer(
             [
                 functools.partial(getattr(launch, "launch", launch), *arrays, **scalars)
@@ -79,8 +79,7 @@ class Recorded:
         if self._device.recorder is not None:
             raise RecordingError("a recorded step was called inside another one: record the outer step only")
         arrays = [self._array(a) for a in arguments if isinstance(a, Tensor | np.ndarray)]
-        # The type is part of a plain value: 1, 1.0 and True are equal. Under no_grad() or another precision, another
-        # step is recorded.
+        # 1, 1.0 and True are equal, so the key holds types too. no_grad() and the precision select other recordings.
         key: Hashable = (grad_enabled(), product_settings(), *map(_argument_key, arguments))
         try:
             variants = self._variants.setdefault(key, [])

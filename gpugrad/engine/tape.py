@@ -1,4 +1,4 @@
-"""The tape: how each tensor was computed from others. Walked in reverse, it is the chain rule."""
+"""The tape: how each tensor was computed from others; a walk in reverse applies the chain rule."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ Gradients = Sequence[Any]  # one array or None for each parent
 @contextlib.contextmanager
 def no_grad() -> Iterator[None]:
     """Keep operations off the tape within the block, or the decorated function.
+
+    Yields
+    ------
+    None
+        The block.
 
     Examples
     --------
@@ -70,7 +75,19 @@ class OnTape(Protocol):
 
 
 class Node:
-    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads."""
+    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads.
+
+    Parameters
+    ----------
+    name : str
+        The operation, for messages.
+    parents : tuple of OnTape
+        The tensors it was computed from.
+    backward : function
+        From the gradient of the tensor to an array or None per parent.
+    saved : tuple of OnTape
+        The tensors whose values `backward` reads.
+    """
 
     __slots__ = ("backward", "name", "parents", "saved")
 

@@ -1,4 +1,4 @@
-"""Tensor: an array on a device and a place on the tape, and what can be done with it."""
+"""Tensor: an array on a device with a place on the tape, its operators and methods."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Tensor(Lending):
         "retains_grad",
         "version",
     )
-    __array_ufunc__ = None  # array + tensor asks the tensor
+    __array_ufunc__ = None  # array + tensor calls the tensor's operator
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, device: Device, requires_grad: bool = False, version: Version | None = None) -> None:
@@ -67,7 +67,7 @@ class Tensor(Lending):
         if requires_grad:
             self.requires_grad = True
 
-    # ---- what it is ----
+    # ---- properties ----
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -190,7 +190,7 @@ class Tensor(Lending):
             If the tensor requires no gradient.
         """
         if not self.requires_grad:
-            raise GraphError("retain_grad() of a tensor that gets no gradient: set requires_grad=True on its inputs")
+            raise GraphError("retain_grad() of a tensor that requires no gradient: set requires_grad on its inputs")
         self.retains_grad = True
 
     def backward(self, gradient: Tensor | None = None, *, retain_graph: bool = False) -> None:
@@ -210,9 +210,7 @@ class Tensor(Lending):
             graph was freed by an earlier pass, or an array that it needs was changed in place.
         """
         if not self.requires_grad:
-            raise GraphError(
-                "backward() of a tensor that nothing requires a gradient of: set requires_grad=True on its inputs"
-            )
+            raise GraphError("backward() of a tensor that requires no gradient: set requires_grad=True on its inputs")
         if gradient is None:
             if self.size != 1:
                 raise GraphError(

@@ -16,6 +16,19 @@ from .operands import Operand, as_operand, as_operands, math_of, sum_to, value_o
 
 Gradient = Callable[..., Any]
 
+UNARY_DOC = """Compute {name}(x) elementwise.
+
+Parameters
+----------
+x : Tensor or array_like
+    The operand.
+
+Returns
+-------
+Tensor
+    A new tensor of the same shape.
+"""
+
 
 def _elementwise(
     name: str, a: Operand, b: Operand, gradient_a: Gradient, gradient_b: Gradient, *, linear: bool = False
@@ -244,7 +257,7 @@ def _unary(name: str, gradient: Callable[..., Any], linear: bool = False) -> Cal
         )
 
     function.__name__ = name
-    function.__doc__ = f"Elementwise {name}."
+    function.__doc__ = UNARY_DOC.format(name=name)
     return operation(function)
 
 

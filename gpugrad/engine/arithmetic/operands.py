@@ -1,4 +1,4 @@
-"""What the operations share: their operands on one device, axes and shapes, the array library behind the device."""
+"""Helpers of the operations: operands on one device, axes and shapes, the array library behind the device."""
 
 from __future__ import annotations
 
