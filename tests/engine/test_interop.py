@@ -161,9 +161,7 @@ class Elsewhere:
 def test_memory_elsewhere():
     with pytest.raises(DeviceError, match="is on a device of DLPack type 8, expected a CPU or a CUDA GPU"):
         gg.from_dlpack(Elsewhere(8, 0))
-    with pytest.raises(
-        DeviceError, match=r"is on cuda:1, and device\('cpu', .*copy it with gg\.tensor\(x, device=…\)"
-    ):
+    with pytest.raises(DeviceError, match=r"is on cuda:1, and device\('cpu', .*copy it with gg\.tensor\(x, device=…\)"):
         gg.from_dlpack(Elsewhere(2, 1), device="cpu")
     with pytest.raises(DeviceError, match="device 'cuda:99' with toolchain 'cupy' cannot be used"):
         gg.from_dlpack(Elsewhere(2, 99))
