@@ -1,4 +1,4 @@
-"""What can go wrong, by kind. Each message is one sentence: what was wrong, what was expected, the remedy."""
+"""The errors, by kind. Each message is one sentence: what was wrong, what was expected, the remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DataError(GpugradError, ValueError):
 
 
 class DownloadError(GpugradError, OSError):
-    """A data set that could not be fetched, or whose bytes are not the published ones."""
+    """A data set that could not be downloaded, or whose bytes are not the published ones."""
 
 
 class CheckpointError(GpugradError, ValueError):
@@ -35,7 +35,7 @@ class DeviceError(GpugradError, RuntimeError):
 
 
 class DeviceMemoryError(GpugradError, MemoryError):
-    """An array that a device has no room for."""
+    """An array that does not fit in a device's memory."""
 
 
 class KernelError(GpugradError, RuntimeError):
@@ -55,10 +55,31 @@ class NonFiniteError(GpugradError, ArithmeticError):
 
 
 def choose(kind: str, name: str, options: Iterable[str]) -> str:
-    """Return `name` if it is one of `options`; otherwise raise an ArgumentError that names the nearest one."""
+    """Return a name if it is one of the options.
+
+    Parameters
+    ----------
+    kind : str
+        What the name is, for the message.
+    name : str
+        The name.
+    options : iterable of str
+        The names that are accepted.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not an option; suggests the nearest one, whatever its case.
+    """
     options = list(options)
     if name in options:
         return name
-    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    by_lower_case = {option.lower(): option for option in options}
+    near = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.5)
+    hint = f"did you mean {by_lower_case[near[0]]!r}? " if near else ""
     raise ArgumentError(f"unknown {kind} {name!r}: {hint}choose one of {', '.join(options)}")

@@ -21,86 +21,169 @@ from .tensor import Tensor, common_device, on_tape
 
 REDUCTIONS = ("mean", "sum", "none")
 
+ACTIVATION_DOC = """Apply {name} elementwise.
+
+Parameters
+----------
+x : Tensor
+    The input.
+
+Returns
+-------
+Tensor
+    A new tensor of the same shape.
+
+Notes
+-----
+{name}(x) = {formula}
+"""
+
 
 def dense(
     x: Tensor, w: Tensor, b: Tensor | None = None, *, activation: str = "identity", negative_slope: float = 0.01
 ) -> Tensor:
-    """act(x·w + b). x (…, n_in), w (n_in, n_out), b (n_out,) or None; returns (…, n_out)."""
+    """Return act(x·w + b) in one launch.
+
+    Parameters
+    ----------
+    x : Tensor, (..., n_in)
+        The input.
+    w : Tensor, (n_in, n_out)
+        The weight.
+    b : Tensor, (n_out,), optional
+        The bias.
+    activation : str, default "identity"
+        A name of `kernels.activation.ACTIVATIONS`.
+    negative_slope : float, default 0.01
+        That of leaky_relu.
+
+    Returns
+    -------
+    Tensor, (..., n_out)
+        The output.
+
+    Raises
+    ------
+    ArgumentError
+        If the shapes, dtypes or the activation do not fit.
+    DeviceError
+        If the tensors are on several devices.
+    """
     if x.ndim == 0 or w.ndim != 2:
         raise ArgumentError(f"dense takes x (…, n_in) and w (n_in, n_out), got the shapes {x.shape} and {w.shape}")
     if x.ndim != 2:
         rows = arithmetic.reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
         out = dense(rows, w, b, activation=activation, negative_slope=negative_slope)
         return arithmetic.reshape(out, *x.shape[:-1], w.shape[-1])
-    check_activation(activation, negative_slope)
+    if activation not in ACTIVATIONS:  # the launcher checks the slope
+        check_activation(activation, negative_slope)
     parents = (x, w) if b is None else (x, w, b)
     device = common_device(*parents)
+    value_x, value_w = x.data, w.data
+    dtype, shape_x, shape_w = value_x.dtype, value_x.shape, value_w.shape
     options = {
         "activation": activation,
         "negative_slope": negative_slope,
-        "precision": product_precision(x.dtype),  # the backward's too, whatever is set by then
+        "precision": product_precision(dtype),  # the backward pass uses it too, whatever is set by then
     }
-    sizes = (x.shape[0], *w.shape)
-    y = device.empty((x.shape[0], w.shape[-1]), x.dtype)
-    differentiable = grad_enabled() and any(p.requires_grad for p in parents)
-    saves_input = differentiable and ACTIVATIONS[activation].saves_input
-    z = device.empty(y.shape, y.dtype) if saves_input else None
-    workspace = device.workspace(forward_workspace(*sizes), x.dtype)
-    device.run(device.kernels.dense_forward, x.data, w.data, _data(b), y, z, workspace, **options)
+    sizes = (shape_x[0], *shape_w)
+    shape_y = (shape_x[0], shape_w[1])
+    y = device.empty(shape_y, dtype)
+    saves_input = ACTIVATIONS[activation].saves_input and grad_enabled() and any(p.requires_grad for p in parents)
+    z = device.empty(shape_y, dtype) if saves_input else None
+    workspace = device.workspace(forward_workspace(*sizes), dtype)
+    device.run(device.kernels.dense_forward, value_x, value_w, _data(b), y, z, workspace, **options)
 
     def backward(dy):
-        learned = [p for p in (w, b) if p is not None and p.requires_grad]
-        # The kernel writes the gradients of leaves where they live, adding to what is there; others are returned.
-        in_place = all(p.is_leaf for p in learned) and len({p.has_grad for p in learned}) == 1
+        wants_w = w.requires_grad
+        # The kernel adds to the gradients of leaves in place, or overwrites both; gradients of others are returned.
+        in_place = w.node is None or not wants_w
+        if b is not None and b.requires_grad:
+            in_place = in_place and b.node is None and (not wants_w or w.has_grad == b.has_grad)
+        dx = device.empty(shape_x, dtype) if x.requires_grad else None
+        dw = db = None
+        add = False
+        if wants_w:
+            dw, add = w.gradient_buffer() if in_place else (device.empty(shape_w, dtype), False)
+        if b is not None and b.requires_grad:
+            db, add = b.gradient_buffer() if in_place else (device.empty(b.shape, dtype), False)
+        workspace = device.workspace(backward_workspace(*sizes, activation), dtype)
+        arrays = (dy, x.data, w.data, y if z is None else z, dx, dw, db, workspace)
+        device.run(device.kernels.dense_backward, *arrays, accumulate=add, **options)
+        if in_place:
+            dw = db = None
+        return (dx, dw) if b is None else (dx, dw, db)
 
-        def target(p):
-            if p is None or not p.requires_grad:
-                return None, False
-            return p.gradient_buffer() if in_place else (device.empty(p.shape, p.dtype), False)
-
-        dx = device.empty(x.shape, x.dtype) if x.requires_grad else None
-        (dw, add_w), (db, add_b) = target(w), target(b)
-        workspace = device.workspace(backward_workspace(*sizes, activation), dy.dtype)
-        saved = y if z is None else z
-        arrays = (dy, x.data, w.data, saved, dx, dw, db, workspace)
-        device.run(device.kernels.dense_backward, *arrays, accumulate=add_w or add_b, **options)
-        return (dx, None, None) if in_place else (dx, dw, db)
-
-    saves_output = z is None and activation != "identity"
-    return on_tape(
-        "dense", y, parents, lambda dy: backward(dy)[: len(parents)], saved=(x, w), saves_output=saves_output
-    )
+    return on_tape("dense", y, parents, backward, (x, w), saves_output=z is None and activation != "identity")
 
 
 @operation
 def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
-    """An activation by its name in `kernels.activation.ACTIVATIONS`, elementwise."""
-    check_activation(name, negative_slope)
-    device = x.device
-    options = {"activation": name, "negative_slope": negative_slope}
-    y = device.empty(x.shape, x.dtype)
-    device.run(device.kernels.activation_forward, x.data, y, **options)
+    """Apply an activation elementwise.
+
+    Parameters
+    ----------
+    x : Tensor
+        The input.
+    name : str
+        A name of `kernels.activation.ACTIVATIONS`.
+    negative_slope : float, default 0.01
+        That of leaky_relu.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown or the slope negative.
+    """
+    if name not in ACTIVATIONS:  # the launcher checks the slope
+        check_activation(name, negative_slope)
+    device, value = x.device, x.data
+    shape, dtype = value.shape, value.dtype
+    y = device.empty(shape, dtype)
+    device.run(device.kernels.activation_forward, value, y, activation=name, negative_slope=negative_slope)
     saves_input = ACTIVATIONS[name].saves_input
 
     def backward(dy):
-        dx = device.empty(x.shape, x.dtype)
-        device.run(device.kernels.activation_backward, dy, x.data if saves_input else y, dx, **options)
+        dx = device.empty(shape, dtype)
+        saved = value if saves_input else y
+        options = {"activation": name, "negative_slope": negative_slope}
+        device.run(device.kernels.activation_backward, dy, saved, dx, **options)
         return (dx,)
 
-    return on_tape(name, y, (x,), backward, saved=(x,) if saves_input else (), saves_output=not saves_input)
+    return on_tape(name, y, (x,), backward, (x,) if saves_input else (), saves_output=not saves_input)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """x where it is positive, else negative_slope·x."""
+    """Return x where it is positive, otherwise negative_slope·x.
+
+    Parameters
+    ----------
+    x : Tensor
+        The input.
+    negative_slope : float, default 0.01
+        At least 0.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+    """
     return activation(x, "leaky_relu", negative_slope)
 
 
 def _named(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the function of an activation."""
+
     def function(x: Tensor) -> Tensor:
         return activation(x, name)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = ACTIVATIONS[name].formula
+    function.__doc__ = ACTIVATION_DOC.format(name=name, formula=ACTIVATIONS[name].formula)
     return function
 
 
@@ -109,9 +192,47 @@ for _name in ACTIVATIONS:  # a row is enough for a function of its name
     if _name != "identity":
         globals().setdefault(_name, _named(_name))
 
+__all__ = [
+    "REDUCTIONS",
+    "activation",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dense",
+    "dropout",
+    "regression_loss",
+    *(name for name in ACTIVATIONS if name != "identity"),
+]
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)
+
 
 def dropout(x: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
-    """x with each element set to 0 with probability p, and the others divided by 1 − p."""
+    """Set each element to 0 with probability p, and divide the others by 1 − p.
+
+    Parameters
+    ----------
+    x : Tensor
+        The input.
+    p : float, default 0.5
+        The probability, in [0, 1).
+    generator : Generator, optional
+        By default that of the device.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Raises
+    ------
+    DeviceError
+        If the generator is on another device.
+    ArgumentError
+        If p is outside [0, 1).
+    """
     device = x.device
     generator = generator or default_generator(device)
     if generator.device is not device:
@@ -142,11 +263,38 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Softmax and cross-entropy of logits (batch, n_classes) and integer labels (batch,), as PyTorch defines it.
+    """Return softmax and cross-entropy, as PyTorch defines them.
 
-    weight (n_classes,): a weight for each class; sample_weight (batch,): one for each row. The mean is weighted: it
-    divides by the sum of the weights, or by 1 if that is 0. A label outside 0 … n_classes − 1 gives NaN. reduction
-    "none" returns (batch,).
+    Parameters
+    ----------
+    logits : Tensor, (batch, n_classes)
+        The predictions.
+    labels : Tensor, (batch,)
+        Integer classes; a label outside 0 … n_classes − 1 gives NaN.
+    weight : Tensor, (n_classes,), optional
+        A weight per class.
+    sample_weight : Tensor, (batch,), optional
+        A weight per row.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" returns the losses one by one.
+    label_smoothing : float, default 0.0
+        In [0, 1].
+
+    Returns
+    -------
+    Tensor
+        The loss, shape (); (batch,) without reduction.
+
+    Raises
+    ------
+    GraphError
+        If an argument other than the predictions requires a gradient.
+    ArgumentError
+        If a shape, dtype or option does not fit.
+
+    Notes
+    -----
+    The mean is weighted: it divides by the sum of the weights, or by 1 if that is 0.
     """
     device = _loss_device(logits, labels=labels, weight=weight, sample_weight=sample_weight)
     if labels.dtype.kind not in "iu":
@@ -180,9 +328,32 @@ def binary_cross_entropy_with_logits(
     sample_weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of independent yes/no outputs (multi-label): logits and targets in [0, 1], both (batch, n_out).
+    """Return the cross-entropy of independent yes/no outputs.
 
-    pos_weight (n_out,): weight of the targets that are 1; sample_weight (batch,): one for each row.
+    Parameters
+    ----------
+    logits : Tensor, (batch, n_out)
+        The predictions.
+    targets : Tensor, (batch, n_out)
+        In [0, 1].
+    pos_weight : Tensor, (n_out,), optional
+        The weight of the targets that are 1.
+    sample_weight : Tensor, (batch,), optional
+        A weight per row.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" returns the losses one by one.
+
+    Returns
+    -------
+    Tensor
+        The loss, shape (); (batch, n_out) without reduction.
+
+    Raises
+    ------
+    GraphError
+        If an argument other than the predictions requires a gradient.
+    ArgumentError
+        If a shape, dtype or option does not fit.
     """
     device = _loss_device(logits, targets=targets, pos_weight=pos_weight, sample_weight=sample_weight)
     norm = _row_norm(device, logits, sample_weight, reduction)
@@ -203,10 +374,34 @@ def regression_loss(
     sample_weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """A loss of predictions and targets, both (batch, n_out): squared_error, absolute_error, huber or poisson.
+    """Return a regression loss.
 
-    delta: where huber turns from square to straight; sample_weight (batch,): one for each row. poisson takes the
-    logarithm of the expected count as prediction.
+    Parameters
+    ----------
+    predictions : Tensor, (batch, n_out)
+        The predictions; for poisson, logarithms of expected counts.
+    targets : Tensor, (batch, n_out)
+        The targets.
+    loss : {"squared_error", "absolute_error", "huber", "poisson"}
+        The loss.
+    delta : float, default 1.0
+        The difference at which huber switches from quadratic to linear.
+    sample_weight : Tensor, (batch,), optional
+        A weight per row.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" returns the losses one by one.
+
+    Returns
+    -------
+    Tensor
+        The loss, shape (); (batch, n_out) without reduction.
+
+    Raises
+    ------
+    GraphError
+        If an argument other than the predictions requires a gradient.
+    ArgumentError
+        If a shape, dtype or option does not fit.
     """
     device = _loss_device(predictions, targets=targets, sample_weight=sample_weight)
     norm = _row_norm(device, predictions, sample_weight, reduction)
@@ -219,12 +414,14 @@ def regression_loss(
 
 
 def _loss_device(predictions: Tensor, **constants: Tensor | None) -> Device:
-    """The common device; what a loss is not differentiated by must not wait for a gradient."""
-    given = {name: t for name, t in constants.items() if t is not None}
-    for name, t in given.items():
-        if t.requires_grad and grad_enabled():
-            raise GraphError(f"{name} of a loss requires a gradient, which losses do not compute: pass detach()")
-    return common_device(predictions, *given.values())
+    """Return the common device; refuse arguments that wait for a gradient which losses do not compute."""
+    tensors = [predictions]
+    for name, t in constants.items():
+        if t is not None:
+            tensors.append(t)
+            if t.requires_grad and grad_enabled():
+                raise GraphError(f"{name} of a loss requires a gradient, which losses do not compute: pass detach()")
+    return common_device(*tensors)
 
 
 def _data(tensor: Tensor | None) -> Any:
@@ -232,7 +429,7 @@ def _data(tensor: Tensor | None) -> Any:
 
 
 def _row_norm(device: Device, predictions: Tensor, sample_weight: Tensor | None, reduction: str) -> Any:
-    """What the losses of (batch, n_out) predictions are divided by: 1, their number, or n_out · Σ sample_weight."""
+    """Return the divisor of the losses of (batch, n_out) predictions: 1, their number, or n_out · Σ sample_weight."""
     if reduction != "mean" or sample_weight is None:
         return device.constant(float(predictions.size) if reduction == "mean" else 1.0, predictions.dtype)
     norm = device.empty(1, predictions.dtype)
@@ -242,13 +439,14 @@ def _row_norm(device: Device, predictions: Tensor, sample_weight: Tensor | None,
 
 
 def _not_zero(device: Device, norm: Any) -> Any:
-    """1 in place of a sum of weights that is 0: a minibatch of rows that do not count has the loss 0, not 0/0."""
+    """Return 1 instead of a sum of weights that is 0: a minibatch of rows without weight has the loss 0, not 0/0."""
     return device.call(device.xp.add, norm, device.call(device.xp.equal, norm, 0.0))
 
 
 def _loss(name: str, predictions: Tensor, shape: tuple[int, ...], reduction: str, launch: Any) -> Tensor:
-    """Launch a loss kernel and reduce its losses; the gradient that it wrote is the backward, but for a factor."""
-    choose("reduction", reduction, REDUCTIONS)
+    """Launch a loss kernel and reduce its losses; up to a factor, the gradient that it wrote is the backward pass."""
+    if reduction not in REDUCTIONS:
+        choose("reduction", reduction, REDUCTIONS)
     if predictions.size == 0:
         raise ArgumentError(f"{name} of no predictions: their shape is {predictions.shape}, expected at least one row")
     device = predictions.device

@@ -31,7 +31,7 @@ class Parameter(Tensor):
     ----------
     data : array_like
         Initial values, which are copied. An array keeps its dtype; Python floats become float32.
-    device : str or Device, default "cpu"
+    device : str or Device, default "auto"
         Device of the values.
     requires_grad : bool, default True
         Compute gradients; False freezes the parameter, and optimizers leave it out.
@@ -44,7 +44,7 @@ class Parameter(Tensor):
 
     __slots__ = ("_flat", "_memory")
 
-    def __init__(self, data: Any, device: str | Device = "cpu", requires_grad: bool = True) -> None:
+    def __init__(self, data: Any, device: str | Device = "auto", requires_grad: bool = True) -> None:
         target = get_device(device)
         self._flat: FlatParameters | None = None
         if isinstance(data, Tensor):
@@ -55,7 +55,7 @@ class Parameter(Tensor):
 
     @property
     def data(self) -> Any:
-        """Return the array of the values; its memory may be another one after a move."""
+        """Array of the values, in the memory where they are now."""
         memory, recorder = self._memory, self.device.recorder
         if recorder is not None and recorder.first((id(self), "memory", id(memory))):
             recorder.require(lambda: self._memory is memory)
@@ -102,7 +102,7 @@ def _rebuild(data: np.ndarray, device: str, toolchain: str, requires_grad: bool)
 
 
 class FlatParameters:
-    """The values of many parameters in one buffer and their gradients in another, on one device.
+    """Many parameters in one buffer and their gradients in another, on one device.
 
     `data` and the gradients of the parameters become views of the buffers; their values and gradients are kept. Each
     parameter starts at a multiple of 32 elements. The gaps between parameters are zero in both buffers and stay zero,

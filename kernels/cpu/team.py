@@ -65,17 +65,17 @@ def spread(
     speed: how many elements the loop does while an optimizer's does one. multiple: of rows in a part, but the last one.
     tell: 1 for the number of the first row before the scalars, 2 for that and the address of SCRATCH_BYTES bytes.
     """
-    rows, team = arrays[0].shape[0], the_team()
-    parts = max(1, min(rows * width // (GRAIN * speed), team.size))
-    step = max(1, -(-rows // parts))
-    if parts > 1:
+    rows = arrays[0].shape[0]
+    parts, step = rows * width // (GRAIN * speed), rows or 1
+    if parts > 1 and (parts := min(parts, the_team().size)) > 1:
+        step = -(-rows // parts)
         step += -step % (multiple or (ALIGNED if width == 1 else 1))
-    _do(Job(_shared(loop, tell), arrays, scalars, rows, step))
+    _do(_shared(loop, tell), arrays, scalars, rows, step)
 
 
 def once(loop: Any, *arguments: Any) -> None:
     """loop(*arguments), on this thread; loop: of `compile_cpu`; must not raise."""
-    _do(Job(_shared(loop, 0), (), arguments, 1, 1))
+    _do(_shared(loop, 0), (), arguments, 1, 1)
 
 
 class Job(NamedTuple):
@@ -88,12 +88,15 @@ class Job(NamedTuple):
     step: int
 
 
-def _do(job: Job) -> None:
+def _do(shared: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, step: int) -> None:
+    """Run all parts of a loop, or note it where loops are collected."""
     collected = getattr(_here, "jobs", None)
-    if collected is None:
-        the_team().run(job)
+    if collected is not None:
+        collected.append(Job(shared, arrays, scalars, rows, step))
+    elif step >= rows:
+        shared(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
     else:
-        collected.append(job)
+        the_team().run(Job(shared, arrays, scalars, rows, step))
 
 
 _here = threading.local()  # `jobs`: those that are collected on this thread instead of done
@@ -152,11 +155,11 @@ class Team:
 
     def run(self, job: Job) -> None:
         """Run all parts of a job."""
-        self.lead(job.shared, job.step >= job.rows, 0, job.arrays, job.scalars, job.rows, job.step)
+        self.lead(job.shared, False, 0, job.arrays, job.scalars, job.rows, job.step)
 
     def lead(self, function: Any, alone: bool, *arguments: Any) -> None:
         """function(team, scratch, *arguments); the team is 0 if `alone`, or where another thread leads just now."""
-        scratch = self._own_scratch()
+        scratch = self.own_scratch()
         if alone or not self._lead.acquire(blocking=False):
             function(0, scratch, *arguments)
             return
@@ -186,7 +189,7 @@ class Team:
                     os.sched_setaffinity(member.native_id or 0, others)
         self._awake.set()
 
-    def _own_scratch(self) -> int:
+    def own_scratch(self) -> int:
         """The address of the scratch of the calling thread: memory that is used from the first time it is wanted."""
         try:
             return self._scratch.address
@@ -196,7 +199,7 @@ class Team:
             return self._scratch.address
 
     def _serve(self) -> None:
-        scratch = self._own_scratch()
+        scratch = self.own_scratch()
         while not self._words[STOP // 8]:
             _watch(self._address, scratch, PATIENCE)
             self._awake.clear()

@@ -24,7 +24,8 @@ def _rounded_product(a, b, c, precision, bias=None, **options):
     """The lower precisions, which are here to be compared with, make rounded copies of the factors."""
     if precision != "float32":
         at_once()
-    product(round_factor(a, precision), round_factor(b, precision), c, bias, **options)
+        a, b = round_factor(a, precision), round_factor(b, precision)
+    product(a, b, c, bias, **options)
 
 
 @loops_only

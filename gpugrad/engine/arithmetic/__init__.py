@@ -1,4 +1,4 @@
-"""The tape's own operations, through the array library: arithmetic, reductions, shapes, and products by a kernel."""
+"""Operations that run in the array library: arithmetic, reductions and shapes; matrix products run in a kernel."""
 
 from .elementwise import (
     abs,
@@ -21,7 +21,7 @@ from .elementwise import (
 )
 from .products import matmul
 from .reductions import argmax, log_softmax, max, mean, min, softmax, sum
-from .shapes import astype, broadcast_to, concatenate, getitem, reshape, setitem, transpose
+from .shapes import astype, broadcast_to, concatenate, getitem, reshape, setitem, stack, transpose
 
 __all__ = [
     "abs",
@@ -52,6 +52,7 @@ __all__ = [
     "sin",
     "softmax",
     "sqrt",
+    "stack",
     "subtract",
     "sum",
     "transpose",

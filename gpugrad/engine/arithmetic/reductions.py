@@ -11,43 +11,77 @@ from ...errors import ArgumentError
 from ..device import Device
 from ..operations import operation
 from ..tensor import Tensor, on_tape
-from .elementwise import multiply
-from .operands import ArrayMath, Axis, as_operand, check_axes, keepdims_shape
-
-
-def _result(x: Tensor, out: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return out if keepdims else out.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
+from .operands import Axis, as_operand, check_axes, math_of, reduced_shape
 
 
 def _stretch(device: Device, dy: Any, x: Tensor, axes: tuple[int, ...]) -> Any:
+    """Return a copy of dy, the gradient of a reduction over axes, stretched to the shape of x."""
     out = device.empty(x.shape, dy.dtype)
-    device.run(device.xp.copyto, out, dy.reshape(keepdims_shape(x.shape, axes)))
+    device.run(device.xp.copyto, out, dy.reshape(reduced_shape(x.shape, axes, True)))
     return out
 
 
 @operation
 def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The sum over some axes, or over all."""
+    """Sum over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The sums.
+    """
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
-    out = _result(x, ArrayMath(device).sum(x.data, axes), axes, keepdims)
+    out = math_of(device).sum(x.data, axes, keepdims)
     return on_tape("sum", out, (x,), lambda dy: (_stretch(device, dy, x, axes),))
 
 
 @operation
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The mean over some axes, or over all."""
-    _, x = as_operand(x)
-    count = math.prod(x.shape[i] for i in check_axes(x.ndim, axis))
+    """Average over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The means.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+    """
+    device, x = as_operand(x)
+    axes = check_axes(x.ndim, axis)
+    count = x.size if len(axes) == x.ndim else math.prod([x.shape[i] for i in axes])
     if count == 0:
         raise ArgumentError(f"mean over no elements: the tensor has shape {x.shape}, expected at least one element")
-    return multiply(sum(x, axis, keepdims), 1.0 / count)
+    m, share = math_of(device), 1.0 / count
+    out = m.multiply(m.sum(x.data, axes, keepdims), share)
+    return on_tape("mean", out, (x,), lambda dy: (_stretch(device, m.multiply(dy, share), x, axes),))
 
 
 def _extreme(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
-    m = ArrayMath(device)
+    m = math_of(device)
     kept = _kept_extreme(device, name, x, axes)
 
     def backward(dy):
@@ -55,38 +89,104 @@ def _extreme(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
         share = m.true_divide(dy.reshape(kept.shape), m.sum(m.multiply(ties, dy.dtype.type(1)), axes))
         return (m.multiply(share, ties),)
 
-    out = _result(x, kept, axes, keepdims)
+    out = kept if keepdims else kept.reshape(reduced_shape(x.shape, axes, False))
     return on_tape(name, out, (x,), backward, saved=(x,), saves_output=True)
 
 
 def _kept_extreme(device: Device, name: str, x: Tensor, axes: tuple[int, ...]) -> Any:
-    if math.prod(x.shape[i] for i in axes) == 0:
+    if x.size == 0 and math.prod([x.shape[i] for i in axes]) == 0:
         raise ArgumentError(f"{name} over no elements: the tensor has shape {x.shape}, expected at least one element")
-    kept = device.empty(keepdims_shape(x.shape, axes), x.dtype)
+    kept = device.empty(reduced_shape(x.shape, axes, True), x.dtype)
     device.run(_reduce_into, getattr(device.xp, name), x.data, axis=axes, out=kept)
     return kept
 
 
 def _reduce_into(reduce: Any, array: Any, *, axis: tuple[int, ...], out: Any) -> None:
-    """Copied to `out`, since CuPy 14 takes an `out=` for a dtype where it reduces over all axes."""
+    """Copy a reduction to `out`: CuPy 14 takes an `out=` for a dtype where it reduces over all axes."""
     out[...] = reduce(array, axis=axis, keepdims=True)
 
 
 @operation
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The largest element over some axes, or over all; elements that tie share the gradient evenly."""
+    """Return the largest element along axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The largest elements.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+
+    Notes
+    -----
+    Elements that tie share the gradient evenly.
+    """
     return _extreme("max", x, axis, keepdims)
 
 
 @operation
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The smallest element over some axes, or over all; elements that tie share the gradient evenly."""
+    """Return the smallest element along axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The smallest elements.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+
+    Notes
+    -----
+    Elements that tie share the gradient evenly.
+    """
     return _extreme("min", x, axis, keepdims)
 
 
 @operation
 def argmax(x: Tensor, axis: int = -1) -> Tensor:
-    """The index of the largest element along an axis, the first one of equals; off the tape."""
+    """Return the index of the largest element along an axis, off the tape.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int, default -1
+        The axis.
+
+    Returns
+    -------
+    Tensor
+        Indices of dtype int64; the first of equal elements.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+    """
     device, x = as_operand(x)
     (axis,) = check_axes(x.ndim, axis)
     if x.shape[axis] == 0:
@@ -96,15 +196,32 @@ def argmax(x: Tensor, axis: int = -1) -> Tensor:
     return Tensor(out, device)
 
 
-def _shifted(device: Device, x: Tensor, axis: int) -> tuple[ArrayMath, Any]:
-    """x less its maximum along an axis, so that exp does not overflow."""
-    m = ArrayMath(device)
+def _shifted(device: Device, x: Tensor, axis: int) -> tuple[Any, Any]:
+    """Return the array functions and x less its maximum along an axis, so that e^x does not overflow."""
+    m = math_of(device)
     return m, m.subtract(x.data, _kept_extreme(device, "max", x, check_axes(x.ndim, axis)))
 
 
 @operation
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """e^x divided by its sum along an axis."""
+    """Return the softmax along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int, default -1
+        The axis.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Notes
+    -----
+    softmax(x) = e^x / Σ e^x, computed from x less its maximum, so that e^x does not overflow.
+    """
     device, x = as_operand(x)
     m, shifted = _shifted(device, x, axis)
     powers = m.exp(shifted)
@@ -118,7 +235,24 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
 
 @operation
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """The logarithm of softmax, accurate where softmax underflows."""
+    """Return the logarithm of the softmax along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int, default -1
+        The axis.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Notes
+    -----
+    log_softmax(x) = x − log Σ e^x, accurate where the softmax underflows.
+    """
     device, x = as_operand(x)
     m, shifted = _shifted(device, x, axis)
     out = m.subtract(shifted, m.log(m.sum(m.exp(shifted), axis)))
