@@ -425,7 +425,13 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"),
 
 
 def remember(launch: tuple) -> None:
-    """Note that a launch passed its check, and forget all others when there are too many."""
+    """Note that a launch passed its check, and forget all others when there are too many.
+
+    Parameters
+    ----------
+    launch : tuple
+        Launcher, shapes, strides and dtypes of its arrays, and its scalars with their types.
+    """
     if len(CHECKED) >= MOST_CHECKED:
         CHECKED.clear()
     CHECKED.add(launch)

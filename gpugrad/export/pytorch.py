@@ -25,8 +25,8 @@ def to_pytorch(model: Any, path: str | Path | None = None) -> dict[str, np.ndarr
 
     Names are those of `torch.nn.Sequential`, where each layer and each activation has a number, and dropout none:
     "0.weight" (out_features, in_features), "0.bias", "2.weight" … The outputs are logits, or logarithms of counts:
-    PyTorch applies the activation of the output in its loss. A state_dict cannot hold the scale of features that the model
-    was trained with (`model.input_scale`): a scale other than 1 is logged as a warning.
+    PyTorch applies the activation of the output in its loss. A state_dict cannot hold the scale of features that the
+    model was trained with (`model.input_scale`): a scale other than 1 is logged as a warning.
 
     Parameters
     ----------

@@ -229,7 +229,7 @@ def test_the_command_serves_until_it_is_interrupted(start):
     process = start(*command, env={**os.environ, "PYTHONUNBUFFERED": "1"})
     line = process.stdout.readline()
     url = line.split()[1]
-    assert line == f"serving {url} (Ctrl-C ends it)\n"
+    assert line == f"serving {url} (Ctrl-C to stop)\n"
     assert url.startswith("http://127.0.0.1:")
     assert url.endswith("/#surface=network+loss")
     connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
