@@ -1,6 +1,7 @@
 """The engine: devices and what runs on them, tensors and the tape, recording.
 
-device          where arrays live, and `Device.run`, the one place work is launched; cuda_device is the GPU
+device          where arrays live, and `Device.run`, the one place work is launched; cpu_device is the CPU, cuda_device
+                the GPU
 tensor          an array and its place on the tape; creation makes one, lending gives its memory to other libraries
 tape            the chain rule
 arithmetic      the tape's own operations, through the array library
@@ -17,6 +18,11 @@ tuning          the fastest variants of products, kept per GPU
 files, host, operations, version    what these share
 """
 
-from . import arithmetic, cuda_device, functional
+from . import arithmetic, cpu_device, cuda_device, functional
 
-__all__ = ["arithmetic", "cuda_device", "functional"]  # loaded here: they register operations and kinds of device
+__all__ = [
+    "arithmetic",
+    "cpu_device",
+    "cuda_device",
+    "functional",
+]  # loaded here: they register operations and kinds of device

@@ -121,16 +121,15 @@ class Device:
 
     def replayer(self, calls: Sequence[Call]) -> Call:
         """A function that makes all these calls in order, as often as it is called; they take no arguments."""
-        if TOOLCHAINS[self.kind][self.toolchain] == "numba_cpu":
-            from ..kernels.cpu.program import put_together  # late: Numba is slow to import
-
-            calls = put_together(calls)
 
         def replay() -> None:
             for call in calls:
                 call()
 
         return replay
+
+    def require_toolchain(self) -> None:
+        """Never fall back to another toolchain from now on; raise DeviceError if the device has done so before."""
 
     def current(self) -> contextlib.AbstractContextManager:
         """Within the block, other code that uses the array library launches in order with this device."""
@@ -277,6 +276,7 @@ TOOLCHAINS: dict[str, dict[str, str]] = {}
 class _Kind(NamedTuple):
     make: Callable[[str, int], Device]
     obstacle: Callable[[str, int], str | None]
+    falls_back: bool
 
 
 _KINDS: dict[str, _Kind] = {}
@@ -288,14 +288,16 @@ def register(
     *,
     make: Callable[[str, int], Device],
     obstacle: Callable[[str, int], str | None],
+    falls_back: bool = False,
 ) -> None:
     """Add a kind of device.
 
     toolchains: the file of kernels/<operation>/ that each one runs, the default first. make(toolchain, index): the
     device. obstacle(toolchain, index): why there is none here and what would change that, or None.
+    falls_back: a device with the default toolchain exists even so, and uses another one with a warning.
     """
     TOOLCHAINS[kind] = toolchains
-    _KINDS[kind] = _Kind(make, obstacle)
+    _KINDS[kind] = _Kind(make, obstacle, falls_back)
 
 
 _devices: dict[tuple[str, int, str], Device] = {}
@@ -309,8 +311,8 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     toolchain: on the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone); on a GPU "cupy" or
         "numba". None: the first of these.
 
-    Raises ArgumentError for an unknown name, DeviceError for a device that this machine does not have: nothing ever
-    falls back silently.
+    Raises ArgumentError for an unknown name, DeviceError for a device that this machine does not have. There is one
+    fallback, and it warns: without `toolchain`, a CPU whose loops cannot be compiled uses the reference.
     """
     if isinstance(name, Device):
         return name if toolchain in (None, name.toolchain) else device(name.name, toolchain)
@@ -326,15 +328,19 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     choose(f"device{source}", kind, (*TOOLCHAINS, "auto"))
     if index and not (kind == "cuda" and index.isdigit()):
         raise ArgumentError(f"unknown device {name!r}: only cuda takes a number, as in 'cuda:1'")
+    required = toolchain is not None
     toolchain = choose(f"toolchain of {kind}", toolchain or next(iter(TOOLCHAINS[kind])), TOOLCHAINS[kind])
     number = int(index or 0)
     key = (kind, number, toolchain)
     if key not in _devices:
-        obstacle = unavailable(kind, toolchain, number)
+        may_fall_back = _KINDS[kind].falls_back and not required
+        obstacle = None if may_fall_back else unavailable(kind, toolchain, number)
         if obstacle:
             raise DeviceError(f"device {name!r} with toolchain {toolchain!r} cannot be used: {obstacle}")
         _devices.setdefault(key, _KINDS[kind].make(toolchain, number))  # one object, though threads ask at once
     found = _devices[key]
+    if required:
+        found.require_toolchain()
     if reason is not None:
         found.reason = reason
     return found
@@ -343,11 +349,3 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
 def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:
     """Why a device cannot be used with a toolchain here, and what would change that; None if it can."""
     return _KINDS[kind].obstacle(toolchain, index)
-
-
-register(
-    "cpu",
-    {"numba": "numba_cpu", "numpy": "reference"},
-    make=lambda toolchain, index: Device("cpu", toolchain),
-    obstacle=lambda toolchain, index: None,
-)

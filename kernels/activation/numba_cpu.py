@@ -13,7 +13,7 @@ from numba.extending import overload
 from ..cpu.exp import IN_ORDER, exp_negative
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.team import LIGHT, at_once, spread
+from ..cpu.team import LIGHT, runs_host_code, spread
 from . import reference
 
 # Φ(−|z|) = e^(−z²/2) · t·P(t), t = 1/(1 + STRETCH·|z|): P fitted to a relative error of 3e-8 over all z.
@@ -169,10 +169,10 @@ def activate(z, y, activation, negative_slope):
     """y = act(z) on contiguous arrays of any shape; y may be z."""
     if activation == "identity":
         if y is not z:
-            at_once()
+            runs_host_code()
             np.copyto(y, z)
     elif activation not in FORWARD or (activation == "tanh" and z.dtype != np.float32):
-        at_once()
+        runs_host_code()
         reference.activation_forward(z, y, activation=activation, negative_slope=negative_slope)
     else:
         _spread(FORWARD[activation], (z, y), negative_slope)
@@ -181,10 +181,10 @@ def activate(z, y, activation, negative_slope):
 def scale_by_derivative(dy, saved, dz, activation, negative_slope):
     """dz = dy · act' on contiguous arrays of any shape, `saved` as the contract says; dz may be dy."""
     if activation == "identity":
-        at_once()
+        runs_host_code()
         np.copyto(dz, dy)
     elif activation not in BACKWARD:
-        at_once()
+        runs_host_code()
         reference.activation_backward(dy, saved, dz, activation=activation, negative_slope=negative_slope)
     else:
         _spread(BACKWARD[activation], (dy, saved, dz), negative_slope)

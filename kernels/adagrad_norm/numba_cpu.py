@@ -6,7 +6,7 @@ import numpy as np
 
 from ..cpu.options import compile_cpu
 from ..cpu.sums import part_of, sums_of_parts
-from ..cpu.team import LIGHT, once, spread
+from ..cpu.team import LIGHT, run_once, spread
 from ..update_contract import signed_scale
 
 
@@ -43,7 +43,7 @@ def _descend(g, p, scale, rate, decay):
 def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_decay=0.0, maximize=False):
     number = p.dtype.type
     arguments = g, signed_scale(grad_scale, maximize, number), p, number(weight_decay)
-    once(_accumulate, sums_of_parts(_squares, g.size, partials, *arguments), square_sum)
+    run_once(_accumulate, sums_of_parts(_squares, g.size, partials, *arguments), square_sum)
 
 
 def adagrad_norm_step(g, lr, grad_scale, square_sum, p, *, eps=1e-10, weight_decay=0.0, maximize=False):

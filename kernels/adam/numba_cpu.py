@@ -45,8 +45,7 @@ def adam_step(
     decoupled=False,
     maximize=False,
 ):
-    step[0] += 1
-    t, rate = int(step[0]), float(lr[0])
+    t, rate = int(step[0]) + 1, float(lr[0])
     # √(v/c2) + eps = (√v + eps·√c2) / √c2: both corrections become scalars, computed once a step.
     c1 = -math.expm1(t * math.log(beta1)) if beta1 > 0 else 1.0
     root2 = math.sqrt(-math.expm1(t * math.log(beta2))) if beta2 > 0 else 1.0
@@ -57,3 +56,4 @@ def adam_step(
     scalars = (scale, beta1, 1 - beta1, beta2, 1 - beta2, rate * root2 / c1, floor, decay, keep)
     number = p.dtype.type
     spread(_adam if v_max is None else _amsgrad, (g, p, *moments), *map(number, scalars))
+    step[0] = t

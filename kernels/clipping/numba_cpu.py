@@ -7,7 +7,7 @@ import numpy as np
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
 from ..cpu.sums import part_of, sums_of_parts
-from ..cpu.team import LIGHT, once, spread
+from ..cpu.team import LIGHT, run_once, spread
 from . import NORM_EPS
 
 
@@ -41,7 +41,7 @@ def _clip(g, low, high):
 
 @loops_only
 def clip_norm(g, norm, grad_scale, partials, *, max_norm):
-    once(_norm, sums_of_parts(_squares, g.size, partials, g), norm, grad_scale, float(max_norm))
+    run_once(_norm, sums_of_parts(_squares, g.size, partials, g), norm, grad_scale, float(max_norm))
 
 
 @loops_only

@@ -3,17 +3,22 @@
 `math.exp` in a loop is one library call an element; this takes less than half the time of np.exp.
 """
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from .linking import LINK_ONLY
+from .options import compile_inline
+from .private import LINKED_OPTIONS
 
-# Not "reassoc": the reduction below lives from the order of its subtractions.
-IN_ORDER: Any = LINK_ONLY | {"nogil": True, "forceinline": True, "error_model": "numpy", "fastmath": {"contract"}}
+# Without "reassoc": the range reduction below depends on the order of its subtractions.
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+IN_ORDER: dict[str, Any] = {**LINKED_OPTIONS, **OPTIONS, "forceinline": True}  # for `overload(jit_options=)`
+
+_compile = functools.partial(compile_inline, **OPTIONS)
 
 ONE = np.float32(1)
 LOWEST = np.float32(-88)  # there 2^n below is 2^−127, which as the bits of an exponent is 0
@@ -29,7 +34,7 @@ EXPONENT_BIAS = np.int32(127)
 TO_INTEGER = np.float32(1.5 * 2**23 + 127)
 
 
-@njit(**IN_ORDER)
+@_compile
 def _exp_negative_float32(x):
     # e^x = 2^n · e^r; 2^n is written as its bits.
     bounded = LOWEST if x < LOWEST else x  # this way round, NaN stays NaN
@@ -59,7 +64,7 @@ HALF, TWO, ROOT_2 = np.float32(0.5), np.float32(2), np.float32(math.sqrt(2))
 A3, A5, A7, A9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
 
 
-@njit(**IN_ORDER)
+@_compile
 def _log_above_one_float32(x):
     # x = 2^n · m with m from √½ to √2, and ln m = 2 artanh(s) with s = (m − 1) / (m + 1): five terms of its series.
     bits = np.float32(x).view(np.int32)

@@ -24,7 +24,7 @@ def sums_of_parts(loop: Any, n: int, partials: Any, *arguments: Any) -> Any:
     """
     step = max(LEAST, -(-n // PARTS))
     sums = partials.view(np.float64)[: max(1, -(-n // step))]
-    spread(loop, (sums,), step, *arguments, width=min(step, n), speed=LIGHT, tell=1)
+    spread(loop, (sums,), step, *arguments, width=min(step, n), speed=LIGHT, extras=1)
     return sums
 
 

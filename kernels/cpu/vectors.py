@@ -5,11 +5,10 @@ Matrices are given by their addresses, strides are bytes, and `like` is a number
 
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
 
-from .atomics import INT32, INT64
+from .atomics import INT32, declare
+from .private import INT64, alloca_once_value, array_from_address, for_range, unpack_tuple, void
 
 LINE = 64  # bytes of the cache that come together
 MAXIMA = 4  # vectors of maxima side by side: one alone would wait for each comparison
@@ -36,7 +35,7 @@ def multiply_tile(typing, like, k, a, across, along, b, c, c_stride, narrow, add
                 code.multiply_tile(1, *places, add)
             with all_of_them:
                 code.multiply_tile(VECTORS, *places, add)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(like, *[types.int64] * 7, types.boolean, types.boolean), generate
 
@@ -49,7 +48,7 @@ def turn_square(typing, like, source, stride, target, target_stride):
         code = _Vectors(builder, context.get_value_type(like))
         _, source, stride, target, target_stride = arguments
         code.store_all(code.turned(code.load_all(code.lanes, source, stride)), target, target_stride)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(like, *[types.int64] * 4), generate
 
@@ -63,7 +62,7 @@ def turn_in(typing, like, source, stride, rows, columns, target, target_stride):
         code = _Vectors(builder, context.get_value_type(like))
         vectors = code.load_some(source, stride, rows, columns)
         code.store_all(code.turned(vectors), target, target_stride)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(like, *[types.int64] * 6), generate
 
@@ -77,7 +76,7 @@ def turn_out(typing, like, source, stride, target, target_stride, rows, columns)
         code = _Vectors(builder, context.get_value_type(like))
         vectors = code.load_all(code.lanes, source, stride)
         code.store_some(code.turned(vectors), target, target_stride, rows, columns)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(like, *[types.int64] * 6), generate
 
@@ -102,7 +101,7 @@ def copy_some(typing, like, source, count, target):
         code = _Vectors(builder, context.get_value_type(like))
         _, source, count, target = arguments
         code.store(code.masked_load(source, code.first(count)), target)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(like, *[types.int64] * 3), generate
 
@@ -117,7 +116,7 @@ def put_some(typing, like, source, count, target, add):
         mask, vector = code.first(count), code.load(source)
         sums = builder.fadd(code.masked_load(target, mask), vector)
         code.masked_store(builder.select(add, sums, vector), target, mask)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(like, *[types.int64] * 3, types.boolean), generate
 
@@ -128,7 +127,7 @@ def _copier(kinds):
         for j, kind in enumerate(kinds(code)):
             source, target = (builder.add(address, INT64(j * VECTOR)) for address in arguments[1:])
             code.store(code.load(source, kind), target)
-        return context.get_dummy_value()
+        return void(context)
 
     return generate
 
@@ -139,15 +138,8 @@ def array_at(typing, address, shape, like):
     kind = types.Array(like, len(shape), "C")
 
     def generate(context, builder, signature, arguments):
-        number = context.get_data_type(like)
-        itemsize = INT64(context.get_abi_sizeof(number))
-        lengths, strides = cgutils.unpack_tuple(builder, arguments[1]), [itemsize]
-        for length in lengths[:0:-1]:
-            strides.insert(0, builder.mul(strides[0], length))
-        array = context.make_array(kind)(context, builder)
-        data = builder.inttoptr(arguments[0], number.as_pointer())
-        populate_array(array, data, lengths, strides, itemsize, meminfo=None)
-        return array._getvalue()
+        lengths = unpack_tuple(builder, arguments[1])
+        return array_from_address(context, builder, kind, arguments[0], lengths)
 
     return kind(types.int64, types.UniTuple(types.int64, len(shape)), like), generate
 
@@ -159,9 +151,9 @@ def prefetch(typing, address):
     def generate(context, builder, signature, arguments):
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), INT32, INT32, INT32])
         pointer = builder.inttoptr(arguments[0], kind.args[0])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        function = declare(builder.module, "llvm.prefetch.p0", kind)
         builder.call(function, [pointer, INT32(0), INT32(3), INT32(1)])  # to read, soon, data
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(types.int64), generate
 
@@ -184,12 +176,12 @@ def maxima(typing, like, address, count, stride, target):
     def generate(context, builder, signature, arguments):
         _, address, count, stride, target = arguments
         code = _Vectors(builder, context.get_value_type(like))
-        largest = cgutils.alloca_once_value(builder, code.load(address))
-        with cgutils.for_range(builder, count, intp=INT64) as loop:
+        largest = alloca_once_value(builder, code.load(address))
+        with for_range(builder, count, intp=INT64) as loop:
             row = code.load(builder.add(address, builder.mul(loop.index, stride)))
             builder.store(code.larger(row, builder.load(largest)), largest)
         code.store(builder.load(largest), target)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(like, *[types.int64] * 4), generate
 
@@ -310,7 +302,7 @@ class _Vectors:
 
     def masked(self, what, kind, place, mask, vector):
         name = f"llvm.masked.{what}.v{self.lanes}f{self.bits}.p0"
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        function = declare(self.builder.module, name, kind)
         where = self.builder.inttoptr(place, self.pointer), INT32(self.bits // 8), mask
         return self.builder.call(function, (*where, vector) if what == "load" else (vector, *where))
 
@@ -333,7 +325,7 @@ class _Vectors:
     def multiply_add(self, x, y, z):
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         name = f"llvm.fmuladd.v{self.lanes}f{self.bits}"
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [x, y, z])
+        return self.builder.call(declare(self.builder.module, name, kind), [x, y, z])
 
     def repeat(self, number):
         nothing = ir.Constant(ir.VectorType(number.type, self.lanes), ir.Undefined)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..cpu.options import compile_cpu
-from ..cpu.team import SCRATCH_BYTES, at_once, spread
+from ..cpu.team import SCRATCH_BYTES, runs_host_code, spread
 from ..cpu.vectors import (
     ROWS,
     VECTOR,
@@ -57,7 +57,7 @@ def product(
     if c.size == 0:
         return
     if k == 0:
-        at_once()
+        runs_host_code()
         c[...] = (c if add else 0) + (0 if bias is None else bias)
         if relu:
             np.maximum(c, 0, out=c)
@@ -67,7 +67,7 @@ def product(
     bias = flat[:0] if bias is None else bias  # one signature: this takes a second to compile
     options = k, transpose_a, transpose_b, add, relu, by_rows
     # One number stands for each row or column that is shared out.
-    spread(_part, (flat[:places],), a, b, c, bias, *options, width=others * k, speed=SPEED, multiple=multiple, tell=2)
+    spread(_part, (flat[:places],), a, b, c, bias, *options, width=others * k, speed=SPEED, multiple=multiple, extras=2)
 
 
 @compile_cpu

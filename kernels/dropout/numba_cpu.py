@@ -1,10 +1,10 @@
 """Dropout compiled for the CPU: the generator's rounds run in vector registers, several blocks at once."""
 
-import numba
+import functools
+
 import numpy as np
 
-from ..cpu.linking import LINK_ONLY
-from ..cpu.options import compile_cpu
+from ..cpu.options import compile_cpu, compile_inline
 from ..cpu.program import loops_only
 from ..cpu.team import LIGHT, spread
 from ..cpu.vectors import LINE, prefetch
@@ -18,7 +18,7 @@ HIGH = np.uint64(32)
 
 
 # Without forceinline the caller's loop stays scalar: 2.1 ns an element became 0.19 (AVX-512).
-@numba.njit(**LINK_ONLY, forceinline=True, error_model="numpy")
+@functools.partial(compile_inline, error_model="numpy")
 def _philox(block, call, seed):
     # The words are kept in 64 bits: a product of two of them is then one instruction, here and in vector registers.
     c0, c1, c2, c3 = block & LOW, block >> HIGH, call & LOW, call >> HIGH
@@ -31,7 +31,7 @@ def _philox(block, call, seed):
     return c0, c1, c2, c3
 
 
-@numba.njit(**LINK_ONLY, forceinline=True)
+@compile_inline
 def _draw_four(mask, place, block, call, seed, keep_from):
     c0, c1, c2, c3 = _philox(np.uint64(block), call, seed)
     mask[place] = c0 >= keep_from
@@ -66,7 +66,7 @@ def _select(x, mask, y, scale):
 def dropout_forward(x, calls, y, mask, *, p, seed):
     arrays = x.reshape(-1), y.reshape(-1), mask.reshape(-1)
     drawn = np.uint64(calls[0]), np.uint64(seed), np.uint64(threshold(p))
-    spread(_draw_and_select, arrays, *drawn, x.dtype.type(1 / (1 - p)), tell=1)
+    spread(_draw_and_select, arrays, *drawn, x.dtype.type(1 / (1 - p)), extras=1)
     calls[0] += 1
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.team import once, spread
+from ..cpu.team import run_once, spread
 from ..cpu.vectors import LINE, prefetch
 
 # Rows lie anywhere, so that no processor guesses where the next one begins; the rest of a long one it does.
@@ -69,7 +69,7 @@ def _rows_of_half(rows, out, bits, scale):
 
 @loops_only
 def next_rows(order, cursor, rows):
-    once(_next_rows, order, cursor, rows)
+    run_once(_next_rows, order, cursor, rows)
 
 
 @loops_only

@@ -3,7 +3,7 @@
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
 from ..cpu.sums import part_of, sums_of_parts
-from ..cpu.team import once
+from ..cpu.team import run_once
 
 
 @compile_cpu
@@ -26,4 +26,4 @@ def _sum(sums, out, scale, accumulate):
 
 @loops_only
 def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
-    once(_sum, sums_of_parts(_parts, x.size, partials, x.reshape(-1)), out, float(scale), accumulate)
+    run_once(_sum, sums_of_parts(_parts, x.size, partials, x.reshape(-1)), out, float(scale), accumulate)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..cpu.exp import exp_negative, log_above_one
-from ..cpu.options import compile_and_keep, compile_cpu
+from ..cpu.options import compile_and_cache, compile_cpu
 from ..cpu.program import loops_only
 from ..cpu.team import spread
 from ..cpu.vectors import MAXIMA, VECTOR, array_at, maxima, maximum, turn_in, turn_out
@@ -145,12 +145,12 @@ def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, los
     if logits.shape[1] <= FEW:
         wanted = dlogits is not None  # no loop of its own without, which might round otherwise
         arrays = arrays if wanted else (*arrays[:-1], logits)
-        spread(_losses_of_few, arrays, wanted, *rest, width=logits.shape[1], speed=FEW_SPEED, multiple=BLOCK, tell=2)
+        spread(_losses_of_few, arrays, wanted, *rest, width=logits.shape[1], speed=FEW_SPEED, multiple=BLOCK, extras=2)
     else:
         spread(_losses, arrays, *rest, width=logits.shape[1])
 
 
-@compile_and_keep
+@compile_and_cache
 def softmax_cross_entropy_norm(labels, class_weight, sample_weight, norm):
     total = 0.0
     for i in range(labels.size):

@@ -97,7 +97,7 @@ def test_the_bits_do_not_depend_on_the_parts(m, n, k, transpose_a, transpose_b, 
     monkeypatch.setattr(cpu_team, "the_team", lambda: team)
     for c, places, multiple, by_rows in ((rows, m, ROWS, True), (columns, n, VECTORS * VECTOR // 4, False)):
         arguments = a, b, c, bias, k, transpose_a, transpose_b, False, False, by_rows
-        cpu_team.spread(cpu_product._part, (c.reshape(-1)[:places],), *arguments, multiple=multiple, tell=2)
+        cpu_team.spread(cpu_product._part, (c.reshape(-1)[:places],), *arguments, multiple=multiple, extras=2)
     team.close()
     assert rows.tobytes() == one.tobytes()
     assert columns.tobytes() == one.tobytes()

@@ -84,7 +84,7 @@ def test_work_is_shared_out(name, parts):
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 129, 1000, 1025])
 def test_every_row_is_done_once(parts, rows):
     starts, sizes = np.zeros(rows), np.zeros(rows)
-    cpu_team.spread(add_starts, (starts, sizes), tell=1)
+    cpu_team.spread(add_starts, (starts, sizes), extras=1)
     assert sizes.sum() >= rows
     place = 0
     while place < rows:
@@ -259,8 +259,8 @@ def test_machine_code_of_several_processes_is_told_apart(tmp_path):
     assert program(f"{add}; {show}", tmp_path) == ["6.0", "6.0"]
     assert program(f"{multiply}; {show}", tmp_path) == ["5.0", "5.0"]
     assert program(f"{add}; {multiply}; {show}", tmp_path) == ["30.0", "30.0"]
-    compiled = "print(sum(cpu_team._shared(loop, 0).stats.cache_misses[s] for loop in (loops.plus, loops.times) "
-    compiled += "for s in cpu_team._shared(loop, 0).stats.cache_misses))"
+    compiled = "print(sum(cpu_team._runner(loop, 0).stats.cache_misses[s] for loop in (loops.plus, loops.times) "
+    compiled += "for s in cpu_team._runner(loop, 0).stats.cache_misses))"
     assert program(f"{add}; {multiply}; {compiled}", tmp_path) == ["0"]
 
 

@@ -212,7 +212,7 @@ def test_every_part_is_run_once_with_the_words_of_its_job(jobs, members):
 
 
 POST = """\
-    store(team + TICKET, job | PART)  # nobody takes a part before all words are written
+    store(team + TICKET, job | PART)  # no part can be claimed until all words are written
 """
 GIVE_OUT = """\
     store(team + PARTS, -(-rows // step))
