@@ -1,26 +1,26 @@
-"""AdaGrad-norm compiled for the CPU: a pass that adds up squares, and a pass that descends."""
+"""AdaGrad-Norm compiled for the CPU: one pass sums squares, another updates the parameters."""
 
 import math
 
 import numpy as np
 
 from ..cpu.options import compile_cpu
-from ..cpu.sums import part_of, sums_of_parts
+from ..cpu.sums import bounds_of, sums_of_parts
 from ..cpu.team import LIGHT, run_once, spread
 from ..update_contract import signed_scale
 
 
 @compile_cpu
-def _squares(sums, first, step, gradient, scale, parameters, decay):
+def _squares(sums, first, step, g, scale, p, decay):
     for part in range(sums.size):
-        g, p = part_of(gradient, first + part, step), part_of(parameters, first + part, step)
+        start, stop = bounds_of(first + part, step, g.size)
         total = 0.0
         if decay == 0:  # p need not be read
-            for i in range(g.size):
+            for i in range(start, stop):
                 gi = np.float64(g[i] * scale)
                 total += gi * gi
         else:
-            for i in range(g.size):
+            for i in range(start, stop):
                 gi = np.float64(g[i] * scale + decay * p[i])
                 total += gi * gi
         sums[part] = total

@@ -1,4 +1,4 @@
-"""Adam compiled for the CPU: one pass over the buffers, where NumPy makes fourteen."""
+"""Adam compiled for the CPU: one pass over the buffers; NumPy needs fourteen."""
 
 import math
 
@@ -7,22 +7,22 @@ from ..cpu.team import spread
 
 
 @compile_cpu
-def _adam(g, p, m, v, scale, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
+def _adam(g, p, m, v, scale, beta1, one_minus_beta1, beta2, one_minus_beta2, rate, floor, decay, keep):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        mi = beta1 * m[i] + rest1 * gi
-        vi = beta2 * v[i] + rest2 * gi * gi
+        mi = beta1 * m[i] + one_minus_beta1 * gi
+        vi = beta2 * v[i] + one_minus_beta2 * gi * gi
         m[i], v[i] = mi, vi
         p[i] = keep * p[i] - rate * mi / (math.sqrt(vi) + floor)
 
 
 @compile_cpu
-def _amsgrad(g, p, m, v, v_max, scale, beta1, rest1, beta2, rest2, rate, floor, decay, keep):
+def _amsgrad(g, p, m, v, v_max, scale, beta1, one_minus_beta1, beta2, one_minus_beta2, rate, floor, decay, keep):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        mi = beta1 * m[i] + rest1 * gi
-        vi = beta2 * v[i] + rest2 * gi * gi
-        largest = v_max[i] if v_max[i] >= vi else vi  # this way round, NaN passes
+        mi = beta1 * m[i] + one_minus_beta1 * gi
+        vi = beta2 * v[i] + one_minus_beta2 * gi * gi
+        largest = v_max[i] if v_max[i] >= vi else vi  # NaN fails the comparison and passes
         m[i], v[i], v_max[i] = mi, vi, largest
         p[i] = keep * p[i] - rate * mi / (math.sqrt(largest) + floor)
 
@@ -46,7 +46,7 @@ def adam_step(
     maximize=False,
 ):
     t, rate = int(step[0]) + 1, float(lr[0])
-    # √(v/c2) + eps = (√v + eps·√c2) / √c2: both corrections become scalars, computed once a step.
+    # √(v/c2) + eps = (√v + eps·√c2) / √c2: both bias corrections become scalars, computed once per step.
     c1 = -math.expm1(t * math.log(beta1)) if beta1 > 0 else 1.0
     root2 = math.sqrt(-math.expm1(t * math.log(beta2))) if beta2 > 0 else 1.0
     scale = (1.0 if grad_scale is None else float(grad_scale[0])) * (-1 if maximize else 1)

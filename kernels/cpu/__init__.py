@@ -8,8 +8,8 @@ vectors    tiles of matrices in vector registers, written as LLVM instructions
 options    the decorators that compile a loop; outline and atomics are their tools
 private    the adapter to Numba's private names
 
-A launcher of a `numba_cpu.py` compiles at its first launch. Where that fails, the CPU device runs the reference with the
-same arguments instead; so a launcher must not change an array that it also reads before all its loops are compiled.
+A launcher of a `numba_cpu.py` compiles its loops at the first launch. If that fails, the CPU device runs the reference
+with the same arguments instead. So a launcher must compile all its loops before it changes an array that it also reads.
 """
 
 from ...errors import DeviceError

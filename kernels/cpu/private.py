@@ -118,7 +118,7 @@ class _LinkedFunction(CPUDispatcher):
 
 def linked_function(function: Callable[..., Any], **options: Any) -> Any:
     """Return a function for compiled code to call; `options` are those of `numba.njit`."""
-    options = {"nopython": True, "boundscheck": None, **_NO_WRAPPERS, **options}
+    options = {"nopython": True, "boundscheck": None, "_nrt": False, **_NO_WRAPPERS, **options}
     return _LinkedFunction(function, targetoptions=options, pipeline_class=_LinkedCompiler)
 
 
@@ -187,7 +187,7 @@ class _CachedFunction(CPUDispatcher):
 
 def cached_function(function: Callable[..., Any], **options: Any) -> Any:
     """Return a function that Python can call and that is cached on disk; `options` are those of `numba.njit`."""
-    options = {"nopython": True, "boundscheck": None, "no_cfunc_wrapper": True, **options}
+    options = {"nopython": True, "boundscheck": None, "_nrt": False, "no_cfunc_wrapper": True, **options}
     compiled = _CachedFunction(function, targetoptions=options)
     compiled.enable_caching()
     return compiled

@@ -285,8 +285,8 @@ def _work(team, scratch):
             return
         function, arguments = load(team + FUNCTION), load(team + ARGUMENTS)
         rows, step = load(team + ROWS), load(team + STEP)
-        # The thread that changes the ticket owns the part. The words it has read are of that job: another job has another
-        # ticket.
+        # The thread that changes the ticket owns the part, and has read the words of that job: each job has its own
+        # tickets.
         if replace(team + TICKET, ticket, ticket + 1):
             start = (ticket & PART) * step
             call(function, arguments, start, min(start + step, rows), scratch)

@@ -1,4 +1,4 @@
-"""Dense layer compiled for the CPU: its products by `cpu_product`, one loop for everything around them."""
+"""Dense layer compiled for the CPU: products by `cpu_product`, and a loop each for activations and sums."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ def _column_sums(db, start, dz, accumulate):
 
 
 def _rounded_product(a, b, c, precision, bias=None, **options):
-    """The lower precisions, which are here to be compared with, make rounded copies of the factors."""
+    """Multiply; lower precisions, which exist for comparison, multiply rounded copies of the inputs."""
     if precision != "float32":
         runs_host_code()
     product(round_factor(a, precision), round_factor(b, precision), c, bias, **options)
@@ -31,7 +31,7 @@ _compiled_sums = set()  # dtypes
 
 
 def _compile_sums(db, dz):
-    """Compile the sums before a product adds to dw: where they cannot be compiled, nothing must have been added yet."""
+    """Compile the sums before a product adds to dw: if they cannot be compiled, nothing has been added yet."""
     if dz.dtype not in _compiled_sums:
         compile_ahead(_column_sums, (db,), dz, True, extras=1)
         _compiled_sums.add(dz.dtype)
