@@ -1,4 +1,4 @@
-"""gpugrad: train multilayer perceptrons with handwritten CUDA kernels, and the same program with no GPU."""
+"""Train multilayer perceptrons with handwritten CUDA kernels, and the same program without a GPU."""
 
 import importlib.util
 import sys
@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# In a checkout the folder kernels/ is next to this one, installed it is inside: either way it is gpugrad.kernels.
+# kernels/ is next to this folder in a checkout and inside it once installed: import it as gpugrad.kernels either way.
 _folder = Path(__file__).parents[1] / "kernels"
 if not (Path(__file__).parent / "kernels").is_dir() and f"{__name__}.kernels" not in sys.modules:
     _spec = importlib.util.spec_from_file_location(
@@ -17,10 +17,11 @@ if not (Path(__file__).parent / "kernels").is_dir() and f"{__name__}.kernels" no
     kernels = sys.modules[_spec.name] = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(kernels)
 
-from . import data, nn, optim
+from . import data, errors, nn, optim
 from . import emulator as _emulator  # noqa: F401  (it registers its kind of device)
 from .engine import functional
 from .engine.arithmetic import (
+    abs,
     argmax,
     clip,
     concatenate,
@@ -28,16 +29,22 @@ from .engine.arithmetic import (
     exp,
     log,
     log_softmax,
+    matmul,
+    max,
     maximum,
+    mean,
+    min,
     minimum,
     sin,
     softmax,
     sqrt,
+    stack,
+    sum,
     where,
 )
-from .engine.creation import tensor
+from .engine.creation import arange, full, ones, ones_like, randn, tensor, zeros, zeros_like
 from .engine.device import Device, device
-from .engine.functional import relu, sigmoid, tanh
+from .engine.functional import gelu, leaky_relu, relu, sigmoid, silu, tanh
 from .engine.gradcheck import gradcheck
 from .engine.interop import from_dlpack
 from .engine.precision import precision
@@ -47,6 +54,7 @@ from .engine.recording import record
 from .engine.tape import no_grad
 from .engine.tensor import Tensor
 from .engine.version import __version__
+from .kernels.activation import ACTIVATIONS
 from .training.callbacks import Callback, EarlyStopping
 from .training.checkpoint import load_model, save_model
 from .training.history import History
@@ -54,7 +62,7 @@ from .training.tracking import CSVLogger, TensorBoardLogger
 from .training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from . import export
+    from . import export, lab
     from .estimators import MLPClassifier, MLPRegressor
     from .lab.minimize import minimize
 
@@ -72,46 +80,68 @@ __all__ = [
     "TensorBoardLogger",
     "Trainer",
     "__version__",
+    "abs",
+    "arange",
     "argmax",
     "clip",
     "concatenate",
     "cos",
     "data",
     "device",
+    "errors",
     "exp",
     "export",
     "from_dlpack",
+    "full",
     "functional",
+    "gelu",
     "gradcheck",
+    "lab",
+    "leaky_relu",
     "load_model",
     "log",
     "log_softmax",
     "manual_seed",
+    "matmul",
+    "max",
     "maximum",
+    "mean",
+    "min",
     "minimize",
     "minimum",
     "nn",
     "no_grad",
+    "ones",
+    "ones_like",
     "optim",
     "precision",
+    "randn",
     "record",
     "relu",
     "save_model",
     "sigmoid",
+    "silu",
     "sin",
     "softmax",
     "sqrt",
+    "stack",
+    "sum",
     "tanh",
     "tensor",
     "where",
+    "zeros",
+    "zeros_like",
 ]
 
+# A row of the table of activations is enough for a function of its name.
+_ACTIVATIONS = [name for name in functional.__all__ if name in ACTIVATIONS and name not in __all__]
+globals().update({name: getattr(functional, name) for name in _ACTIVATIONS})
 
 sys.modules[f"{__name__}.functional"] = functional  # for `import gpugrad.functional as F`
 
 
 def __getattr__(name: str) -> Any:
-    """What is imported when it is first asked for; scikit-learn, for the estimators, takes longer than all the rest."""
+    """Import what few programs need when it is first used; scikit-learn, for the estimators, takes longest."""
     if name in ("MLPClassifier", "MLPRegressor"):
         from . import estimators
 
@@ -131,4 +161,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """List the public names."""
+    return sorted([*__all__, *_ACTIVATIONS])

@@ -59,6 +59,7 @@ def choose(kind: str, name: str, options: Iterable[str]) -> str:
     options = list(options)
     if name in options:
         return name
-    near = difflib.get_close_matches(str(name), options, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    by_lower_case = {option.lower(): option for option in options}
+    near = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.5)
+    hint = f"did you mean {by_lower_case[near[0]]!r}? " if near else ""
     raise ArgumentError(f"unknown {kind} {name!r}: {hint}choose one of {', '.join(options)}")

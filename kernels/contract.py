@@ -21,6 +21,11 @@ MEASURED_SHAPES = ((64, 128), (512, 1024), (8192, 4096))
 # Outputs that are scratch: undefined after the launch.
 SCRATCH_NAMES = frozenset({"partials", "workspace"})
 
+# Launches that passed their checks, by all that a check reads: shapes, strides, dtypes and scalars. The same launch is
+# not checked again. Whatever else a check reads (`dense.variant`) clears this when it changes.
+CHECKED: set[tuple] = set()
+MOST_CHECKED = 4096
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 INT32 = np.dtype(np.int32)
 
@@ -172,6 +177,13 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"),
     if not ((low < value if open_low else low <= value) and value <= high):
         left = "(" if open_low else "["
         raise ArgumentError(f"{name} is {value}, expected a number in {left}{low}, {high}]")
+
+
+def remember(launch: tuple) -> None:
+    """Note that a launch passed its check, and forget all others when there are too many."""
+    if len(CHECKED) >= MOST_CHECKED:
+        CHECKED.clear()
+    CHECKED.add(launch)
 
 
 def tolerance(dtype: Any, terms: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 import sys
@@ -23,7 +24,14 @@ from . import tuning
 from .host import Staging, to_host
 from .recorder import Recorder
 
-ALIGNMENT_BYTES = 64  # bytes: a cache line, and the widest vector of a CPU
+ALIGNMENT_BYTES = 64  # a cache line, and the widest vector of a CPU
+BLOCK_BYTES = 1 << 14  # small arrays of one shape are cut from a block of this size,
+MOST_IN_BLOCK = 16  # at most this many of them from one block,
+MOST_SHAPES = 256  # and for this many shapes the arrays of a block are kept until they are asked for
+MOST_RESULTS = 4096  # combinations of operands whose result `Device.call` remembers
+
+_address: Callable[[Any], int] = ctypes.addressof
+_byte: Callable[[Any], Any] = ctypes.c_char.from_buffer
 
 Observer = Callable[[Any, tuple, dict[str, Any]], None]  # (launch, arrays, scalars)
 Call = Callable[[], Any]
@@ -53,6 +61,8 @@ class Device:
         self.profiler: Observer | None = None
         self._observers: list[Observer] = []
         self._constants: dict[tuple, Any] = {}
+        self._stock: dict[tuple, list[Any]] = {}  # of `empty`: the arrays left of a block, by shape and dtype
+        self._results: dict[tuple, tuple[tuple[int, ...], np.dtype]] = {}  # of `call`, by operands
 
     def __repr__(self) -> str:
         return f"device({self.name!r}, toolchain={self.toolchain!r})"
@@ -97,11 +107,14 @@ class Device:
 
     def call(self, function: Any, *arrays: Any) -> Any:
         """Run an elementwise function of the array library, broadcasting, into a new array."""
-        shape = np.broadcast_shapes(*(np.shape(array) for array in arrays))
-        # NumPy's own rule for the result: a bare Python number does not widen an array's dtype.
-        twin = getattr(np, function.__name__.removeprefix("cupy_"))
-        dtype = twin.resolve_dtypes((*(_dtype_of(array) for array in arrays), None))[-1]
-        out = self.empty(shape, dtype)
+        key = (function, *[_NUMBERS.get(type(a)) or (a.shape, a.dtype) for a in arrays])
+        known = self._results.get(key)
+        if known is None:
+            known = _result_of(function, arrays)
+            if len(self._results) == MOST_RESULTS:
+                self._results.clear()
+            self._results[key] = known
+        out = self.empty(*known)
         self.run(function, *arrays, out=out)
         return out
 
@@ -159,13 +172,30 @@ class Device:
     # ---- memory ----
 
     def empty(self, shape: tuple[int, ...] | int, dtype: Any = np.float32) -> Any:
-        """A new array with undefined contents, aligned so that the same step gives the same bits wherever it lies."""
+        """Return a new array with undefined contents.
+
+        Arrays are aligned, so that the same step gives the same bits wherever its arrays are. Small ones are cut from
+        a common block: that takes half the time, and one that is kept holds up to `BLOCK_BYTES`.
+        """
+        stock = self._stock.get((shape, dtype)) if type(shape) is tuple else None
+        if stock:
+            try:
+                return stock.pop()
+            except IndexError:  # another thread took the last one
+                pass
         dtype = np.dtype(dtype)
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         size = math.prod(shape) * dtype.itemsize
-        buffer = np.empty(size + ALIGNMENT_BYTES, np.uint8)
-        start = -buffer.ctypes.data % ALIGNMENT_BYTES
-        return buffer[start : start + size].view(dtype).reshape(shape)
+        step = -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        count = max(1, min(MOST_IN_BLOCK, BLOCK_BYTES // (step or BLOCK_BYTES)))
+        buffer = np.empty(count * step + ALIGNMENT_BYTES, np.uint8)
+        # The address by way of ctypes takes a third of the time of `buffer.ctypes.data`.
+        start = -_address(_byte(buffer)) % ALIGNMENT_BYTES
+        if count > 1:
+            if len(self._stock) == MOST_SHAPES:
+                self._stock.clear()
+            self._stock[shape, dtype] = [np.ndarray(shape, dtype, buffer, start + i * step) for i in range(1, count)]
+        return np.ndarray(shape, dtype, buffer, start)
 
     def full(self, shape: tuple[int, ...] | int, value: float, dtype: Any = np.float32) -> Any:
         out = self.empty(shape, dtype)
@@ -234,11 +264,11 @@ class Device:
     def constant(self, value: float, dtype: Any, shape: tuple[int, ...] = (1,)) -> Any:
         """A shared array, the same object each time, that must not be written to."""
         key = (value, np.dtype(dtype), shape)
-        if key not in self._constants:
-            array = self.empty(shape, dtype)
+        array = self._constants.get(key)
+        if array is None:
+            array = self._constants[key] = self.empty(shape, dtype)
             self.write(array, value)
-            self._constants[key] = array
-        return self._constants[key]
+        return array
 
     def workspace(self, size: int, dtype: Any) -> Any:
         """Scratch of a launch, or None if it takes none; shared by all launches, since they follow each other.
@@ -249,22 +279,41 @@ class Device:
         if size == 0:
             return None
         key = ("workspace", np.dtype(dtype))
-        if key not in self._constants or self._constants[key].size < size:
-            self._constants[key] = self.empty(size, dtype)
-        return self._constants[key][:size]
+        scratch = self._constants.get(key)
+        if scratch is None or scratch.size < size:
+            scratch = self._constants[key] = self.empty(size, dtype)
+        return scratch[:size]
 
     def partials(self, dtype: Any) -> Any:
         """The scratch array of the reductions; one is enough, since launches follow each other."""
         key = ("partials", np.dtype(dtype))
-        if key not in self._constants:
-            self._constants[key] = self.empty(PARTIALS, dtype)
-        return self._constants[key]
+        partials = self._constants.get(key)
+        if partials is None:
+            partials = self._constants[key] = self.empty(PARTIALS, dtype)
+        return partials
 
 
-def _dtype_of(operand: Any) -> Any:
-    if hasattr(operand, "dtype"):
-        return operand.dtype
-    return np.dtype(np.bool_) if isinstance(operand, bool) else type(operand)
+# Python's numbers, which do not widen an array's dtype, as `resolve_dtypes` names them.
+_NUMBERS = {bool: np.dtype(np.bool_), int: int, float: float}
+
+
+def _result_of(function: Any, arrays: tuple) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and dtype of an elementwise function of these operands, by NumPy's rules."""
+    shape = broadcast_shapes(*(np.shape(array) for array in arrays))
+    twin = getattr(np, function.__name__.removeprefix("cupy_"))
+    dtypes = (_NUMBERS.get(type(array)) or array.dtype for array in arrays)
+    return shape, twin.resolve_dtypes((*dtypes, None))[-1]
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that these shapes broadcast to; raise ArgumentError if there is none."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ArgumentError(
+            f"the shapes {' and '.join(map(str, shapes))} do not broadcast: expected sizes that are equal or 1, "
+            "counted from the last axis"
+        ) from None
 
 
 # ---- kinds of devices ----
@@ -301,31 +350,69 @@ def register(
 
 
 _devices: dict[tuple[str, int, str], Device] = {}
+# What "auto" chose and why, by GPUGRAD_DEVICE and toolchain: to look for a GPU takes longer than to make a tensor.
+_automatic: dict[tuple[str, str | None], tuple[Device, str]] = {}
+
+# Other words for a kind of device, for messages.
+SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "host": "cpu"}
 
 
 def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     """Return a device by name, the same object each time.
 
-    name: "cpu", "cuda", "cuda:1", "emulator", "simulator", or "auto": a GPU if one answers, else the CPU, unless the
-        environment variable GPUGRAD_DEVICE names another; `reason` of the result says why.
-    toolchain: on the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone); on a GPU "cupy" or
-        "numba". None: the first of these.
+    Every parameter `device` of this package accepts what this function accepts; its default is "auto" where nothing
+    else, such as the device of a tensor, decides.
 
-    Raises ArgumentError for an unknown name, DeviceError for a device that this machine does not have. There is one
-    fallback, and it warns: without `toolchain`, a CPU whose loops cannot be compiled uses the reference.
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda", "cuda:1", "emulator", "simulator"} or Device, default "auto"
+        "auto" is a GPU if one answers, else the CPU, unless the environment variable GPUGRAD_DEVICE names another;
+        `reason` of the result explains the choice. "cuda:1" is the second GPU.
+    toolchain : str, optional
+        On the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone), on a GPU "cupy" or
+        "numba"; by default the first of these. A CPU whose loops cannot be compiled then uses "numpy", with a
+        warning; a toolchain that is named is never replaced.
+
+    Returns
+    -------
+    Device
+        The device.
+
+    Raises
+    ------
+    ArgumentError
+        If the name or the toolchain is unknown.
+    DeviceError
+        If this machine does not have the device or the named toolchain.
     """
     if isinstance(name, Device):
         return name if toolchain in (None, name.toolchain) else device(name.name, toolchain)
-    reason: str | None = None
     if name == "auto":
-        name = os.environ.get("GPUGRAD_DEVICE") or "auto"
-        reason = f"GPUGRAD_DEVICE={name}"
-        if name == "auto":
+        return _choose_automatically(toolchain)
+    return _find(name, toolchain, "device")
+
+
+def _choose_automatically(toolchain: str | None) -> Device:
+    """Return the device that GPUGRAD_DEVICE names, else a GPU, else the CPU; its `reason` explains the choice."""
+    wish = os.environ.get("GPUGRAD_DEVICE") or "auto"
+    key = (wish, toolchain)
+    if key not in _automatic:
+        if wish == "auto":
             obstacle = unavailable("cuda", toolchain or "cupy")
-            name, reason = ("cpu", obstacle) if obstacle else ("cuda", "a GPU answers")
-    kind, _, index = name.partition(":")
-    source = " in GPUGRAD_DEVICE" if reason and reason.startswith("GPUGRAD_DEVICE") else ""
-    choose(f"device{source}", kind, (*TOOLCHAINS, "auto"))
+            kind, reason = ("cpu", obstacle) if obstacle else ("cuda", "a GPU answers")
+            _automatic[key] = _find(kind, toolchain, "device"), reason
+        else:
+            _automatic[key] = _find(wish, toolchain, "device in GPUGRAD_DEVICE"), f"GPUGRAD_DEVICE={wish}"
+    found, reason = _automatic[key]
+    found.reason = reason
+    return found
+
+
+def _find(name: str, toolchain: str | None, what: str) -> Device:
+    """Return the device of this name, which is not "auto"; `what` the name is, for messages."""
+    kind, _, index = name.partition(":") if isinstance(name, str) else (name, "", "")
+    if kind not in TOOLCHAINS:
+        _refuse_name(what, name, kind, index)
     if index and not (kind == "cuda" and index.isdigit()):
         raise ArgumentError(f"unknown device {name!r}: only cuda takes a number, as in 'cuda:1'")
     required = toolchain is not None
@@ -341,9 +428,17 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     found = _devices[key]
     if required:
         found.require_toolchain()
-    if reason is not None:
-        found.reason = reason
     return found
+
+
+def _refuse_name(what: str, name: Any, kind: Any, index: str) -> None:
+    """Raise an ArgumentError that suggests the device that was meant: "cuda:0" for "gpu:0", "cpu" for "CPU"."""
+    options = (*TOOLCHAINS, "auto")
+    meant = SYNONYMS.get(str(kind).lower(), str(kind).lower())
+    if meant not in options:
+        choose(what, kind, options)
+    number = f":{index}" if index and meant == "cuda" else ""
+    raise ArgumentError(f"unknown {what} {name!r}: did you mean {meant + number!r}? choose one of {', '.join(options)}")
 
 
 def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:

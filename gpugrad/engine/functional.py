@@ -35,59 +35,62 @@ def dense(
     check_activation(activation, negative_slope)
     parents = (x, w) if b is None else (x, w, b)
     device = common_device(*parents)
+    value_x, value_w = x.data, w.data
+    dtype, shape_x, shape_w = value_x.dtype, value_x.shape, value_w.shape
     options = {
         "activation": activation,
         "negative_slope": negative_slope,
-        "precision": product_precision(x.dtype),  # the backward's too, whatever is set by then
+        "precision": product_precision(dtype),  # the backward pass uses it too, whatever is set by then
     }
-    sizes = (x.shape[0], *w.shape)
-    y = device.empty((x.shape[0], w.shape[-1]), x.dtype)
-    differentiable = grad_enabled() and any(p.requires_grad for p in parents)
-    saves_input = differentiable and ACTIVATIONS[activation].saves_input
-    z = device.empty(y.shape, y.dtype) if saves_input else None
-    workspace = device.workspace(forward_workspace(*sizes), x.dtype)
-    device.run(device.kernels.dense_forward, x.data, w.data, _data(b), y, z, workspace, **options)
+    sizes = (shape_x[0], *shape_w)
+    shape_y = (shape_x[0], shape_w[1])
+    y = device.empty(shape_y, dtype)
+    saves_input = ACTIVATIONS[activation].saves_input and grad_enabled() and any(p.requires_grad for p in parents)
+    z = device.empty(shape_y, dtype) if saves_input else None
+    workspace = device.workspace(forward_workspace(*sizes), dtype)
+    device.run(device.kernels.dense_forward, value_x, value_w, _data(b), y, z, workspace, **options)
 
     def backward(dy):
-        learned = [p for p in (w, b) if p is not None and p.requires_grad]
-        # The kernel writes the gradients of leaves where they live, adding to what is there; others are returned.
-        in_place = all(p.is_leaf for p in learned) and len({p.has_grad for p in learned}) == 1
+        wants_w = w.requires_grad
+        # The kernel adds to the gradients of leaves in place, or overwrites both; gradients of others are returned.
+        in_place = w.node is None or not wants_w
+        if b is not None and b.requires_grad:
+            in_place = in_place and b.node is None and (not wants_w or w.has_grad == b.has_grad)
+        dx = device.empty(shape_x, dtype) if x.requires_grad else None
+        dw = db = None
+        add = False
+        if wants_w:
+            dw, add = w.gradient_buffer() if in_place else (device.empty(shape_w, dtype), False)
+        if b is not None and b.requires_grad:
+            db, add = b.gradient_buffer() if in_place else (device.empty(b.shape, dtype), False)
+        workspace = device.workspace(backward_workspace(*sizes, activation), dtype)
+        arrays = (dy, x.data, w.data, y if z is None else z, dx, dw, db, workspace)
+        device.run(device.kernels.dense_backward, *arrays, accumulate=add, **options)
+        if in_place:
+            dw = db = None
+        return (dx, dw) if b is None else (dx, dw, db)
 
-        def target(p):
-            if p is None or not p.requires_grad:
-                return None, False
-            return p.gradient_buffer() if in_place else (device.empty(p.shape, p.dtype), False)
-
-        dx = device.empty(x.shape, x.dtype) if x.requires_grad else None
-        (dw, add_w), (db, add_b) = target(w), target(b)
-        workspace = device.workspace(backward_workspace(*sizes, activation), dy.dtype)
-        saved = y if z is None else z
-        arrays = (dy, x.data, w.data, saved, dx, dw, db, workspace)
-        device.run(device.kernels.dense_backward, *arrays, accumulate=add_w or add_b, **options)
-        return (dx, None, None) if in_place else (dx, dw, db)
-
-    saves_output = z is None and activation != "identity"
-    return on_tape(
-        "dense", y, parents, lambda dy: backward(dy)[: len(parents)], saved=(x, w), saves_output=saves_output
-    )
+    return on_tape("dense", y, parents, backward, (x, w), saves_output=z is None and activation != "identity")
 
 
 @operation
 def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
     """An activation by its name in `kernels.activation.ACTIVATIONS`, elementwise."""
     check_activation(name, negative_slope)
-    device = x.device
-    options = {"activation": name, "negative_slope": negative_slope}
-    y = device.empty(x.shape, x.dtype)
-    device.run(device.kernels.activation_forward, x.data, y, **options)
+    device, value = x.device, x.data
+    shape, dtype = value.shape, value.dtype
+    y = device.empty(shape, dtype)
+    device.run(device.kernels.activation_forward, value, y, activation=name, negative_slope=negative_slope)
     saves_input = ACTIVATIONS[name].saves_input
 
     def backward(dy):
-        dx = device.empty(x.shape, x.dtype)
-        device.run(device.kernels.activation_backward, dy, x.data if saves_input else y, dx, **options)
+        dx = device.empty(shape, dtype)
+        saved = value if saves_input else y
+        options = {"activation": name, "negative_slope": negative_slope}
+        device.run(device.kernels.activation_backward, dy, saved, dx, **options)
         return (dx,)
 
-    return on_tape(name, y, (x,), backward, saved=(x,) if saves_input else (), saves_output=not saves_input)
+    return on_tape(name, y, (x,), backward, (x,) if saves_input else (), saves_output=not saves_input)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -108,6 +111,22 @@ relu, tanh, sigmoid, gelu, silu = map(_named, ("relu", "tanh", "sigmoid", "gelu"
 for _name in ACTIVATIONS:  # a row is enough for a function of its name
     if _name != "identity":
         globals().setdefault(_name, _named(_name))
+
+__all__ = [
+    "REDUCTIONS",
+    "activation",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dense",
+    "dropout",
+    "regression_loss",
+    *(name for name in ACTIVATIONS if name != "identity"),
+]
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)
 
 
 def dropout(x: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -220,11 +239,13 @@ def regression_loss(
 
 def _loss_device(predictions: Tensor, **constants: Tensor | None) -> Device:
     """The common device; what a loss is not differentiated by must not wait for a gradient."""
-    given = {name: t for name, t in constants.items() if t is not None}
-    for name, t in given.items():
-        if t.requires_grad and grad_enabled():
-            raise GraphError(f"{name} of a loss requires a gradient, which losses do not compute: pass detach()")
-    return common_device(predictions, *given.values())
+    tensors = [predictions]
+    for name, t in constants.items():
+        if t is not None:
+            tensors.append(t)
+            if t.requires_grad and grad_enabled():
+                raise GraphError(f"{name} of a loss requires a gradient, which losses do not compute: pass detach()")
+    return common_device(*tensors)
 
 
 def _data(tensor: Tensor | None) -> Any:
@@ -248,7 +269,8 @@ def _not_zero(device: Device, norm: Any) -> Any:
 
 def _loss(name: str, predictions: Tensor, shape: tuple[int, ...], reduction: str, launch: Any) -> Tensor:
     """Launch a loss kernel and reduce its losses; the gradient that it wrote is the backward, but for a factor."""
-    choose("reduction", reduction, REDUCTIONS)
+    if reduction not in REDUCTIONS:
+        choose("reduction", reduction, REDUCTIONS)
     if predictions.size == 0:
         raise ArgumentError(f"{name} of no predictions: their shape is {predictions.shape}, expected at least one row")
     device = predictions.device

@@ -41,7 +41,10 @@ def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
     if kind not in HOST + GPU:
         raise DeviceError(f"a {_name(x)} lies on a device of DLPack type {kind}, expected a CPU or a CUDA GPU: move it")
     place = "cpu" if kind in HOST else f"cuda:{index}"
-    target = get_device(device or place)
+    if device is None:
+        automatic = get_device()
+        device = automatic if place == "cpu" and automatic.kind != "cuda" else place
+    target = get_device(device)
     if place != (target.name if target.kind == "cuda" else "cpu"):  # an emulator, too, is in memory of the host
         raise DeviceError(
             f"a {_name(x)} lies on {place}, and {target} cannot share its memory: copy it with gg.tensor(x, device=…)"

@@ -32,7 +32,7 @@ class Parameter(Tensor):
 
     __slots__ = ("_flat", "_memory")
 
-    def __init__(self, data: Any, device: str | Device = "cpu", requires_grad: bool = True) -> None:
+    def __init__(self, data: Any, device: str | Device = "auto", requires_grad: bool = True) -> None:
         target = get_device(device)
         self._flat: FlatParameters | None = None
         if isinstance(data, Tensor):

@@ -76,7 +76,7 @@ class Profile:
     """
 
     def __init__(self, device: str | Device | None = None) -> None:
-        self.device = get_device(device or "cpu")
+        self.device = get_device(device or "auto")
         self.launches: list[Launch] = []
         self._steps: list[tuple[Any, Any]] = []
         self._whole_steps: list[tuple[Any, Any]] = []

@@ -129,7 +129,7 @@ def _argument_key(argument: Any) -> Hashable:
     return type(argument), argument
 
 
-def record(step: Callable[..., Any], device: Device | None = None) -> Recorded:
+def record(step: Callable[..., Any], device: str | Device | None = None) -> Recorded:
     """Make a step that is recorded at its first call and replayed afterwards, bit for bit as if it ran each time.
 
     step: a function of tensors, NumPy arrays and hashable plain values that launches work on one device, such as
@@ -144,4 +144,4 @@ def record(step: Callable[..., Any], device: Device | None = None) -> Recorded:
     Raises RecordingError, while recording, for what a replay could not repeat: reading a value back to the host,
     uploading a host array, an index whose result has a shape that depends on values.
     """
-    return Recorded(step, device or get_device("cpu"))
+    return Recorded(step, get_device(device or "auto"))

@@ -27,18 +27,13 @@ def no_grad() -> Iterator[None]:
         _grad_enabled.reset(token)
 
 
-def grad_enabled() -> bool:
-    """Whether operations are put on the tape here."""
-    return _grad_enabled.get()
+grad_enabled: Callable[[], bool] = _grad_enabled.get  # whether operations are put on the tape here
 
 
 class Version:
     """Counts in-place changes of one piece of memory; shared by every tensor that views it."""
 
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
+    count = 0  # of the class: most memory never changes, and a version is made with every tensor
 
     def bump(self) -> None:
         self.count += 1
@@ -47,12 +42,11 @@ class Version:
 class ReadOnlyVersion(Version):
     """The version of memory that another library lent for reading only; shared by every tensor that views it."""
 
-    __slots__ = ()
-
 
 class OnTape(Protocol):
     """What the tape asks of a tensor."""
 
+    data: Any
     device: Device
     version: Version
     node: Node | None
@@ -79,7 +73,10 @@ class Node:
         self.name = name
         self.parents = parents
         self.backward: Callable[[Any], Gradients] | None = backward
-        self.saved = tuple((tensor.version, tensor.version.count, tensor.shape) for tensor in saved)
+        self.saved: list[tuple] = []
+        for tensor in saved:
+            version = tensor.version
+            self.saved.append((version, version.count, tensor.data.shape))
 
     def check(self) -> None:
         if self.backward is None:
@@ -96,7 +93,7 @@ class Node:
 
     def free(self) -> None:
         self.backward = None
-        self.saved = ()
+        self.saved = []
         self.parents = ()
 
 
@@ -123,7 +120,8 @@ def walk_back(root: OnTape, start: Any, retain_graph: bool) -> None:
         assert node.backward is not None
         for parent, term in zip(node.parents, node.backward(gradient), strict=True):
             if term is not None and parent.requires_grad:
-                term = parent.in_own_dtype(term)
+                if term.dtype != parent.dtype:
+                    term = parent.in_own_dtype(term)
                 # Out of place: a term may be the gradient of several tensors.
                 known = gradients.get(id(parent))
                 gradients[id(parent)] = term if known is None else device.call(device.xp.add, known, term)
@@ -142,8 +140,13 @@ def _reverse_topological(root: OnTape) -> list[OnTape]:
             order.append(tensor)
         elif id(tensor) not in seen:
             seen.add(id(tensor))
+            node = tensor.node
+            if node is None:
+                order.append(tensor)
+                continue
             stack.append((tensor, True))
-            if tensor.node is not None:
-                stack.extend((parent, False) for parent in tensor.node.parents if parent.requires_grad)
+            for parent in node.parents:
+                if parent.requires_grad:
+                    stack.append((parent, False))
     order.reverse()
     return order

@@ -52,7 +52,7 @@ class Tensor(Lending):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.data.shape)
+        return self.data.shape
 
     @property
     def dtype(self) -> np.dtype:
@@ -345,7 +345,7 @@ def on_tape(
         each parent. saved: the parents whose values it reads, so that a change of them in place is noticed;
         saves_output: it reads the result too.
     """
-    out = Tensor(data, parents[0].device, version=version)
+    out = Tensor(data, parents[0].device, False, version)
     if not grad_enabled():
         return out
     recorder = out.device.recorder
@@ -353,17 +353,18 @@ def on_tape(
         for parent in parents:
             if parent.is_leaf:
                 recorder.read_attribute(parent, "requires_grad")
-    if any(parent.requires_grad for parent in parents):
-        out._requires_grad = True
-        out.node = Node(name, parents, backward, (*saved, out) if saves_output else saved)
+    for parent in parents:
+        if parent._requires_grad:
+            out._requires_grad = True
+            out.node = Node(name, parents, backward, (*saved, out) if saves_output else saved)
+            break
     return out
 
 
 def common_device(*tensors: Tensor) -> Device:
     """The device of all these tensors; raises DeviceError if they live on several."""
-    for tensor in tensors[1:]:
-        if tensor.device is not tensors[0].device:
-            raise DeviceError(
-                f"tensors live on {tensors[0].device} and on {tensor.device}: move one of them with .to()"
-            )
-    return tensors[0].device
+    device = tensors[0].device
+    for tensor in tensors:
+        if tensor.device is not device:
+            raise DeviceError(f"tensors live on {device} and on {tensor.device}: move one of them with .to()")
+    return device

@@ -71,7 +71,7 @@ class MLP(Sequential):
         bias: bool = True,
         weight_init: str | Initialiser | None = None,
         seed: int | np.random.Generator | None = None,
-        device: str | Device = "cpu",
+        device: str | Device = "auto",
         dtype: Any = np.float32,
     ) -> None:
         if isinstance(hidden, str) or not isinstance(hidden, Sequence | np.ndarray):
@@ -116,7 +116,7 @@ class MLP(Sequential):
 
     @classmethod
     def from_config(
-        cls, config: Mapping[str, Any], *, seed: int | np.random.Generator | None = 0, device: str | Device = "cpu"
+        cls, config: Mapping[str, Any], *, seed: int | np.random.Generator | None = 0, device: str | Device = "auto"
     ) -> Self:
         """Build the architecture that `config` describes, with new weights.
 

@@ -46,7 +46,7 @@ class Dense(Module):
         weight_init: str | Initialiser | None = None,
         bias_init: str | float | Initialiser = "zeros",
         seed: int | np.random.Generator | None = None,
-        device: str | Device = "cpu",
+        device: str | Device = "auto",
         dtype: Any = np.float32,
     ) -> None:
         self.in_features = check_size("in_features", in_features)

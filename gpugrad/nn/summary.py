@@ -105,7 +105,7 @@ def _output_shapes(model: Module, shape: tuple[int, ...]) -> dict[int, tuple[int
             shapes[id(module)] = output.shape[1:]
 
     first = next(model.parameters(), None)
-    device = get_device("cpu") if first is None else first.device
+    device = get_device() if first is None else first.device
     x = Tensor(device.zeros((1, *shape), np.float32 if first is None else first.dtype), device)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

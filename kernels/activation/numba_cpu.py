@@ -192,7 +192,8 @@ def scale_by_derivative(dy, saved, dz, activation, negative_slope):
 
 def _spread(loop, arrays, negative_slope):
     slope = arrays[0].dtype.type(negative_slope)
-    spread(loop, tuple(array.reshape(-1) for array in arrays), slope, speed=1 if loop in HEAVY else LIGHT)
+    flat = arrays if arrays[0].ndim == 1 else tuple([array.reshape(-1) for array in arrays])
+    spread(loop, flat, slope, speed=1 if loop in HEAVY else LIGHT)
 
 
 @loops_only

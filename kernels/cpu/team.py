@@ -86,22 +86,22 @@ def spread(
     CompilationError
         If the loop cannot be compiled. Nothing has run then.
     """
-    rows, team = arrays[0].shape[0], the_team()
-    parts = max(1, min(rows * width // (GRAIN * speed), team.size))
-    step = max(1, -(-rows // parts))
-    if parts > 1:
+    rows = arrays[0].shape[0]
+    parts, step = rows * width // (GRAIN * speed), rows or 1
+    if parts > 1 and (parts := min(parts, the_team().size)) > 1:
+        step = -(-rows // parts)
         step += -step % (multiple or (ALIGNED if width == 1 else 1))
-    _run(Job(_runner(loop, extras), arrays, scalars, rows, step))
+    _run(_runner(loop, extras), arrays, scalars, rows, step)
 
 
 def run_once(loop: Any, *arguments: Any) -> None:
     """Run ``loop(*arguments)`` on the calling thread; the loop of `compile_cpu` must not raise."""
-    _run(Job(_runner(loop, 0), (), arguments, 1, 1))
+    _run(_runner(loop, 0), (), arguments, 1, 1)
 
 
 def compile_ahead(loop: Any, arrays: tuple, *scalars: Any, extras: int = 0) -> None:
     """Compile a loop for arguments of these types without running it."""
-    the_team().run(Job(_runner(loop, extras), arrays, scalars, 0, 1))
+    _runner(loop, extras)(0, the_team().own_scratch(), 0, arrays, scalars, 0, 1)
 
 
 class Job(NamedTuple):
@@ -114,12 +114,15 @@ class Job(NamedTuple):
     step: int
 
 
-def _run(job: Job) -> None:
+def _run(runner: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, step: int) -> None:
+    """Run all parts of a loop, or note it while loops are collected."""
     collected = getattr(_thread, "jobs", None)
-    if collected is None:
-        the_team().run(job)
+    if collected is not None:
+        collected.append(Job(runner, arrays, scalars, rows, step))
+    elif step >= rows:
+        runner(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
     else:
-        collected.append(job)
+        the_team().run(Job(shared, arrays, scalars, rows, step))
 
 
 _thread = threading.local()  # `jobs`: the list that collects this thread's jobs, or None
@@ -181,11 +184,11 @@ class Team:
 
     def run(self, job: Job) -> None:
         """Run all parts of a job."""
-        self.lead(job.runner, job.step >= job.rows, 0, job.arrays, job.scalars, job.rows, job.step)
+        self.lead(job.runner, False, 0, job.arrays, job.scalars, job.rows, job.step)
 
     def lead(self, function: Any, alone: bool, *arguments: Any) -> None:
         """Call ``function(team, scratch, *arguments)``; team is 0 if `alone`, or while another thread leads."""
-        scratch = self._own_scratch()
+        scratch = self.own_scratch()
         if alone or not self._lead.acquire(blocking=False):
             function(0, scratch, *arguments)
             return
@@ -216,7 +219,7 @@ class Team:
                     os.sched_setaffinity(member.native_id or 0, others)
         self._awake.set()
 
-    def _own_scratch(self) -> int:
+    def own_scratch(self) -> int:
         """Return the address of the calling thread's scratch memory, allocated at the first call."""
         try:
             return self._scratch.address
@@ -227,7 +230,7 @@ class Team:
 
     def _serve(self) -> None:
         """Work as a member until the team is closed."""
-        scratch = self._own_scratch()
+        scratch = self.own_scratch()
         while not self._words[STOP // 8]:
             _watch(self._address, scratch, PATIENCE)
             self._awake.clear()

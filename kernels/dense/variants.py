@@ -16,12 +16,14 @@ tuned on a device (`gpugrad.engine.tuning`) comes before the rule, and a `varian
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import ArgumentError
+from ..contract import CHECKED
 
 TILES = (128, 64, 32)
 BLOCKS = 128  # about the number of multiprocessors of a large GPU: 108 on A100, 132 on H100, 128 on RTX 4090
@@ -84,10 +86,12 @@ def variant(*, tile: int | None = None, splits: int | None = None) -> Iterator[N
     if splits is not None and splits < 1:
         raise ArgumentError(f"splits is {splits!r}, expected an integer of at least 1, or None for the rule")
     before, _forced = _forced, (tile, splits)
+    CHECKED.clear()  # the scratch that a product needs follows from the variant
     try:
         yield
     finally:
         _forced = before
+        CHECKED.clear()
 
 
 def choose_variant(m: int, n: int, k: int, entries: int = 1, tuned: tuple[int, int] | None = None) -> Variant:
@@ -96,6 +100,12 @@ def choose_variant(m: int, n: int, k: int, entries: int = 1, tuned: tuple[int, i
     That of a `variant` block; outside of one `tuned`, a (tile, splits), or without it the rule's.
     """
     tile, splits = tuned if tuned is not None and _forced == (None, None) else _forced
+    return _completed(m, n, k, entries, tile, splits)
+
+
+@functools.lru_cache(maxsize=4096)  # asked before every launch of a product
+def _completed(m: int, n: int, k: int, entries: int, tile: int | None, splits: int | None) -> Variant:
+    """Return the variant of this tile and number of splits; the rule decides what is None."""
     tile = tile or _rule_for_tile(m, n, entries)
     return _variant(tile, splits or _most_splits(BLOCKS, m, n, k, entries, tile), k)
 

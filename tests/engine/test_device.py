@@ -18,6 +18,7 @@ def on_a_machine_that_was_not_asked_yet(monkeypatch):
     monkeypatch.delenv("GPUGRAD_DEVICE", raising=False)
     known = {("cpu", 0, toolchain): gg.device("cpu", toolchain) for toolchain in TOOLCHAINS["cpu"]}
     monkeypatch.setattr(sys.modules["gpugrad.engine.device"], "_devices", known)
+    monkeypatch.setattr(sys.modules["gpugrad.engine.device"], "_automatic", {})
 
 
 @pytest.fixture
@@ -258,3 +259,82 @@ def test_observers_leave_after_an_exception_and_do_not_see_other_devices():
         fail()
     assert seen == []
     assert not cpu.observed
+
+
+# ---- names of other programs, and the one meaning of "auto" ----
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gpu", "cuda"),
+        ("gpu:1", "cuda:1"),
+        ("GPU:0", "cuda:0"),
+        ("nvidia", "cuda"),
+        ("CUDA", "cuda"),
+        ("host", "cpu"),
+        ("host:0", "cpu"),
+        ("CPU", "cpu"),
+        ("Auto", "auto"),
+    ],
+)
+def test_a_name_of_another_program_is_translated(name, meant):
+    with pytest.raises(ArgumentError, match=f"^unknown device '{name}': did you mean '{meant}'\\? choose one of cpu, "):
+        gg.device(name)
+
+
+@pytest.mark.parametrize("name", [None, 0, 1.5])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(ArgumentError, match=r"unknown device .*: choose one of"):
+        gg.device(name)
+
+
+def test_an_automatic_choice_is_made_once_and_keeps_its_reason(monkeypatch, without_cupy):
+    chosen = gg.device()
+    reason = chosen.reason
+    monkeypatch.setattr(importlib.util, "find_spec", None)
+    assert gg.device() is chosen
+    monkeypatch.setenv("GPUGRAD_DEVICE", "cpu")
+    assert gg.device().reason == "GPUGRAD_DEVICE=cpu"
+    monkeypatch.delenv("GPUGRAD_DEVICE")
+    assert gg.device().reason == reason
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    obstacle = sys.modules["gpugrad.engine.device"].unavailable("emulator", "cupy")
+    if obstacle:
+        pytest.skip(obstacle)
+    monkeypatch.setenv("GPUGRAD_DEVICE", "emulator")
+    return gg.device()
+
+
+def test_everything_is_made_on_the_same_device(emulator):
+    """As on a machine with a GPU: a model takes the tensors that are made next to it, before and after a Trainer."""
+    model = gg.nn.MLP(3, [4], 2, seed=0)
+    loss = gg.nn.CrossEntropyLoss(weight=[1.0, 2.0])
+    x, labels = np.ones((5, 3), np.float32), np.zeros(5, np.int32)
+    loss(model(gg.tensor(x)), gg.tensor(labels)).backward()
+    trainer = gg.Trainer(model, loss=loss)
+    made = [
+        model(gg.tensor(x)),
+        model(gg.tensor(x.tolist())),
+        model(gg.from_dlpack(x)),
+        model(gg.ones(5, 3) * x),
+        model(gg.exp(x)),
+        gg.zeros(2),
+        gg.full(2, 1.0),
+        gg.arange(2),
+        gg.randn(2),
+        gg.where([True], 1.0, 2.0),
+        gg.nn.Parameter([1.0]),
+    ]
+    assert {t.device for t in made} == {trainer.device, model.device, gg.Profile().device} == {emulator}
+    step = gg.record(lambda x: model(x))
+    assert (step(x).numpy() == step(gg.tensor(x)).numpy()).all()
+
+
+def test_an_explicit_device_stays(emulator):
+    assert gg.tensor([1.0], device="cpu").device is gg.device("cpu")
+    assert gg.nn.Dense(2, 3, device="cpu").device is gg.device("cpu")
+    assert gg.tensor(gg.tensor([1.0], device="cpu")).device is gg.device("cpu")

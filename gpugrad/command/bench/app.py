@@ -9,6 +9,7 @@ import typer
 from ...bench.records import tables
 from ..options import names
 from . import estimators as estimators_command
+from . import operations as operations_command
 from . import report as report_commands
 from . import tune as tune_command
 from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, printed
@@ -123,6 +124,7 @@ def everything(
 
 
 app.command()(estimators_command.estimators)
+app.command()(operations_command.operations)
 app.command()(tune_command.tune)
 app.command()(report_commands.compare)
 app.command()(report_commands.report)

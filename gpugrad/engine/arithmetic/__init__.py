@@ -21,7 +21,7 @@ from .elementwise import (
 )
 from .products import matmul
 from .reductions import argmax, log_softmax, max, mean, min, softmax, sum
-from .shapes import astype, broadcast_to, concatenate, getitem, reshape, setitem, transpose
+from .shapes import astype, broadcast_to, concatenate, getitem, reshape, setitem, stack, transpose
 
 __all__ = [
     "abs",
@@ -52,6 +52,7 @@ __all__ = [
     "sin",
     "softmax",
     "sqrt",
+    "stack",
     "subtract",
     "sum",
     "transpose",

@@ -2,79 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError
 from ..creation import tensor
+from ..device import Device
 from ..operations import operation
 from ..tensor import Tensor, on_tape
-from .operands import ArrayMath, Operand, as_operand, as_operands, broadcast_shapes, sum_to, value_of
+from .operands import Operand, as_operand, as_operands, math_of, sum_to, value_of
+
+Gradient = Callable[..., Any]
 
 
 def _elementwise(
-    name: str, *given: Operand, gradients: Sequence[Callable[..., Any] | None], linear: bool = False
+    name: str, a: Operand, b: Operand, gradient_a: Gradient, gradient_b: Gradient, *, linear: bool = False
 ) -> Tensor:
-    """Launch the array library's function of this name; gradients: for each operand (m, dy, *operands, out) to its own.
+    """Launch the array library's function of this name on two operands.
 
-    linear: the gradients read neither the operands nor the result.
+    Parameters
+    ----------
+    gradient_a, gradient_b : function
+        From (m, dy, a, b, out) to the gradient of an operand, before broadcasting is undone.
+    linear : bool
+        Whether the gradients read neither the operands nor the result.
     """
-    device, operands = as_operands(*given)
-    if not any(isinstance(operand, Tensor) for operand in operands):
-        operands = [tensor(operands[0]), *operands[1:]]
-    values = [value_of(operand) for operand in operands]
-    broadcast_shapes(*map(np.shape, values))
-    out = device.call(getattr(device.xp, name), *values)
-    m = ArrayMath(device)
-    parents = tuple(operand for operand in operands if isinstance(operand, Tensor))
+    device, x, y, value_a, value_b, out = _launch(name, a, b)
+    m = math_of(device)
+    given_a, given_b = isinstance(x, Tensor), isinstance(y, Tensor)
 
     def backward(dy):
-        return [
-            sum_to(device, gradient(m, dy, *values, out), operand.shape) if operand.requires_grad else None
-            for operand, gradient in zip(operands, gradients, strict=True)
-            if isinstance(operand, Tensor) and gradient is not None
-        ]
+        found = []
+        if given_a:
+            found.append(
+                sum_to(device, gradient_a(m, dy, value_a, value_b, out), value_a.shape) if x.requires_grad else None
+            )
+        if given_b:
+            found.append(
+                sum_to(device, gradient_b(m, dy, value_a, value_b, out), value_b.shape) if y.requires_grad else None
+            )
+        return found
 
-    if None in gradients:  # a comparison: not differentiable
-        return Tensor(out, device)
+    parents = (x, y) if given_a and given_b else (x,) if given_a else (y,)
     return on_tape(name, out, parents, backward, saved=() if linear else parents, saves_output=not linear)
+
+
+def _launch(name: str, a: Operand, b: Operand) -> tuple[Device, Any, Any, Any, Any, Any]:
+    """Launch a function of two operands; return device, operands (one of them a tensor), their values, the result."""
+    device, (a, b) = as_operands(a, b)
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        a = tensor(a, device=device)
+    x = a.data if isinstance(a, Tensor) else a
+    y = b.data if isinstance(b, Tensor) else b
+    return device, a, b, x, y, device.call(getattr(device.xp, name), x, y)
 
 
 @operation
 def add(a: Operand, b: Operand) -> Tensor:
-    gradients = (lambda m, dy, a, b, y: dy, lambda m, dy, a, b, y: dy)
-    return _elementwise("add", a, b, gradients=gradients, linear=True)
+    """Return a + b."""
+    return _elementwise("add", a, b, _same, _same, linear=True)
 
 
 @operation
 def subtract(a: Operand, b: Operand) -> Tensor:
-    gradients = (lambda m, dy, a, b, y: dy, lambda m, dy, a, b, y: m.negative(dy))
-    return _elementwise("subtract", a, b, gradients=gradients, linear=True)
+    """Return a − b."""
+    return _elementwise("subtract", a, b, _same, lambda m, dy, a, b, y: m.negative(dy), linear=True)
 
 
 @operation
 def multiply(a: Operand, b: Operand) -> Tensor:
+    """Return a·b."""
     return _elementwise(
-        "multiply",
-        a,
-        b,
-        gradients=(lambda m, dy, a, b, y: m.multiply(dy, b), lambda m, dy, a, b, y: m.multiply(dy, a)),
+        "multiply", a, b, lambda m, dy, a, b, y: m.multiply(dy, b), lambda m, dy, a, b, y: m.multiply(dy, a)
     )
 
 
 @operation
 def divide(a: Operand, b: Operand) -> Tensor:
+    """Return a / b."""
     return _elementwise(
         "true_divide",
         a,
         b,
-        gradients=(
-            lambda m, dy, a, b, y: m.true_divide(dy, b),
-            lambda m, dy, a, b, y: m.negative(m.true_divide(m.multiply(dy, y), b)),
-        ),
+        lambda m, dy, a, b, y: m.true_divide(dy, b),
+        lambda m, dy, a, b, y: m.negative(m.true_divide(m.multiply(dy, y), b)),
     )
+
+
+def _same(m, dy, a, b, y):
+    return dy
 
 
 @operation
@@ -93,7 +111,7 @@ def power(a: Operand, b: Operand) -> Tensor:
             return m.multiply(dy, m.multiply(y, float(np.log(a or 1))))
         return m.multiply(dy, m.multiply(y, m.log(m.where(m.equal(a, 0), 1, a))))
 
-    return _elementwise("power", a, b, gradients=(gradient_base, gradient_exponent))
+    return _elementwise("power", a, b, gradient_base, gradient_exponent)
 
 
 def _larger(m, dy, a, b, y):
@@ -103,17 +121,29 @@ def _larger(m, dy, a, b, y):
 
 def maximum(a: Operand, b: Operand) -> Tensor:
     """The larger of two; where they are equal each gets half of the gradient."""
-    return _elementwise("maximum", a, b, gradients=(_larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y)))
+    return _elementwise("maximum", a, b, _larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y))
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
     """The smaller of two; where they are equal each gets half of the gradient."""
-    return _elementwise("minimum", a, b, gradients=(_larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y)))
+    return _elementwise("minimum", a, b, _larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y))
 
 
 def _unary(name: str, gradient: Callable[..., Any], linear: bool = False) -> Callable[[Operand], Tensor]:
+    """Return the operation of this name; gradient: from (m, dy, x, out) to the gradient of x."""
+
     def function(x: Operand) -> Tensor:
-        return _elementwise(name, x, gradients=(gradient,), linear=linear)
+        device, x = as_operand(x)
+        value = x.data
+        out = device.call(getattr(device.xp, name), value)
+        return on_tape(
+            name,
+            out,
+            (x,),
+            lambda dy: (gradient(math_of(device), dy, value, out),),
+            () if linear else (x,),
+            saves_output=not linear,
+        )
 
     function.__name__ = name
     function.__doc__ = f"Elementwise {name}."
@@ -132,7 +162,8 @@ cos = _unary("cos", lambda m, dy, x, y: m.negative(m.multiply(dy, m.sin(x))))
 @operation
 def compare(name: str, a: Operand, b: Operand) -> Tensor:
     """A comparison of the array library, such as "less": a tensor of bool, off the tape."""
-    return _elementwise(name, a, b, gradients=(None, None))
+    device, *_, out = _launch(name, a, b)
+    return Tensor(out, device)
 
 
 @operation
@@ -141,7 +172,7 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
     if low is None and high is None:
         raise ArgumentError("clip needs low, high or both: give at least one limit")
     device, x = as_operand(x)
-    m = ArrayMath(device)
+    m = math_of(device)
     out = x.data if low is None else m.maximum(x.data, low)
     out = out if high is None else m.minimum(out, high)
 
@@ -160,7 +191,7 @@ def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
         condition = tensor(condition, device=device)
     if not any(isinstance(operand, Tensor) for operand in (a, b)):
         a = tensor(a, device=device)
-    m = ArrayMath(device)
+    m = math_of(device)
     chosen = condition.data if condition.dtype == np.bool_ else m.not_equal(condition.data, 0)
     out = m.where(chosen, value_of(a), value_of(b))
     parents = tuple(operand for operand in (a, b) if isinstance(operand, Tensor))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError
 from ..creation import tensor
-from ..device import Device
+from ..device import Device, broadcast_shapes
 from ..device import device as get_device
 from ..tensor import Tensor, common_device
 
 Operand = Any  # a Tensor, a number, a NumPy array or a nested list
 Axis = int | tuple[int, ...] | None
+NUMBERS = (bool, int, float)
 
 
 class ArrayMath:
@@ -24,19 +26,26 @@ class ArrayMath:
         self._device = device
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        function = getattr(self._device.xp, name)
-        return lambda *arrays: self._device.call(function, *arrays)
+        function = functools.partial(self._device.call, getattr(self._device.xp, name))
+        setattr(self, name, function)  # found at once the next time
+        return function
 
-    def sum(self, array: Any, axis: Axis) -> Any:
-        """The sum over some axes, which stay with length 1."""
+    def sum(self, array: Any, axis: Axis, keepdims: bool = True) -> Any:
+        """Sum over some axes."""
         axes = check_axes(array.ndim, axis)
-        # Booleans and small integers are counted in 64 bits, as NumPy does.
+        # NumPy counts booleans and small integers in 64 bits.
         dtype = array.dtype if array.dtype.kind == "f" else np.sum(np.empty(0, array.dtype)).dtype
-        out = self._device.empty(keepdims_shape(array.shape, axes), dtype)
+        if self._device.xp is np:
+            out = self._device.empty(reduced_shape(array.shape, axes, keepdims), dtype)
+            self._device.run(_add_up, array, axis=axes, keepdims=keepdims, out=out)
+            return out
+        # CuPy 14 takes an `out=` for a dtype where it reduces over all axes and drops them.
+        out = self._device.empty(reduced_shape(array.shape, axes, True), dtype)
         self._device.run(self._device.xp.sum, array, axis=axes, keepdims=True, out=out)
-        return out
+        return out.reshape(reduced_shape(array.shape, axes, keepdims))
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:
+        """Choose x where the condition is true, else y."""
         shape = broadcast_shapes(condition.shape, np.shape(x), np.shape(y))
         out = self._device.empty(shape, np.result_type(*(getattr(operand, "dtype", operand) for operand in (x, y))))
         self._device.run(self._device.xp.copyto, out, y)
@@ -44,24 +53,31 @@ class ArrayMath:
         return out
 
 
+def _add_up(array: Any, *, axis: tuple[int, ...], keepdims: bool, out: Any) -> None:
+    # The wrapper np.sum takes longer than a small sum.
+    np.add.reduce(array, axis, None, out=out, keepdims=keepdims)
+
+
+_add_up.__name__ = "sum"  # for profiles
+
+
+@functools.cache
+def math_of(device: Device) -> Any:
+    """Return the functions of a device's array library, one `ArrayMath` per device."""
+    return ArrayMath(device)
+
+
 def check_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
+    """Return the axes as numbers from 0; all of them for None."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
     try:
         return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
     except ValueError:
         raise ArgumentError(
             f"axis is {axis} for a tensor with {ndim} axes: expected different integers from {-ndim} to {ndim - 1}"
-        ) from None
-
-
-def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise ArgumentError(
-            f"the shapes {' and '.join(map(str, shapes))} do not broadcast: expected sizes that are equal or 1, "
-            "counted from the last axis"
         ) from None
 
 
@@ -71,29 +87,44 @@ def sum_to(device: Device, array: Any, shape: tuple[int, ...]) -> Any:
         return array
     lead = array.ndim - len(shape)
     stretched = tuple(i for i, n in enumerate(array.shape) if i < lead or shape[i - lead] == 1 != n)
-    return ArrayMath(device).sum(array, stretched).reshape(shape)
+    return math_of(device).sum(array, stretched).reshape(shape)
 
 
-def as_operands(*operands: Operand) -> tuple[Device, list[Any]]:
-    """The common device, and the operands as tensors; Python numbers stay what they are."""
-    tensors = [operand for operand in operands if isinstance(operand, Tensor)]
-    device = common_device(*tensors) if tensors else get_device("cpu")
+def as_operands(*operands: Operand) -> tuple[Device, Sequence[Any]]:
+    """Return the common device, and the operands as tensors; Python numbers are returned unchanged."""
+    device, ready = None, True
+    for operand in operands:
+        if isinstance(operand, Tensor):
+            if device is None:
+                device = operand.device
+            elif operand.device is not device:
+                common_device(*(other for other in operands if isinstance(other, Tensor)))
+        elif not isinstance(operand, NUMBERS):
+            ready = False
+    device = device or get_device()
+    if ready:
+        return device, operands
     return device, [
-        operand if isinstance(operand, Tensor | bool | int | float) else tensor(operand, device=device)
-        for operand in operands
+        operand if isinstance(operand, (Tensor, *NUMBERS)) else tensor(operand, device=device) for operand in operands
     ]
 
 
 def as_operand(x: Operand) -> tuple[Device, Tensor]:
-    """The device, and the operand as a tensor, numbers too."""
-    device, (x,) = as_operands(x)
-    return device, x if isinstance(x, Tensor) else tensor(x, device=device)
+    """Return the device, and the operand as a tensor, numbers too."""
+    if isinstance(x, Tensor):
+        return x.device, x
+    x = tensor(x)
+    return x.device, x
 
 
 def value_of(operand: Any) -> Any:
     return operand.data if isinstance(operand, Tensor) else operand
 
 
-def keepdims_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape after a reduction over these axes that keeps them with length 1."""
-    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """Return the shape after a reduction over these axes, which stay with length 1 if `keepdims`."""
+    if len(axes) == len(shape):
+        return (1,) * len(shape) if keepdims else ()
+    if keepdims:
+        return tuple([1 if i in axes else n for i, n in enumerate(shape)])
+    return tuple([n for i, n in enumerate(shape) if i not in axes])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ...errors import ArgumentError
 from ...kernels.dense import matmul_workspace
+from ..device import Device
 from ..operations import operation
 from ..precision import product_precision
 from ..tensor import Tensor, on_tape
@@ -17,16 +19,16 @@ from .shapes import broadcast_to, reshape
 def matmul(a: Operand, b: Operand) -> Tensor:
     """a @ b by NumPy's rules: vectors, matrices, and stacks of matrices that broadcast."""
     a, b = as_operands(a, b)[1]
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.ndim == b.ndim == 2:
+        _check_inner(a, b)
+        return _product(a, b)
     for operand in (a, b):
         if not isinstance(operand, Tensor) or operand.ndim == 0:
             raise ArgumentError("@ takes tensors with at least one axis: use * to scale by a number")
     row, column = a.ndim == 1, b.ndim == 1
     a = reshape(a, 1, a.size) if row else a
     b = reshape(b, b.size, 1) if column else b
-    if a.shape[-1] != b.shape[-2]:
-        raise ArgumentError(
-            f"cannot multiply shapes {a.shape} @ {b.shape}: the inner sizes {a.shape[-1]} and {b.shape[-2]} differ"
-        )
+    _check_inner(a, b)
     if b.ndim == 2:  # one matrix for the whole stack: a single, taller product
         out = _product(reshape(a, math.prod(a.shape[:-1]), a.shape[-1]), b)
         out = reshape(out, *a.shape[:-1], b.shape[-1])
@@ -41,22 +43,37 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     return reshape(out, out.shape[:-1]) if column else out
 
 
+def _check_inner(a: Tensor, b: Tensor) -> None:
+    if a.shape[-1] != b.shape[-2]:
+        raise ArgumentError(
+            f"cannot multiply shapes {a.shape} @ {b.shape}: the inner sizes {a.shape[-1]} and {b.shape[-2]} differ"
+        )
+
+
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    device, precision = a.device, product_precision(a.dtype)
-    (*stack, m, k), n = a.shape, b.shape[-1]
-
-    def launch(a, b, shape, sizes, **transpose):
-        """c = a·b into a new array of this shape; sizes: its (m, k, n)."""
-        c = device.empty(shape, a.dtype)
-        workspace = device.workspace(matmul_workspace(*sizes, *stack), a.dtype)
-        device.run(device.kernels.matmul, a, b, c, workspace, precision=precision, **transpose)
-        return c
-
-    out = launch(a.data, b.data, (*stack, m, n), (m, k, n))
+    device, value_a, value_b = a.device, a.data, b.data
+    shape_a, shape_b = value_a.shape, value_b.shape
+    m, k, n = shape_a[-2], shape_a[-1], shape_b[-1]
+    precision = product_precision(value_a.dtype)
+    shape = (*shape_a[:-1], n)
+    out = _multiply(device, value_a, value_b, shape, (m, k, n), precision=precision)
 
     def backward(dy):
-        da = launch(dy, b.data, a.shape, (m, n, k), transpose_b=True) if a.requires_grad else None
-        db = launch(a.data, dy, b.shape, (k, m, n), transpose_a=True) if b.requires_grad else None
+        da = db = None
+        if a.requires_grad:
+            da = _multiply(device, dy, value_b, shape_a, (m, n, k), precision=precision, transpose_b=True)
+        if b.requires_grad:
+            db = _multiply(device, value_a, dy, shape_b, (k, m, n), precision=precision, transpose_a=True)
         return da, db
 
-    return on_tape("matmul", out, (a, b), backward, saved=(a, b))
+    return on_tape("matmul", out, (a, b), backward, (a, b))
+
+
+def _multiply(
+    device: Device, a: Any, b: Any, shape: tuple[int, ...], sizes: tuple[int, int, int], **options: Any
+) -> Any:
+    """Return a·b in a new array of this shape; sizes: m, k and n of each product."""
+    c = device.empty(shape, a.dtype)
+    workspace = device.workspace(matmul_workspace(*sizes, *shape[:-2]), a.dtype)
+    device.run(device.kernels.matmul, a, b, c, workspace, **options)
+    return c

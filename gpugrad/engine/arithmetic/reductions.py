@@ -11,17 +11,12 @@ from ...errors import ArgumentError
 from ..device import Device
 from ..operations import operation
 from ..tensor import Tensor, on_tape
-from .elementwise import multiply
-from .operands import ArrayMath, Axis, as_operand, check_axes, keepdims_shape
-
-
-def _result(x: Tensor, out: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return out if keepdims else out.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
+from .operands import Axis, as_operand, check_axes, math_of, reduced_shape
 
 
 def _stretch(device: Device, dy: Any, x: Tensor, axes: tuple[int, ...]) -> Any:
     out = device.empty(x.shape, dy.dtype)
-    device.run(device.xp.copyto, out, dy.reshape(keepdims_shape(x.shape, axes)))
+    device.run(device.xp.copyto, out, dy.reshape(reduced_shape(x.shape, axes, True)))
     return out
 
 
@@ -30,24 +25,27 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over some axes, or over all."""
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
-    out = _result(x, ArrayMath(device).sum(x.data, axes), axes, keepdims)
+    out = math_of(device).sum(x.data, axes, keepdims)
     return on_tape("sum", out, (x,), lambda dy: (_stretch(device, dy, x, axes),))
 
 
 @operation
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over some axes, or over all."""
-    _, x = as_operand(x)
-    count = math.prod(x.shape[i] for i in check_axes(x.ndim, axis))
+    device, x = as_operand(x)
+    axes = check_axes(x.ndim, axis)
+    count = x.size if len(axes) == x.ndim else math.prod([x.shape[i] for i in axes])
     if count == 0:
         raise ArgumentError(f"mean over no elements: the tensor has shape {x.shape}, expected at least one element")
-    return multiply(sum(x, axis, keepdims), 1.0 / count)
+    m, share = math_of(device), 1.0 / count
+    out = m.multiply(m.sum(x.data, axes, keepdims), share)
+    return on_tape("mean", out, (x,), lambda dy: (_stretch(device, m.multiply(dy, share), x, axes),))
 
 
 def _extreme(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
-    m = ArrayMath(device)
+    m = math_of(device)
     kept = _kept_extreme(device, name, x, axes)
 
     def backward(dy):
@@ -55,14 +53,14 @@ def _extreme(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
         share = m.true_divide(dy.reshape(kept.shape), m.sum(m.multiply(ties, dy.dtype.type(1)), axes))
         return (m.multiply(share, ties),)
 
-    out = _result(x, kept, axes, keepdims)
+    out = kept if keepdims else kept.reshape(reduced_shape(x.shape, axes, False))
     return on_tape(name, out, (x,), backward, saved=(x,), saves_output=True)
 
 
 def _kept_extreme(device: Device, name: str, x: Tensor, axes: tuple[int, ...]) -> Any:
-    if math.prod(x.shape[i] for i in axes) == 0:
+    if x.size == 0 and math.prod([x.shape[i] for i in axes]) == 0:
         raise ArgumentError(f"{name} over no elements: the tensor has shape {x.shape}, expected at least one element")
-    kept = device.empty(keepdims_shape(x.shape, axes), x.dtype)
+    kept = device.empty(reduced_shape(x.shape, axes, True), x.dtype)
     device.run(_reduce_into, getattr(device.xp, name), x.data, axis=axes, out=kept)
     return kept
 
@@ -96,9 +94,9 @@ def argmax(x: Tensor, axis: int = -1) -> Tensor:
     return Tensor(out, device)
 
 
-def _shifted(device: Device, x: Tensor, axis: int) -> tuple[ArrayMath, Any]:
+def _shifted(device: Device, x: Tensor, axis: int) -> tuple[Any, Any]:
     """x less its maximum along an axis, so that exp does not overflow."""
-    m = ArrayMath(device)
+    m = math_of(device)
     return m, m.subtract(x.data, _kept_extreme(device, "max", x, check_axes(x.ndim, axis)))
 
 

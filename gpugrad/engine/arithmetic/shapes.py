@@ -70,6 +70,41 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     return on_tape("concatenate", out, tuple(tensors), backward)
 
 
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join tensors of one shape along a new axis.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor
+        At least one tensor; all have the same shape.
+    axis : int, default 0
+        The place of the new axis in the result.
+
+    Returns
+    -------
+    Tensor
+        One axis more than each of the tensors, as long as there are tensors.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no tensors, or their shapes differ.
+    """
+    if not tensors:
+        raise ArgumentError("stack got no tensors, expected at least one")
+    device = as_operands(*tensors)[0]
+    tensors = [t if isinstance(t, Tensor) else tensor(t, device=device) for t in tensors]
+    shapes = {t.shape: None for t in tensors}
+    if len(shapes) > 1:
+        raise ArgumentError(
+            f"cannot stack the shapes {' and '.join(map(str, shapes))}: expected equal ones, "
+            "or use concatenate to join along an existing axis"
+        )
+    (shape,) = shapes
+    (axis,) = check_axes(len(shape) + 1, axis)
+    return concatenate([reshape(t, (*shape[:axis], 1, *shape[axis:])) for t in tensors], axis)
+
+
 def _assign(out: Any, array: Any, index: Any) -> None:
     out[...] = array[index]
 

@@ -1,0 +1,176 @@
+"""Small operations: how many functions each one calls, which decides how long it takes, and what is looked up.
+
+No time is measured here: `gpugrad bench operations` does that, next to PyTorch.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad.engine.device import BLOCK_BYTES, MOST_IN_BLOCK, MOST_SHAPES, broadcast_shapes
+from gpugrad.errors import ArgumentError
+from gpugrad.kernels.contract import CHECKED, MOST_CHECKED
+from gpugrad.kernels.dense import forward_workspace, variant
+
+
+def calls(operation) -> int:
+    """Count the functions of Python that one run of an operation calls, once it is known."""
+    for _ in range(3):
+        operation()
+    counts = []
+    for _ in range(3):  # the median: now and then an array comes from a new block
+        found = []
+        sys.setprofile(lambda frame, event, argument, found=found: found.append(event))
+        try:
+            operation()
+        finally:
+            sys.setprofile(None)
+        counts.append(found.count("call"))
+    return sorted(counts)[1] - 1  # the operation itself
+
+
+@pytest.fixture
+def tensors():
+    def leaf(*shape):
+        return gg.tensor(np.ones(shape, np.float32), requires_grad=True, device="cpu")
+
+    return leaf(64), leaf(64), leaf(8, 8)
+
+
+@pytest.mark.parametrize(
+    ("most", "operation"),
+    [
+        (13, lambda a, b, m: a + b),
+        (13, lambda a, b, m: a + 1.0),
+        (13, lambda a, b, m: a * b),
+        (13, lambda a, b, m: a / b),
+        (10, lambda a, b, m: a > b),
+        (12, lambda a, b, m: a.exp()),
+        (18, lambda a, b, m: a.sum()),
+        (25, lambda a, b, m: a.mean()),
+        (20, lambda a, b, m: gg.relu(a)),
+        (32, lambda a, b, m: m @ m),
+    ],
+)
+def test_a_small_operation_calls_few_functions(tensors, most, operation):
+    assert calls(lambda: operation(*tensors)) <= most
+
+
+def test_a_training_step_calls_few_functions():
+    model = gg.nn.MLP(4, [4], 3, seed=0, device="cpu")
+    optimizer, loss = gg.optim.Adam(model.parameters()), gg.nn.CrossEntropyLoss()
+    x, labels = gg.ones(5, 4, device="cpu"), gg.zeros(5, dtype="int32", device="cpu")
+
+    def step():
+        optimizer.zero_grad()
+        loss(model(x), labels).backward()
+        optimizer.step()
+
+    assert calls(step) <= 330
+
+
+def test_a_known_launch_is_not_checked_again_and_another_one_is(monkeypatch):
+    kernel = gg.device("cpu").kernels.activation_forward
+    checks = []
+    monkeypatch.setattr(kernel.contract, "_check", lambda *arrays, **scalars: checks.append(scalars))
+    CHECKED.clear()
+    x, y = np.ones(3, np.float32), np.empty(3, np.float32)
+    for _ in range(3):
+        kernel(x, y, activation="relu")
+    assert len(checks) == 1
+    kernel(x, y, activation="tanh")
+    kernel(np.ones(4, np.float32), np.empty(4, np.float32), activation="relu")
+    kernel(np.ones(3), np.empty(3), activation="relu")
+    assert len(checks) == 4
+    CHECKED.clear()
+
+
+@pytest.mark.parametrize("toolchain", ["numba", "numpy"])
+def test_a_wrong_launch_is_refused_after_a_right_one(toolchain):
+    kernel = gg.device("cpu", toolchain).kernels.activation_forward
+    x = np.ones((4, 4), np.float32)
+    kernel(x, np.empty_like(x), activation="relu")
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match="unknown activation 'rleu': did you mean 'relu'"):
+            kernel(x, np.empty_like(x), activation="rleu")
+        with pytest.raises(ArgumentError, match="z is not C-contiguous"):
+            kernel(x.T, np.empty_like(x), activation="relu")
+        with pytest.raises(ArgumentError, match="y has shape"):
+            kernel(x, np.empty((4, 5), np.float32), activation="relu")
+        with pytest.raises(ArgumentError, match="y has dtype float64"):
+            kernel(x, np.empty((4, 4)), activation="relu")
+        with pytest.raises(ArgumentError, match="negative_slope is nan"):
+            kernel(x, np.empty_like(x), activation="relu", negative_slope=float("nan"))
+    CHECKED.clear()
+
+
+def test_equal_scalars_of_other_types_are_checked_each():
+    kernel = gg.device("cpu").kernels.dropout_forward
+    arrays = np.ones(3, np.float32), np.zeros(1, np.int64), np.empty(3, np.float32), np.empty(3, np.uint8)
+    kernel(*arrays, p=0.5, seed=1)
+    with pytest.raises(TypeError):
+        kernel(*arrays, p=0.5, seed=1.0)
+
+
+def test_another_variant_is_checked_anew():
+    """It may need more scratch than the rule's, with the same arrays."""
+    kernel = gg.device("cpu").kernels.dense_forward
+    assert forward_workspace(4, 256, 4) == 4 * 4 * 4
+    arrays = [np.ones(shape, np.float32) for shape in ((4, 256), (256, 4), (4,), (4, 4))]
+    scratch = np.empty(4 * 4 * 4, np.float32)
+    kernel(*arrays, None, scratch)
+    with variant(splits=8), pytest.raises(ArgumentError, match="workspace"):
+        kernel(*arrays, None, scratch)
+    kernel(*arrays, None, scratch)
+
+
+def test_launches_are_not_remembered_without_end():
+    kernel = gg.device("cpu", "numpy").kernels.clip_value
+    g = np.ones(2, np.float32)
+    for i in range(MOST_CHECKED + 10):
+        kernel(g, limit=1.0 + i)
+    assert len(CHECKED) <= MOST_CHECKED
+    CHECKED.clear()
+
+
+def test_small_arrays_do_not_overlap():
+    device = gg.device("cpu", "numpy")
+    arrays = [device.empty((3, 5)) for _ in range(3 * MOST_IN_BLOCK)]
+    for i, array in enumerate(arrays):
+        array[:] = i
+    assert all((array == i).all() for i, array in enumerate(arrays))
+    assert all(array.flags.c_contiguous and array.flags.writeable for array in arrays)
+
+
+def test_a_small_array_holds_a_bounded_block():
+    device = gg.device("cpu", "numpy")
+    for shape in ((), (1,), (1000,), (BLOCK_BYTES // 4,), (BLOCK_BYTES,)):
+        array = device.empty(shape)
+        assert array.base.nbytes <= max(BLOCK_BYTES, array.nbytes + 64) + 64
+
+
+def test_shapes_are_not_kept_without_end():
+    device = gg.device("cpu", "numpy")
+    for n in range(2 * MOST_SHAPES):
+        device.empty((n + 1,))
+    assert len(device._stock) <= MOST_SHAPES
+
+
+def test_shapes_that_do_not_broadcast_are_refused_each_time():
+    a, b = gg.ones(3), gg.ones(4)
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match=r"the shapes \(3,\) and \(4,\) do not broadcast"):
+            a + b
+    assert broadcast_shapes((3, 1), (4,)) == (3, 4)
+
+
+def test_a_result_has_the_dtype_that_numpy_gives_it():
+    """Also where the operation was seen with other dtypes before: Python's numbers do not widen, arrays do."""
+    a = gg.ones(3)
+    assert (a + 1).dtype == (a + 1.0).dtype == (a + True).dtype == np.float32
+    assert (a + np.ones(3)).dtype == (a + np.float64(1)).dtype == np.float64
+    assert (gg.arange(3) + 1).dtype == np.int64
+    assert (gg.arange(3) + 1.0).dtype == np.float64
+    assert ((a > 0) + True).dtype == np.bool_
