@@ -1,16 +1,18 @@
-"""The kernels, one folder an operation: its contract, a NumPy reference, and one file for each toolchain.
+"""The kernels: one folder per operation, with its contract, a NumPy reference and one file per toolchain.
 
-Every folder with a `reference.py` is an operation. Its `__init__.py` holds its contracts: for each launcher a function
-of the same name and signature whose docstring is the specification and whose body checks the arguments.
-`reference.py`, `numba_cpu.py`, `numba_cuda.py` and `cupy_cuda.py` hold the launchers, which trust what the contract
-has checked; that of an elementwise kernel in CUDA C++ follows from its contract and need not be written. The other
-folders, `cpu`, `cuda` and `numba_cuda`, hold what the kernels of one toolchain share.
+A folder with a `reference.py` is an operation. Its `__init__.py` holds the contracts, one per launcher: a function of
+the launcher's name and parameters whose docstring is the specification and whose body checks the arguments. Examples
+are next to them, or in `examples.py` where both would not fit on a screen. `reference.py`, `numba_cpu.py`,
+`numba_cuda.py` and `cupy_cuda.py` hold the launchers, which trust the checks of the contract and get its defaults. The
+launcher of an elementwise kernel in CUDA C++ follows from the contract and need not be written. The other folders,
+`cpu`, `cuda` and `numba_cuda`, hold what the kernels of one toolchain share.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,11 +24,10 @@ from .contract import CHECKED, Contract, remember
 
 FOLDER = Path(__file__).parent
 
-# A folder with a reference is an operation; the others hold what the kernels of one toolchain share.
 OPERATIONS = tuple(sorted(file.parent.name for file in FOLDER.glob("*/reference.py")))
 
-# The files that may hold a toolchain's launchers, the first one that has it wins. Only the CPU has a second choice:
-# its reference is complete and says so; a GPU toolchain without a launcher is an error.
+# Files that may hold a toolchain's launchers; the first one with the launcher wins. Only the CPU has a second choice:
+# its reference is complete. A GPU toolchain without a launcher is an error.
 LAUNCHER_FILES = {
     "reference": ("reference",),
     "numba_cpu": ("numba_cpu", "reference"),
@@ -34,26 +35,44 @@ LAUNCHER_FILES = {
     "numba_cuda": ("numba_cuda",),
 }
 
-# They compute in single precision: what they write is float32 or an integer.
+# Toolchains that compute in single precision: they write float32 or integers.
 SINGLE_PRECISION = ("cupy_cuda", "numba_cuda")
 
 
 class Launcher:
-    """One operation in one toolchain. Calling it checks the arguments by the contract, then launches.
+    """One operation in one toolchain: a call checks the arguments by the contract, then launches.
 
-    A recording keeps `launch` alone: what was checked once with these arrays need not be checked again.
+    A recording keeps `launch` alone: arguments that were checked once need no second check.
+
+    Parameters
+    ----------
+    contract : Contract
+        The contract, which declares the defaults of the scalars.
+    launch : callable
+        The toolchain's function; it gets every scalar of the contract.
+    source : str
+        File of the function.
+    toolchain : str
+        A key of `LAUNCHER_FILES`.
+
+    Attributes
+    ----------
+    launch : callable
+        The toolchain's function with the contract's defaults bound, without checks.
     """
 
     __slots__ = ("__name__", "contract", "launch", "source", "toolchain")
 
-    def __init__(self, contract: Contract, launch: Any, source: str, toolchain: str) -> None:
+    def __init__(self, contract: Contract, launch: Callable[..., None], source: str, toolchain: str) -> None:
         self.__name__ = contract.name
         self.contract = contract
-        self.launch = launch
+        # A partial of a partial is flat, so the defaults cost a recorded call nothing.
+        self.launch = functools.partial(launch, **contract.defaults) if contract.defaults else launch
         self.source = source
         self.toolchain = toolchain
 
     def __call__(self, *arrays: Any, **scalars: Any) -> None:
+        """Check the arguments, then launch."""
         try:
             key = (
                 self,
@@ -71,7 +90,20 @@ class Launcher:
         self.launch(*arrays, **scalars)
 
     def check(self, *arrays: Any, **scalars: Any) -> None:
-        """Raise ArgumentError for arguments that this launcher cannot take."""
+        """Refuse arguments that this launcher cannot accept.
+
+        Parameters
+        ----------
+        *arrays : array or None
+            Arrays of the call, in the order of the contract.
+        **scalars : Any
+            Scalars of the call; the others have their defaults.
+
+        Raises
+        ------
+        ArgumentError
+            For arguments that the contract refuses, and for float64 outputs of a toolchain in single precision.
+        """
         self.contract(*arrays, **scalars)
         if self.toolchain in SINGLE_PRECISION:
             for name, array in self.contract.written(arrays, scalars):
@@ -86,7 +118,13 @@ class Launcher:
 
 
 def contracts() -> Iterator[tuple[str, Contract]]:
-    """Yield (operation, contract) for every launcher that a complete toolchain has."""
+    """Yield every contract; a complete toolchain has a launcher for each.
+
+    Yields
+    ------
+    tuple of (str, Contract)
+        A contract and its operation.
+    """
     for operation in OPERATIONS:
         package = importlib.import_module(f"{__name__}.{operation}")
         for value in list(vars(package).values()):
@@ -95,9 +133,22 @@ def contracts() -> Iterator[tuple[str, Contract]]:
 
 
 def load(toolchain: str) -> SimpleNamespace:
-    """Return the launchers of a toolchain as a plain namespace: `load("reference").dense_forward(x, w, b, y, …)`.
+    """Return the launchers of a toolchain as a namespace: ``load("reference").dense_forward(x, w, b, y, …)``.
 
-    Raises DeviceError that names the file to write where a launcher is missing.
+    Parameters
+    ----------
+    toolchain : str
+        A key of `LAUNCHER_FILES`.
+
+    Returns
+    -------
+    types.SimpleNamespace
+        Launchers by the names of their contracts.
+
+    Raises
+    ------
+    DeviceError
+        If a launcher is missing; the message names the file to write.
     """
     launchers = {}
     for operation, contract in contracts():
@@ -115,13 +166,13 @@ def load(toolchain: str) -> SimpleNamespace:
 
 
 def _find(operation: str, contract: Contract, file: str) -> tuple[Any, str]:
-    """The launcher of a contract in a file of its operation, None if there is none, and where it is written."""
+    """Return a contract's launcher in a file of its operation, or None, and the path of the source."""
     folder = FOLDER / operation
     if (folder / f"{file}.py").exists():
         module = importlib.import_module(f"{__name__}.{operation}.{file}")
         return getattr(module, contract.name, None), f"kernels/{operation}/{file}.py"
     if file == "cupy_cuda" and (folder / f"{operation}.cu").exists():
-        from .cuda.elementwise import elementwise_launcher  # not for a start on the CPU
+        from .cuda.elementwise import elementwise_launcher  # late: a start on the CPU does not need it
 
         launcher = elementwise_launcher(contract, folder / f"{operation}.cu")
         return launcher, f"kernels/{operation}/{operation}.cu"

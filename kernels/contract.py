@@ -1,9 +1,12 @@
-"""What an operation promises: a contract, the checks it is made of, and the tolerance its kernels are held to."""
+"""Contracts of the kernels: the specification of a launcher, the checks it is made of, and the tolerance of a test."""
 
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +15,10 @@ import numpy as np
 
 from ..errors import ArgumentError, KernelError
 
-# Partial sums of a reduction: one a block, added in fixed order by the block that finishes last.
+# Partial sums of a reduction: one per block, added in a fixed order by the block that finishes last.
 PARTIALS = 256
 
-# Shapes that elementwise work is measured at: in a step of a small network, of a large one, and past every cache.
+# Shapes of the elementwise workloads: a step of a small network, of a large one, and larger than every cache.
 MEASURED_SHAPES = ((64, 128), (512, 1024), (8192, 4096))
 
 # Outputs that are scratch: undefined after the launch.
@@ -32,27 +35,49 @@ INT32 = np.dtype(np.int32)
 
 @dataclass(frozen=True)
 class Example:
-    """One call that every toolchain must get right, and why it is in the list."""
+    """One call that every toolchain must get right.
+
+    Parameters
+    ----------
+    reason : str
+        What the example covers; unique within its contract.
+    arrays : dict
+        Arrays by name, every one of the contract; None for one that is left out. Outputs that are not also inputs are
+        filled with NaN, or with another value that no kernel writes.
+    scalars : dict
+        Scalars by name; the others have the contract's defaults.
+    terms : int, default 1
+        Length of the longest sum behind one output element, which sets the tolerance.
+    """
 
     reason: str
     arrays: dict[str, Any]
     scalars: dict[str, Any]
-    terms: int = 1  # length of the longest sum behind one output: sets the tolerance
+    terms: int = 1
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The least a launch must do: bytes read and written once each, and arithmetic operations."""
+    """Lower bound on the work of a launch.
+
+    Parameters
+    ----------
+    bytes : int
+        Bytes read and written, each once.
+    operations : int
+        Arithmetic operations.
+    """
 
     bytes: int
     operations: int
 
 
 class Contract:
-    """The specification of one launcher: signature, docstring, argument checks, outputs, examples, cost, workloads.
+    """Specification of one launcher: signature, defaults, argument checks, outputs, examples, cost and workloads.
 
-    A contract is written as a function of the launcher's name and signature; its body raises ArgumentError for
-    arguments that a launcher cannot take. Decorators of the contract add what tests and measurements need:
+    A contract is written as a function with the launcher's name and parameters. Its docstring is the specification, its
+    body raises ArgumentError for arguments that no launcher accepts, and it alone declares the defaults of the scalars.
+    Decorators add what tests and measurements need:
 
         @contract("y")
         def double(x, y): ...          # docstring: the specification; body: the checks
@@ -65,6 +90,36 @@ class Contract:
 
         @double.workloads              # what is measured, if not the costliest example; the reason names the size
         def _(rng): yield Example("1048576", {"x": …, "y": …}, {})
+
+    Examples and workloads may be in `examples.py` next to the contract, where the contract would not fit on a screen
+    with them; that file is imported when they are first needed.
+
+    Parameters
+    ----------
+    check : callable
+        The function that is decorated: positional parameters are arrays, keyword-only ones are scalars.
+    outputs : tuple of str
+        Names of the arrays that a launch writes.
+
+    Attributes
+    ----------
+    name : str
+        Name of the launcher.
+    operation : str
+        Folder of the operation.
+    arrays, scalars : tuple of str
+        Names of the parameters, in order.
+    defaults : dict
+        Values of the scalars that may be left out.
+    outputs : tuple of str
+        Names of the arrays that a launch writes.
+    signature : inspect.Signature
+        Signature of the contract.
+
+    Raises
+    ------
+    KernelError
+        If `outputs` is empty or names something else than an array of the contract.
     """
 
     def __init__(self, check: Callable[..., None], outputs: tuple[str, ...]) -> None:
@@ -73,8 +128,10 @@ class Contract:
         self.operation = check.__module__.rpartition(".")[2]
         self.outputs = outputs
         self.signature = inspect.signature(check)
-        parameters = self.signature.parameters.values()
-        self.arrays = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)  # the others are scalars
+        parameters = list(self.signature.parameters.values())
+        self.arrays = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self.scalars = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        self.defaults = {p.name: p.default for p in parameters if p.name in self.scalars and p.default is not p.empty}
         self._check = check
         self._examples: Callable[[np.random.Generator], Iterator[Example]] | None = None
         self._workloads: Callable[[np.random.Generator], Iterator[Example]] | None = None
@@ -82,37 +139,101 @@ class Contract:
         if not outputs or not set(outputs) <= set(self.arrays):
             raise KernelError(
                 f"@contract of {self.name} names {', '.join(outputs) or 'nothing'}, "
-                f"expected what it writes of its arrays {', '.join(self.arrays)}"
+                f"expected one or more of its arrays {', '.join(self.arrays)}: name those that it writes"
             )
         self._output_places = tuple((self.arrays.index(name), name) for name in outputs)
 
     def __call__(self, *arrays: Any, **scalars: Any) -> None:
+        """Raise ArgumentError for arguments that no launcher accepts."""
         self._check(*arrays, **scalars)
 
     def written(self, arrays: tuple, keywords: dict) -> Iterator[tuple[str, Any]]:
-        """Yield (name, array) for each array that a call with these arguments writes; None is left out."""
+        """Yield (name, array) for each array that a call writes, without those that are None.
+
+        Parameters
+        ----------
+        arrays : tuple
+            Positional arguments of the call.
+        keywords : dict
+            Keyword arguments of the call.
+
+        Yields
+        ------
+        tuple of (str, array)
+            An output and its name.
+        """
         for place, name in self._output_places:
             array = arrays[place] if place < len(arrays) else keywords.get(name)
             if array is not None:
                 yield name, array
 
     def examples(self, function: Callable) -> Callable:
+        """Set the generator of the examples (decorator).
+
+        Parameters
+        ----------
+        function : callable
+            Generator function of a NumPy random generator that yields examples.
+
+        Returns
+        -------
+        callable
+            The same function.
+        """
         self._examples = function
         return function
 
     def workloads(self, function: Callable) -> Callable:
+        """Set the generator of the workloads (decorator).
+
+        Parameters
+        ----------
+        function : callable
+            Generator function of a NumPy random generator that yields examples, the smallest first.
+
+        Returns
+        -------
+        callable
+            The same function.
+        """
         self._workloads = function
         return function
 
     def cost(self, function: Callable) -> Callable:
+        """Set the cost of a call (decorator).
+
+        Parameters
+        ----------
+        function : callable
+            Function of all arrays and scalars of a call that returns its Cost.
+
+        Returns
+        -------
+        callable
+            The same function.
+        """
         self._cost = function
         return function
 
     def draw_examples(self, seed: int = 0) -> list[Example]:
-        """The examples, the same ones for the same seed. Outputs that are not also inputs come filled with NaN.
+        """Return the examples, the same ones for the same seed.
 
-        Raises KernelError if the contract has none, or one of them has other arrays than the signature.
+        Parameters
+        ----------
+        seed : int, default 0
+            Seed of the generator.
+
+        Returns
+        -------
+        list of Example
+            At least one.
+
+        Raises
+        ------
+        KernelError
+            If the contract has no examples, or one of them has other arrays than the signature.
         """
+        self._import_examples()
         if self._examples is None:
             raise KernelError(f"{self.name} has no examples, expected one or more: add them with @{self.name}.examples")
         examples = list(self._examples(np.random.default_rng(seed)))
@@ -125,36 +246,124 @@ class Contract:
         return examples
 
     def draw_workloads(self, seed: int = 0) -> Iterator[Example]:
-        """The sizes that are worth measuring, the smallest first; drawn one at a time since they may be large."""
+        """Yield the sizes worth measuring, the smallest first; one at a time, since they may be large.
+
+        Parameters
+        ----------
+        seed : int, default 0
+            Seed of the generator.
+
+        Yields
+        ------
+        Example
+            A workload, or the costliest example of a contract without workloads.
+        """
+        self._import_examples()
         if self._workloads is not None:
             yield from self._workloads(np.random.default_rng(seed))
         else:
             yield max(self.draw_examples(seed), key=lambda e: self.cost_of(**e.arrays, **e.scalars).bytes)
 
     def cost_of(self, *arrays: Any, **scalars: Any) -> Cost:
-        """The cost of a call. Raises KernelError if the contract states none."""
+        """Return the cost of a call.
+
+        Parameters
+        ----------
+        *arrays : array or None
+            Arrays of the call.
+        **scalars : Any
+            Scalars of the call; the others have their defaults.
+
+        Returns
+        -------
+        Cost
+            Least bytes and operations of the call.
+
+        Raises
+        ------
+        KernelError
+            If the contract states no cost.
+        """
         if self._cost is None:
             raise KernelError(f"{self.name} states no cost, expected a Cost: add it with @{self.name}.cost")
-        return self._cost(*arrays, **scalars)
+        return self._cost(*arrays, **(self.defaults | scalars))
 
-
-def draw(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Standard normal numbers in float32, of a size that is drawn fast."""
-    return rng.standard_normal(shape, np.float32)
+    def _import_examples(self) -> None:
+        """Import `examples.py` of the operation's folder, if it exists: its decorators add to this contract."""
+        package = self._check.__module__
+        is_folder = hasattr(sys.modules.get(package), "__path__")
+        if None in (self._examples, self._workloads) and is_folder and importlib.util.find_spec(f"{package}.examples"):
+            importlib.import_module(f"{package}.examples")
 
 
 def contract(*outputs: str) -> Callable[[Callable[..., None]], Contract]:
-    """Make a checking function the contract of the launcher of its name; `outputs` name the arrays that it writes."""
+    """Make a function that checks arguments the contract of the launcher with its name (decorator).
+
+    Parameters
+    ----------
+    *outputs : str
+        Names of the arrays that a launch writes.
+
+    Returns
+    -------
+    callable
+        Decorator that returns a Contract.
+    """
     return lambda check: Contract(check, outputs)
 
 
-def check_array(name: str, array: Any, shape: tuple[int | None, ...], dtype: Any) -> None:
-    """Refuse an array that is not C-contiguous, of this shape (None: any size) and of this dtype (or one of these)."""
-    dtypes = dtype if isinstance(dtype, tuple) else (np.dtype(dtype),)
-    if array.dtype not in dtypes:
-        expected = " or ".join(str(d) for d in dtypes)
-        raise ArgumentError(f"{name} has dtype {array.dtype}, expected {expected}: convert it with astype")
-    if len(array.shape) != len(shape) or any(e is not None and e != s for s, e in zip(array.shape, shape, strict=True)):
+def draw(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Draw standard normal numbers directly in float32, which is fast for large arrays.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator.
+    *shape : int
+        Shape of the array.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers in float32.
+    """
+    return rng.standard_normal(shape, np.float32)
+
+
+# ---- checks ----
+
+
+def check_array(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype: Any) -> None:
+    """Refuse anything but a C-contiguous array of this shape and dtype.
+
+    Every unrecorded launch calls this several times, so that an array that fits costs half a microsecond.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    array : Any
+        The argument.
+    shape : tuple of (int or None), or None
+        Expected shape; None stands for any size of an axis, or for any shape.
+    dtype : dtype or tuple of dtype
+        Expected dtype, or several to choose from.
+
+    Raises
+    ------
+    ArgumentError
+        For another dtype, shape or memory order, or for an argument that is no array.
+    """
+    found = getattr(array, "dtype", None)
+    if not (found in dtype if isinstance(dtype, tuple) else found == dtype) or found is None:
+        expected = " or ".join(str(np.dtype(d)) for d in (dtype if isinstance(dtype, tuple) else (dtype,)))
+        if array is None:
+            raise ArgumentError(f"{name} is None, expected an array of {expected}: it cannot be left out here")
+        if found is None:
+            kind = type(array).__name__
+            raise ArgumentError(f"{name} is a {kind}, expected an array of {expected}: pass an array of this device")
+        raise ArgumentError(f"{name} has dtype {found}, expected {expected}: convert it with astype")
+    if shape is not None and array.shape != shape and not _fits(array.shape, shape):
         expected = str(tuple("any" if e is None else e for e in shape)).replace("'", "")
         raise ArgumentError(
             f"{name} has shape {tuple(array.shape)}, expected {expected}: check the sizes of the other arguments"
@@ -163,17 +372,53 @@ def check_array(name: str, array: Any, shape: tuple[int | None, ...], dtype: Any
         raise ArgumentError(f"{name} is not C-contiguous: pass a contiguous copy of it")
 
 
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    if len(shape) != len(expected):
+        return False
+    for size, wanted in zip(shape, expected, strict=True):  # noqa: SIM110  a loop is faster than a generator
+        if wanted is not None and size != wanted:
+            return False
+    return True
+
+
 def check_same(**arrays: Any) -> None:
-    """Refuse arrays that are not all like the first: float32 or float64, same shape, same dtype; None is left out."""
+    """Refuse arrays that are not all float32 or all float64, and all of the first one's shape.
+
+    Parameters
+    ----------
+    **arrays : Any
+        Arguments by name, at least one.
+
+    Raises
+    ------
+    ArgumentError
+        For an argument that is no array, or another shape or dtype than the first.
+    """
     (first_name, first), *others = arrays.items()
-    check_array(first_name, first, tuple(first.shape), FLOATS)
+    check_array(first_name, first, None, FLOATS)
     for name, array in others:
-        if array is not None:
-            check_array(name, array, tuple(first.shape), first.dtype)
+        check_array(name, array, first.shape, first.dtype)
 
 
 def check_range(name: str, value: float, low: float, high: float = float("inf"), *, open_low: bool = False) -> None:
-    """Refuse a scalar outside [low, high], or (low, high] where the lower end is open; NaN is outside every range."""
+    """Refuse a scalar outside [low, high]; NaN is outside every range.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the message.
+    value : float
+        The argument.
+    low, high : float
+        Limits of the range, both allowed.
+    open_low : bool, default False
+        Whether `low` itself is refused.
+
+    Raises
+    ------
+    ArgumentError
+        For a value outside the range.
+    """
     if not ((low < value if open_low else low <= value) and value <= high):
         left = "(" if open_low else "["
         raise ArgumentError(f"{name} is {value}, expected a number in {left}{low}, {high}]")
@@ -187,9 +432,27 @@ def remember(launch: tuple) -> None:
 
 
 def tolerance(dtype: Any, terms: int) -> float:
-    """The largest error allowed, as a share of the largest magnitude in the reference array.
+    """Return the largest error allowed, as a share of the largest magnitude in the reference array.
 
-    Rounding errors of a sum of n terms in any order grow like √n on average (Higham, Accuracy and Stability of
-    Numerical Algorithms, section 2.8); 16 ulps cover the elementary functions around it.
+    Parameters
+    ----------
+    dtype : dtype
+        Floating-point dtype of the array.
+    terms : int
+        Length of the longest sum behind one element.
+
+    Returns
+    -------
+    float
+        The share, eps·(16 + 4·√terms).
+
+    Notes
+    -----
+    Rounding errors of a sum of n terms in any order grow like √n on average; 16 ulps cover the elementary functions
+    around it.
+
+    References
+    ----------
+    Higham, Accuracy and Stability of Numerical Algorithms, section 2.8.
     """
     return float(np.finfo(dtype).eps) * (16 + 4 * np.sqrt(terms))

@@ -10,9 +10,10 @@
 | gelu       | z·Φ(z), Φ(z) = (1 + erf(z/√2))/2 | Φ(z) + z·φ(z), φ(z) = e^(−z²/2)/√(2π)   | z                  |
 | silu       | z·σ(z)                          | σ(z)·(1 + z·(1 − σ(z)))                 | z                  |
 
-Where the derivative follows from the output, the output is what is saved, so that nothing more is kept. At the kink of
-relu and leaky_relu the derivative is the left one, as in PyTorch. GELU: Hendrycks & Gimpel, arXiv:1606.08415 (the exact
-form, with erf); SiLU: Elfwing et al., arXiv:1702.03118.
+Where the derivative follows from the output, the output is saved, so that nothing else is kept. At the kink of relu and
+leaky_relu the derivative is the left one, as in PyTorch. GELU is the exact form, with erf.
+
+References: GELU: Hendrycks & Gimpel, arXiv:1606.08415; SiLU: Elfwing et al., arXiv:1702.03118.
 """
 
 from __future__ import annotations
@@ -20,20 +21,34 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...errors import choose
-from ..contract import MEASURED_SHAPES, Cost, Example, check_range, check_same, contract, draw
+from ..contract import Cost, check_range, check_same, contract
 
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation, and what layers, initial weights, estimators and exports need to know of it.
+    """An activation, with the data that layers, initial weights, estimators and exports need.
 
-    module, formula: its class in `gpugrad.nn`, and what the class's docstring says. saves_input: the backward pass
-    reads z, not y. sloped: it has a negative_slope. init, gain: the initial weights of a layer before it, by `nn.init`;
-    the gain of a sloped one is for a slope of 0. onnx: the operator of ONNX that computes it, if there is one.
-    sklearn_name: in the estimators, where scikit-learn calls it something else.
+    Parameters
+    ----------
+    name : str
+        Name in the kernels, in `gg.functional` and in `nn.Dense`.
+    module : str
+        Class in `gpugrad.nn`.
+    formula : str
+        Docstring of the class.
+    saves_input : bool, default False
+        Whether the backward pass reads z, not y.
+    sloped : bool, default False
+        Whether it has a negative_slope.
+    init : str, default "glorot_uniform"
+        Function of `nn.init` for the weights of a layer before it.
+    gain : float, default 1.0
+        Gain of these weights; of a sloped activation, for a slope of 0.
+    onnx : str, optional
+        ONNX operator that computes it, if there is one.
+    sklearn_name : str, optional
+        Name in the estimators, if scikit-learn uses another one.
     """
 
     name: str
@@ -61,12 +76,25 @@ ACTIVATIONS = {
         Activation("silu", "SiLU", "x / (1 + e^−x).", saves_input=True, **HE),
     )
 }
-# By the names that the estimators have for them.
+# Names of the estimators -> names here.
 SKLEARN_NAMES = {row.sklearn_name or row.name: row.name for row in ACTIVATIONS.values()}
 
 
 def check_activation(activation: str, negative_slope: float) -> None:
-    """Refuse an unknown name, and a negative slope: the sign of leaky_relu's output must tell the sign of its input."""
+    """Refuse an unknown activation or a negative slope.
+
+    Parameters
+    ----------
+    activation : str
+        A name of the table.
+    negative_slope : float
+        At least 0, so that the sign of leaky_relu's output is that of its input.
+
+    Raises
+    ------
+    ArgumentError
+        For another name, with the nearest one, or a negative slope.
+    """
     if activation not in ACTIVATIONS:
         choose("activation", activation, ACTIVATIONS)
     check_range("negative_slope", negative_slope, 0.0)
@@ -74,9 +102,23 @@ def check_activation(activation: str, negative_slope: float) -> None:
 
 @contract("y")
 def activation_forward(z, y, *, activation, negative_slope=0.01):
-    """y = act(z).
+    """Compute y = act(z).
 
-    z, y: float32 or float64, any shape, the same; y may be z itself.
+    Parameters
+    ----------
+    z : array, any shape, float32 or float64
+        Input.
+    y : array, like z
+        Output, overwritten; may be z itself.
+    activation : str
+        A name of the table.
+    negative_slope : float, default 0.01
+        Slope of leaky_relu, at least 0.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, or a scalar outside its range.
     """
     check_activation(activation, negative_slope)
     check_same(z=z, y=y)
@@ -84,63 +126,28 @@ def activation_forward(z, y, *, activation, negative_slope=0.01):
 
 @contract("dz")
 def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
-    """dz = dy · act', from y or z as the table says.
+    """Compute dz = dy · act'.
 
-    dy, saved, dz: float32 or float64, any shape, the same; dz may be dy itself.
+    Parameters
+    ----------
+    dy : array, any shape, float32 or float64
+        Gradient of the output.
+    saved : array, like dy
+        The output y or the input z of the forward pass, by the table.
+    dz : array, like dy
+        Gradient of the input, overwritten; may be dy itself.
+    activation : str
+        A name of the table.
+    negative_slope : float, default 0.01
+        Slope of leaky_relu, at least 0.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, or a scalar outside its range.
     """
     check_activation(activation, negative_slope)
     check_same(dy=dy, saved=saved, dz=dz)
-
-
-MEASURED = [name for name in ACTIVATIONS if name != "identity"]
-SIZES = {(1,): "one element", (3, 5): "shorter than a vector of 16 bytes", (4, 1024): "many blocks"}
-# Far from zero, at it, and where formulas in pieces change.
-EDGES = np.array([-100, -20, -6, -3, -2, -1, -0.5, -0.0, 0, 0.5, 1, 2, 3, 6, 20, 100], np.float32)
-
-
-def _draw_inputs(rng):
-    """Yield (reason, z, scalars)."""
-    for activation in ACTIVATIONS:
-        for shape, reason in SIZES.items():
-            z = rng.normal(0, 3, shape).astype(np.float32)
-            yield f"{activation}, {reason}", z, {"activation": activation, "negative_slope": 0.01}
-        yield f"{activation}, edges", EDGES, {"activation": activation, "negative_slope": 0.2}
-
-
-@activation_forward.examples
-def _(rng):
-    for reason, z, scalars in _draw_inputs(rng):
-        yield Example(reason, {"z": z, "y": np.full_like(z, np.nan)}, scalars)
-
-
-@activation_backward.examples
-def _(rng):
-    from .reference import FORWARD  # launchers come with the first device
-
-    for reason, z, scalars in _draw_inputs(rng):
-        name, slope = scalars["activation"], scalars["negative_slope"]
-        saved = z if ACTIVATIONS[name].saves_input else FORWARD[name](z, slope)
-        arrays = {"dy": rng.normal(1, 1, z.shape).astype(np.float32), "saved": saved, "dz": np.full_like(z, np.nan)}
-        yield Example(reason, arrays, scalars)
-
-
-@activation_forward.workloads
-def _(rng):
-    for activation in MEASURED:
-        for shape in MEASURED_SHAPES if activation == "relu" else MEASURED_SHAPES[-1:]:
-            z = draw(rng, *shape)
-            reason = f"{activation}, {shape[0]} × {shape[1]}"
-            yield Example(reason, {"z": z, "y": np.zeros_like(z)}, {"activation": activation})
-
-
-@activation_backward.workloads
-def _(rng):
-    for activation in MEASURED:
-        for shape in MEASURED_SHAPES if activation == "relu" else MEASURED_SHAPES[-1:]:
-            dy, saved = draw(rng, *shape), rng.random(shape, np.float32)
-            reason = f"{activation}, {shape[0]} × {shape[1]}"
-            arrays = {"dy": dy, "saved": saved, "dz": np.zeros_like(dy)}
-            yield Example(reason, arrays, {"activation": activation})
 
 
 @activation_forward.cost

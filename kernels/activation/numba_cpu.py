@@ -197,10 +197,10 @@ def _spread(loop, arrays, negative_slope):
 
 
 @loops_only
-def activation_forward(z, y, *, activation, negative_slope=0.01):
+def activation_forward(z, y, *, activation, negative_slope):
     activate(z, y, activation, negative_slope)
 
 
 @loops_only
-def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
+def activation_backward(dy, saved, dz, *, activation, negative_slope):
     scale_by_derivative(dy, saved, dz, activation, negative_slope)

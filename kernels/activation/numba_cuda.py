@@ -1,4 +1,4 @@
-"""Activations in Numba CUDA: a grid-stride loop; which activation it is, is the same for all threads."""
+"""Activations in Numba CUDA: a grid-stride loop; all threads branch to the same activation."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ RELU, LEAKY_RELU, TANH = KIND["relu"], KIND["leaky_relu"], KIND["tanh"]
 SIGMOID, GELU, SILU = KIND["sigmoid"], KIND["gelu"], KIND["silu"]
 
 ROOT_HALF = np.float32(np.sqrt(0.5))
-PEAK = np.float32(1 / np.sqrt(2 * np.pi))  # of the normal density
+PEAK = np.float32(1 / np.sqrt(2 * np.pi))  # normal density at 0
 
 
 @device_function
@@ -27,10 +27,10 @@ def normal_cdf(z):
 
 @device_function
 def activate(kind, z, slope):
-    """act(z)."""
+    """Return act(z)."""
     y = z
     if kind == RELU:
-        y = ZERO if z < ZERO else z  # this way round, NaN stays NaN
+        y = ZERO if z < ZERO else z  # in this order NaN stays NaN
     elif kind == LEAKY_RELU:
         y = z if z > ZERO else slope * z
     elif kind == TANH:
@@ -46,7 +46,7 @@ def activate(kind, z, slope):
 
 @device_function
 def derivative(kind, saved, slope):
-    """act', from y or z as the contract's table says."""
+    """Return act' from y or z, by the contract's table."""
     d = ONE
     if kind == RELU:
         d = ONE if saved > ZERO else ZERO
@@ -76,13 +76,13 @@ def activation_backward_kernel(dy, saved, dz, kind, slope):
         dz[i] = dy[i] * derivative(kind, saved[i], slope)
 
 
-def activation_forward(z, y, *, activation, negative_slope=0.01):
+def activation_forward(z, y, *, activation, negative_slope):
     flat = (z.reshape(-1), y.reshape(-1))
     scalars = (KIND[activation], np.float32(negative_slope))
     launch(activation_forward_kernel, blocks(z.size), THREADS, *flat, *scalars)
 
 
-def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
+def activation_backward(dy, saved, dz, *, activation, negative_slope):
     flat = (dy.reshape(-1), saved.reshape(-1), dz.reshape(-1))
     scalars = (KIND[activation], np.float32(negative_slope))
     launch(activation_backward_kernel, blocks(dy.size), THREADS, *flat, *scalars)

@@ -4,13 +4,13 @@ import numpy as np
 
 
 def sigmoid(z):
-    """1 / (1 + e^−z), by whichever form does not overflow."""
+    """Return 1 / (1 + e^−z), in the form that does not overflow."""
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, 1 / (1 + small), small / (1 + small)).astype(z.dtype)
 
 
 def normal_cdf(z):
-    from scipy.special import ndtr  # scipy comes with scikit-learn; imported late, it is slow to load
+    from scipy.special import ndtr  # late: SciPy is slow to import; scikit-learn requires it
 
     return ndtr(z)
 
@@ -29,7 +29,7 @@ FORWARD = {
     "silu": lambda z, slope: z * sigmoid(z),
 }
 
-# By the output y, or by the input z where the activation saves it.
+# From the output y, or from the input z if the activation saves it.
 DERIVATIVE = {
     "identity": lambda y, slope: np.ones_like(y),
     "relu": lambda y, slope: (y > 0).astype(y.dtype),
@@ -41,9 +41,9 @@ DERIVATIVE = {
 }
 
 
-def activation_forward(z, y, *, activation, negative_slope=0.01):
+def activation_forward(z, y, *, activation, negative_slope):
     y[...] = FORWARD[activation](z, negative_slope)
 
 
-def activation_backward(dy, saved, dz, *, activation, negative_slope=0.01):
+def activation_backward(dy, saved, dz, *, activation, negative_slope):
     dz[...] = dy * DERIVATIVE[activation](saved, negative_slope)

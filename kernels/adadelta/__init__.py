@@ -6,7 +6,9 @@
     u ← rho·u + (1 − rho)·d²
     p ← p − lr·d
 
-The step has the unit of the parameter, so that lr 1 is a sensible choice. Zeiler, arXiv:1212.5701.
+The step has the unit of the parameter, so that lr 1 is a sensible choice.
+
+Reference: Zeiler, arXiv:1212.5701.
 """
 
 from __future__ import annotations
@@ -21,12 +23,37 @@ from ..update_contract import check_update, draw_measured_update, draw_update, u
 def adadelta_step(
     g, lr, grad_scale, p, square_average, delta_average, *, rho=0.9, eps=1e-6, weight_decay=0.0, maximize=False
 ):
-    """One step of Adadelta.
+    """Take one step of Adadelta.
 
-    g, p (n,): gradient and parameters; square_average, delta_average (n,): v and u, the moving averages of squared
-    gradients and of squared steps. float32 or float64, all the same.
-    lr (1,), grad_scale (1,) or None (1): of the dtype of p; device words, so that a replayed step sees them change.
-    eps is more than 0: it is the size of the first step.
+    Arrays are float32 or float64, all the same, flat.
+
+    Parameters
+    ----------
+    g : array, (n,)
+        Gradient.
+    lr : array, (1,)
+        Learning rate, on the device, so that a replayed step reads its current value.
+    grad_scale : array, (1,), or None
+        Factor of the gradient, on the device; None is 1.
+    p : array, (n,)
+        Parameters, updated in place.
+    square_average : array, (n,)
+        Moving average v of squared gradients, updated in place.
+    delta_average : array, (n,)
+        Moving average u of squared steps, updated in place.
+    rho : float, default 0.9
+        Decay rate of both averages, in [0, 1].
+    eps : float, default 1e-6
+        Added to both averages, more than 0: it is the size of the first step.
+    weight_decay : float, default 0.0
+        Factor of the decay, at least 0.
+    maximize : bool, default False
+        Ascend instead of descend.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, or a scalar outside its range.
     """
     state = {"square_average": square_average, "delta_average": delta_average}
     check_update(g, lr, grad_scale, p, weight_decay=weight_decay, **state)

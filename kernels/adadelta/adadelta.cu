@@ -7,7 +7,7 @@
 #include "gpugrad.cuh"
 #include "optimizers.cuh"
 
-// v is square_average, u delta_average. rest: 1 − rho, from the host's double precision.
+// v is square_average, u is delta_average. rest: 1 − rho, from double precision on the host.
 __global__ void __launch_bounds__(256, 4) adadelta_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     float* __restrict__ p, float* __restrict__ square_average, float* __restrict__ delta_average, long long n,

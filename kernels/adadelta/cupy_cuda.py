@@ -8,9 +8,7 @@ from ..cuda.source import Source
 SOURCE = Source(__file__, "adadelta.cu")
 
 
-def adadelta_step(
-    g, lr, grad_scale, p, square_average, delta_average, *, rho=0.9, eps=1e-6, weight_decay=0.0, maximize=False
-):
+def adadelta_step(g, lr, grad_scale, p, square_average, delta_average, *, rho, eps, weight_decay, maximize):
     options = *map(np.float32, (rho, 1 - rho, eps, weight_decay)), np.int32(maximize)
     arrays = g, lr, grad_scale, p, square_average, delta_average
     SOURCE.launch("adadelta_step", elementwise_blocks(p.size), THREADS, *arrays, np.int64(p.size), *options)

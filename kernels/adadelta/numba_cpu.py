@@ -17,9 +17,7 @@ def _adadelta(g, p, v, u, scale, rate, rho, one_minus_rho, eps, decay):
         p[i] -= rate * delta
 
 
-def adadelta_step(
-    g, lr, grad_scale, p, square_average, delta_average, *, rho=0.9, eps=1e-6, weight_decay=0.0, maximize=False
-):
+def adadelta_step(g, lr, grad_scale, p, square_average, delta_average, *, rho, eps, weight_decay, maximize):
     number = p.dtype.type
     scalars = map(number, (rho, 1 - rho, eps, weight_decay))
     scale = signed_scale(grad_scale, maximize, number)

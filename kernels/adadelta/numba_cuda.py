@@ -18,9 +18,7 @@ def adadelta_step_kernel(g, lr, grad_scale, p, v, u, sign, rho, rest, eps, decay
         p[i] -= rate * delta
 
 
-def adadelta_step(
-    g, lr, grad_scale, p, square_average, delta_average, *, rho=0.9, eps=1e-6, weight_decay=0.0, maximize=False
-):
+def adadelta_step(g, lr, grad_scale, p, square_average, delta_average, *, rho, eps, weight_decay, maximize):
     arrays = (g, lr, grad_scale, p, square_average, delta_average)
     scalars = map(np.float32, (-1 if maximize else 1, rho, 1 - rho, eps, weight_decay))
     launch(adadelta_step_kernel, blocks(p.size), THREADS, *arrays, *scalars)

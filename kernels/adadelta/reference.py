@@ -5,9 +5,7 @@ import numpy as np
 from ..update_contract import effective_gradient
 
 
-def adadelta_step(
-    g, lr, grad_scale, p, square_average, delta_average, *, rho=0.9, eps=1e-6, weight_decay=0.0, maximize=False
-):
+def adadelta_step(g, lr, grad_scale, p, square_average, delta_average, *, rho, eps, weight_decay, maximize):
     g = effective_gradient(g, grad_scale, p, weight_decay, maximize)
     square_average[...] = rho * square_average + (1 - rho) * g * g
     delta = np.sqrt((delta_average + eps) / (square_average + eps)) * g

@@ -4,8 +4,9 @@
     s ← s + g²
     p ← p − lr·g / (√s + eps)
 
-Each parameter has a learning rate of its own, which only falls. Duchi, Hazan & Singer, "Adaptive subgradient methods
-for online learning and stochastic optimization" (2011).
+Each parameter has its own learning rate, which only falls.
+
+Reference: Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic optimization" (2011).
 """
 
 from __future__ import annotations
@@ -18,11 +19,33 @@ from ..update_contract import check_update, draw_measured_update, draw_update, u
 
 @contract("p", "square_sum")
 def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):
-    """One step of Adagrad.
+    """Take one step of Adagrad.
 
-    g, p, square_sum (n,): gradient, parameters, sum of squared gradients; float32 or float64, all the same.
-    lr (1,), grad_scale (1,) or None (1): of the dtype of p; device words, so that a replayed step sees them change.
-    With eps 0, an element whose gradients were all zero becomes NaN.
+    Arrays are float32 or float64, all the same, flat.
+
+    Parameters
+    ----------
+    g : array, (n,)
+        Gradient.
+    lr : array, (1,)
+        Learning rate, on the device, so that a replayed step reads its current value.
+    grad_scale : array, (1,), or None
+        Factor of the gradient, on the device; None is 1.
+    p : array, (n,)
+        Parameters, updated in place.
+    square_sum : array, (n,)
+        Sum s of squared gradients, updated in place.
+    eps : float, default 1e-10
+        Added to the root, at least 0; with 0 an element whose gradients were all zero becomes NaN.
+    weight_decay : float, default 0.0
+        Factor of the decay, at least 0.
+    maximize : bool, default False
+        Ascend instead of descend.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, or a scalar outside its range.
     """
     check_update(g, lr, grad_scale, p, weight_decay=weight_decay, square_sum=square_sum)
     check_range("eps", eps, 0.0)

@@ -15,7 +15,7 @@ def _adagrad(g, p, s, scale, rate, eps, decay):
         p[i] -= rate * gi / (math.sqrt(s[i]) + eps)
 
 
-def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):
+def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps, weight_decay, maximize):
     number = p.dtype.type
     scale = signed_scale(grad_scale, maximize, number)
     spread(_adagrad, (g, p, square_sum), scale, lr[0], number(eps), number(weight_decay))

@@ -16,6 +16,6 @@ def adagrad_step_kernel(g, lr, grad_scale, p, s, sign, eps, decay):
         p[i] -= rate * gi / (sqrt(si) + eps)
 
 
-def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):
+def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps, weight_decay, maximize):
     scalars = map(np.float32, (-1 if maximize else 1, eps, weight_decay))
     launch(adagrad_step_kernel, blocks(p.size), THREADS, g, lr, grad_scale, p, square_sum, *scalars)

@@ -5,7 +5,7 @@ import numpy as np
 from ..update_contract import effective_gradient
 
 
-def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps=1e-10, weight_decay=0.0, maximize=False):
+def adagrad_step(g, lr, grad_scale, p, square_sum, *, eps, weight_decay, maximize):
     g = effective_gradient(g, grad_scale, p, weight_decay, maximize)
     square_sum += g * g
     p -= lr * g / (np.sqrt(square_sum) + eps)

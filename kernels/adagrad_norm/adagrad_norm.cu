@@ -6,7 +6,7 @@
 #include "optimizers.cuh"
 #include "reduction.cuh"
 
-__device__ unsigned finished;  // blocks of this launch that are done
+__device__ unsigned finished;  // finished blocks of this launch
 
 __global__ void __launch_bounds__(REDUCTION_THREADS, 4) adagrad_norm_accumulate(
     const float* __restrict__ g, const float* __restrict__ grad_scale, const float* __restrict__ p, float* square_sum,
@@ -17,7 +17,7 @@ __global__ void __launch_bounds__(REDUCTION_THREADS, 4) adagrad_norm_accumulate(
         return g * g;
     };
     const auto square = [=](float g) { return scale * g * (scale * g); };
-    // Without decay the parameters need not be read: half the bytes.
+    // Without decay the parameters are not read, which halves the bytes.
     const float share = weight_decay != 0 ? sum_terms(n, decayed_square, g, p) : sum_terms(n, square, g);
     float total;
     if (sum_over_grid(share, partials, &finished, total) && threadIdx.x == 0) square_sum[0] += total;

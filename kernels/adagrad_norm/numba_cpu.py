@@ -40,13 +40,13 @@ def _descend(g, p, scale, rate, decay):
         p[i] -= rate * (g[i] * scale + decay * p[i])
 
 
-def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_decay=0.0, maximize=False):
+def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_decay, maximize):
     number = p.dtype.type
     arguments = g, signed_scale(grad_scale, maximize, number), p, number(weight_decay)
     run_once(_accumulate, sums_of_parts(_squares, g.size, partials, *arguments), square_sum)
 
 
-def adagrad_norm_step(g, lr, grad_scale, square_sum, p, *, eps=1e-10, weight_decay=0.0, maximize=False):
+def adagrad_norm_step(g, lr, grad_scale, square_sum, p, *, eps, weight_decay, maximize):
     number = p.dtype.type
     rate = number(lr[0] / math.sqrt(eps + square_sum[0]))
     spread(_descend, (g, p), signed_scale(grad_scale, maximize, number), rate, number(weight_decay), speed=LIGHT)

@@ -1,4 +1,4 @@
-"""AdaGrad-norm in Numba CUDA: one partial sum of squares a block, their sum by one block, and a pass that descends."""
+"""AdaGrad-norm in Numba CUDA: a partial sum of squares per block, their sum in one block, then a pass that descends."""
 
 import numpy as np
 
@@ -32,13 +32,13 @@ def adagrad_norm_step_kernel(g, lr, grad_scale, square_sum, p, sign, eps, decay)
         p[i] -= rate * (g[i] * scale + decay * p[i])
 
 
-def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_decay=0.0, maximize=False):
+def adagrad_norm_accumulate(g, grad_scale, p, square_sum, partials, *, weight_decay, maximize):
     grid = blocks(p.size, PARTIALS)
     scalars = map(np.float32, (-1 if maximize else 1, weight_decay))
     launch(adagrad_norm_partials_kernel, grid, THREADS, g, grad_scale, p, partials, *scalars)
     launch(adagrad_norm_accumulate_kernel, 1, THREADS, partials, np.int32(grid), square_sum)
 
 
-def adagrad_norm_step(g, lr, grad_scale, square_sum, p, *, eps=1e-10, weight_decay=0.0, maximize=False):
+def adagrad_norm_step(g, lr, grad_scale, square_sum, p, *, eps, weight_decay, maximize):
     scalars = map(np.float32, (-1 if maximize else 1, eps, weight_decay))
     launch(adagrad_norm_step_kernel, blocks(p.size), THREADS, g, lr, grad_scale, square_sum, p, *scalars)

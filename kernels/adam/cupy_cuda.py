@@ -11,22 +11,7 @@ SOURCE = Source(__file__, "adam.cu")
 
 
 def adam_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    m,
-    v,
-    v_max,
-    step,
-    *,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    eps_hat=False,
-    weight_decay=0.0,
-    decoupled=False,
-    maximize=False,
+    g, lr, grad_scale, p, m, v, v_max, step, *, beta1, beta2, eps, eps_hat, weight_decay, decoupled, maximize
 ):
     log_beta1, log_beta2 = (math.log(beta) if beta > 0 else -math.inf for beta in (beta1, beta2))
     numbers = map(np.float32, (beta1, 1 - beta1, log_beta1, beta2, 1 - beta2, log_beta2, eps))

@@ -28,22 +28,7 @@ def _amsgrad(g, p, m, v, v_max, scale, beta1, one_minus_beta1, beta2, one_minus_
 
 
 def adam_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    m,
-    v,
-    v_max,
-    step,
-    *,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    eps_hat=False,
-    weight_decay=0.0,
-    decoupled=False,
-    maximize=False,
+    g, lr, grad_scale, p, m, v, v_max, step, *, beta1, beta2, eps, eps_hat, weight_decay, decoupled, maximize
 ):
     t, rate = int(step[0]) + 1, float(lr[0])
     # √(v/c2) + eps = (√v + eps·√c2) / √c2: both bias corrections become scalars, computed once per step.

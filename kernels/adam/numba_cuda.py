@@ -1,4 +1,4 @@
-"""Adam in Numba CUDA: a grid-stride loop over the flat buffers; one thread moves the step counter afterwards."""
+"""Adam in Numba CUDA: a grid-stride loop over the flat buffers; then one thread increments the step counter."""
 
 import math
 
@@ -40,30 +40,15 @@ def adam_step_kernel(
         vi = beta2 * v[i] + rest2 * gi * gi
         m[i], v[i] = mi, vi
         if v_max.size > 0:
-            vi = v_max[i] if v_max[i] >= vi else vi  # this way round, NaN passes
+            vi = v_max[i] if v_max[i] >= vi else vi  # in this order NaN passes
             v_max[i] = vi
         p[i] = keep * p[i] - rate * (mi / c1) / (sqrt(vi / c2) + floor)
 
 
 def adam_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    m,
-    v,
-    v_max,
-    step,
-    *,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    eps_hat=False,
-    weight_decay=0.0,
-    decoupled=False,
-    maximize=False,
+    g, lr, grad_scale, p, m, v, v_max, step, *, beta1, beta2, eps, eps_hat, weight_decay, decoupled, maximize
 ):
-    # The logarithms in double precision, as the contract says; that of 0 makes the correction 1.
+    # The contract requires logarithms in double precision; the logarithm of 0 makes the correction 1.
     log1, log2 = (math.log(beta) if beta > 0 else -math.inf for beta in (beta1, beta2))
     decay, shrink = (0.0, weight_decay) if decoupled else (weight_decay, 0.0)
     scalars = (-1 if maximize else 1, beta1, 1 - beta1, log1, beta2, 1 - beta2, log2, eps, eps_hat, decay, shrink)

@@ -4,22 +4,7 @@ import numpy as np
 
 
 def adam_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    m,
-    v,
-    v_max,
-    step,
-    *,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    eps_hat=False,
-    weight_decay=0.0,
-    decoupled=False,
-    maximize=False,
+    g, lr, grad_scale, p, m, v, v_max, step, *, beta1, beta2, eps, eps_hat, weight_decay, decoupled, maximize
 ):
     step += 1
     c1 = -np.expm1(step[0] * np.log(beta1)) if beta1 > 0 else 1.0

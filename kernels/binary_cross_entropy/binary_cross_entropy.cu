@@ -1,6 +1,6 @@
 // loss    = (s/norm) · (q·t·softplus(−z) + (1 − t)·softplus(z)),   softplus(z) = max(z, 0) + ln(1 + e^−|z|)
 // dlogits = (s/norm) · ((1 − t)·σ(z) − q·t·σ(−z)),                 σ(z) = 1 / (1 + e^−z)
-// z the logit, t the target, q the output's positive weight, s the sample's weight
+// z: logit, t: target, q: positive weight of the output, s: weight of the sample
 
 #include "gpugrad.cuh"
 #include "losses.cuh"

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-# What is not finite stays so without a warning, as in every toolchain: infinite logits, a norm of 0.
+# Infinite logits or a norm of 0 yield infinity or NaN without a warning, as in every toolchain.
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")
 def binary_cross_entropy(logits, targets, pos_weight, sample_weight, norm, losses, dlogits):
     positive = targets if pos_weight is None else pos_weight * targets

@@ -5,7 +5,7 @@
 #include "elementwise.cuh"
 #include "reduction.cuh"
 
-__device__ unsigned finished;  // blocks of this launch that are done
+__device__ unsigned finished;  // finished blocks of this launch
 
 __global__ void __launch_bounds__(REDUCTION_THREADS, 4) clip_norm(
     const float* __restrict__ g, float* norm, float* grad_scale, float* partials, long long n, float max_norm,
@@ -15,13 +15,13 @@ __global__ void __launch_bounds__(REDUCTION_THREADS, 4) clip_norm(
     if (sum_over_grid(share, partials, &finished, total) && threadIdx.x == 0) {
         const float length = sqrtf(total), ratio = max_norm / (length + norm_eps);
         norm[0] = length;
-        grad_scale[0] = ratio > 1 ? 1.0f : ratio;  // this way round, NaN stays NaN
+        grad_scale[0] = ratio > 1 ? 1.0f : ratio;  // in this order NaN stays NaN
     }
 }
 
 __global__ void __launch_bounds__(256, 4) clip_value(float* g, long long n, float limit) {
     const auto clip = [=](long long, float& g) {
-        g = g < -limit ? -limit : g;  // this way round, NaN stays NaN
+        g = g < -limit ? -limit : g;  // in this order NaN stays NaN
         g = g > limit ? limit : g;
     };
     elementwise(n, clip, g);

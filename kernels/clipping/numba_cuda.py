@@ -1,4 +1,4 @@
-"""Gradient clipping in Numba CUDA: one partial sum of squares a block, their sum by one block."""
+"""Gradient clipping in Numba CUDA: one partial sum of squares per block, their sum in one block."""
 
 import numpy as np
 
@@ -26,13 +26,13 @@ def clip_norm_kernel(partials, count, norm, grad_scale, max_norm):
     if cuda.threadIdx.x == 0:
         ratio = max_norm / (length + EPS)
         norm[0] = length
-        grad_scale[0] = ONE if ratio > ONE else ratio  # this way round, NaN stays NaN
+        grad_scale[0] = ONE if ratio > ONE else ratio  # in this order NaN stays NaN
 
 
 @cuda.jit
 def clip_value_kernel(g, limit):
     for i in range(cuda.grid(1), g.size, cuda.gridsize(1)):
-        gi = -limit if g[i] < -limit else g[i]  # this way round, NaN stays NaN
+        gi = -limit if g[i] < -limit else g[i]  # in this order NaN stays NaN
         g[i] = limit if gi > limit else gi
 
 

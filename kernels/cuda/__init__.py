@@ -1,1 +1,1 @@
-"""What the CUDA C++ kernels share: the headers, how a kernel is launched (source, grids) and compiled (nvrtc)."""
+"""What the CUDA C++ kernels share: headers, launches (source, grids, elementwise) and compilation (nvrtc)."""

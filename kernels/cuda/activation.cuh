@@ -1,4 +1,4 @@
-// The activations and their derivatives, one element at a time: kernels/activation/__init__.py has the table.
+// Activations and their derivatives, one element at a time; the table is in kernels/activation/__init__.py.
 
 #pragma once
 
@@ -11,7 +11,7 @@ __device__ __forceinline__ float sigmoid(float z) {
     return (z >= 0 ? 1.0f : small) / (1.0f + small);
 }
 
-// Φ(z), the share of a normal distribution below z; erfc keeps its digits in the left tail.
+// Φ(z), the normal distribution function; erfc keeps its digits in the left tail.
 __device__ __forceinline__ float normal_cdf(float z) {
     constexpr float ROOT_HALF = 0.70710678f;
     return 0.5f * erfcf(-ROOT_HALF * z);
@@ -24,7 +24,7 @@ __device__ __forceinline__ float normal_density(float z) {
 
 template <int ACTIVATION>
 __device__ __forceinline__ float activate(float z, float negative_slope) {
-    if constexpr (ACTIVATION == RELU) return z < 0 ? 0.0f : z;  // this way round, NaN stays NaN
+    if constexpr (ACTIVATION == RELU) return z < 0 ? 0.0f : z;  // in this order NaN stays NaN
     if constexpr (ACTIVATION == LEAKY_RELU) return z > 0 ? z : negative_slope * z;
     if constexpr (ACTIVATION == TANH) return tanhf(z);
     if constexpr (ACTIVATION == SIGMOID) return sigmoid(z);
@@ -33,7 +33,7 @@ __device__ __forceinline__ float activate(float z, float negative_slope) {
     return z;
 }
 
-// act' by what the forward saved: the output y, or the input z of gelu and silu.
+// act' from the array that the forward pass saved: the output y, or the input z of gelu and silu.
 template <int ACTIVATION>
 __device__ __forceinline__ float activation_derivative(float saved, float negative_slope) {
     if constexpr (ACTIVATION == RELU) return saved > 0 ? 1.0f : 0.0f;

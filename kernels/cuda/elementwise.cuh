@@ -1,7 +1,7 @@
-// Elementwise work: each element once, by one thread, in 16-byte accesses wherever the arrays allow it.
+// Elementwise loops: each element once, by one thread, in 16-byte accesses wherever the arrays allow it.
 //
-// Its kernels have __launch_bounds__(256, 4), which gives a thread up to 64 registers: with 256 alone, ptxas spills some
-// in order to fit eight blocks on a multiprocessor, for work that four keep busy.
+// Kernels with such a loop have __launch_bounds__(256, 4), which allows a thread 64 registers: with 256 alone, ptxas
+// spills registers to fit eight blocks on a multiprocessor, although four keep it busy.
 
 #pragma once
 
@@ -15,19 +15,19 @@ __device__ __forceinline__ uchar4 load_four(const unsigned char* p) { return *re
 __device__ __forceinline__ void store_four(float* p, float4 v) { *reinterpret_cast<float4*>(p) = v; }
 __device__ __forceinline__ void store_one(float* p, float v) { *p = v; }
 
-// An array of const elements is an input: nothing is written back.
+// An array of const elements is an input and is not written back.
 template <typename T, typename V>
 __device__ __forceinline__ void store_four(const T*, V) {}
 template <typename T, typename V>
 __device__ __forceinline__ void store_one(const T*, V) {}
 
-// Where an array begins between two addresses at which four elements can be accessed: 0 to 3.
+// Offset of an array from the last address at which four elements can be accessed together, in elements: 0 to 3.
 template <typename T>
 __device__ __forceinline__ int place_in_four(const T* p) {
     return reinterpret_cast<unsigned long long>(p) / sizeof(T) % 4;
 }
 
-// ---- elements in registers, and the place that they came from ----
+// ---- elements in registers, and their address ----
 
 template <typename T, typename Values>
 struct Loaded {
@@ -63,17 +63,17 @@ __device__ __forceinline__ void take_one(long long i, Update update, Loaded<T, O
 
 // ---- a loop over elements ----
 
-// Call update(i, a[i], b[i], …) for every i in [0, n), shared out over `threads` threads of which this one is `thread`.
-// The update takes an input by value (`float`) and an array that it changes by reference (`float&`).
+// Call update(i, a[i], b[i], …) for every i in [0, n), divided among `threads` threads, of which this one is `thread`.
+// The update has an input as a value (`float`) and an array that it changes as a reference (`float&`).
 //
-// Views of a flat buffer may begin at any element. If all arrays begin at the same place in a four, whole fours are
-// accessed from the first boundary on, and the few elements before it and after the last four one by one; if not, all
-// are taken one by one. Which way an element is taken does not change what is computed for it.
+// Views of a flat buffer may begin at any element. If all arrays have the same offset, groups of four are accessed from
+// the first boundary on, and the few elements before it and after the last group one by one; otherwise all elements are
+// accessed one by one. The kind of access does not change the result of an element.
 template <typename Update, typename First, typename... Rest>
 __device__ __forceinline__ void elementwise_over(
     long long thread, long long threads, long long n, Update update, First* first, Rest*... rest) {
     const int place = place_in_four(first);
-    const long long before = (4 - place) % 4;  // the elements before the first boundary
+    const long long before = (4 - place) % 4;  // elements before the first boundary
     const bool together = ((place_in_four(rest) == place) && ...);
     const long long fours = together && n > before ? (n - before) / 4 : 0;
     for (long long j = thread; j < fours; j += threads) {
@@ -86,7 +86,7 @@ __device__ __forceinline__ void elementwise_over(
     }
 }
 
-// The same by all threads of a one-dimensional grid, or of the block.
+// The same for all threads of a one-dimensional grid, or of the block.
 template <typename Update, typename... Arrays>
 __device__ __forceinline__ void elementwise(long long n, Update update, Arrays*... arrays) {
     const long long thread = blockIdx.x * static_cast<long long>(blockDim.x) + threadIdx.x;

@@ -1,4 +1,4 @@
-"""The launcher of an elementwise kernel follows from its contract and its declaration: none has to be written."""
+"""Derive the launcher of an elementwise kernel from its contract and its declaration, so that none is written."""
 
 from __future__ import annotations
 
@@ -19,14 +19,29 @@ def _source(path: Path) -> Source:
 
 
 def elementwise_launcher(contract: Contract, path: Path) -> Callable[..., None]:
-    """Launch the kernel of the contract's name, in the file `path`, over the elements of the first array it writes.
+    """Return a launcher of the contract's kernel over the elements of the first array that it writes.
 
-    Each parameter of the kernel gets the argument of its name, as its type; `n` is the number of elements, unless the
-    contract has one.
-    Raises ArgumentError for a kernel that is not there, and for a parameter of another name.
+    Each parameter of the kernel gets the argument of the same name, converted to its type; `n` is the number of
+    elements, unless the contract has a scalar `n`.
+
+    Parameters
+    ----------
+    contract : Contract
+        The contract; the kernel has its name.
+    path : Path
+        The .cu file.
+
+    Returns
+    -------
+    callable
+        Function of all arrays and scalars of the contract.
+
+    Raises
+    ------
+    ArgumentError
+        If the file has no such kernel, or a parameter of the kernel has no argument of its name.
     """
-    defaults = {p.name: p.default for p in contract.signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
-    numbers = [name for name, default in defaults.items() if default is not None and not isinstance(default, str)]
+    numbers = [name for name in contract.scalars if not isinstance(contract.defaults.get(name, 0), str | None)]
     source = _source(path)
     parameters = source.parameters(contract.name)
     for parameter in parameters:
@@ -39,7 +54,7 @@ def elementwise_launcher(contract: Contract, path: Path) -> Callable[..., None]:
 
     def launch(*given: Any, **scalars: Any) -> None:
         n = given[written].size
-        values = {"n": n, **defaults, **scalars, **dict(zip(contract.arrays, given, strict=True))}
+        values = {"n": n, **scalars, **dict(zip(contract.arrays, given, strict=True))}
         arguments = (values[p.name] if p.pointer else p.dtype.type(values[p.name]) for p in parameters)
         source.launch(contract.name, elementwise_blocks(n), THREADS, *arguments)
 

@@ -1,8 +1,8 @@
-// What every CUDA C++ kernel of gpugrad builds on: reductions, Philox, the last-block pattern, and the special
+// The base of every CUDA C++ kernel of gpugrad: reductions, Philox, the last-block pattern, and the special
 // instructions (asynchronous copies, tensor cores) as functions.
 //
-// NVRTC compiles it for a GPU. The emulator compiles it for the host with GPUGRAD_EMULATOR defined: the functions that
-// hold PTX then come from gpugrad/emulator/device.h, all else from here.
+// NVRTC compiles it for a GPU. The emulator compiles it for the host with GPUGRAD_EMULATOR defined: the functions with
+// PTX then come from gpugrad/emulator/device.h, all others from here.
 
 #pragma once
 
@@ -10,20 +10,20 @@ constexpr int WARP = 32;
 constexpr unsigned FULL_MASK = 0xffffffffu;
 constexpr int PARTIALS = 256;  // kernels/contract.py: the partial sums of a reduction
 
-// ---- who am I ----
+// ---- thread index and alignment ----
 
 __device__ __forceinline__ int thread_in_block() {
     return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
 }
 
-// float4 accesses need it: a parameter is a view that may begin at any element of a flat buffer.
+// float4 accesses need this alignment: a parameter is a view that may begin at any element of a flat buffer.
 __device__ __forceinline__ bool aligned16(const void* p) {
     return (reinterpret_cast<unsigned long long>(p) & 15) == 0;
 }
 
 // ---- reductions ----
 //
-// Over a warp by a butterfly: lane i adds lane i ^ 16, then i ^ 8, … so that every lane ends with the same bits.
+// Over a warp by a butterfly: lane i adds lane i ^ 16, then i ^ 8, …, so all lanes have bit-for-bit identical results.
 // All 32 lanes must call. A maximum or minimum ignores NaN, as fmaxf does.
 
 __device__ __forceinline__ float warp_sum(float v) {
@@ -41,7 +41,7 @@ __device__ __forceinline__ float warp_min(float v) {
     return v;
 }
 
-// Put each warp's value where every thread can read it: lane i returns the value of warp i, `rest` beyond the last.
+// Distribute the value of each warp: lane i of every warp returns the value of warp i, or `rest` beyond the last.
 template <int THREADS>
 __device__ __forceinline__ float value_of_warp(float v, float rest) {
     static_assert(THREADS % WARP == 0 && THREADS <= WARP * WARP, "a block of whole warps, at most 32 of them");
@@ -71,17 +71,18 @@ __device__ __forceinline__ float block_min(float v) {
     return warp_min(value_of_warp<THREADS>(warp_min(v), __int_as_float(0x7f800000)));
 }
 
-// True, for all threads of the block that finishes last, after which it sees what every other block wrote before its
-// own call. All threads of all blocks must call. `counter` is 0 before the launch and, since atomicInc wraps, after it.
+// Return true to all threads of the block that finishes last; it then sees everything that the other blocks wrote
+// before their calls. All threads of all blocks must call. `counter` is 0 before the launch and, since atomicInc wraps,
+// after.
 __device__ __forceinline__ bool last_block(unsigned* counter) {
     __shared__ bool last;
     const unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
-    __threadfence();  // what this thread wrote is visible before the block is counted
+    __threadfence();  // makes this thread's writes visible before the block is counted
     __syncthreads();
     if (thread_in_block() == 0) last = atomicInc(counter, blocks - 1) == blocks - 1;
     __syncthreads();
     const bool result = last;
-    __threadfence();  // nothing that other blocks wrote is read before this point
+    __threadfence();  // no write of another block is read before this point
     __syncthreads();  // the next call overwrites last
     return result;
 }
@@ -100,7 +101,7 @@ __device__ __forceinline__ uint4 philox4x32_10(uint4 counter, uint2 key) {
     return counter;
 }
 
-// ---- numbers of other types ----
+// ---- conversions of number formats ----
 
 struct half_bits {
     unsigned short bits;  // a float16 as stored; cuda_fp16.h may be missing where NVRTC runs
@@ -113,7 +114,7 @@ __device__ __forceinline__ float to_float(unsigned char v) { return static_cast<
 // float32 rounded to bfloat16, to nearest even, in the upper half of the word.
 __device__ __forceinline__ unsigned round_to_bf16(float v) {
     const unsigned bits = __float_as_uint(v);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) return bits | 0x00400000u;  // NaN stays one
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return bits | 0x00400000u;  // NaN stays NaN
     return bits + 0x7fffu + ((bits >> 16) & 1u);
 }
 
@@ -125,12 +126,12 @@ __device__ __forceinline__ float to_float(half_bits v) {
     return result;
 }
 
-// ---- asynchronous copies: global to shared memory, without a register between ----
+// ---- asynchronous copies: global to shared memory, without registers ----
 //
-// Data is there for the calling thread after the copy_async_wait that covers its group, for others after a
-// __syncthreads behind it. Below sm_80 they are plain loads and stores.
+// The calling thread sees the data after the copy_async_wait that covers its group, other threads after a __syncthreads
+// that follows. Below sm_80 these are plain loads and stores.
 
-// 16 bytes, both addresses 16-byte aligned; zeros, and `global` not read, where !valid.
+// Copy 16 bytes between 16-byte aligned addresses; if !valid, write zeros and do not read `global`.
 __device__ __forceinline__ void copy_async_16(void* shared, const void* global, bool valid) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
@@ -142,7 +143,7 @@ __device__ __forceinline__ void copy_async_16(void* shared, const void* global, 
 #endif
 }
 
-// The same for 4 bytes, aligned to 4.
+// The same for 4 bytes, 4-byte aligned.
 __device__ __forceinline__ void copy_async_4(void* shared, const void* global, bool valid) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(
@@ -161,7 +162,7 @@ __device__ __forceinline__ void copy_async_commit() {
 #endif
 }
 
-// Wait until at most the PENDING newest groups of this thread are still under way.
+// Wait until at most the PENDING newest groups of this thread are still in flight.
 template <int PENDING>
 __device__ __forceinline__ void copy_async_wait() {
 #if __CUDA_ARCH__ >= 800
@@ -194,7 +195,7 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
 #endif
 }
 
-// d += a·b over a warp: a 16×8, b 8×8, d 16×8. With g = lane / 4 and t = lane % 4 this lane holds
+// d += a·b over a warp: a 16×8, b 8×8, d 16×8. With g = lane / 4 and t = lane % 4, this lane holds
 //   a[0], a[1], a[2], a[3] = A(g, t), A(g+8, t), A(g, t+4), A(g+8, t+4)      b[0], b[1] = B(t, g), B(t+4, g)
 //   d[0], d[1], d[2], d[3] = D(g, 2t), D(g, 2t+1), D(g+8, 2t), D(g+8, 2t+1)
 __device__ __forceinline__ void mma_tf32_16x8x8(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
@@ -208,7 +209,7 @@ __device__ __forceinline__ void mma_tf32_16x8x8(float (&d)[4], const unsigned (&
 #endif
 }
 
-// d += a·b over a warp: a 16×16, b 16×8, d 16×8 (laid out as above); two bfloat16 a word, the lower index in its lower half:
+// d += a·b over a warp: a 16×16, b 16×8, d 16×8 (d as above); two bfloat16 per word, the lower index in the lower half:
 //   a[0], a[1], a[2], a[3] = A(g, 2t…2t+1), A(g+8, 2t…), A(g, 2t+8…), A(g+8, 2t+8…)
 //   b[0], b[1] = B(2t…2t+1, g), B(2t+8…2t+9, g)
 __device__ __forceinline__ void mma_bf16_16x8x16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {

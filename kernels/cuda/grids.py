@@ -1,27 +1,64 @@
-"""How many blocks a launch of elementwise work or of a reduction has: from sizes alone, never from the GPU.
+"""Grids of elementwise kernels and reductions, which depend on sizes alone, never on the GPU.
 
-A reduction adds in an order that its grid decides, so the same array gives the same bits on every GPU.
+The grid decides the order in which a reduction adds, so equal arrays have bit-for-bit identical sums on every GPU.
 """
 
 from ..contract import PARTIALS
 
-THREADS = 256  # a block: eight warps; eight such blocks fill a multiprocessor of 2048 threads
-ELEMENTS = 4  # one 16-byte access a thread
+THREADS = 256  # threads per block, eight warps; eight such blocks fill a multiprocessor of 2048 threads
+ELEMENTS = 4  # elements per thread: one 16-byte access
 
-# Beyond it threads take several turns. 4096 blocks keep 512 multiprocessors full.
+# Largest grid; with more work, threads loop. 4096 blocks keep 512 multiprocessors full.
 MOST_BLOCKS = 4096
 
 
 def blocks_for(items: int, in_a_block: int, most: int = MOST_BLOCKS) -> int:
-    """Blocks that take `items` once, or `most` if those are fewer; at least one, since an empty grid is no launch."""
+    """Return the blocks of a launch; at least one, since an empty grid cannot be launched.
+
+    Parameters
+    ----------
+    items : int
+        Work items, such as rows.
+    in_a_block : int
+        Items per block.
+    most : int, default MOST_BLOCKS
+        Largest grid.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return max(1, min(-(-items // in_a_block), most))
 
 
 def elementwise_blocks(n: int) -> int:
-    """Blocks of THREADS that take n elements, four a thread."""
+    """Return the blocks of an elementwise kernel: THREADS threads, four elements per thread.
+
+    Parameters
+    ----------
+    n : int
+        Elements.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return blocks_for(n, THREADS * ELEMENTS)
 
 
 def reduction_blocks(n: int) -> int:
-    """Blocks of a sum over n elements: each leaves one partial sum, so at most PARTIALS."""
+    """Return the blocks of a sum; each writes one partial sum, so there are at most PARTIALS.
+
+    Parameters
+    ----------
+    n : int
+        Elements.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return blocks_for(n, THREADS * ELEMENTS, PARTIALS)

@@ -1,4 +1,4 @@
-// What the elementwise losses share: the loop over the elements, with or without the gradient, and the weights.
+// Shared by the elementwise losses: the loop over the elements, with or without the gradient, and the weights.
 
 #pragma once
 
@@ -8,8 +8,8 @@ struct LossAndGradient {
     float loss, gradient;
 };
 
-// losses and gradient at every element of (batch, n_out) predictions and targets; the gradient is null in evaluation.
-// loss_at(column, prediction, target) gives both, unweighted; the compiler drops the gradient where nobody asks for it.
+// Losses and gradient at every element of (batch, n_out) predictions and targets; the gradient is null in evaluation.
+// loss_at(column, prediction, target) returns both, unweighted; the compiler drops an unused gradient.
 template <typename LossAt>
 __device__ __forceinline__ void elementwise_losses(
     long long n, int n_out, const float* predictions, const float* targets, const float* sample_weight,

@@ -1,4 +1,4 @@
-"""Compiles CUDA C++ kernels to machine code with NVRTC, which needs no driver and no GPU, and reads what each takes."""
+"""Compile CUDA C++ kernels to machine code with NVRTC, without a driver or GPU, and read the resources they need."""
 
 from __future__ import annotations
 
@@ -11,14 +11,24 @@ from dataclasses import dataclass
 from ...errors import DeviceError, KernelError
 from .source import Source
 
-# The architectures that every kernel is compiled for: Turing, A100, Ampere, Ada, Hopper, Blackwell and its small ones.
+# Architectures that every kernel is compiled for: Turing, A100, Ampere, Ada, Hopper, large and small Blackwell.
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a kernel takes: registers of a thread, bytes of static shared memory of a block, and bytes of local memory
-    of a thread, which is slow: its stack frame, and what was spilled there for want of registers.
+    """Resources of a kernel.
+
+    Parameters
+    ----------
+    registers : int
+        Registers per thread.
+    shared : int
+        Bytes of static shared memory per block.
+    stack : int
+        Bytes of the stack frame per thread, in local memory, which is slow.
+    spilled : int
+        Bytes of registers spilled to local memory per thread.
     """
 
     registers: int
@@ -28,22 +38,47 @@ class Resources:
 
 
 def obstacle() -> str | None:
-    """Why kernels cannot be compiled here, and what would change that; None if they can."""
+    """Return why kernels cannot be compiled here.
+
+    Returns
+    -------
+    str or None
+        The obstacle and the remedy; None if they can.
+    """
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
         return 'cuda-core is not installed: pip install "gpugrad[compile]", which needs no GPU'
     try:
         from cuda.bindings import nvrtc
 
         nvrtc.nvrtcVersion()
-    except Exception as error:  # the library is looked for at the first call; what is raised differs by version
+    except Exception as error:  # the class of the error differs between versions
         return f'NVRTC cannot be loaded ({error}): pip install "gpugrad[compile]", which needs no GPU'
     return None
 
 
 def compile_kernels(source: Source, names: Sequence[str], architecture: str) -> dict[str, Resources]:
-    """Compile kernels and template instances of a .cu file; {name: what it takes}.
+    """Compile kernels of a .cu file and return their resources.
 
-    Raises DeviceError if NVRTC is missing, KernelError with the compiler's words if it refuses the file.
+    Parameters
+    ----------
+    source : Source
+        The .cu file.
+    names : sequence of str
+        Kernels and template instances.
+    architecture : str
+        Target, such as "sm_90".
+
+    Returns
+    -------
+    dict of (str, Resources)
+        Resources by name.
+
+    Raises
+    ------
+    DeviceError
+        If NVRTC is missing.
+    KernelError
+        If the compiler refuses the file; the message is the compiler's.
     """
     problem = obstacle()
     if problem:
@@ -55,12 +90,12 @@ def compile_kernels(source: Source, names: Sequence[str], architecture: str) -> 
         std="c++17",
         include_path=[str(folder) for folder in source.folders],
         ptxas_options=["-v"],
-        diag_suppress=177,  # a function of a header that this file does not use
+        diag_suppress=177,  # warning about a function of a header that this file does not use
     )
     log = io.StringIO()
     try:
         code = Program(source.text, "c++", options).compile("cubin", name_expressions=tuple(names), logs=log)
-    except Exception as error:  # cuda-core's own class of error has moved between versions
+    except Exception as error:  # the class of cuda-core's error has moved between versions
         raise KernelError(f"{source.path.name} does not compile for {architecture}: {error}") from error
     taken = _read_log(log.getvalue())
     return {name: taken[_text(code.symbol_mapping[name])] for name in names}
@@ -71,14 +106,14 @@ def _text(symbol: str | bytes) -> str:
 
 
 def _read_log(log: str) -> dict[str, Resources]:
-    """{mangled name: what it takes} from what `ptxas -v` prints."""
+    """Return {mangled name: resources} from the output of `ptxas -v`."""
     found = {}
     for part in log.split("Compiling entry function")[1:]:
         name = re.search(r"'([^']+)'", part)
         frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part)
         registers = re.search(r"Used (\d+) registers", part)
         if not (name and frame and registers):
-            raise KernelError(f"ptxas describes a kernel in words that are not understood: {part.strip()}")
+            raise KernelError(f"the output of ptxas for a kernel has an unknown format: {part.strip()}")
         shared = re.search(r"(\d+) bytes smem", part)
         stack, stores, loads = map(int, frame.groups())
         found[name[1]] = Resources(int(registers[1]), int(shared[1]) if shared else 0, stack, stores + loads)

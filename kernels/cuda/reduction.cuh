@@ -1,5 +1,5 @@
-// Sums over a whole array by one launch, in an order that follows from its number of elements alone, not from the GPU
-// and not from where the array begins: the same array gives the same bits.
+// Sums over a whole array in one launch. The order of additions depends on the number of elements alone, not on the GPU
+// or the alignment of the array: equal arrays have bit-for-bit identical sums.
 
 #pragma once
 
@@ -19,8 +19,8 @@ __device__ __forceinline__ void add_four(float4& sum, Term term, Fours... four) 
     sum.w += term(four.w...);
 }
 
-// This thread's share of Σ term(a[i], b[i], …) over i in [0, n). Four running sums: each waits for its own predecessor
-// only, and is shorter and so more accurate than one.
+// This thread's share of Σ term(a[i], b[i], …) over i in [0, n). It keeps four running sums: an addition waits only for
+// the previous one of its own sum, and shorter sums are more accurate.
 template <typename Term, typename... Arrays>
 __device__ __forceinline__ float sum_terms(long long n, Term term, const Arrays*... arrays) {
     const long long thread = blockIdx.x * static_cast<long long>(REDUCTION_THREADS) + threadIdx.x;
@@ -31,13 +31,14 @@ __device__ __forceinline__ float sum_terms(long long n, Term term, const Arrays*
     for (long long i = 4 * thread; i + 3 < n; i += 4 * threads) {
         add_four(sum, term, load_four(arrays + i, aligned)...);
     }
-    const long long rest = n / 4 * 4 + thread;  // after the last four
+    const long long rest = n / 4 * 4 + thread;  // after the last group of four
     if (rest < n) sum.x += term(arrays[rest]...);
     return (sum.x + sum.y) + (sum.z + sum.w);
 }
 
-// Add what all threads of the grid bring. True, and the total in `total`, for all threads of the block that finishes
-// last. Each block leaves its sum in `partials`; which block adds them up is chance, the order in which it does is not.
+// Add the shares of all threads of the grid. Returns true, with the total in `total`, to all threads of the block that
+// finishes last. Each block stores its sum in `partials`. Which block adds them varies, the order of additions does
+// not.
 __device__ __forceinline__ bool sum_over_grid(float share, float* partials, unsigned* finished, float& total) {
     share = block_sum<REDUCTION_THREADS>(share);
     if (threadIdx.x == 0) partials[blockIdx.x] = share;

@@ -1,10 +1,10 @@
-"""How a CUDA C++ kernel is launched: by CuPy on a GPU, by the emulator on NumPy arrays, with the same checks.
+"""Launch CUDA C++ kernels: by CuPy on a GPU, by the emulator on NumPy arrays, with the same checks.
 
     SOURCE = Source(__file__, "adam.cu")
     SOURCE.launch("adam_step", blocks, THREADS, g, lr, p, np.float32(beta1), np.int64(n))
 
-A raw launch takes any bytes: a Python float where the kernel has a float reaches it as half a double, and no one
-complains. So a launch compares its arguments with the kernel's declaration, which is read from the text of the file.
+A raw launch accepts any bytes: a Python float for a `float` parameter reaches the kernel as half a double, without an
+error. So a launch compares its arguments with the kernel's declaration, which is read from the text of the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..launch_log import LaunchLog
 
 HEADERS = Path(__file__).parent
 
-# What a kernel's parameter may point to, and may be: the C++ type and the NumPy type of the argument.
+# Types of arrays and of scalars that a kernel may have as parameters: C++ type -> NumPy type of the argument.
 ARRAYS = {
     "float": np.float32,
     "double": np.float64,
@@ -43,12 +43,26 @@ SCALARS = {
     "long long": np.int64,
     "unsigned long long": np.uint64,
 }
-LARGEST_DEFAULT_SHARED = 48 * 1024  # bytes of dynamic shared memory that a kernel may have without asking for more
+LARGEST_DEFAULT_SHARED = 48 * 1024  # bytes of dynamic shared memory that a kernel may use without raising its limit
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a kernel: its C++ type without pointer and const, and the NumPy dtype of its argument."""
+    """A parameter of a kernel.
+
+    Parameters
+    ----------
+    name : str
+        Name in the declaration.
+    type : str
+        C++ type, without pointer and const.
+    pointer : bool
+        Whether it is a pointer.
+    const : bool
+        Whether it points to const elements.
+    dtype : numpy.dtype
+        Dtype of the argument.
+    """
 
     name: str
     type: str
@@ -62,7 +76,19 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch that took place, as `launches` and `dry_run` collect it."""
+    """A launch as `launches` and `dry_run` collect it.
+
+    Parameters
+    ----------
+    source : Source
+        The .cu file.
+    kernel : str
+        Name of the kernel or template instance.
+    grid, block : tuple of int
+        Sizes of the grid in blocks and of a block in threads.
+    shared : int
+        Bytes of dynamic shared memory.
+    """
 
     source: Source
     kernel: str
@@ -72,10 +98,18 @@ class Launch:
 
 
 class Source:
-    """A .cu file beside the launchers that use it."""
+    """A .cu file next to the launchers that use it.
 
-    def __init__(self, beside: str | Path, name: str) -> None:
-        self.path = Path(beside).parent / name
+    Parameters
+    ----------
+    neighbour : str or Path
+        A file in the same folder, usually the launchers' ``__file__``.
+    name : str
+        Name of the .cu file.
+    """
+
+    def __init__(self, neighbour: str | Path, name: str) -> None:
+        self.path = Path(neighbour).parent / name
         self._kernels: dict[str, tuple[Parameter, ...]] = {}
         self._functions: dict[tuple[int, str], Any] = {}
 
@@ -84,11 +118,12 @@ class Source:
 
     @cached_property
     def text(self) -> str:
+        """Text of the file."""
         return self.path.read_text()
 
     @cached_property
     def files(self) -> dict[Path, str]:
-        """The file and all that it includes, with their text."""
+        """Text of the file and of every file that it includes, by path."""
         found: dict[Path, str] = {}
         waiting = [self.path]
         while waiting:
@@ -98,22 +133,41 @@ class Source:
                 for name in re.findall(r'^\s*#\s*include\s+"([^"]+)"', found[path], re.MULTILINE):
                     places = [folder / name for folder in (path.parent, *self.folders) if (folder / name).exists()]
                     if not places:
-                        raise ArgumentError(f"{path} includes {name!r}, which is neither beside it nor in {HEADERS}")
+                        raise ArgumentError(
+                            f"{path} includes {name!r}, which is neither in its folder nor in {HEADERS}: "
+                            "correct the name or add the header"
+                        )
                     waiting.append(places[0])
         return found
 
     @property
     def folders(self) -> tuple[Path, Path]:
-        """Where headers are looked for."""
+        """Folders that are searched for headers."""
         return (self.path.parent, HEADERS)
 
     @cached_property
     def digest(self) -> str:
-        """A hash of the file and of all that it includes."""
+        """Hash of the file and of every file that it includes."""
         return hashlib.sha256("\0".join(self.files.values()).encode()).hexdigest()
 
     def parameters(self, kernel: str) -> tuple[Parameter, ...]:
-        """The parameters of a kernel or template instance, from its declaration."""
+        """Return the parameters of a kernel, from its declaration.
+
+        Parameters
+        ----------
+        kernel : str
+            Name of a kernel or template instance.
+
+        Returns
+        -------
+        tuple of Parameter
+            The parameters, in order.
+
+        Raises
+        ------
+        ArgumentError
+            If the file has no such kernel, or a parameter has a type that launches do not support.
+        """
         if kernel not in self._kernels:
             self._kernels[kernel] = _parameters(self, kernel)
         return self._kernels[kernel]
@@ -126,19 +180,29 @@ class Source:
         *arguments: Any,
         shared: int = 0,
     ) -> None:
-        """Launch a kernel, or an instance of a template (`"gather<unsigned char>"`), where its arrays live.
+        """Launch a kernel on the device of its arrays; on a GPU, return before the work is done.
 
-        grid, block: blocks in the grid and threads in a block, up to three sizes. shared: bytes of dynamic shared
-        memory. arguments: one for each parameter: an array of its dtype or None for a null pointer, and NumPy scalars
-        of exactly the parameter's type.
+        Parameters
+        ----------
+        kernel : str
+            Name of a kernel, or an instance of a template such as ``"gather<unsigned char>"``.
+        grid, block : int or tuple of int
+            Blocks of the grid and threads of a block, in up to three dimensions.
+        *arguments : array, None or NumPy scalar
+            One per parameter: an array of its dtype, None for a null pointer, or a NumPy scalar of exactly its type.
+        shared : int, default 0
+            Bytes of dynamic shared memory.
 
-        Raises ArgumentError where the arguments do not fit the declaration. Returns before the work is done on a GPU.
+        Raises
+        ------
+        ArgumentError
+            If the arguments do not fit the declaration.
         """
         parameters = self._kernels.get(kernel) or self.parameters(kernel)
         if len(arguments) != len(parameters):
             raise ArgumentError(
                 f"{self.path.name}: {kernel} takes {len(parameters)} arguments "
-                f"({', '.join(map(str, parameters))}), {len(arguments)} were given"
+                f"({', '.join(map(str, parameters))}), {len(arguments)} were given: pass one per parameter"
             )
         on_host = True
         for parameter, argument in zip(parameters, arguments, strict=True):
@@ -169,7 +233,7 @@ class Source:
         if function is None:
             global _build_seconds
             start = time.perf_counter()
-            # CuPy's cache does not see the included files: the digest in the text makes it notice a change there.
+            # CuPy's cache ignores the included files; with the digest in the text a change in them makes a new entry.
             module = cupy.RawModule(
                 code=f"// {self.digest}\n{self.text}",
                 options=("-std=c++17", *(f"-I{folder}" for folder in self.folders)),
@@ -186,14 +250,22 @@ NULL = np.uint64(0)
 
 
 def _no_host_launcher(source: Source, kernel: str, *rest: Any) -> None:
-    raise KernelError(f"{kernel} of {source.path.name} was given NumPy arrays, and the emulator is not loaded")
+    raise KernelError(
+        f"{kernel} of {source.path.name} got NumPy arrays, but the emulator is not loaded: use the device 'emulator'"
+    )
 
 
 _host_launcher: Callable[..., None] = _no_host_launcher
 
 
 def launch_on_host_with(launcher: Callable[..., None]) -> None:
-    """From now on launches on NumPy arrays go to launcher(source, kernel, grid, block, arguments, shared)."""
+    """Send later launches on NumPy arrays to a function.
+
+    Parameters
+    ----------
+    launcher : callable
+        Function of source, kernel, grid, block, arguments and shared.
+    """
     global _host_launcher
     _host_launcher = launcher
 
@@ -202,7 +274,13 @@ _build_seconds = 0.0
 
 
 def build_seconds() -> float:
-    """Seconds that this process has spent building kernels for GPUs, or loading them from CuPy's cache."""
+    """Return the time that this process has spent building kernels for GPUs, or loading them from CuPy's cache.
+
+    Returns
+    -------
+    float
+        Seconds.
+    """
     return _build_seconds
 
 
@@ -223,19 +301,19 @@ def _parameters(source: Source, kernel: str) -> tuple[Parameter, ...]:
     found = [match for text in texts for match in re.finditer(pattern, text)]
     if len(found) != 1:
         how = "has no kernel" if not found else f"has {len(found)} kernels"
-        raise ArgumentError(f"{source.path.name} {how} {name!r}: one plain declaration of that name is expected")
+        raise ArgumentError(f"{source.path.name} {how} {name!r}, expected one plain declaration: check the name")
     types = _template_types(source, kernel, found[0]["template"], given)
     texts = [text for text in found[0]["parameters"].split(",") if text.strip()]
     return tuple(_parameter(source, kernel, text, types) for text in texts)
 
 
 def _template_types(source: Source, kernel: str, declared: str | None, given: str) -> dict[str, str]:
-    """{template parameter: type} for the type parameters of an instance."""
+    """Return {template parameter: type} for the type parameters of an instance."""
     names = [entry.split() for entry in (declared or "").split(",") if entry.strip()]
     values = [value.strip() for value in given.removesuffix(">").split(",") if value.strip()]
     if len(names) != len(values) or bool(given) != given.endswith(">"):
         raise ArgumentError(
-            f"{source.path.name}: {kernel} gives {len(values)} template arguments, the kernel has {len(names)}: "
+            f"{source.path.name}: {kernel} has {len(values)} template arguments, expected {len(names)}: "
             'name an instance as in "gemm<64, true>"'
         )
     pairs = zip(names, values, strict=True)
@@ -243,7 +321,7 @@ def _template_types(source: Source, kernel: str, declared: str | None, given: st
 
 
 def _parameter(source: Source, kernel: str, text: str, types: dict[str, str]) -> Parameter:
-    """`const float* __restrict__ x` as a Parameter."""
+    """Return a declaration such as `const float* __restrict__ x` as a Parameter."""
     words = text.replace("*", " * ").replace("__restrict__", " ").split()
     *words, name = words
     pointer = "*" in words
@@ -253,7 +331,7 @@ def _parameter(source: Source, kernel: str, text: str, types: dict[str, str]) ->
     allowed: dict[str, type] = ARRAYS if pointer else SCALARS
     if base not in allowed or words.count("*") > 1:
         raise ArgumentError(
-            f"{source.path.name}: parameter {text.strip()!r} of {kernel} has a type that no argument can have: "
+            f"{source.path.name}: parameter {text.strip()!r} of {kernel} has a type that launches do not support: "
             f"use {'a pointer to ' if pointer else ''}{', '.join(allowed)}"
         )
     return Parameter(name, base, pointer, const, np.dtype(allowed[base]))

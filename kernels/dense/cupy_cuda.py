@@ -1,4 +1,4 @@
-"""Launchers of dense.cu: a variant for each product, one instance for each tile, precision and activation."""
+"""Launchers of dense.cu: a variant per product, one template instance per tile, precision and activation."""
 
 import functools
 
@@ -10,10 +10,10 @@ from ..cuda.source import Source
 from .variants import Product, choose_variant, tuned_choice
 
 SOURCE = Source(__file__, "dense.cu")
-COLUMNS = 32  # of a block of dense_backward_b
+COLUMNS = 32  # columns per block of dense_backward_b
 
 
-def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
     _check_tensor_cores(precision, x)
     (batch, n_in), n_out, slope = x.shape, w.shape[1], np.float32(negative_slope)
     if y.size == 0:
@@ -32,21 +32,7 @@ def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_s
         SOURCE.launch(kernel, -(-y.size // THREADS), THREADS, workspace, b, y, z, *options)
 
 
-def dense_backward(
-    dy,
-    x,
-    w,
-    saved,
-    dx,
-    dw,
-    db,
-    workspace,
-    *,
-    activation="identity",
-    negative_slope=0.01,
-    accumulate=False,
-    precision="float32",
-):
+def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     _check_tensor_cores(precision, dy)
     (batch, n_in), n_out, slope = x.shape, w.shape[1], np.float32(negative_slope)
     add, kind = np.int32(accumulate), activation.upper()
@@ -62,7 +48,7 @@ def dense_backward(
     if dw is not None and dw.size:
         variant = _variant(dy, workspace, "dense_backward_w", precision, n_in, n_out, batch)
         split = variant.splits > 1
-        stride = dw.size + n_out  # of a part: the sums of dw, then those of db
+        stride = dw.size + n_out  # elements per part: the sums of dw, then those of db
         kernel = f"dense_backward_w{_product(variant, precision, kind)}"
         targets = (dw, db, add)
         if split:
@@ -78,7 +64,7 @@ def dense_backward(
         SOURCE.launch(f"dense_backward_b<{kind}>", -(-n_out // COLUMNS), THREADS, dy, saved, db, *options)
 
 
-def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     _check_tensor_cores(precision, a)
     if c.size == 0:
         return
@@ -104,7 +90,7 @@ def _add_parts(workspace, out, db, variant, stride, accumulate):
 
 
 def _product(variant, precision, *arguments):
-    """The template arguments of an instance: its tile, its precision, and others."""
+    """Return the template arguments of an instance: its tile, its precision, and `arguments`."""
     return f"<{', '.join((str(variant.tile), precision.upper(), *arguments))}>"
 
 

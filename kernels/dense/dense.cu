@@ -1,11 +1,12 @@
-// Dense layer: y = act(x·w + b), its backward, and the plain matrix product; kernels/dense/__init__.py has the formulas.
+// Dense layer: y = act(x·w + b), its backward pass, and the plain matrix product; the formulas are in
+// kernels/dense/__init__.py.
 //
-// Each kernel says what its two factors and its output are; product.cuh multiplies. TILE is the side of a block's tile,
-// PRECISION one of those in tile.cuh. A grid has a block for each tile (and entry of a stack) along x, and one for each
-// part of a split sum along y: each part is `part` terms long and goes to an array of its own, `stride` elements after
-// the one before; a last kernel adds these in order. kernels/dense/variants.py decides, cupy_cuda.py launches.
+// Each kernel names its two factors and its output; product.cuh multiplies. TILE is the side of a block's tile,
+// PRECISION one of those in tile.cuh. A grid has one block per tile (and entry of a stack) along x and one per part of
+// a split sum along y. Each part has `part` terms and its own output array, `stride` elements after the previous one; a
+// last kernel adds these in order. kernels/dense/variants.py chooses the variant, cupy_cuda.py launches it.
 //
-// At most 512 threads share a multiprocessor's 65,536 registers: 128 for each, 64 of which hold sums at TILE 128.
+// At most 512 threads share the 65,536 registers of a multiprocessor: 128 each, of which 64 hold sums at TILE 128.
 
 #include "product.cuh"
 
@@ -22,7 +23,7 @@ __global__ void __launch_bounds__(2 * TILE, 256 / TILE) dense_forward(
     sums.write(Output<ACTIVATION>(y + blockIdx.y * stride, batch, n_out, b, z, slope), place.row, place.column);
 }
 
-// dx = dz·wᵀ with dz = dy · act'(saved), made as the tiles of dy are loaded.
+// dx = dz·wᵀ with dz = dy · act'(saved), computed as the tiles of dy are loaded.
 template <int TILE, int PRECISION, int ACTIVATION>
 __global__ void __launch_bounds__(2 * TILE, 256 / TILE) dense_backward_x(
     const float* __restrict__ dy, const float* __restrict__ saved, const float* __restrict__ w, float* __restrict__ dx,
@@ -36,7 +37,7 @@ __global__ void __launch_bounds__(2 * TILE, 256 / TILE) dense_backward_x(
     sums.write(Output<>(dx + blockIdx.y * stride, batch, n_in), place.row, place.column);
 }
 
-// dw = xᵀ·dz, and db (or null) the column sums of dz: both are sums over the batch.
+// dw = xᵀ·dz, and db (or null) = the column sums of dz: both are sums over the batch.
 template <int TILE, int PRECISION, int ACTIVATION>
 __global__ void __launch_bounds__(2 * TILE, 256 / TILE) dense_backward_w(
     const float* __restrict__ dy, const float* __restrict__ saved, const float* __restrict__ x, float* __restrict__ dw,
@@ -56,7 +57,7 @@ __global__ void __launch_bounds__(2 * TILE, 256 / TILE) dense_backward_w(
     }
 }
 
-// db alone, for a layer whose weight is frozen: 32 columns a block, 8 threads a column that take every eighth row.
+// db alone, for a layer with a frozen weight: 32 columns per block, 8 threads per column, one for every eighth row.
 template <int ACTIVATION>
 __global__ void __launch_bounds__(256) dense_backward_b(
     const float* __restrict__ dy, const float* __restrict__ saved, float* __restrict__ db, int batch, int n_out,
@@ -78,13 +79,13 @@ __global__ void __launch_bounds__(256) dense_backward_b(
     }
 }
 
-// A product for each entry of a stack: a (m, k) or (k, m), b (k, n) or (n, k).
+// One product per entry of a stack: a (m, k) or (k, m), b (k, n) or (n, k).
 template <int TILE, int PRECISION, bool TRANSPOSE_A, bool TRANSPOSE_B>
 __global__ void __launch_bounds__(2 * TILE, 256 / TILE) matmul(
     const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ c, int m, int k, int n, int part,
     long long stride) {
     const Place<TILE> place(m, n, k, part);
-    const long long entry = place.entry;  // offsets may pass 2³¹
+    const long long entry = place.entry;  // offsets may exceed 2³¹
     const Factor<!TRANSPOSE_A> rows{a + entry * m * k, nullptr, m, k, 0};
     const Factor<TRANSPOSE_B> columns{b + entry * k * n, nullptr, n, k, 0};
     Sums<TILE, PRECISION> sums;
@@ -93,7 +94,7 @@ __global__ void __launch_bounds__(2 * TILE, 256 / TILE) matmul(
     sums.write(Output<>(c + blockIdx.y * stride + entry * m * n, m, n), place.row, place.column);
 }
 
-// ---- the end of a split sum: the partial sums are added in order ----
+// ---- end of a split sum: add the partial sums in order ----
 
 __device__ __forceinline__ float sum_of_parts(const float* __restrict__ partials, int splits, long long stride) {
     float sum = partials[0];
@@ -113,7 +114,7 @@ __global__ void __launch_bounds__(256) dense_forward_end(
     y[i] = activate<ACTIVATION>(sum, slope);
 }
 
-// A part holds `size` elements of c, and after them the stride − size elements of db, which may be null.
+// A part holds `size` elements of c, then the stride − size elements of db, which may be null.
 __global__ void __launch_bounds__(256) add_parts(
     const float* __restrict__ partials, float* __restrict__ c, float* __restrict__ db, int splits, long long size,
     long long stride, int accumulate) {

@@ -38,7 +38,7 @@ def _compile_sums(db, dz):
 
 
 @loops_only
-def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
     pre_activation = y if z is None else z
     fused = activation == "relu" and z is None
     _rounded_product(x, w, pre_activation, precision, b, relu=fused)
@@ -47,21 +47,7 @@ def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_s
 
 
 @loops_only
-def dense_backward(
-    dy,
-    x,
-    w,
-    saved,
-    dx,
-    dw,
-    db,
-    workspace,
-    *,
-    activation="identity",
-    negative_slope=0.01,
-    accumulate=False,
-    precision="float32",
-):
+def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     if accumulate and db is not None and db.size:
         _compile_sums(db, dy)
     dz = dy
@@ -77,7 +63,7 @@ def dense_backward(
 
 
 @loops_only
-def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     if c.ndim == 2:
         _rounded_product(a, b, c, precision, transpose_a=transpose_a, transpose_b=transpose_b)
         return

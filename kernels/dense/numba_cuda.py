@@ -1,4 +1,4 @@
-"""Dense layer in Numba CUDA: a block computes one square tile of the output, a thread one element of it."""
+"""Dense layer in Numba CUDA: a block computes one square tile of the output, a thread one element."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ from ..activation.numba_cuda import KIND, activate, activation_backward
 from ..numba_cuda.device import ZERO, device_function
 from ..numba_cuda.launch import cuda, launch
 
-TILE = 16  # side of the tiles: a block is TILE × TILE threads, and goes TILE terms of the sum at a time
-LINE = TILE + 1  # of a tile in shared memory: with one more, a column of it lies in different banks
+TILE = 16  # side of the tiles: a block has TILE × TILE threads and adds TILE terms of the sum at a time
+LINE = TILE + 1  # line length of a tile in shared memory: the extra element puts a column into different banks
 
 
 @device_function
 def load_tile(tile, matrix, entry, first_row, first_column, transposed):
-    """Bring a tile of a matrix to shared memory, an element a thread; zeros where the matrix ends.
+    """Load a tile of a matrix into shared memory, one element per thread; elements outside the matrix are 0.
 
-    Neighbouring threads read neighbouring numbers; of a transposed matrix they therefore read a column.
+    Neighbouring threads read neighbouring numbers, which are a column of the tile if the matrix is transposed.
     """
     x, y = cuda.threadIdx.x, cuda.threadIdx.y
     row, column = (first_row + x, first_column + y) if transposed != 0 else (first_row + y, first_column + x)
@@ -31,7 +31,7 @@ def load_tile(tile, matrix, entry, first_row, first_column, transposed):
 
 @device_function
 def tile_of_product(a, b, entry, first_row, first_column, depth, transpose_a, transpose_b):
-    """This thread's element of one tile of a·b, summed over `depth` terms; all threads of the block must call it."""
+    """Return this thread's element of a tile of a·b, a sum of `depth` terms; all threads of the block must call it."""
     tile_a = cuda.shared.array((TILE, LINE), np.float32)
     tile_b = cuda.shared.array((TILE, LINE), np.float32)
     total = ZERO
@@ -41,15 +41,15 @@ def tile_of_product(a, b, entry, first_row, first_column, depth, transpose_a, tr
         cuda.syncthreads()
         for k in range(TILE):
             total += tile_a[cuda.threadIdx.y, k] * tile_b[k, cuda.threadIdx.x]
-        cuda.syncthreads()  # before the next tiles overwrite these
+        cuda.syncthreads()  # the next tiles overwrite these
     return total
 
 
 @cuda.jit
 def dense_forward_kernel(x, w, b, y, z, kind, slope):
-    """`x` and `w` with a leading axis of length 1, `y` and `z` flat."""
+    """Compute a tile of the output; `x` and `w` have a leading axis of length 1, `y` and `z` are flat."""
     n_out = w.shape[2]
-    tiles = (n_out + TILE - 1) // TILE  # side by side
+    tiles = (n_out + TILE - 1) // TILE  # tiles per row of tiles
     first_row, first_column = cuda.blockIdx.x // tiles * TILE, cuda.blockIdx.x % tiles * TILE
     total = tile_of_product(x, w, 0, first_row, first_column, x.shape[2], 0, 0)
 
@@ -64,7 +64,7 @@ def dense_forward_kernel(x, w, b, y, z, kind, slope):
 
 @cuda.jit
 def product_kernel(a, b, c, depth, transpose_a, transpose_b, accumulate):
-    """c = a·b, or c += a·b, for each entry of the leading axis."""
+    """Compute c = a·b, or c += a·b, for each entry of the leading axis."""
     m, n = c.shape[1], c.shape[2]
     tiles_down, tiles_across = (m + TILE - 1) // TILE, (n + TILE - 1) // TILE
     entry, tile = cuda.blockIdx.x // (tiles_down * tiles_across), cuda.blockIdx.x % (tiles_down * tiles_across)
@@ -78,7 +78,7 @@ def product_kernel(a, b, c, depth, transpose_a, transpose_b, accumulate):
 
 @cuda.jit
 def column_sums_kernel(dz, db, accumulate):
-    """A block sums TILE columns: TILE threads each, whose sums are then added in order."""
+    """Sum TILE columns per block: TILE threads per column, whose sums are then added in order."""
     sums = cuda.shared.array((TILE, TILE), np.float32)
     x, y = cuda.threadIdx.x, cuda.threadIdx.y
     column = cuda.blockIdx.x * TILE + x
@@ -94,28 +94,14 @@ def column_sums_kernel(dz, db, accumulate):
         db[column] = db[column] + total if accumulate != 0 else total
 
 
-def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
     _refuse_rounded(precision)
     flat = (y.reshape(-1), None if z is None else z.reshape(-1))
     scalars = (KIND[activation], np.float32(negative_slope))
     launch(dense_forward_kernel, _tiles(*y.shape), (TILE, TILE), x[None], w[None], b, *flat, *scalars)
 
 
-def dense_backward(
-    dy,
-    x,
-    w,
-    saved,
-    dx,
-    dw,
-    db,
-    workspace,
-    *,
-    activation="identity",
-    negative_slope=0.01,
-    accumulate=False,
-    precision="float32",
-):
+def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     _refuse_rounded(precision)
     dz = dy
     if activation != "identity" and dy.size:
@@ -129,7 +115,7 @@ def dense_backward(
         launch(column_sums_kernel, -(-db.size // TILE), (TILE, TILE), dz, db, np.int32(accumulate))
 
 
-def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     _refuse_rounded(precision)
     if c.ndim == 2:
         a, b, c = a[None], b[None], c[None]
@@ -143,7 +129,7 @@ def _product(a, b, c, transpose_a=False, transpose_b=False, accumulate=False):
 
 
 def _tiles(rows, columns):
-    """Tiles that cover a matrix, and so the blocks of the launch."""
+    """Return the number of tiles that cover a matrix, which are the blocks of the launch."""
     return -(-rows // TILE) * -(-columns // TILE)
 
 

@@ -1,28 +1,28 @@
 // One tile of a matrix product, computed by a block: the sums of a·b over a part of the depth, in registers.
 //
 // A block of 2·TILE threads computes TILE × TILE outputs. It walks along the depth, tile by tile: while the threads
-// multiply one pair of tiles in shared memory, the next pair is on its way into another. Sums are float32 and each one
-// is added up in the order of the depth, by one thread or one tensor core.
+// multiply one pair of tiles in shared memory, the next pair is being loaded into another. Sums are float32, and each
+// is added in the order of the depth by one thread or one tensor core.
 
 #pragma once
 #include "tile.cuh"
 
-// ---- the sums of a block on the ordinary cores: every thread holds some of them, and adds by fmaf ----
+// ---- sums of a block on the CUDA cores: every thread holds some of them and adds by fmaf ----
 //
-// A warp's lanes stand in 4 rows of 8. A lane holds groups of 4 × 4 sums: its groups are 16 rows and 32 columns apart,
-// so that for each term a warp reads 4 and 8 neighbouring 16-byte words, from different banks. At TILE 128 a thread
-// holds 8 × 8 sums and reads 16 numbers for 64 multiplications.
+// The lanes of a warp form 4 rows of 8. A lane holds groups of 4 × 4 sums that are 16 rows and 32 columns apart, so
+// that for each term a warp reads 4 and 8 neighbouring 16-byte words, from different banks. At TILE 128 a thread holds
+// 8 × 8 sums and reads 16 numbers for 64 multiplications.
 
 template <int TILE, int PRECISION>
 struct Sums {
     static_assert(PRECISION == FLOAT32, "lower precisions are specialised below");
     static constexpr int THREAD_ROWS = TILE == 32 ? 4 : 8, THREAD_COLUMNS = TILE == 128 ? 8 : 4;
-    static constexpr int WARP_ROWS = 4 * THREAD_ROWS, WARP_COLUMNS = 8 * THREAD_COLUMNS;  // of sums, in a warp
+    static constexpr int WARP_ROWS = 4 * THREAD_ROWS, WARP_COLUMNS = 8 * THREAD_COLUMNS;  // sums of a warp
     static constexpr int DEPTH = TILE == 128 ? 8 : 16;
     static_assert(TILE * TILE == THREAD_ROWS * THREAD_COLUMNS * 2 * TILE, "the threads hold the tile");
 
-    // 16-byte reads of neighbouring rows. The padding of 4 lets the 16 rows × 2 vectors that a warp transposes at
-    // DEPTH 8 go to 32 different banks (at DEPTH 16, two to a bank).
+    // Reads are 16 bytes of neighbouring rows. With the padding of 4, the 16 rows × 2 vectors that a warp transposes at
+    // DEPTH 8 are written to 32 different banks (at DEPTH 16, two per bank).
     template <typename FACTOR>
     using Shared = Tile<TILE, DEPTH, false, 4>;
     template <typename FACTOR>
@@ -30,7 +30,7 @@ struct Sums {
 
     float sums[THREAD_ROWS][THREAD_COLUMNS] = {};
 
-    // The first row and the first column of this thread's sums in the tile.
+    // First row and first column of this thread's sums in the tile.
     __device__ static int first_row() {
         return threadIdx.x / WARP % (TILE / WARP_ROWS) * WARP_ROWS + threadIdx.x % WARP / 8 * 4;
     }
@@ -74,11 +74,11 @@ struct Sums {
     }
 };
 
-// ---- the sums of a block on the tensor cores ----
+// ---- sums of a block on the tensor cores ----
 //
-// A warp holds fragments of 16 × 8 sums; one instruction adds 8 terms (TF32) or 16 (bfloat16) to each of them. The tiles
-// stay float32, so that copies can be asynchronous, and numbers are rounded as a fragment is read. Which lane holds what
-// is written at mma_tf32_16x8x8 and mma_bf16_16x8x16 in gpugrad.cuh.
+// A warp holds fragments of 16 × 8 sums; one instruction adds 8 terms (TF32) or 16 (bfloat16) to each of them. The
+// tiles stay float32, so that copies can be asynchronous, and numbers are rounded when a fragment is read. The layout
+// of the fragments over the lanes is documented at mma_tf32_16x8x8 and mma_bf16_16x8x16 in gpugrad.cuh.
 
 template <int TILE, int PRECISION>
 struct TensorSums {
@@ -86,11 +86,11 @@ struct TensorSums {
     static constexpr int WARP_ROWS = TILE / WARPS_DOWN, WARP_COLUMNS = TILE / WARPS_ACROSS;
     static constexpr int FRAGMENTS_DOWN = WARP_ROWS / 16, FRAGMENTS_ACROSS = WARP_COLUMNS / 8;
     static constexpr int DEPTH = 16, TERMS = PRECISION == TF32 ? 8 : 16;
-    static constexpr int LANE_TERMS = PRECISION == TF32 ? 1 : 2;  // neighbouring terms in a register of a fragment
+    static constexpr int LANE_TERMS = PRECISION == TF32 ? 1 : 2;  // neighbouring terms per register of a fragment
 
-    // A tile is laid out as its factor. Lane 4·g + t reads at row g and term t (TF32), or at terms 2t and 2t + 1
-    // (bfloat16). With these paddings a warp reads from 32 banks: lines of 20 (TF32) and 24 numbers (bfloat16, pairs
-    // at once, half a warp at a time) where the depth is contiguous; TILE + 8, and TILE + 4, where the rows are.
+    // A tile has the layout of its factor. Lane 4·g + t reads at row g and term t (TF32), or at terms 2t and 2t + 1
+    // (bfloat16). With these paddings a warp reads from 32 banks: lines have 20 (TF32) or 24 numbers (bfloat16, in
+    // pairs, half a warp at a time) if the depth is contiguous, TILE + 8 or TILE + 4 if the rows are.
     template <typename FACTOR>
     using Shared =
         Tile<TILE, DEPTH, FACTOR::DEPTH_CONTIGUOUS, FACTOR::DEPTH_CONTIGUOUS == (PRECISION == TF32) ? 4 : 8>;
@@ -146,7 +146,7 @@ struct TensorSums {
         }
     }
 
-    // One register of a fragment: a number, or two neighbouring ones, rounded to the precision.
+    // One register of a fragment: one number or two neighbouring ones, rounded to the precision.
     template <typename SHARED>
     __device__ static unsigned rounded(const float* tile, int row, int k) {
         if constexpr (PRECISION == TF32) {
@@ -167,13 +167,13 @@ struct Sums<TILE, BFLOAT16> : TensorSums<TILE, BFLOAT16> {};
 
 // ---- the walk along the depth ----
 
-// Which tile a block computes, and over which part of the depth.
+// The tile of a block, and its part of the depth.
 template <int TILE>
 struct Place {
     int entry, row, column, first_k, last_k;
 
-    // Blocks are numbered down bands of 8 rows of tiles: those that run at the same time share rows and columns of the
-    // factors in the L2 cache. blockIdx.y numbers the parts of a split sum.
+    // Blocks are numbered down bands of 8 rows of tiles, so that blocks that run at the same time share rows and
+    // columns of the factors in the L2 cache. blockIdx.y numbers the parts of a split sum.
     __device__ Place(int rows, int columns, int depth, int part) {
         constexpr int BAND = 8;
         const int down = (rows + TILE - 1) / TILE, across = (columns + TILE - 1) / TILE;
@@ -187,8 +187,8 @@ struct Place {
     }
 };
 
-// Add a·b over the place's part of the depth to the sums. With COLUMN_SUMS, thread c < TILE of the blocks in the first
-// row of tiles also adds up column c of b, in the order of the depth, from the tiles that are there anyway.
+// Add a·b over the block's part of the depth to the sums. With COLUMN_SUMS, thread c < TILE of the blocks in the first
+// row of tiles also sums column c of b, in the order of the depth, from the tiles that are loaded anyway.
 template <bool COLUMN_SUMS, int TILE, int PRECISION, typename A, typename B>
 __device__ __forceinline__ void multiply(
     Sums<TILE, PRECISION>& sums, const A& a, const B& b, const Place<TILE>& place, float& column_sum) {
@@ -221,15 +221,15 @@ __device__ __forceinline__ void multiply(
             loader_a.store(tiles_a[1 - now]);
             loader_b.store(tiles_b[1 - now]);
         }
-        // One barrier a step: the tiles just stored are there for all, those just read may be overwritten.
+        // One barrier per step: all threads see the tiles just stored, and those just read may be overwritten.
         __syncthreads();
         now = 1 - now;
     }
 }
 
-// ---- what becomes of the sums ----
+// ---- epilogue ----
 
-// c = act(sum + bias), with z = sum + bias where it is asked for; or c += sum.
+// c = act(sum + bias), and z = sum + bias if z is not null; or c += sum.
 template <int ACTIVATION = IDENTITY>
 struct Output {
     float* c;           // (rows, columns)
@@ -245,11 +245,11 @@ struct Output {
         : c(c), z(z), bias(bias), rows(rows), columns(columns), slope(slope), accumulate(accumulate),
           in_vectors(columns % VECTOR == 0 && aligned16(c) && aligned16(z)) {}
 
-    // Neighbours in a row: COUNT is 4 or 2, `column` a multiple of it.
+    // Write neighbours in a row: COUNT is 4 or 2, `column` a multiple of it.
     template <int COUNT>
     __device__ __forceinline__ void write(int row, int column, const float (&sums)[COUNT]) const {
         if (row >= rows) return;
-        const long long offset = static_cast<long long>(row) * columns + column;  // may pass 2³¹
+        const long long offset = static_cast<long long>(row) * columns + column;  // may exceed 2³¹
         float before[COUNT], after[COUNT];
 #pragma unroll
         for (int i = 0; i < COUNT; ++i) {
@@ -263,7 +263,7 @@ struct Output {
 
     template <int COUNT>
     __device__ __forceinline__ void write_to(float* target, int column, const float (&values)[COUNT]) const {
-        if (in_vectors) {  // all of them exist, or none
+        if (in_vectors) {  // either all of them exist, or none
             if (column >= columns) return;
             if constexpr (COUNT == 4) {
                 *reinterpret_cast<float4*>(target) = make_float4(values[0], values[1], values[2], values[3]);

@@ -7,11 +7,11 @@ from .rounding import round_factor
 
 
 def product(a, b, precision):
-    """a @ b of factors rounded to a precision."""
+    """Return a @ b with the factors rounded to a precision."""
     return round_factor(a, precision) @ round_factor(b, precision)
 
 
-def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_slope=0.01, precision="float32"):
+def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
     pre_activation = product(x, w, precision)
     if b is not None:
         pre_activation += b
@@ -20,21 +20,7 @@ def dense_forward(x, w, b, y, z, workspace, *, activation="identity", negative_s
     y[...] = FORWARD[activation](pre_activation, negative_slope)
 
 
-def dense_backward(
-    dy,
-    x,
-    w,
-    saved,
-    dx,
-    dw,
-    db,
-    workspace,
-    *,
-    activation="identity",
-    negative_slope=0.01,
-    accumulate=False,
-    precision="float32",
-):
+def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     dz = dy * DERIVATIVE[activation](saved, negative_slope)
     if dx is not None:
         dx[...] = product(dz, w.T, precision)
@@ -44,6 +30,6 @@ def dense_backward(
         db[...] = dz.sum(axis=0, dtype=np.float64) + (db if accumulate else 0)
 
 
-def matmul(a, b, c, workspace, *, transpose_a=False, transpose_b=False, precision="float32"):
+def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
     c[...] = product(a, b, precision)

@@ -1,4 +1,4 @@
-// The tiles of a product's factors: where they are in memory, how a block brings them to shared memory.
+// Tiles of the factors of a product: their layout in memory, and how a block loads them into shared memory.
 
 #pragma once
 #include "activation.cuh"
@@ -14,15 +14,15 @@ constexpr bool HAS_COPY_ASYNC = false;
 constexpr bool HAS_COPY_ASYNC = true;
 #endif
 
-// A factor of a product in memory: rows × depth numbers, of which the product sums over the depth. The rows of a·b are
-// those of a, and the columns of b. With an ACTIVATION other than the identity the factor is values · act'(saved).
+// A factor of a product in memory: rows × depth numbers; the product sums over the depth. a has the rows of the
+// product, b its columns. With an ACTIVATION other than the identity the factor is values · act'(saved).
 template <bool DEPTH_IS_CONTIGUOUS, int ACTIVATION = IDENTITY>
 struct Factor {
     static constexpr bool DEPTH_CONTIGUOUS = DEPTH_IS_CONTIGUOUS;  // values[row][depth], else values[depth][row]
     static constexpr bool DERIVATIVE = ACTIVATION != IDENTITY;
 
     const float* values;
-    const float* saved;  // laid out like values; not read by the identity
+    const float* saved;  // with the layout of values; not read by the identity
     int rows, depth;
     float slope;
 
@@ -32,7 +32,7 @@ struct Factor {
         return line % VECTOR == 0 && aligned16(values) && (!DERIVATIVE || aligned16(saved));
     }
 
-    // rows · depth may pass 2³¹.
+    // rows · depth may exceed 2³¹.
     __device__ long long offset(int row, int k) const {
         return DEPTH_CONTIGUOUS ? static_cast<long long>(row) * depth + k : static_cast<long long>(k) * rows + row;
     }
@@ -42,8 +42,8 @@ struct Factor {
     }
 };
 
-// A tile of ROWS rows and DEPTH terms in shared memory, with the depth contiguous or the rows. Each line is longer than
-// its content by PADDING floats, chosen where it is used so that the threads of a warp read from different banks.
+// A tile of ROWS rows and DEPTH terms in shared memory, contiguous along the depth or along the rows. Each line has
+// PADDING unused floats at its end, chosen by the user of the tile so that the threads of a warp read different banks.
 template <int ROWS, int DEPTH, bool DEPTH_IS_CONTIGUOUS, int PADDING>
 struct Tile {
     static constexpr bool DEPTH_CONTIGUOUS = DEPTH_IS_CONTIGUOUS;
@@ -54,10 +54,10 @@ struct Tile {
     __device__ static constexpr int at(int row, int k) { return DEPTH_CONTIGUOUS ? row * LINE + k : k * LINE + row; }
 };
 
-// Brings tiles of a factor to shared memory, in two parts around the arithmetic of the tile before: fetch() starts the
-// reads, store() ends them. Where nothing has to be done to the numbers and sm_80 is there, the copy is asynchronous and
-// passes no register. Otherwise fetch() reads into registers and store() writes from there: transposed where memory and
-// tile differ in what is contiguous, or multiplied by act'(saved).
+// Loads tiles of a factor into shared memory, in two parts around the arithmetic of the previous tile: fetch() starts
+// the reads, store() completes them. If the numbers need no change, the copy is asynchronous from sm_80 on and uses no
+// registers. Otherwise fetch() reads into registers and store() writes from there: transposed if memory and tile are
+// not contiguous along the same axis, or multiplied by act'(saved).
 template <typename FACTOR, typename SHARED, int ROWS, int DEPTH>
 struct TileLoader {
     static constexpr int THREADS = 2 * ROWS;
@@ -75,8 +75,8 @@ struct TileLoader {
     __device__ TileLoader(const FACTOR& factor, int first_row)
         : factor(factor), first_row(first_row), in_vectors(factor.in_vectors()) {}
 
-    // Where this thread's i-th vector begins in the tile: neighbouring threads take neighbours along what is contiguous
-    // in memory.
+    // Start of this thread's i-th vector in the tile: neighbouring threads load neighbours along the contiguous axis of
+    // memory.
     __device__ static void place(int i, int& row, int& k) {
         const int v = threadIdx.x + i * THREADS;
         if (FACTOR::DEPTH_CONTIGUOUS) {
@@ -88,13 +88,13 @@ struct TileLoader {
         }
     }
 
-    // Whether element j of the vector at (row, k) of the factor exists. In whole vectors, all do or none.
+    // Whether element j of the vector at (row, k) of the factor exists. In 16-byte accesses all of them do, or none.
     __device__ bool exists(int row, int k, int j) const {
         return FACTOR::DEPTH_CONTIGUOUS ? row < factor.rows && k + j < factor.depth
                                         : row + j < factor.rows && k < factor.depth;
     }
 
-    // Start reading the tile whose terms begin at first_k. What lies outside the factor counts as 0.
+    // Start reading the tile whose terms begin at first_k. Elements outside the factor are 0.
     __device__ __forceinline__ void fetch(int first_k, float* tile) {
 #pragma unroll
         for (int i = 0; i < VECTORS; ++i) {
@@ -127,7 +127,7 @@ struct TileLoader {
         }
     }
 
-    // End what fetch() began: after this and a __syncthreads the tile is there for all threads.
+    // Complete the fetch(): after this and a __syncthreads all threads see the tile.
     __device__ __forceinline__ void store(float* tile) {
         if constexpr (ASYNC) {
             copy_async_commit();

@@ -1,16 +1,16 @@
-"""Which variant of the CUDA C++ product runs: the side of its tiles, and over how many blocks a long sum is split.
+"""Choose the variant of the CUDA C++ product: the side of its tiles, and the number of parts of a long sum.
 
 A block computes one tile of the output, so the tiles of a product are the blocks that can run at once, and a large GPU
-wants some 128 of them. Larger tiles read less: a tile of side T reads 2·T numbers for T² multiplications. Hence:
+needs about 128 of them. Larger tiles read less: a tile of side T reads 2·T numbers for T² multiplications. Hence:
 
-- large: tiles of 128 where these alone make `BLOCKS` blocks; the product is then bound by its arithmetic.
-- otherwise tiles of 64, or of 32 where the output is so narrow that most of a 64 would lie outside it (tiny).
-- skinny: where even these are fewer than `BLOCKS`, the sum over k is split over several blocks for each tile, until
+- large: tiles of 128 if these alone make `BLOCKS` blocks; the product is then bound by its arithmetic.
+- otherwise tiles of 64, or of 32 if the output is so narrow that most of a 64 would be outside it (tiny).
+- skinny: if even these make fewer than `BLOCKS` blocks, the sum over k is split over several blocks per tile, until
   there are enough blocks or a block is left with `SHORTEST` terms; below that, adding the partial sums costs more than
-  it saves. A last kernel adds them in fixed order.
+  it saves. A last kernel adds them in a fixed order.
 
-The rule reads shapes only, never the device, so that one program has one order of additions on every GPU. What was
-tuned on a device (`gpugrad.engine.tuning`) comes before the rule, and a `variant` block before both.
+The rule depends on shapes only, never on the device, so that a program has one order of additions on every GPU. A
+choice tuned on a device (`gpugrad.engine.tuning`) overrides the rule, and a `variant` block overrides both.
 """
 
 from __future__ import annotations
@@ -27,13 +27,23 @@ from ..contract import CHECKED
 
 TILES = (128, 64, 32)
 BLOCKS = 128  # about the number of multiprocessors of a large GPU: 108 on A100, 132 on H100, 128 on RTX 4090
-SHORTEST = 64  # terms a block sums at least when a sum is split
-RESIDENT = 256  # divided by the tile: blocks that a multiprocessor holds at once, as dense.cu bounds their registers
-STEP = 16  # a part of a split sum is a multiple of it: the depth of the deepest tile, and of whole 16-byte loads
+SHORTEST = 64  # fewest terms per block of a split sum
+RESIDENT = 256  # RESIDENT / tile blocks run on a multiprocessor at once, by the bounds on registers in dense.cu
+STEP = 16  # the terms of a part are a multiple of this: the depth of the deepest tile, and of whole 16-byte loads
 
 
 class Variant(NamedTuple):
-    """Tiles of tile × tile outputs; the sum over k in `splits` parts of `part` terms, the last one perhaps shorter."""
+    """Tiles of tile × tile outputs, with the sum over k in parts.
+
+    Parameters
+    ----------
+    tile : int
+        Side of the tiles.
+    splits : int
+        Number of parts.
+    part : int
+        Terms per part; the last part may be shorter.
+    """
 
     tile: int
     splits: int
@@ -44,7 +54,19 @@ class Variant(NamedTuple):
 
 
 class Product(NamedTuple):
-    """`entries` products (m, k)·(k, n) by one kernel in one precision: what a variant is chosen for."""
+    """A product that a variant is chosen for.
+
+    Parameters
+    ----------
+    kernel : str
+        Name of the kernel.
+    precision : str
+        Precision of the factors.
+    m, n, k : int
+        Sizes of the product (m, k)·(k, n).
+    entries : int, default 1
+        Number of such products.
+    """
 
     kernel: str
     precision: str
@@ -57,28 +79,60 @@ class Product(NamedTuple):
         return f"{self.kernel}, {self.precision}, {self.m} × {self.k} · {self.k} × {self.n}"
 
     def scratch(self, splits: int) -> int:
-        """Numbers of workspace that the partial sums take; dense_backward_w adds up db beside dw."""
+        """Return the elements of workspace of the partial sums; dense_backward_w also sums db.
+
+        Parameters
+        ----------
+        splits : int
+            Number of parts.
+
+        Returns
+        -------
+        int
+            Elements, 0 without a split.
+        """
         sums = self.entries * self.m * self.n + (self.n if self.kernel == "dense_backward_w" else 0)
         return splits * sums if splits > 1 else 0
 
 
-# (tile, splits) of the products that were tuned on a device.
+# (tile, splits) of the products tuned on a device.
 Choices = Mapping[Product, tuple[int, int]]
 
-_choices: dict[int | None, Choices] = {}  # of each GPU by its index, and of the emulator, which has none
+_choices: dict[int | None, Choices] = {}  # by the index of the GPU; None for the emulator
 _forced: tuple[int | None, int | None] = (None, None)
 
 
 def forced() -> tuple[int | None, int | None]:
-    """(tile, splits) of the innermost `variant` block; None where the rule decides."""
+    """Return the choice of the innermost `variant` block.
+
+    Returns
+    -------
+    tuple of (int or None)
+        Tile and splits; None where the rule decides.
+    """
     return _forced
 
 
 @contextlib.contextmanager
 def variant(*, tile: int | None = None, splits: int | None = None) -> Iterator[None]:
-    """Within the block every product uses this tile and this number of splits, at most; None leaves it to the rule.
+    """Within the block, use this tile and at most this number of splits for every product; for tests and measurements.
 
-    For tests and measurements. Raises ArgumentError for a tile that does not exist or splits below 1.
+    Parameters
+    ----------
+    tile : int, optional
+        Side of the tiles, one of `TILES`; None leaves it to the rule.
+    splits : int, optional
+        Largest number of parts of a sum, at least 1; None leaves it to the rule.
+
+    Yields
+    ------
+    None
+        Nothing; the block has the variant.
+
+    Raises
+    ------
+    ArgumentError
+        For a tile that does not exist or splits below 1.
     """
     global _forced
     if tile is not None and tile not in TILES:
@@ -95,9 +149,21 @@ def variant(*, tile: int | None = None, splits: int | None = None) -> Iterator[N
 
 
 def choose_variant(m: int, n: int, k: int, entries: int = 1, tuned: tuple[int, int] | None = None) -> Variant:
-    """The variant for `entries` products (m, k)·(k, n).
+    """Return the variant of a product: a `variant` block decides first, then `tuned`, then the rule.
 
-    That of a `variant` block; outside of one `tuned`, a (tile, splits), or without it the rule's.
+    Parameters
+    ----------
+    m, n, k : int
+        Sizes of the product (m, k)·(k, n).
+    entries : int, default 1
+        Number of such products.
+    tuned : tuple of (int, int), optional
+        Tile and splits that were tuned.
+
+    Returns
+    -------
+    Variant
+        The variant.
     """
     tile, splits = tuned if tuned is not None and _forced == (None, None) else _forced
     return _completed(m, n, k, entries, tile, splits)
@@ -111,12 +177,35 @@ def _completed(m: int, n: int, k: int, entries: int, tile: int | None, splits: i
 
 
 def use_choices(index: int | None, choices: Choices) -> None:
-    """From now on products in the memory of this GPU, or of the emulator (None), have these variants."""
+    """Use these variants for later products.
+
+    Parameters
+    ----------
+    index : int or None
+        Index of the GPU, None for the emulator.
+    choices : mapping
+        (tile, splits) by product.
+    """
     _choices[index] = choices
 
 
 def tuned_choice(product: Product, array: Any, workspace: Any) -> tuple[int, int] | None:
-    """What was tuned for a product of the array's device; None too where the workspace has no room for its parts."""
+    """Return the choice tuned for a product on the device of an array.
+
+    Parameters
+    ----------
+    product : Product
+        The product.
+    array : array
+        An array of the device.
+    workspace : array or None
+        Scratch of the launch.
+
+    Returns
+    -------
+    tuple of (int, int), or None
+        Tile and splits; None without a choice that the workspace has room for.
+    """
     choices = _choices.get(None if isinstance(array, np.ndarray) else array.device.id)
     choice = choices.get(product) if choices else None
     if choice is None or product.scratch(choice[1]) > (0 if workspace is None else workspace.size):
@@ -125,10 +214,20 @@ def tuned_choice(product: Product, array: Any, workspace: Any) -> tuple[int, int
 
 
 def candidates(product: Product) -> list[Variant]:
-    """The variants worth measuring, the rule's first.
+    """Return the variants worth measuring, the rule's first.
 
-    These are the tiles that do not lie outside the output for the most part, with 1, 2, 4, … splits: no more blocks
-    than a large GPU holds at once, no fewer than `SHORTEST` terms a part. Partial sums thus take some 16 MiB at most.
+    These are the tiles that are not mostly outside the output, with 1, 2, 4, … splits: no more blocks than a large GPU
+    runs at once, no fewer than `SHORTEST` terms per part. Partial sums thus need about 16 MiB at most.
+
+    Parameters
+    ----------
+    product : Product
+        The product.
+
+    Returns
+    -------
+    list of Variant
+        The variants, each once.
     """
     _, _, m, n, k, entries = product
     tile = _rule_for_tile(m, n, entries)

@@ -5,12 +5,12 @@
 #include "gpugrad.cuh"
 #include "elementwise.cuh"
 
-__device__ unsigned finished;  // blocks of this launch that are done
+__device__ unsigned finished;  // finished blocks of this launch
 
 __device__ unsigned low(unsigned long long v) { return static_cast<unsigned>(v); }
 __device__ unsigned high(unsigned long long v) { return static_cast<unsigned>(v >> 32); }
 
-// One call of the generator, and where the arrays allow it one access to each of them, for four elements.
+// Four elements take one call of the generator and, where the arrays allow it, one access per array.
 // No __restrict__: y may be x.
 __global__ void __launch_bounds__(256, 4) dropout_forward(
     const float* x, long long* calls, float* y, unsigned char* mask, long long n, unsigned keep_from,
@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(256, 4) dropout_forward(
             }
         }
     }
-    // The other blocks need the old count: the last one, when all have read it, writes the new one.
+    // All blocks need the old count: the last block writes the new one when all have read it.
     if (last_block(&finished) && threadIdx.x == 0) calls[0] = call + 1;
 }
 

@@ -1,4 +1,4 @@
-"""Dropout in Numba CUDA: a thread draws the four words of a Philox block and decides on four elements."""
+"""Dropout in Numba CUDA: a thread draws the four words of a Philox block and drops or keeps four elements."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ HIGH = np.uint64(32)
 
 @device_function
 def philox4x32(block, call, seed):
-    """The four words of a counter, each 32 bits in a uint64: a product of two of them then fits."""
+    """Return the four words of a counter, each 32 bits in a uint64, in which a product of two of them fits."""
     c0, c1, c2, c3 = block & LOW, block >> HIGH, call & LOW, call >> HIGH
     k0, k1 = seed & LOW, seed >> HIGH
     for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""Dropout in NumPy, and the Philox generator behind it."""
+"""Dropout in NumPy, and its generator Philox."""
 
 import numpy as np
 
@@ -9,9 +9,19 @@ HIGH = np.uint64(32)
 
 
 def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
-    """Philox4x32-10: four random uint32 words for each counter.
+    """Return four random words per counter, by Philox4x32-10.
 
-    counter (…, 4) uint32, key two 32-bit words; returns words (…, 4) uint32.
+    Parameters
+    ----------
+    counter : array, (…, 4), uint32
+        Counters.
+    key : tuple of int
+        Two words of 32 bits.
+
+    Returns
+    -------
+    array, (…, 4), uint32
+        Random words.
     """
     c0, c1, c2, c3 = np.moveaxis(np.asarray(counter).astype(np.uint64), -1, 0)
     k0, k1 = key

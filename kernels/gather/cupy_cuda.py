@@ -1,4 +1,4 @@
-"""Launchers of gather.cu: one instance for each pair of data and out types."""
+"""Launchers of gather.cu: one template instance per pair of types of data and out."""
 
 import math
 
@@ -17,7 +17,7 @@ def next_rows(order, cursor, rows):
     SOURCE.launch("next_rows", blocks, THREADS, order, cursor, rows, np.int32(order.size), np.int32(rows.size))
 
 
-def gather(data, rows, out, *, scale=1.0):
+def gather(data, rows, out, *, scale):
     kernel = f"gather<{TYPES[data.dtype.name]}, {TYPES[out.dtype.name]}>"
     width = math.prod(data.shape[1:])
     options = *map(np.int64, (data.shape[0], rows.size, width)), np.float32(scale)

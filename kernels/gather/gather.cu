@@ -4,7 +4,7 @@
 #include "gpugrad.cuh"
 #include "elementwise.cuh"
 
-__device__ unsigned finished;  // blocks of this launch that are done
+__device__ unsigned finished;  // finished blocks of this launch
 
 __global__ void __launch_bounds__(256, 4) next_rows(
     const int* __restrict__ order, int* cursor, int* __restrict__ rows, int n, int batch) {
@@ -12,11 +12,11 @@ __global__ void __launch_bounds__(256, 4) next_rows(
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < batch; i += gridDim.x * blockDim.x) {
         rows[i] = order[(start + i) % n];
     }
-    // The other blocks need the old cursor: the last one, when all have read it, writes the new one.
+    // All blocks need the old cursor: the last block writes the new one when all have read it.
     if (last_block(&finished) && threadIdx.x == 0) cursor[0] = static_cast<int>(start + batch);
 }
 
-// Four neighbours in memory, loaded and stored by one access (two for double).
+// Four neighbouring elements, loaded or stored in one access (two for double).
 template <typename T>
 struct alignas(sizeof(T) < 4 ? 4 * sizeof(T) : 16) Four {
     T values[4];
@@ -30,12 +30,12 @@ __device__ __forceinline__ bool aligned_for_four(const T* p) {
 __device__ __forceinline__ void cast_and_scale(half_bits v, float scale, float& out) { out = to_float(v) * scale; }
 template <typename Data>
 __device__ __forceinline__ void cast_and_scale(Data v, float scale, float& out) { out = static_cast<float>(v) * scale; }
-// Labels: integers stay exact, the scale is 1.
+// Labels: integers stay exact, since the scale is 1.
 template <typename Data>
 __device__ __forceinline__ void cast_and_scale(Data v, float, int& out) { out = static_cast<int>(v); }
 
-// data (n, width), out (batch, width). Both are taken as one flat array of `out`, four elements a thread where every
-// row of `data` begins at an address for that, so that narrow and wide rows occupy all threads alike.
+// data (n, width), out (batch, width). The loop runs over `out` as one flat array, four elements per thread where every
+// row of `data` is aligned for that, so that narrow and wide rows keep all threads busy.
 template <typename Data, typename Out>
 __global__ void __launch_bounds__(256, 4) gather(
     const Data* __restrict__ data, const int* __restrict__ rows, Out* __restrict__ out, long long n, long long batch,
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(256, 4) gather(
     const auto row_of_data = [=](long long i) { return min(max(static_cast<long long>(rows[i]), 0LL), n - 1); };
 
     if (width % 4 == 0 && aligned_for_four(data) && aligned_for_four(out)) {
-        const long long fours = width / 4;  // in a row
+        const long long fours = width / 4;  // per row
         for (long long j = thread; j < batch * fours; j += threads) {
             const long long i = quotient(j, fours), column = 4 * (j - i * fours);
             const auto four = *reinterpret_cast<const Four<Data>*>(data + row_of_data(i) * width + column);

@@ -74,7 +74,7 @@ def next_rows(order, cursor, rows):
 
 
 @loops_only
-def gather(data, rows, out, *, scale=1.0):
+def gather(data, rows, out, *, scale):
     width = math.prod(data.shape[1:])
     data, out = data.reshape(data.shape[0], width), out.reshape(rows.size, width)
     half = data.dtype == np.float16

@@ -1,4 +1,4 @@
-"""Minibatches in Numba CUDA: a grid-stride loop over the elements of the minibatch, compiled for each dtype of data."""
+"""Minibatches in Numba CUDA: a grid-stride loop over the elements of the batch, compiled for each dtype of the data."""
 
 import math
 
@@ -35,7 +35,7 @@ def next_rows(order, cursor, rows):
     launch(advance_kernel, 1, 1, cursor, np.int32(rows.size))
 
 
-def gather(data, rows, out, *, scale=1.0):
+def gather(data, rows, out, *, scale):
     data, flat = data.reshape(data.shape[0], math.prod(data.shape[1:])), out.reshape(-1)
     if out.dtype == np.int32:
         launch(gather_integers_kernel, blocks(out.size), THREADS, data, rows, flat)

@@ -8,8 +8,8 @@ def next_rows(order, cursor, rows):
     cursor += rows.dtype.type(rows.size)
 
 
-# A number too large for out becomes infinite and NaN stays NaN, without a warning, as in every toolchain.
+# A number too large for `out` becomes infinite and NaN stays NaN without a warning, as in every toolchain.
 @np.errstate(over="ignore", invalid="ignore")
-def gather(data, rows, out, *, scale=1.0):
+def gather(data, rows, out, *, scale):
     out[...] = data[np.clip(rows, 0, data.shape[0] - 1)]
     out *= out.dtype.type(scale)

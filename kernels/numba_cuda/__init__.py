@@ -1,8 +1,9 @@
 """What the Numba CUDA kernels share.
 
-launch      how a kernel is launched; take `cuda` from there
+launch      launches a kernel; import `cuda` from there
 device      functions for kernels: mathematics in single precision, sums over a block
-target      whether numba.cuda is the GPU or Numba's simulator in this process
-simulator   a launch in the simulator, checked
-ptx         kernels compiled with no GPU
+target      chooses the GPU or Numba's simulator as this process's numba.cuda
+simulator   runs a launch in the simulator, with checks
+ptx         compiles kernels without a GPU
+private     every private name of Numba and numba-cuda
 """

@@ -1,4 +1,4 @@
-"""What the Numba CUDA kernels share: mathematics in single precision, sums over a block, the scaled gradient."""
+"""Functions for Numba CUDA kernels: mathematics in single precision, sums over a block, the scaled gradient."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from .launch import SIMULATED, THREADS, cuda
 
-# Inlined before types are known, so that a kernel is compiled as one function, without a GPU too.
+# Inlined before type inference, so that a kernel compiles as one function, also without a GPU.
 device_function = cuda.jit(device=True, inline="always")
 
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
 INFINITY, NAN = np.float32(np.inf), np.float32(np.nan)
 
-# Compiled, a function of math has the precision of its argument. Simulated, it would compute in double precision and
-# raise where a GPU gives an infinity; NumPy's is the one that behaves like the GPU's.
+# In compiled code a function of `math` has the precision of its argument. In the simulator it would compute in double
+# precision and raise where a GPU returns an infinity; there NumPy's functions behave like the GPU's.
 if SIMULATED:
     exp, expm1, log, log1p, sqrt, tanh = np.exp, np.expm1, np.log, np.log1p, np.sqrt, np.tanh
 
@@ -29,7 +29,7 @@ else:
 
 @device_function
 def block_sum(value):
-    """The sum of `value` over the block, in a fixed order, known to all its threads, which all must call it.
+    """Return the sum of `value` over the block to every thread, added in a fixed order; all threads must call it.
 
     A block has a power of two threads, at most THREADS.
     """
@@ -44,13 +44,13 @@ def block_sum(value):
         half //= 2
     cuda.syncthreads()
     total = shared[0]
-    cuda.syncthreads()  # before the next call overwrites it
+    cuda.syncthreads()  # the next call overwrites shared memory
     return total
 
 
 @device_function
 def block_max(value):
-    """The maximum of `value` over the block, like block_sum; NaN need not win."""
+    """Return the maximum of `value` over the block, like block_sum; a NaN may be lost."""
     shared = cuda.shared.array(THREADS, np.float32)
     thread = cuda.threadIdx.x
     shared[thread] = value
@@ -68,10 +68,10 @@ def block_max(value):
 
 @device_function
 def sum_of_partials(partials, count):
-    """The sum of the first `count` ≤ THREADS partial sums, for a kernel of one block of THREADS threads.
+    """Return the sum of the first `count` ≤ THREADS partial sums, in a kernel of one block of THREADS threads.
 
-    A loop, the form of the kernels that ran on an H200: those with a conditional expression here hung there, and
-    neither their PTX nor their machine code shows why.
+    It is a loop on purpose: kernels with a conditional expression here hung on an H200, and neither their PTX nor their
+    machine code shows why.
     """
     total = ZERO
     for i in range(cuda.threadIdx.x, count, cuda.blockDim.x):
@@ -81,17 +81,17 @@ def sum_of_partials(partials, count):
 
 @device_function
 def signed_scale(grad_scale, sign):
-    """What the gradient is multiplied by: grad_scale, or 1 without one; negative (sign −1) to maximize."""
+    """Return the factor of the gradient: grad_scale, or 1 without one; negative (sign −1) to maximize."""
     return sign if grad_scale.size == 0 else sign * grad_scale[0]
 
 
 @device_function
 def weight_at(weight, i):
-    """An optional weight: 1 where none is given."""
+    """Return element i of an optional weight: 1 if the weight is left out."""
     return ONE if weight.size == 0 else weight[i]
 
 
 @cuda.jit
 def advance_kernel(counter, amount):
-    """counter ← counter + amount, by one thread, after the kernel that read the counter: so none reads too late."""
+    """Add `amount` to a counter, in a launch after the kernel that reads it: no thread then reads the new value."""
     counter[0] += amount

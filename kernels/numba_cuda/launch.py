@@ -1,6 +1,6 @@
-"""How a Numba CUDA kernel is launched: on CuPy's current stream, or in Numba's simulator on NumPy arrays.
+"""Launch Numba CUDA kernels: on CuPy's current stream, or in Numba's simulator on NumPy arrays.
 
-    from ..numba_launch import THREADS, blocks, cuda, launch
+    from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 
     @cuda.jit
     def double_kernel(x, y):
@@ -10,9 +10,9 @@
     def double(x, y):
         launch(double_kernel, blocks(x.size), THREADS, x, y)
 
-Take `cuda` from here and not from numba, so that it is imported with its settings. An argument None, an optional array
-that is not given, reaches the kernel as an empty array: a launch cannot pass None (numba-cuda 0.30), and one compiled
-kernel then serves both. The kernel asks for its size.
+Import `cuda` from here, not from numba, so that it is imported with our settings. None, for an optional array that is
+left out, reaches the kernel as an empty array, whose size the kernel checks: a launch cannot pass None in numba-cuda
+0.30, and one compiled kernel then serves both cases.
 """
 
 from __future__ import annotations
@@ -26,25 +26,36 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..launch_log import LaunchLog
+from . import private
 from . import target as numba_target
 
 cuda: Any = numba_target.load()
-SIMULATED = bool(cuda.config.ENABLE_CUDASIM)
+SIMULATED = private.simulates(cuda)
 
 if SIMULATED:
     from .simulator import simulate
 
-THREADS = 256  # in a block of a grid-stride kernel or a reduction; a power of two
-PER_THREAD = 4  # elements of a grid-stride loop: loads in flight, and fewer threads to start
-MOST_BLOCKS = 4096  # enough to fill any GPU; longer arrays take more turns of the loop
+THREADS = 256  # threads per block of a grid-stride kernel or a reduction; a power of two
+PER_THREAD = 4  # elements per thread of a grid-stride loop: more loads in flight, fewer threads to start
+MOST_BLOCKS = 4096  # enough blocks to fill any GPU; longer arrays take more iterations of the loop
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch that took place: the kernel's Python function, and its argument types in Numba's notation."""
+    """A launch as `launches` and `dry_run` collect it.
+
+    Parameters
+    ----------
+    kernel : callable
+        Python function of the kernel.
+    signature : str
+        Types of the arguments in Numba's notation, such as ``"void(float32[::1], int32)"``.
+    grid, block : int or tuple of int
+        Blocks of the grid and threads of a block.
+    """
 
     kernel: Callable[..., None]
-    signature: str  # "void(float32[::1], int32)"
+    signature: str
     grid: Any
     block: Any
 
@@ -54,14 +65,39 @@ launches, dry_run = _log.launches, _log.dry_run
 
 
 def blocks(n: int, most: int = MOST_BLOCKS) -> int:
-    """Blocks of a grid-stride loop over n elements; at least one, since a reduction of nothing writes a zero."""
+    """Return the blocks of a grid-stride loop; at least one, since an empty sum writes a zero.
+
+    Parameters
+    ----------
+    n : int
+        Elements.
+    most : int, default MOST_BLOCKS
+        Largest grid.
+
+    Returns
+    -------
+    int
+        Blocks of the grid.
+    """
     return min(max(1, -(-n // (THREADS * PER_THREAD))), most)
 
 
 def launch(kernel: Any, grid: int | tuple[int, ...], block: int | tuple[int, ...], *arguments: Any) -> None:
-    """Launch a kernel on arrays, None for an array that is not given, and NumPy scalars. An empty grid does nothing.
+    """Launch a kernel; an empty grid does nothing.
 
-    Raises ArgumentError for a Python number: Numba would compile a float as a double.
+    Parameters
+    ----------
+    kernel : kernel
+        Function with the decorator ``cuda.jit``.
+    grid, block : int or tuple of int
+        Blocks of the grid and threads of a block.
+    *arguments : array, None or NumPy scalar
+        Arguments of the kernel; None is an array that is left out.
+
+    Raises
+    ------
+    ArgumentError
+        For a Python number, since Numba would compile a float as a double.
     """
     given = [_absent() if argument is None else argument for argument in arguments]
     for place, argument in enumerate(given):
@@ -97,7 +133,7 @@ def _absent() -> Any:
 def _empty_on(index: int) -> Any:
     import cupy
 
-    return cupy.empty(1, np.float32)[:0]  # a view: its pointer is a real one
+    return cupy.empty(1, np.float32)[:0]  # a view, so that its pointer is a valid one
 
 
 def _stream() -> Any:

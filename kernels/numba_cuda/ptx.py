@@ -1,4 +1,4 @@
-"""The Numba CUDA kernels compiled to PTX with no GPU: for every architecture, and in single precision."""
+"""Compile the Numba CUDA kernels to PTX without a GPU, and check that they stay in single precision."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import KernelError
 from . import launch as numba_launch
+from . import private
 from . import target as numba_target
 
 REMEDY = 'pip install "gpugrad[compile]", which needs no GPU'
@@ -17,7 +18,7 @@ REMEDY = 'pip install "gpugrad[compile]", which needs no GPU'
 
 @dataclass(frozen=True)
 class Assembly:
-    """A Numba kernel for one architecture, and what is wrong with its PTX."""
+    """A Numba kernel compiled for one architecture, and the problem of its PTX, if any."""
 
     kernel: str
     signature: str
@@ -26,7 +27,7 @@ class Assembly:
 
 
 def obstacle() -> str | None:
-    """Why kernels cannot be compiled here, and what would change that; None if they can."""
+    """Return why kernels cannot be compiled here and the remedy, or None if they can."""
     if importlib.util.find_spec("numba_cuda") is None:
         return f"numba-cuda is not installed: {REMEDY}"
     problem = numba_target.obstacle(simulator=False)
@@ -34,16 +35,14 @@ def obstacle() -> str | None:
         return problem
     try:
         numba_target.load()
-        from numba.cuda.cudadrv import nvvm
-
-        nvvm.NVVM()
-    except Exception as error:  # the library is looked for at the first use; what is raised differs by version
+        private.load_nvvm()
+    except Exception as error:  # the class of the error differs between versions
         return f"libNVVM cannot be loaded ({error}): {REMEDY}"
     return None
 
 
 def compile_kernel(launch: numba_launch.Launch, architecture: str) -> Assembly:
-    """Compile a kernel for the arguments of a launch. Raises KernelError, with the compiler's words, if it cannot."""
+    """Compile a kernel for the arguments of a launch; raise KernelError with the compiler's message if that fails."""
     cuda: Any = numba_launch.cuda
     name, number = launch.kernel.__name__, int(architecture.removeprefix("sm_"))
     try:
@@ -63,7 +62,7 @@ def compile_kernel(launch: numba_launch.Launch, architecture: str) -> Assembly:
 
 
 def problem_of(ptx: str, double: bool = False) -> str | None:
-    """What is wrong with the PTX of a kernel; double precision may be where the data are."""
+    """Return the problem of a kernel's PTX, or None; `double` allows double precision, for data in float64."""
     if re.search(r"\.f64\b", ptx) and not double:
         return "computes in double precision: a constant or a function of Python is not float32"
     if re.search(r"^\s*\.local\b", ptx, re.MULTILINE):

@@ -1,8 +1,9 @@
-"""Runs a Numba CUDA kernel in Numba's simulator, and refuses what the simulator alone would let pass.
+"""Run a Numba CUDA kernel in Numba's simulator, and refuse what the simulator alone would let pass.
 
-The simulator runs the threads of a block as threads of Python, block after block. Left to itself it lets a negative
-index wrap around to the end of an array, where a GPU reads whatever lies there, and lets threads wait at a barrier for
-one that has ended.
+The simulator runs the threads of a block as Python threads, one block after another. On its own it lets a negative
+index wrap around to the end of an array, where a GPU reads whatever memory is there, and it lets threads wait at a
+barrier for a thread that has ended. So a launch here uses the simulator's ``cuda`` with checked arrays, checked shared
+memory, and a scheduler of blocks that replaces its own.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ import random
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.cuda.simulator import kernel as numba_simulator
-from numba.cuda.simulator.kernelapi import Dim3, FakeCUDAShared
 
 from ...errors import KernelError
+from . import private
+
+numba_simulator: Any = private.simulator()
 
 
 class CheckedArray:
-    """What a simulated kernel sees of a NumPy array: its size and shape, and its elements one by one.
+    """A NumPy array as a simulated kernel sees it: size, shape, and one element at a time.
 
     Raises IndexError for an index that is negative or past the end, or that does not name exactly one element.
     """
@@ -47,32 +50,47 @@ class CheckedArray:
             raise IndexError(f"index {index} is outside an array of shape {self.shape}")
 
 
-def _shared_array(self: Any, shape: Any, dtype: Any) -> np.ndarray:
-    """cuda.shared.array: one array for each line that asks, with NaN or -1 in it at first."""
-    caller = sys._getframe(1)
-    poison = np.nan if np.issubdtype(dtype, np.floating) else -1
-    return self._allocations.setdefault((caller.f_code, caller.f_lineno), np.full(shape, poison, dtype))
+class SharedMemory:
+    """``cuda.shared`` of a launch: one array per line that asks for one, filled with NaN or -1 at first."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple[Any, int], np.ndarray] = {}
+
+    def array(self, shape: Any, dtype: Any) -> np.ndarray:
+        caller = sys._getframe(1)
+        poison = np.nan if np.issubdtype(dtype, np.floating) else -1
+        return self._arrays.setdefault((caller.f_code, caller.f_lineno), np.full(shape, poison, dtype))
+
+
+class Cuda(numba_simulator.Cuda):
+    """The ``cuda`` that a simulated kernel sees, with checked shared memory."""
+
+    shared = None  # a property of the base class
+
+    def __init__(self, grid: tuple[int, int, int], block: tuple[int, int, int]) -> None:
+        super().__init__(grid, block, 0)  # no dynamic shared memory
+        self.shared = SharedMemory()
 
 
 class Block:
-    """The threads of a block, one at a time: each runs until it waits at a barrier or ends. Which one is next is drawn,
-    anew each time, so that a missing barrier shows.
+    """A block, its threads one at a time: each runs until it waits at a barrier or ends.
 
-    Numba's own run all at once and compete with one more that polls for barriers: ten times the work.
+    The next thread is drawn at random each time, so that a missing barrier shows. Numba's own scheduler runs all
+    threads at once next to one that polls for barriers, which takes ten times as long.
     """
 
-    def __init__(self, kernel: Any, grid: tuple[int, ...], block: tuple[int, ...], debug: bool) -> None:
-        self.kernel = kernel
-        self.new = list(np.ndindex(*block))  # places of the threads that have not begun
+    def __init__(self, function: Callable[..., None], shape: tuple[int, int, int]) -> None:
+        self.function = function
+        self.new = list(np.ndindex(*shape))  # indices of the threads that have not begun
         self.waiting: list[Worker] = []  # at a barrier
         self.ready: list[Worker] = []  # past it
         self.ended = 0
         self.error: Exception | None = None
         self.over = _closed()
-        self.block_state = np.zeros(block, bool)  # what BlockThread keeps the votes of a barrier in
+        self.block_state = np.zeros(shape, bool)  # votes at a barrier; numba_simulator.Thread reads it by this name
 
     def run(self, place: tuple[int, ...], *arguments: Any) -> None:
-        """Run all its threads, at this place of the grid. Raises the first exception of one."""
+        """Run all threads of the block at this place of the grid; raise the first exception of a thread."""
         self.place, self.arguments = place, arguments
         _draw.shuffle(self.new)
         self.next()
@@ -81,7 +99,7 @@ class Block:
             raise self.error
 
     def next(self) -> None:
-        """Let another thread run: the one that calls waits, or has ended."""
+        """Let another thread run; the calling thread then waits, or has ended."""
         if self.new:
             worker = _idle.pop() if _idle else Worker()
             worker._manager = self
@@ -96,8 +114,8 @@ class Block:
         (self.ready.pop().turn if self.ready else self.over).release()
 
 
-class Worker(numba_simulator.BlockThread):
-    """A thread of Python that runs threads of blocks, each to its end. The simulator asks it who it is."""
+class Worker(numba_simulator.Thread):
+    """A Python thread that runs threads of blocks, one after another; the simulated ``cuda`` asks it for indices."""
 
     def __init__(self) -> None:
         threading.Thread.__init__(self, daemon=True)
@@ -114,10 +132,10 @@ class Worker(numba_simulator.BlockThread):
             block.next()
 
     def _run_thread(self, block: Block, place: tuple[int, ...]) -> None:
-        self.blockIdx, self.threadIdx = Dim3(*block.place), Dim3(*place)
+        self.blockIdx, self.threadIdx = numba_simulator.Index(*block.place), numba_simulator.Index(*place)
         self.thread_id = np.ravel_multi_index(place, block.block_state.shape, order="F")  # x varies fastest
         try:
-            block.kernel(*block.arguments)
+            block.function(*block.arguments)
         except _Abandoned:
             pass
         except Exception as error:
@@ -136,7 +154,7 @@ class Worker(numba_simulator.BlockThread):
 
 
 class _Abandoned(Exception):
-    """Ends the threads of a block in which one has failed."""
+    """Ends the threads of a block in which one thread has failed."""
 
 
 def _closed() -> threading.Lock:
@@ -147,20 +165,25 @@ def _closed() -> threading.Lock:
 
 _draw = random.Random(0)
 _idle: list[Worker] = []
-os.register_at_fork(after_in_child=_idle.clear)  # a fork has no thread but the one that forked
-
-FakeCUDAShared.array = _shared_array
-numba_simulator.BlockManager = Block
+os.register_at_fork(after_in_child=_idle.clear)  # a forked process has only the thread that forked
 
 
 def simulate(kernel: Any, grid: Any, block: Any, arguments: list[Any]) -> None:
-    """Run a launch to its end. A note of an exception names the thread, the block and the kernel."""
+    """Run a launch to its end; notes on an exception name the thread, the block and the kernel."""
+    function, blocks, threads = kernel.py_func, _three(grid), _three(block)
+    cuda = Cuda(blocks, threads)
     seen = [CheckedArray(a) if isinstance(a, np.ndarray) else a for a in arguments]
     try:
-        with warnings.catch_warnings():
-            # NumPy warns where a GPU computes an infinity or NaN in silence.
+        with numba_simulator.running(function, cuda), warnings.catch_warnings():
+            # NumPy warns where a GPU computes an infinity or NaN silently.
             warnings.simplefilter("ignore", RuntimeWarning)
-            kernel[grid, block](*seen)
+            for place in np.ndindex(*blocks):
+                Block(function, threads).run(place, *seen)
     except Exception as error:
-        error.add_note(f"in the kernel {kernel.py_func.__name__} of {kernel.py_func.__module__}")
+        error.add_note(f"in the kernel {function.__name__} of {function.__module__}")
         raise
+
+
+def _three(sizes: int | tuple[int, ...]) -> tuple[int, int, int]:
+    x, y, z = (*(sizes if isinstance(sizes, tuple) else (sizes,)), 1, 1)[:3]
+    return x, y, z

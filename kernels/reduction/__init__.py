@@ -1,9 +1,9 @@
-"""The sum of an array, in fixed order.
+"""The sum of an array, in a fixed order.
 
     out = scale·Σ x,  or  out + scale·Σ x
 
-A GPU adds one partial sum a block and those in a second pass; the CPU adds in several lanes. Both orders depend on the
-number of elements alone, so the same array gives the same bits.
+A GPU computes one partial sum per block and adds these in a second pass; the CPU adds in several lanes. Both orders
+depend on the number of elements alone, so equal arrays have bit-for-bit identical sums.
 """
 
 from __future__ import annotations
@@ -16,12 +16,29 @@ from ..contract import FLOATS, PARTIALS, Cost, Example, check_array, check_range
 
 @contract("out", "partials")
 def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
-    """out = scale·Σ x; with `accumulate`, out + scale·Σ x.
+    """Sum all elements of an array.
 
-    x: float32 or float64, any shape, at least one element. out (1,): of the dtype of x, overwritten or added to.
-    partials (PARTIALS,): of the dtype of x, scratch, undefined afterwards.
+    Arrays are float32 or float64, all the same.
+
+    Parameters
+    ----------
+    x : array, any shape
+        At least one element.
+    out : array, (1,)
+        The sum times `scale`, overwritten, or added to if `accumulate`.
+    partials : array, (PARTIALS,)
+        Scratch, undefined afterwards.
+    scale : float, default 1.0
+        Factor of the sum.
+    accumulate : bool, default False
+        Whether the sum is added to `out`.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, an empty array or a scale of NaN.
     """
-    check_array("x", x, tuple(x.shape), FLOATS)
+    check_array("x", x, None, FLOATS)
     if x.size == 0:
         raise ArgumentError(f"x has shape {tuple(x.shape)}, expected at least one element: leave the empty sum out")
     check_array("out", out, (1,), x.dtype)
@@ -53,7 +70,7 @@ def _(rng):
 @sum_elements.workloads
 def _(rng):
     for size in (64, 1 << 19, 1 << 25):
-        x = rng.random(size, np.float32)  # positive: of numbers that cancel, the sum has no scale for an error
+        x = rng.random(size, np.float32)  # positive: a sum that cancels gives its error no scale
         words = {"out": np.zeros(1, np.float32), "partials": np.zeros(PARTIALS, np.float32)}
         yield Example(str(size), {"x": x, **words}, {}, terms=size)
 

@@ -25,5 +25,5 @@ def _sum(sums, out, scale, accumulate):
 
 
 @loops_only
-def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
+def sum_elements(x, out, partials, *, scale, accumulate):
     run_once(_sum, sums_of_parts(_parts, x.size, partials, x.reshape(-1)), out, float(scale), accumulate)

@@ -1,4 +1,4 @@
-"""The sum of an array in Numba CUDA: one partial sum a block, and their sum by one block."""
+"""The sum of an array in Numba CUDA: one partial sum per block, their sum in one block."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def sum_elements_kernel(partials, count, out, scale, accumulate):
         out[0] = out[0] + total if accumulate != 0 else total
 
 
-def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
+def sum_elements(x, out, partials, *, scale, accumulate):
     grid = blocks(x.size, PARTIALS)
     launch(sum_elements_partials_kernel, grid, THREADS, x.reshape(-1), partials)
     scalars = (np.float32(scale), np.int32(accumulate))

@@ -3,7 +3,7 @@
 #include "gpugrad.cuh"
 #include "reduction.cuh"
 
-__device__ unsigned finished;  // blocks of this launch that are done
+__device__ unsigned finished;  // finished blocks of this launch
 
 __global__ void __launch_bounds__(REDUCTION_THREADS) sum_elements(
     const float* __restrict__ x, float* out, float* partials, long long n, float scale, int accumulate) {

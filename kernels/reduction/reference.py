@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def sum_elements(x, out, partials, *, scale=1.0, accumulate=False):
+def sum_elements(x, out, partials, *, scale, accumulate):
     out[...] = scale * x.sum(dtype=np.float64) + (out if accumulate else 0)

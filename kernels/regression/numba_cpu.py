@@ -71,7 +71,7 @@ UNWEIGHTED = {
 
 
 @loops_only
-def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
+def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta):
     gradient = None if dpredictions is None else dpredictions.reshape(-1)
     flat = (predictions.reshape(-1), targets.reshape(-1), losses.reshape(-1), gradient)
     spread(UNWEIGHTED[loss], flat, norm, losses.dtype.type(delta))

@@ -1,4 +1,4 @@
-"""Losses of regression in Numba CUDA: a grid-stride loop; which loss it is, is the same for all threads."""
+"""Losses of regression in Numba CUDA: a grid-stride loop; all threads branch to the same loss."""
 
 import numpy as np
 
@@ -12,13 +12,13 @@ SQUARED_ERROR, ABSOLUTE_ERROR, HUBER = KIND["squared_error"], KIND["absolute_err
 
 @device_function
 def value_and_slope(kind, prediction, target, delta):
-    """The loss and its derivative, unweighted."""
+    """Return the loss and its derivative, unweighted."""
     d = prediction - target
     if kind == SQUARED_ERROR:
         value, slope = d * d, TWO * d
     elif kind == ABSOLUTE_ERROR:
         value = abs(d)
-        slope = ONE if d > ZERO else (-ONE if d < ZERO else d)  # d: 0, or NaN
+        slope = ONE if d > ZERO else (-ONE if d < ZERO else d)  # d is 0 or NaN
     elif kind == HUBER:
         value = HALF * d * d if abs(d) <= delta else delta * (abs(d) - HALF * delta)
         slope = delta if d > delta else (-delta if d < -delta else d)
@@ -38,7 +38,7 @@ def regression_loss_kernel(predictions, targets, sample_weight, norm, losses, dp
             dpredictions[i] = scale * slope
 
 
-def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
+def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta):
     gradient = None if dpredictions is None else dpredictions.reshape(-1)
     flat = (predictions.reshape(-1), targets.reshape(-1), sample_weight, norm, losses.reshape(-1), gradient)
     scalars = (KIND[loss], np.float32(delta), np.int32(predictions.shape[1]))

@@ -23,9 +23,9 @@ GRADIENT = {
 }
 
 
-# What is not finite stays so without a warning, as in every toolchain: e^p of a large p, a norm of 0.
+# e^p of a large p or a norm of 0 yields infinity or NaN without a warning, as in every toolchain.
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")
-def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta=1.0):
+def regression_loss(predictions, targets, sample_weight, norm, losses, dpredictions, *, loss, delta):
     scale = 1 / norm if sample_weight is None else (sample_weight / norm)[:, None]
     losses[...] = scale * VALUE[loss](predictions, targets, delta)
     if dpredictions is not None:

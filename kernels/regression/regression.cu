@@ -1,4 +1,4 @@
-// With d = p − t; both columns times s/norm, s the sample's weight:
+// Losses and gradients with d = p − t, both times s/norm with the weight s of the sample:
 //   squared_error   d²                                  2·d
 //   absolute_error  |d|                                 sign d, 0 at 0
 //   huber           d²/2 if |d| ≤ δ else δ·(|d| − δ/2)  d clipped to [−δ, δ]
@@ -9,7 +9,7 @@
 
 constexpr int SQUARED_ERROR = 0, ABSOLUTE_ERROR = 1, HUBER = 2, POISSON = 3;
 
-// NaN is neither above nor below: d itself is returned then, and at 0.
+// A NaN d is neither above nor below and is returned itself, like a d of 0.
 __device__ float clipped(float d, float limit) { return d > limit ? limit : (d < -limit ? -limit : d); }
 __device__ float sign(float d) { return d > 0 ? 1.0f : (d < 0 ? -1.0f : d); }
 

@@ -4,8 +4,10 @@
     v ← alpha·v + (1 − alpha)·g²
     p ← p − lr·g / (√v + eps)
 
-The average of squares forgets, so that the learning rate of a parameter can rise again. Tieleman & Hinton, "Neural
-networks for machine learning", lecture 6.5 (2012); eps outside the root, as in PyTorch.
+The average of squares forgets, so that the learning rate of a parameter can rise again. As in PyTorch, eps is outside
+the root.
+
+Reference: Tieleman & Hinton, "Neural networks for machine learning", lecture 6.5 (2012).
 """
 
 from __future__ import annotations
@@ -18,11 +20,35 @@ from ..update_contract import check_update, draw_measured_update, draw_update, u
 
 @contract("p", "square_average")
 def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):
-    """One step of RMSprop.
+    """Take one step of RMSprop.
 
-    g, p, square_average (n,): gradient, parameters, moving average of squared gradients; float32 or float64, all alike.
-    lr (1,), grad_scale (1,) or None (1): of the dtype of p; device words, so that a replayed step sees them change.
-    With eps 0, an element whose gradients were all zero becomes NaN.
+    Arrays are float32 or float64, all the same, flat.
+
+    Parameters
+    ----------
+    g : array, (n,)
+        Gradient.
+    lr : array, (1,)
+        Learning rate, on the device, so that a replayed step reads its current value.
+    grad_scale : array, (1,), or None
+        Factor of the gradient, on the device; None is 1.
+    p : array, (n,)
+        Parameters, updated in place.
+    square_average : array, (n,)
+        Moving average v of squared gradients, updated in place.
+    alpha : float, default 0.99
+        Decay rate of the average, in [0, 1].
+    eps : float, default 1e-8
+        Added to the root, at least 0; with 0 an element whose gradients were all zero becomes NaN.
+    weight_decay : float, default 0.0
+        Factor of the decay, at least 0.
+    maximize : bool, default False
+        Ascend instead of descend.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, or a scalar outside its range.
     """
     check_update(g, lr, grad_scale, p, weight_decay=weight_decay, square_average=square_average)
     check_range("alpha", alpha, 0.0, 1.0)

@@ -15,7 +15,7 @@ def _rmsprop(g, p, v, scale, rate, alpha, one_minus_alpha, eps, decay):
         p[i] -= rate * gi / (math.sqrt(v[i]) + eps)
 
 
-def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):
+def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha, eps, weight_decay, maximize):
     number = p.dtype.type
     scalars = map(number, (alpha, 1 - alpha, eps, weight_decay))
     spread(_rmsprop, (g, p, square_average), signed_scale(grad_scale, maximize, number), lr[0], *scalars)

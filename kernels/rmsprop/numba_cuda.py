@@ -16,6 +16,6 @@ def rmsprop_step_kernel(g, lr, grad_scale, p, v, sign, alpha, rest, eps, decay):
         p[i] -= rate * gi / (sqrt(vi) + eps)
 
 
-def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha=0.99, eps=1e-8, weight_decay=0.0, maximize=False):
+def rmsprop_step(g, lr, grad_scale, p, square_average, *, alpha, eps, weight_decay, maximize):
     scalars = map(np.float32, (-1 if maximize else 1, alpha, 1 - alpha, eps, weight_decay))
     launch(rmsprop_step_kernel, blocks(p.size), THREADS, g, lr, grad_scale, p, square_average, *scalars)

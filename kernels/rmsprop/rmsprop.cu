@@ -5,7 +5,7 @@
 #include "gpugrad.cuh"
 #include "optimizers.cuh"
 
-// rest: 1 − alpha, from the host's double precision; in float32 the difference would lose digits.
+// rest: 1 − alpha, from double precision on the host; in float32 the difference would lose digits.
 __global__ void __launch_bounds__(256, 4) rmsprop_step(
     const float* __restrict__ g, const float* __restrict__ lr, const float* __restrict__ grad_scale,
     float* __restrict__ p, float* __restrict__ square_average, long long n, float alpha, float rest, float eps,

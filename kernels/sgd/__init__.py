@@ -1,16 +1,18 @@
-"""Stochastic gradient descent, plain, with momentum, and Nesterov's: one launch over flat buffers.
+"""Stochastic gradient descent, plain, with momentum and with Nesterov momentum: one launch over flat buffers.
 
     g ← grad_scale·g  (−g to maximize);  g ← g + weight_decay·p
     plain:     p ← p − lr·g
     momentum:  b ← momentum·b + g;  p ← p − lr·b
     Nesterov:  b ← momentum·b + g;  p ← p − lr·(g + momentum·b)
-    with lr_in_buffer
+    with lr_in_buffer:
     momentum:  b ← momentum·b + lr·g;  p ← p − b
     Nesterov:  b ← momentum·b + lr·g;  p ← p − (lr·g + momentum·b)
 
-The buffer b starts at zero, so that the first step is the plain one. With the learning rate in it, it is the velocity
-of Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013), of scikit-learn and
-Keras; PyTorch has it outside. The two differ when the learning rate changes: a velocity keeps what it had.
+The buffer b starts at zero, so that the first step is the plain one. With lr_in_buffer, b is the velocity of Sutskever
+et al., which scikit-learn and Keras use; PyTorch keeps the learning rate outside. The two differ when the learning rate
+changes: a velocity keeps the learning rates of earlier steps.
+
+Reference: Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013).
 """
 
 from __future__ import annotations
@@ -36,13 +38,40 @@ def sgd_step(
     weight_decay=0.0,
     maximize=False,
 ):
-    """One step of gradient descent.
+    """Take one step of gradient descent.
 
-    g, p (n,): gradient and parameters; float32 or float64, both the same.
-    momentum_buffer (n,), like p; None if and only if momentum is 0.
-    lr (1,), grad_scale (1,) or None (1): of the dtype of p; device words, so that a replayed step sees them change.
+    Arrays are float32 or float64, all the same, flat.
+
+    Parameters
+    ----------
+    g : array, (n,)
+        Gradient.
+    lr : array, (1,)
+        Learning rate, on the device, so that a replayed step reads its current value.
+    grad_scale : array, (1,), or None
+        Factor of the gradient, on the device; None is 1.
+    p : array, (n,)
+        Parameters, updated in place.
+    momentum_buffer : array, (n,), or None
+        Buffer b, updated in place; None if and only if momentum is 0.
+    momentum : float, default 0.0
+        Factor of the buffer, at least 0.
+    nesterov : bool, default False
+        Whether the momentum is Nesterov's; needs a momentum of more than 0.
+    lr_in_buffer : bool, default False
+        Whether the buffer is a velocity, with the learning rate in it.
+    weight_decay : float, default 0.0
+        Factor of the decay, at least 0.
+    maximize : bool, default False
+        Ascend instead of descend.
+
+    Raises
+    ------
+    ArgumentError
+        For another shape or dtype, a scalar outside its range, a momentum buffer without momentum or the reverse.
     """
-    check_update(g, lr, grad_scale, p, weight_decay=weight_decay, momentum_buffer=momentum_buffer)
+    state = {"momentum_buffer": momentum_buffer}
+    check_update(g, lr, grad_scale, p, weight_decay=weight_decay, optional=state, **state)
     check_range("momentum", momentum, 0.0)
     if (momentum == 0) != (momentum_buffer is None):
         found, expected = ("None", "an array like p") if momentum_buffer is None else ("an array", "None")

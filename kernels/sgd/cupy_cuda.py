@@ -8,19 +8,7 @@ from ..cuda.source import Source
 SOURCE = Source(__file__, "sgd.cu")
 
 
-def sgd_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    momentum_buffer,
-    *,
-    momentum=0.0,
-    nesterov=False,
-    lr_in_buffer=False,
-    weight_decay=0.0,
-    maximize=False,
-):
+def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum, nesterov, lr_in_buffer, weight_decay, maximize):
     n, decay, sign = np.int64(p.size), np.float32(weight_decay), np.int32(maximize)
     grid = elementwise_blocks(p.size), THREADS
     if momentum_buffer is None:

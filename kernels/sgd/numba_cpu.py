@@ -26,19 +26,7 @@ def _descend_nesterov(g, p, b, scale, inner, outer, momentum, decay):
         p[i] -= outer * (gi + momentum * b[i])
 
 
-def sgd_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    momentum_buffer,
-    *,
-    momentum=0.0,
-    nesterov=False,
-    lr_in_buffer=False,
-    weight_decay=0.0,
-    maximize=False,
-):
+def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum, nesterov, lr_in_buffer, weight_decay, maximize):
     number = p.dtype.type
     scale, decay = signed_scale(grad_scale, maximize, number), number(weight_decay)
     if momentum_buffer is None:

@@ -20,19 +20,7 @@ def sgd_step_kernel(g, lr, grad_scale, p, b, sign, momentum, nesterov, lr_in_buf
         p[i] -= outer * direction
 
 
-def sgd_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    momentum_buffer,
-    *,
-    momentum=0.0,
-    nesterov=False,
-    lr_in_buffer=False,
-    weight_decay=0.0,
-    maximize=False,
-):
+def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum, nesterov, lr_in_buffer, weight_decay, maximize):
     sign, options = np.float32(-1 if maximize else 1), (np.int32(nesterov), np.int32(lr_in_buffer))
     scalars = (sign, np.float32(momentum), *options, np.float32(weight_decay))
     launch(sgd_step_kernel, blocks(p.size), THREADS, g, lr, grad_scale, p, momentum_buffer, *scalars)

@@ -3,19 +3,7 @@
 from ..update_contract import effective_gradient
 
 
-def sgd_step(
-    g,
-    lr,
-    grad_scale,
-    p,
-    momentum_buffer,
-    *,
-    momentum=0.0,
-    nesterov=False,
-    lr_in_buffer=False,
-    weight_decay=0.0,
-    maximize=False,
-):
+def sgd_step(g, lr, grad_scale, p, momentum_buffer, *, momentum, nesterov, lr_in_buffer, weight_decay, maximize):
     g = effective_gradient(g, grad_scale, p, weight_decay, maximize)
     step = lr * g
     if momentum_buffer is not None:

@@ -8,11 +8,11 @@ from ..cuda.source import Source
 SOURCE = Source(__file__, "softmax_cross_entropy.cu")
 
 WARP = 32
-# Classes that a lane of a warp holds in registers; beyond 32 of them, 1024 classes, a row is left to a block.
+# Classes that a lane of a warp holds in registers; a row of more than 32 per lane, 1024 classes, gets a block.
 PER_LANE = (1, 2, 4, 8, 16, 32)
 
 
-def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing):
     batch, n_classes = logits.shape
     per_lane = next((held for held in PER_LANE if n_classes <= WARP * held), None)
     if per_lane is None:

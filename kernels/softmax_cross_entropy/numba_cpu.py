@@ -138,7 +138,7 @@ def _transpose_block(rows, first, n, z, read):
 
 
 @loops_only
-def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing):
     number = logits.dtype.type
     hard, smooth = number(1 - label_smoothing), number(label_smoothing / logits.shape[1])
     arrays, scalars = (logits, labels, sample_weight, losses, dlogits), (class_weight, norm, hard, smooth)

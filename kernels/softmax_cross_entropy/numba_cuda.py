@@ -1,11 +1,11 @@
-"""Softmax cross-entropy in Numba CUDA: a block a row, its threads side by side over the classes."""
+"""Softmax cross-entropy in Numba CUDA: one block per row, neighbouring threads read neighbouring classes."""
 
 import numpy as np
 
 from ..numba_cuda.device import INFINITY, NAN, ZERO, block_max, block_sum, exp, log, weight_at
 from ..numba_cuda.launch import THREADS, cuda, launch
 
-# Up to this many classes a row is worth one warp: more threads would mostly wait at barriers.
+# Up to this many classes a row gets one warp: more threads would mostly wait at barriers.
 CLASSES_OF_A_WARP = 1024
 WARP = 32
 
@@ -14,9 +14,9 @@ WARP = 32
 def softmax_cross_entropy_kernel(
     logits, labels, class_weight, sample_weight, norm, losses, dlogits, hard, smooth, n_classes
 ):
-    """`logits` and `dlogits` flat; `hard` is 1 − ε, `smooth` ε/C."""
+    """Compute one row; `logits` and `dlogits` are flat, `hard` is 1 − ε, `smooth` is ε/C."""
     row, first, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    start = np.int64(row) * n_classes  # can pass 2³¹
+    start = np.int64(row) * n_classes  # may exceed 2³¹
     label, scale = labels[row], weight_at(sample_weight, row) / norm[0]
     if label < 0 or label >= n_classes:
         label, scale = np.int32(0), NAN
@@ -41,7 +41,7 @@ def softmax_cross_entropy_kernel(
         target = smooth * weight_at(class_weight, k)
         if k == label:
             target += target_of_label
-        if target != ZERO:  # else an infinite surprise would count, as 0·inf
+        if target != ZERO:  # otherwise an infinite −ln p would contribute 0·inf
             loss += target * (log_total - shifted)
         if dlogits.size > 0:
             dlogits[start + k] = scale * (target_total * (exp(shifted) / total) - target)
@@ -52,7 +52,7 @@ def softmax_cross_entropy_kernel(
 
 @cuda.jit
 def softmax_cross_entropy_norm_kernel(labels, class_weight, sample_weight, norm):
-    """One block."""
+    """Add all weights in one block."""
     total = ZERO
     for i in range(cuda.threadIdx.x, labels.size, cuda.blockDim.x):
         weight = weight_at(sample_weight, i)
@@ -65,7 +65,7 @@ def softmax_cross_entropy_norm_kernel(labels, class_weight, sample_weight, norm)
         norm[0] = total
 
 
-def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing):
     batch, n_classes = logits.shape
     gradient = None if dlogits is None else dlogits.reshape(-1)
     arrays = (logits.reshape(-1), labels, class_weight, sample_weight, norm, losses, gradient)

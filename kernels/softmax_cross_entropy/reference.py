@@ -3,9 +3,9 @@
 import numpy as np
 
 
-# What is not finite stays so without a warning, as in every toolchain: infinite logits, a norm of 0.
+# Infinite logits or a norm of 0 yield infinity or NaN without a warning, as in every toolchain.
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")
-def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing=0.0):
+def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, losses, dlogits, *, label_smoothing):
     batch, n_classes = logits.shape
     rows = np.arange(batch)
     valid = (labels >= 0) & (labels < n_classes)
@@ -18,8 +18,8 @@ def softmax_cross_entropy(logits, labels, class_weight, sample_weight, norm, los
     shifted = logits - logits.max(axis=1, keepdims=True)
     exponentials = np.exp(shifted)
     sums = exponentials.sum(axis=1, keepdims=True)
-    surprise = np.log(sums) - shifted  # −ln p
-    loss = np.where(target == 0, 0, target * surprise).sum(axis=1)
+    nll = np.log(sums) - shifted  # −ln p
+    loss = np.where(target == 0, 0, target * nll).sum(axis=1)
     loss[np.isnan(sums[:, 0])] = np.nan
 
     scale = np.where(valid, logits.dtype.type(1), np.nan) / norm

@@ -1,4 +1,4 @@
-// Of one row: p = softmax(logits), label y, class weights w, smoothing ε over C classes, the sample's weight s.
+// For one row: p = softmax(logits), label y, class weights w, smoothing ε over C classes, weight s of the sample.
 //
 //   target_k  = hard·w_y·[k = y] + smooth·w_k,   hard = 1 − ε, smooth = ε/C         total target = Σ_k target_k
 //   loss      = (s/norm) · Σ_k target_k·(−ln p_k)
@@ -8,8 +8,8 @@
 //
 //   p_k = e^−depth_k / sum,   sum = Σ_k e^−depth_k ≥ 1,   −ln p_k = ln sum + depth_k   (no term is negative)
 //
-// A row of few classes is kept in the registers of a warp. A row of many is read by a block: once for m and the sum
-// together, then, from the cache, for what the smoothing costs and for the gradient.
+// A row of few classes stays in the registers of a warp. A row of many classes is read by a block: once for m and the
+// sum together, then, from the cache, for the smoothed part of the loss and for the gradient.
 
 #include "gpugrad.cuh"
 #include "elementwise.cuh"
@@ -24,7 +24,7 @@ __device__ __forceinline__ float weight_of(const float* class_weight, int k) {
 
 struct Row {
     int label;
-    float scale;   // s/norm; NaN for a label outside the classes, whose row is then NaN
+    float scale;   // s/norm; NaN for a label outside the classes, which makes its row NaN
     float target;  // hard·w_y
 };
 
@@ -40,7 +40,7 @@ __device__ __forceinline__ Row read_row(
     return {label, scale, hard * weight_of(class_weight, label)};
 }
 
-// What the smoothing takes from a row: Σ w_k and Σ w_k·depth_k. A class of weight 0 costs nothing, at any depth.
+// Sums of a row for the smoothing: Σ w_k and Σ w_k·depth_k. A class of weight 0 adds nothing, at any depth.
 struct Smoothed {
     float weights = 0, depths = 0;
     __device__ void add(float weight, float depth) {
@@ -53,17 +53,17 @@ __device__ __forceinline__ float loss_of(Row row, float label_depth, float sum, 
     const float log_sum = logf(sum);
     float loss = row.target != 0 ? row.target * (log_sum + label_depth) : 0.0f;
     if (smooth != 0) loss += smooth * (log_sum * smoothed.weights + smoothed.depths);
-    return sum == sum ? row.scale * loss : sum;  // a NaN sum shows even where no target is left to multiply it
+    return sum == sum ? row.scale * loss : sum;  // a NaN sum shows even if all targets are 0
 }
 
-// The gradient at class k, given e = e^−depth_k and factor = (s/norm)·total target / sum.
+// Gradient at class k, from e = e^−depth_k and factor = (s/norm)·total target / sum.
 __device__ __forceinline__ float gradient_at(
     int k, float e, float factor, Row row, float smooth, const float* class_weight) {
     const float target = (k == row.label ? row.target : 0.0f) + smooth * weight_of(class_weight, k);
     return factor * e - row.scale * target;
 }
 
-// A warp a row, for n_classes ≤ 32·PER_LANE: lane l holds the classes l, l + 32, …
+// One warp per row, for n_classes ≤ 32·PER_LANE: lane l holds the classes l, l + 32, …
 template <int PER_LANE>
 __global__ void __launch_bounds__(BLOCK) softmax_cross_entropy_by_warps(
     const float* __restrict__ logits, const int* __restrict__ labels, const float* __restrict__ class_weight,
@@ -111,12 +111,12 @@ __global__ void __launch_bounds__(BLOCK) softmax_cross_entropy_by_warps(
     }
 }
 
-// The largest logit so far, and the sum of the exponentials relative to it.
+// Largest logit so far, and the sum of the exponentials relative to it.
 struct Online {
     float largest = -infinity(), sum = 0;
 
-    // The sum as it is relative to `to` ≥ largest. A thread may have seen only −inf, or nothing: relative to 0 then,
-    // since −inf − (−inf) is NaN, and its sum stays 0.
+    // The sum relative to `to` ≥ largest. A thread may have seen only −inf, or nothing: its sum is then relative to 0,
+    // since −inf − (−inf) is NaN, and stays 0.
     __device__ float sum_relative(float to) const { return sum * expf(largest - finite(to)); }
 
     __device__ void add(float x) {
@@ -124,7 +124,7 @@ struct Online {
         sum = sum_relative(to) + expf(x - finite(to));
         largest = to;
     }
-    // Four at once need five exponentials, not eight.
+    // Four logits at once need five exponentials, not eight.
     __device__ void add(float4 x) {
         const float to = fmaxf(fmaxf(fmaxf(x.x, x.y), fmaxf(x.z, x.w)), largest);
         const float m = finite(to);
@@ -134,13 +134,13 @@ struct Online {
     __device__ static float finite(float m) { return m == -infinity() ? 0.0f : m; }
 };
 
-// A block a row, for any number of classes. The sums are taken in an order that n_classes alone decides: four classes
-// a thread, loaded by one access where the row begins at a 16-byte address.
+// One block per row, for any number of classes. The order of additions depends on n_classes alone: four classes per
+// thread, loaded in one access if the row begins at a 16-byte address.
 __global__ void __launch_bounds__(BLOCK) softmax_cross_entropy_by_blocks(
     const float* __restrict__ logits, const int* __restrict__ labels, const float* __restrict__ class_weight,
     const float* __restrict__ sample_weight, const float* __restrict__ norm, float* __restrict__ losses,
     float* __restrict__ dlogits, int batch, int n_classes, float hard, float smooth) {
-    const int rest = n_classes / 4 * 4;  // where the last whole four ends
+    const int rest = n_classes / 4 * 4;  // end of the last group of four
     for (long long i = blockIdx.x; i < batch; i += gridDim.x) {
         const Row row = read_row(i, n_classes, labels, class_weight, sample_weight, norm, hard);
         const float* const x = logits + i * n_classes;
@@ -174,7 +174,7 @@ __global__ void __launch_bounds__(BLOCK) softmax_cross_entropy_by_blocks(
     }
 }
 
-// norm = Σ w_label·s over the batch, by one block: a batch is short.
+// norm = Σ w_label·s over the batch, in one block, since a batch is short.
 __global__ void __launch_bounds__(BLOCK) softmax_cross_entropy_norm(
     const int* __restrict__ labels, const float* __restrict__ class_weight, const float* __restrict__ sample_weight,
     float* norm, int batch, int n_classes) {

@@ -1,15 +1,15 @@
-"""What the tests of the optimizers share: a fixed sequence of gradients, and the comparison with PyTorch over it."""
+"""Fixtures of the optimizers' tests: a fixed sequence of gradients, and the comparison with PyTorch."""
 
 import numpy as np
 import pytest
 
 STEPS = 200
-N = 67  # no multiple of any vector length
+N = 67  # elements; not a multiple of any vector length
 
 
 @pytest.fixture
 def gradients():
-    """(STEPS, N) gradients in double precision: seven orders of magnitude across the elements, some exactly zero."""
+    """Return (STEPS, N) gradients in float64 over seven orders of magnitude, some exactly zero."""
     rng = np.random.default_rng(5)
     g = rng.normal(size=(STEPS, N)) * 10.0 ** rng.uniform(-5, 2, N)
     g[rng.uniform(size=g.shape) < 0.05] = 0
@@ -18,11 +18,11 @@ def gradients():
 
 @pytest.fixture
 def assert_follows_pytorch(gradients):
-    """Run a launcher and the PyTorch optimizer that it is to equal over the same gradients and compare every step.
+    """Return a function that compares every step of a launcher with those of a PyTorch optimizer.
 
-    `launch(g, lr, grad_scale, p)` makes one step. PyTorch is given the gradient already multiplied by grad_scale. The
-    error allowed is relative to the largest value that the element has had: a parameter that comes back from −1000 to
-    near zero still carries the rounding errors of its way.
+    `launch(g, lr, grad_scale, p)` takes one step. PyTorch gets the gradient already multiplied by grad_scale. The error
+    allowed is relative to the largest value that the element has had: a parameter that returns from −1000 to near zero
+    still carries the rounding errors of its path.
     """
     torch = pytest.importorskip("torch")
 

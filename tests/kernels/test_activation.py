@@ -68,9 +68,9 @@ def test_backward_is_the_slope_of_forward(toolchain, activation, shape, seed):
 @settings(max_examples=15, deadline=None)
 @given(z=hnp.arrays(np.float32, shapes, elements=st.floats(-200, 200, width=32)))
 def test_compiled_single_precision_is_good_at_every_element(activation, z):
-    """Each element by itself, not against the largest one: small values far from zero count too."""
+    """Compare each element with its own magnitude, not the largest one: small values far from zero count too."""
     exact = forward("reference", activation, z.astype(np.float64))
-    # x² in e^(−x²/2) has a rounding error of x²/2 half ulps; and float32 may flush what is below 1e-36 to zero.
+    # x² in e^(−x²/2) has a rounding error of x²/2 half ulps, and float32 may flush values below 1e-36 to zero.
     relative = 1e-6 * (1 + z.astype(np.float64) ** 2 / 8 if activation == "gelu" else 1)
     assert np.all(np.abs(forward("numba_cpu", activation, z) - exact) <= relative * np.abs(exact) + 1e-35)
     dy = np.ones_like(z)
@@ -144,7 +144,7 @@ def test_arrays_that_differ_are_refused():
 @pytest.mark.parametrize("activation", [name for name, row in ACTIVATIONS.items() if row.saves_input])
 @pytest.mark.parametrize("side", [-1, 1])
 def test_the_check_finds_a_derivative_that_is_wrong_away_from_zero(monkeypatch, name, activation, side):
-    """By a tenth, for saved inputs beyond 2 on one side."""
+    """Change the derivative by a tenth for saved inputs beyond 2 on one side."""
     device, contract = gg.device("cpu"), next(contract for _, contract in kernels.contracts() if contract.name == name)
     right = getattr(device.kernels, name)
 

@@ -1,4 +1,4 @@
-"""Adagrad against PyTorch; AdaGrad-norm, which PyTorch lacks, against its formula written out."""
+"""Adagrad follows PyTorch; AdaGrad-norm, which PyTorch lacks, follows its formula."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_200_steps_follow_pytorch(assert_follows_pytorch, toolchain, dtype, lr, 
 @pytest.mark.parametrize("lr", [1e-2, 10.0])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_adagrad_norm_shares_one_sum_between_groups(gradients, toolchain, dtype, lr, options):
-    """200 steps of two parameter groups equal the formula over all parameters at once, in double precision."""
+    """200 steps of two parameter groups equal the formula over all parameters, in double precision."""
     launchers = kernels.load(toolchain)
     n = gradients.shape[1]
     groups = [slice(0, 20), slice(20, n)]

@@ -60,7 +60,7 @@ def test_with_eps_hat_100_steps_follow_scikit_learn(toolchain, eps):
 
 @each_toolchain
 def test_first_step_moves_by_the_learning_rate(toolchain):
-    """With m/c1 = g and v/c2 = g², the first step is lr·sign(g) for any g well above eps, in single precision too."""
+    """The first step is lr·sign(g) for any g well above eps, since m/c1 = g and v/c2 = g², also in single precision."""
     g = np.array([1e-3, -5.0, 1e4], np.float32)
     p, m, v, step = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(1, np.int32)
     kernels.load(toolchain).adam_step(g, np.array([0.01], np.float32), None, p, m, v, None, step)

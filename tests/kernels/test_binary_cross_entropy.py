@@ -52,7 +52,7 @@ def test_losses_are_the_literal_formula(toolchain, problem):
 def test_gradient_agrees_with_central_differences(toolchain, problem):
     logits, *rest = problem
     _, dlogits = run(toolchain, logits, *rest)
-    step = 1e-5  # an element's loss depends on its own logit only: all are moved at once
+    step = 1e-5  # the loss of an element depends on its own logit alone, so all logits are shifted together
     above, _ = run(toolchain, logits + step, *rest, evaluation=True)
     below, _ = run(toolchain, logits - step, *rest, evaluation=True)
     np.testing.assert_allclose(dlogits, (above - below) / (2 * step), rtol=1e-6, atol=1e-8)
@@ -85,7 +85,7 @@ def test_losses_and_gradient_are_those_of_pytorch(toolchain, dtype, shape, weigh
 @each_toolchain
 @each_dtype
 def test_small_probabilities_keep_their_digits(toolchain, dtype):
-    """At z = −20 the loss of target 0 is e^−20; 1 − p would have lost it in float32."""
+    """At z = −20 the loss of target 0 is e^−20, which 1 − p would lose in float32."""
     logits, targets = np.array([[-20.0, 20.0]], dtype), np.array([[0.0, 1.0]], dtype)
     losses, dlogits = run(toolchain, logits, targets)
     np.testing.assert_allclose(losses, math.log1p(math.exp(-20)), rtol=1e-6)

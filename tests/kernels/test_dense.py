@@ -17,7 +17,7 @@ sizes = st.integers(1, 9)
 
 
 def forward(toolchain, x, w, b, activation):
-    """Return y and what is saved for backward."""
+    """Return y and the array saved for the backward pass."""
     y = np.full((len(x), w.shape[1]), np.nan)
     z = np.full_like(y, np.nan) if ACTIVATIONS[activation].saves_input else None
     kernels.load(toolchain).dense_forward(x, w, b, y, z, None, activation=activation)
@@ -31,10 +31,10 @@ def draw(seed, batch, n_in, n_out):
 
 @each_toolchain
 def test_layer_by_hand(toolchain):
-    """Two inputs, one hidden relu unit on and one off: every sum written out."""
+    """Two inputs, one hidden relu unit on and one off, with every sum written out."""
     x, w, b = np.array([[1.0, 2.0]]), np.array([[3.0, -1.0], [0.5, -2.0]]), np.array([0.25, 1.0])
     y, _ = forward(toolchain, x, w, b, "relu")
-    np.testing.assert_array_equal(y, [[1 * 3 + 2 * 0.5 + 0.25, 0]])  # the other: −1 − 4 + 1 < 0
+    np.testing.assert_array_equal(y, [[1 * 3 + 2 * 0.5 + 0.25, 0]])  # the other unit: −1 − 4 + 1 < 0
     dx, dw, db, dy = np.empty((1, 2)), np.empty((2, 2)), np.empty(2), np.array([[10.0, 100.0]])
     kernels.load(toolchain).dense_backward(dy, x, w, y, dx, dw, db, np.empty(2), activation="relu")
     np.testing.assert_array_equal(dx, [[30, 5]])
@@ -49,7 +49,7 @@ def test_layer_by_hand(toolchain):
 def test_backward_is_the_slope_of_forward(toolchain, activation, seed, batch, n_in, n_out):
     x, w, b = draw(seed, batch, n_in, n_out)
     if np.abs(x @ w + b).min() < 1e-3:
-        return  # a kink within reach of the difference
+        return  # the finite difference may cross a kink
     dy = np.random.default_rng(seed + 1).normal(size=(batch, n_out))
     _, saved = forward(toolchain, x, w, b, activation)
     dx, dw, db = np.full_like(x, np.nan), np.full_like(w, np.nan), np.full_like(b, np.nan)
@@ -194,7 +194,7 @@ each_rounding = pytest.mark.parametrize("precision", MANTISSA_BITS)
 @settings(max_examples=200, deadline=None)
 @given(number=st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False))
 def test_a_factor_is_rounded_to_the_nearest(precision, number):
-    """By the definition: the nearest multiple of the last bit's value; a tie away from zero, or to the even one."""
+    """Compare with the definition: the nearest multiple of the last bit; ties away from zero, or to even."""
     mantissa, exponent = math.frexp(number)  # mantissa in [0.5, 1): one bit of it is implicit
     unit = 2.0 ** (MANTISSA_BITS[precision] + 1)
     scaled = mantissa * unit
@@ -227,7 +227,7 @@ def test_what_is_not_a_number_stays_so(precision):
 @each_toolchain
 @each_rounding
 def test_both_factors_of_each_product_are_rounded_and_nothing_else(toolchain, precision):
-    """Factors just off 1: a product of rounded ones is exactly 1, and 3 for three terms; db keeps every bit."""
+    """Factors just off 1: rounded, their product is exactly 1, and 3 for three terms; db keeps every bit."""
     off = np.float32(1 + 2.0**-12)
     x, w, b, dy = (np.full(shape, off) for shape in ((2, 3), (3, 3), (3,), (2, 3)))
     y, z = np.empty((2, 3), np.float32), np.empty((2, 3), np.float32)
@@ -270,7 +270,7 @@ def test_both_factors_of_each_product_are_rounded_and_nothing_else(toolchain, pr
     ],
 )
 def test_the_rule_for_the_variant_of_a_product(m, n, k, entries, tile, splits):
-    """The largest tile of which there are enough for a large GPU; results do not show which one ran, times do."""
+    """The rule takes the largest tile with enough blocks for a large GPU; only times would show another one."""
     assert choose_variant(m, n, k, entries)[:2] == (tile, splits)
 
 
@@ -282,7 +282,7 @@ def test_the_rule_for_the_variant_of_a_product(m, n, k, entries, tile, splits):
     entries=st.sampled_from([1, 2, 16, 300]),
 )
 def test_the_rule_takes_large_tiles_only_where_they_fill_the_gpu(m, n, k, entries):
-    """And splits a sum only into parts that are long enough, while blocks are too few; no part is empty."""
+    """The rule splits a sum only while blocks are too few, into parts that are long enough and never empty."""
     chosen = choose_variant(m, n, k, entries)
     tiles_of_128 = entries * math.ceil(m / 128) * math.ceil(n / 128)
     assert (chosen.tile == 128) == (tiles_of_128 >= BLOCKS and min(m, n) > 64)

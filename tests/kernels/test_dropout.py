@@ -12,7 +12,7 @@ from gpugrad.kernels.dropout.reference import philox4x32
 
 each_toolchain = pytest.mark.parametrize("toolchain", ["reference", "numba_cpu"])
 
-# Known answers that Random123, the library of the generator's authors, publishes: counter, key, output.
+# Known answers published by Random123, the library of the generator's authors: counter, key, output.
 KNOWN_ANSWERS = [
     ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
     ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
@@ -39,7 +39,7 @@ def test_philox_gives_the_published_answers(counter, key, expected):
 @each_toolchain
 @pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS[:1])
 def test_the_first_words_of_seed_and_call_zero_are_the_published_ones(toolchain, counter, key, expected):
-    """Each word is found by its own threshold: kept if the word reaches it, dropped if it does not."""
+    """Each word is found by its threshold: the element is kept if the word reaches it, dropped otherwise."""
     for place, word in enumerate(words(expected)):
         assert forward(toolchain, np.ones(4), p=word / 2**32)[1][place] == 1
         assert forward(toolchain, np.ones(4), p=(word + 1) / 2**32)[1][place] == 0
@@ -104,7 +104,7 @@ def test_a_repeated_launch_draws_anew_and_the_same_call_the_same(toolchain):
 
 
 def correlation(a, b):
-    """Of two masks, in standard deviations of that of two independent ones."""
+    """Return the correlation of two masks, in standard deviations of that of two independent masks."""
     a, b = a.ravel() - a.mean(), b.ravel() - b.mean()
     return (a * b).mean() / (a.std() * b.std()) * math.sqrt(a.size)
 

@@ -40,7 +40,7 @@ def test_each_row_is_cast_and_then_scaled(toolchain, dtype, out_dtype, shape, sc
 @each_toolchain
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 def test_labels_stay_integers(toolchain, dtype):
-    largest = np.iinfo(dtype).max  # 2³¹ − 1 would not survive a float32
+    largest = np.iinfo(dtype).max  # 2³¹ − 1 is not a float32
     out = gathered(toolchain, np.array([0, 7, largest], dtype), [2, 0, 1, 2], np.int32)
     assert out.dtype == np.int32
     assert out.tolist() == [largest, 0, 7, largest]

@@ -34,7 +34,7 @@ def test_sum_of_any_shape(toolchain, x, scale, accumulate):
 
 @each_toolchain
 def test_a_long_sum_keeps_single_precision(toolchain):
-    """Ten million times 0.1: adding in one float32 lane would be wrong by 8%."""
+    """Ten million times 0.1, where one running sum in float32 would have an error of 8 %."""
     x, out = np.full(10_000_000, 0.1, np.float32), np.zeros(1, np.float32)
     kernels.load(toolchain).sum_elements(x, out, np.empty(PARTIALS, np.float32))
     assert out[0] == pytest.approx(1e7 * float(np.float32(0.1)), rel=1e-7)

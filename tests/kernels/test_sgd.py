@@ -49,7 +49,7 @@ def test_with_the_rate_in_the_buffer_steps_follow_scikit_learn_while_the_rate_ch
         sgd_step(g, rate, None, outside, other, **options)
         optimizer.iteration_ends(t)
     np.testing.assert_allclose(ours, theirs, rtol=1e-12)
-    assert not np.allclose(outside, theirs, rtol=1e-3)  # it is another path
+    assert not np.allclose(outside, theirs, rtol=1e-3)  # a different path
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

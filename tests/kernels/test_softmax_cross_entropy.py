@@ -23,7 +23,7 @@ def run(toolchain, logits, labels, class_weight=None, sample_weight=None, norm=1
 
 
 def literal_loss(row, label, class_weight, smoothing):
-    """The formula, written out for one row without subtracting anything."""
+    """Return loss and gradient of one row by the formula, without subtracting the maximum."""
     log_total = math.log(sum(math.exp(z) for z in row))
     surprise = [log_total - z for z in row]
     hard = class_weight[label] * surprise[label]
@@ -154,7 +154,7 @@ def test_huge_and_infinite_logits(toolchain, dtype):
     smoothed, _ = run(toolchain, logits[3:4], [0], smoothing=0.1)
     assert smoothed[0] == inf
     weightless = np.array([1, 0, 1], dtype)
-    for label in (0, 1):  # a class of weight 0 costs nothing, however impossible
+    for label in (0, 1):  # a class of weight 0 adds nothing, whatever its probability
         losses, dlogits = run(toolchain, logits[3:4], [label], weightless, smoothing=0.5)
         assert np.isfinite(losses).all()
         assert np.isfinite(dlogits).all()
@@ -163,7 +163,7 @@ def test_huge_and_infinite_logits(toolchain, dtype):
 @each_toolchain
 @each_dtype
 def test_a_norm_of_zero_is_no_error(toolchain, dtype):
-    """As with PyTorch, the mean over rows that all weigh nothing is 0/0."""
+    """As in PyTorch, the mean over rows of weight 0 is 0/0."""
     losses, dlogits = run(toolchain, np.ones((2, 3), dtype), [0, 1], None, np.zeros(2, dtype), 0.0)
     assert np.isnan(losses).all()
     assert np.isnan(dlogits).all()

@@ -1,6 +1,7 @@
-"""What holds for every operation in every toolchain, so that a new one is tested by being in the list."""
+"""Test every operation in every toolchain; a new operation is found by its folder."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -18,16 +19,22 @@ CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 TOOLCHAIN_FILES = ("reference", "numba_cpu", "numba_cuda", "cupy_cuda")
 
 each_contract = pytest.mark.parametrize("name", CONTRACTS)
-PRODUCTS = ("dense_forward", "dense_backward", "matmul")  # ten seconds each in the emulator
+PRODUCTS = ("dense_forward", "dense_backward", "matmul")  # each takes ten seconds in the emulator
 each_contract_products_slow = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name in PRODUCTS else ()) for name in CONTRACTS]
 )
 
 
 def signatures(file):
-    """{function: its parameters as text} for the functions of a file; read, not imported: it may need a GPU."""
+    """Return {function: its parameters as text} of a file; it is read, not imported, since that may need a GPU."""
     functions = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)]
     return {function.name: ast.unparse(function.args) for function in functions}
+
+
+def signature_of_launcher(contract):
+    """Return the contract's parameters as text, without the defaults."""
+    stars = ["*", *contract.scalars] if contract.scalars else []
+    return ", ".join([*contract.arrays, *stars])
 
 
 def test_operations_are_the_folders_with_a_contract():
@@ -37,15 +44,41 @@ def test_operations_are_the_folders_with_a_contract():
 
 
 @pytest.mark.parametrize("operation", kernels.OPERATIONS)
-def test_launchers_have_the_signatures_and_defaults_of_their_contract(operation):
-    contracts = [contract.name for owner, contract in kernels.contracts() if owner == operation]
-    expected = signatures(KERNELS / operation / "__init__.py")
+def test_launchers_have_the_parameters_of_their_contract_and_leave_the_defaults_to_it(operation):
+    expected = {c.name: signature_of_launcher(c) for owner, c in kernels.contracts() if owner == operation}
     for toolchain in TOOLCHAIN_FILES:
         file = KERNELS / operation / f"{toolchain}.py"
         found = signatures(file) if file.exists() else {}
-        for name in contracts:
+        for name, parameters in expected.items():
             assert name in found or toolchain != "reference", f"{file} lacks {name}"
-            assert found.get(name, expected[name]) == expected[name], f"{name} in {file}"
+            assert found.get(name, parameters) == parameters, f"{name} in {file}"
+
+
+@each_contract
+def test_the_defaults_of_the_contract_reach_every_launcher(name):
+    contract = CONTRACTS[name]
+    for toolchain in ("reference", "numba_cpu", "cupy_cuda"):
+        launch = getattr(kernels.load(toolchain), name).launch
+        assert getattr(launch, "keywords", {}) == contract.defaults, toolchain
+
+
+def test_a_default_can_be_left_out_or_overridden():
+    launcher = kernels.load("reference").adagrad_step
+    g, lr = np.full(3, 2.0), np.ones(1)
+    changes = {}
+    for eps in (None, 1e-10, 2.0):
+        p = np.zeros(3)
+        launcher(g, lr, None, p, np.zeros(3), **({} if eps is None else {"eps": eps}))
+        changes[eps] = p[0]
+    assert changes == {None: pytest.approx(-1), 1e-10: pytest.approx(-1), 2.0: pytest.approx(-0.5)}
+
+
+def test_a_recorded_call_keeps_the_launcher_s_own_function():
+    """A partial of the bound partial is flat: `loops_only` is found, and a replay passes through one call."""
+    launcher = kernels.load("numba_cpu").activation_forward
+    call = functools.partial(launcher.launch, activation="relu")
+    assert call.func.loops_only
+    assert call.keywords == {"activation": "relu", "negative_slope": 0.01}
 
 
 @each_contract
@@ -117,7 +150,7 @@ def test_the_check_finds_a_wrong_kernel(monkeypatch, fault, problem):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_tolerance_is_some_ulps_and_grows_like_the_root_of_the_terms(dtype):
-    """The numbers themselves: a tolerance that is too wide lets every wrong kernel pass."""
+    """The numbers are written out: too wide a tolerance would let every wrong kernel pass."""
     ulp = {np.float32: 2.0**-23, np.float64: 2.0**-52}[dtype]
     ulps = {terms: tolerance(dtype, terms) / ulp for terms in (1, 4, 100, 10_000, 1_000_000)}
     assert ulps == {1: 20, 4: 24, 100: 56, 10_000: 416, 1_000_000: 4016}
@@ -125,7 +158,7 @@ def test_the_tolerance_is_some_ulps_and_grows_like_the_root_of_the_terms(dtype):
 
 @pytest.mark.parametrize("name", ["dense_forward", "sgd_step"])
 def test_the_check_finds_an_error_of_a_few_hundred_ulps(monkeypatch, name):
-    """In one element of the right result of every example: 300 ulps of the largest one, where 20 to 150 are allowed."""
+    """One element of each correct result is off by 300 ulps of the largest one, where 20 to 150 are allowed."""
     device, contract = gg.device("cpu"), CONTRACTS[name]
     right, place = getattr(device.kernels, name), contract.arrays.index(contract.outputs[0])
 

@@ -1,4 +1,4 @@
-"""The Numba CUDA kernels in Numba's simulator: in processes of their own, since it replaces numba.cuda for good."""
+"""Run the Numba CUDA kernels in Numba's simulator, in child processes, since it replaces numba.cuda for good."""
 
 import importlib.util
 import json
@@ -12,9 +12,9 @@ import pytest
 import gpugrad as gg
 from gpugrad import kernels
 
-SECONDS = 900  # a child that takes longer hangs
+SECONDS = 900  # limit of a child process: beyond it, it hangs
 
-# Two steps of a tiny network, recorded and through the tape; run in the child and, with another device, here.
+# Three steps of a tiny network, recorded or through the tape; run in the child and, on another device, here.
 STEPS = """
 import numpy as np
 import gpugrad as gg
@@ -41,7 +41,7 @@ def losses(device, recorded):
 
 @pytest.fixture(scope="module")
 def child(tmp_path_factory):
-    """Run Python in a process that simulates; its standard output."""
+    """Return a function that runs Python in a process with the simulator."""
     if importlib.util.find_spec("numba_cuda") is None:
         pytest.skip('numba-cuda is not installed: pip install "gpugrad[compile]"')
 
@@ -82,7 +82,7 @@ def test_the_simulator_and_a_gpu_cannot_share_a_process(child):
     assert "cannot be used" in result.stderr
 
 
-# What a kernel of eight threads with a shared array s and its argument x = 0 … 7 does -> x, or what is said of it.
+# Body of a kernel of eight threads with a shared array s and the argument x = 0 … 7 -> x afterwards, or the error.
 NAN = float("nan")
 BODIES = {
     "s[i] = x[i]; cuda.syncthreads(); x[i] = s[7 - i]": [7, 6, 5, 4, 3, 2, 1, 0],
@@ -116,11 +116,49 @@ for body in json.loads(sys.argv[1]):
 
 
 def test_threads_of_a_block_take_turns_and_are_checked(child):
-    forgotten = "s[i] = x[i]; x[i] = s[7 - i]"  # the barrier between
+    forgotten = "s[i] = x[i]; x[i] = s[7 - i]"  # without the barrier in between
     result = child("-c", RUN_BODIES, json.dumps([*BODIES, forgotten, forgotten]))
     assert result.returncode == 0, result.stderr[-3000:]
     *found, first, second = map(json.loads, result.stdout.splitlines())
     for body, right, x in zip(BODIES, BODIES.values(), found, strict=True):
         np.testing.assert_array_equal(x, right, err_msg=body)
     assert np.isnan(first).any()
-    assert np.isnan(first).tolist() != np.isnan(second).tolist()  # the threads took turns in another order
+    assert np.isnan(first).tolist() != np.isnan(second).tolist()  # the threads ran in another order
+
+
+UNCHANGED = """
+from gpugrad.kernels.numba_cuda.target import choose_target
+choose_target(simulator=True)
+import numpy as np
+from numba.cuda.simulator import kernel, kernelapi
+
+def parts():
+    classes = {name: value for m in (kernel, kernelapi) for name, value in vars(m).items() if isinstance(value, type)}
+    attributes = {(name, key): value for name, c in classes.items() for key, value in vars(c).items()}
+    return classes | attributes | {"context": kernel._get_kernel_context(), "row_stack": hasattr(np, "row_stack")}
+
+before = parts()
+from gpugrad.kernels.numba_cuda.launch import cuda, launch
+
+@cuda.jit
+def fill(x):
+    s = cuda.shared.array(4, np.float32)
+    s[cuda.threadIdx.x] = cuda.blockIdx.x
+    cuda.syncthreads()
+    x[cuda.grid(1)] = s[3 - cuda.threadIdx.x]
+
+@cuda.jit
+def fail(x):
+    x[-1] = 0
+
+launch(fill, 2, 4, np.zeros(8, np.float32))
+try:
+    launch(fail, 1, 1, np.zeros(8, np.float32))
+except IndexError:
+    print([name for name, value in parts().items() if before.get(name) is not value], cuda is __import__("numba").cuda)
+"""
+
+
+def test_a_launch_leaves_numba_as_it_was(child):
+    result = child("-c", UNCHANGED)
+    assert result.stdout == "[] True\n", result.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""The launcher that follows from a contract: each parameter gets the argument of its name, as its type."""
+"""A derived launcher passes each parameter the argument of its name, converted to its type."""
 
 import numpy as np
 import pytest
@@ -13,12 +13,12 @@ from gpugrad.kernels.cuda.grids import THREADS, elementwise_blocks
 
 @contract("y")
 def scale(x, word, y, *, factor=2.0, times=1, negative=False, kind="plain"):
-    """y = factor·x."""
+    """Compute y = factor·x."""
 
 
 @pytest.fixture
 def kernel(tmp_path):
-    """Write scale.cu with these parameters."""
+    """Return a function that writes scale.cu with these parameters."""
 
     def write(parameters, name="scale"):
         path = tmp_path / "scale.cu"
@@ -33,7 +33,7 @@ def test_arguments_go_by_name_and_have_the_declared_types(kernel, monkeypatch):
     seen = []
     monkeypatch.setattr(source.Source, "launch", lambda self, *arguments: seen.extend(arguments))
     x, y = np.ones((3, 700), np.float32), np.zeros((3, 700), np.float32)
-    elementwise_launcher(scale, path)(x, None, y, negative=True, times=5)
+    elementwise_launcher(scale, path)(x, None, y, **(scale.defaults | {"negative": True, "times": 5}))
     name, blocks, threads, *arguments = seen
     assert (name, blocks, threads) == ("scale", elementwise_blocks(2100), THREADS)
     assert [type(a) for a in arguments] == [
@@ -53,7 +53,7 @@ def test_arguments_go_by_name_and_have_the_declared_types(kernel, monkeypatch):
             r"scale\.cu: parameter 'float speed' of scale is no array or number of the contract",
         ),
         ("float* z", "scale", r"parameter 'float\* z' of scale is no array"),
-        ("float x", "scale", r"parameter 'float x' of scale is no array or number"),  # an array there
+        ("float x", "scale", r"parameter 'float x' of scale is no array or number"),  # an array in the contract
         ("float* y, int kind", "scale", r"parameter 'int kind' of scale is no array or number"),  # a text there
         ("float* y", "other", r"scale\.cu has no kernel 'scale'"),
     ],
