@@ -113,7 +113,7 @@ class _LinkedFunction(CPUDispatcher):
         self.overloads[tuple(compiled.signature.args)] = compiled
 
     def _compile_for_args(self, *arguments: Any, **keywords: Any) -> None:
-        raise TypeError(f"{self.__name__} is for compiled code alone: run it with spread() or once()")
+        raise TypeError(f"{self.__name__} is for compiled code alone: run it with spread() or run_once()")
 
 
 def linked_function(function: Callable[..., Any], **options: Any) -> Any:

@@ -122,7 +122,7 @@ def _run(runner: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, s
     elif step >= rows:
         runner(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
     else:
-        the_team().run(Job(shared, arrays, scalars, rows, step))
+        the_team().run(Job(runner, arrays, scalars, rows, step))
 
 
 _thread = threading.local()  # `jobs`: the list that collects this thread's jobs, or None

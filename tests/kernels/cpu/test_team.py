@@ -295,7 +295,7 @@ def test_a_loop_refuses_to_be_called_from_python():
     """Before it is compiled and afterwards, when Numba would jump to where there is nothing."""
     x = np.ones(3)
     for _ in range(2):
-        with pytest.raises(TypeError, match=r"doubled is for compiled code alone: run it with spread\(\) or once\(\)"):
+        with pytest.raises(TypeError, match=r"doubled is for compiled code alone: run it with spread\(\) or run_once\(\)"):
             doubled(x)
         cpu_team.once(doubled, x)
     assert x.tolist() == [4, 4, 4]
