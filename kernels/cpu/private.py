@@ -8,6 +8,8 @@ numba.core.registry.CPUDispatcher       base class of the two kinds of compiled 
 numba.core.caching                      `FunctionCache` and `IndexDataCacheFile`, which raise on a damaged entry
 numba.core.compiler, compiler_machinery,
   typed_passes, codegen, numba._dynfunc replace the one compiler pass that optimizes a function which is only inlined
+options no_cpython_wrapper,              omit wrappers that nobody calls, and the reference counts of arrays, which
+  no_cfunc_wrapper, _nrt                the caller owns: less code to generate and to optimize
 numba.core.cgutils, numba.np.arrayobj   read, write and construct tuples and arrays in an `@intrinsic`
 target context: get_dummy_value,        methods of the `context` of an `@intrinsic`; only `get_value_type` is part of
   make_tuple, make_array, get_abi_sizeof, the documented extension API

@@ -84,7 +84,7 @@ def test_a_launch_that_fails_to_compile_runs_the_reference_with_its_arguments(co
             np.testing.assert_array_equal(array, other, err_msg=f"{name}, {example.reason}")
 
 
-def test_the_device_falls_back_once_and_for_all(cpu, breaks):
+def test_the_device_falls_back_once(cpu, breaks):
     breaks(0)
     x, y = np.array([-1, 2], np.float32), np.zeros(2, np.float32)
     launcher = cpu.kernels.activation_forward
@@ -144,7 +144,7 @@ def trained(device, epochs=2):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6])
-def test_a_recorded_step_goes_on_wherever_it_fails(count, cpu, breaks):
+def test_a_recorded_step_continues_wherever_it_fails(count, cpu, breaks):
     expected = trained(CpuDevice("numpy"))
     breaks(count)
     with pytest.warns(RuntimeWarning, match=WARNING) as caught:

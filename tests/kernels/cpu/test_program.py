@@ -1,4 +1,4 @@
-"""Recorded launches on a CPU that are put together: the same bits, in the same order, as often as they are run."""
+"""Recorded launches on a CPU whose loops are joined: the same results, in the same order, at every run."""
 
 import functools
 
@@ -42,7 +42,7 @@ def test_what_is_join_loops_does_the_same(contract, three_threads):
         before = [None if array is None else array.copy() for array in others]
         call_of(contract.name, arrays, **example.scalars)()
         calls = join_loops([call_of(contract.name, others, **example.scalars)])
-        assert bits(others) == bits(before), "it ran when it was put together"
+        assert bits(others) == bits(before), "it ran while it was joined"
         for _ in range(2):
             for array, content in zip(others, before, strict=True):
                 if array is not None:
@@ -52,15 +52,15 @@ def test_what_is_join_loops_does_the_same(contract, three_threads):
             assert bits(others) == bits(arrays), example.reason
 
 
-def test_neighbours_become_one_program_and_the_order_stays():
+def test_adjacent_loops_become_one_program_and_the_order_stays():
     z, y, total = np.array([-1, 2, 3], np.float32), np.zeros(3, np.float32), np.zeros(1, np.float32)
-    partials, told = np.empty(PARTIALS, np.float32), []
+    partials, totals = np.empty(PARTIALS, np.float32), []
     relu = call_of("activation_forward", (z, y), activation="relu")
     calls = join_loops(
         [
             relu,
             call_of("sum_elements", (y, total, partials)),
-            functools.partial(lambda: told.append(float(total[0]))),
+            functools.partial(lambda: totals.append(float(total[0]))),
             call_of("clip_value", (y,), limit=2.5),
             call_of("sum_elements", (y, total, partials)),
         ]
@@ -70,12 +70,12 @@ def test_neighbours_become_one_program_and_the_order_stays():
         z *= sign
         for call in calls:
             call()
-        told.append(float(total[0]))
-    assert told == [5, 4.5, 1, 1]
+        totals.append(float(total[0]))
+    assert totals == [5, 4.5, 1, 1]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_launch_that_does_more_than_run_loops_stays_one(precision):
+def test_a_launch_that_does_more_than_run_loops_stays_a_call(precision):
     a, c = np.eye(3, dtype=np.float32), np.zeros((3, 3), np.float32)
     (call,) = join_loops([call_of("matmul", (a, a, c, None), precision=precision)])
     assert (type(call) is Program) == (precision == "float32")

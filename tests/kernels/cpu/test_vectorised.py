@@ -1,4 +1,4 @@
-"""The loops of the CPU run in vector registers: one left scalar gives the same numbers in ten times the time."""
+"""The CPU loops are vectorized: a scalar loop computes the same numbers and takes ten times as long."""
 
 import contextlib
 import re
@@ -16,10 +16,10 @@ from gpugrad.kernels.cpu.options import OPTIONS
 CPU = gg.device("cpu")
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 
-# What each loop does on many numbers at once, in the code of the compiler.
+# A vector instruction of each loop, in LLVM code.
 FLOATS = r"f(mul|add|sub|cmp [a-z]+) [^\n]*<\d+ x float>|llvm\.fm[a-z]+\.v\d+f32"
 ROOTS = r"llvm\.sqrt\.v\d+f32"
-EXPONENTIALS = r"shl [^\n]*<\d+ x i32>"  # 2^n by its bits
+EXPONENTIALS = r"shl [^\n]*<\d+ x i32>"  # 2^n from its bits
 SUMS = r"fadd [^\n]*<\d+ x double>"
 VECTORS = {
     "activation_forward": FLOATS,
@@ -44,7 +44,7 @@ VECTORS = {
 
 
 def loops_of(contract):
-    """A job of each loop that is shared out over rows, as single precision runs it."""
+    """Return a job of each loop that is distributed over rows, in single precision."""
     jobs = {}
     for example in contract.draw_examples():
         with contextlib.suppress(cpu_team.NotOnlyLoops), cpu_team.collecting() as collected:
@@ -54,7 +54,7 @@ def loops_of(contract):
 
 
 def compiled(job):
-    """The code of the compiler for a job: what is kept of an earlier process does not tell it."""
+    """Return the LLVM code of a job, compiled anew since the cache keeps machine code alone."""
     memory = np.zeros(cpu_team.MEMORY, np.uint8)
     function = numba.njit(**OPTIONS)(job.runner.py_func)
     function(0, 0, memory.ctypes.data, job.arrays, job.scalars, job.rows, job.step)
@@ -62,7 +62,7 @@ def compiled(job):
     return code
 
 
-# Products, whose vectors are written by hand, and what picks a few numbers.
+# Products, whose vector instructions are written by hand, and loops over a few numbers.
 OTHERS = {"dense_forward", "dense_backward", "matmul", "next_rows", "softmax_cross_entropy_norm"}
 COMPILED = [name for name in CONTRACTS if getattr(CPU.kernels, name).source.endswith("numba_cpu.py")]
 
