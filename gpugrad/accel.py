@@ -1,4 +1,4 @@
-"""Run a program of scikit-learn's with gpugrad's MLPClassifier and MLPRegressor in the place of its own.
+"""Run a program that uses scikit-learn's MLPClassifier and MLPRegressor with gpugrad's instead.
 
 python -m gpugrad.accel program.py its arguments
 python -m gpugrad.accel -m package.module its arguments
@@ -16,7 +16,7 @@ USAGE = "usage: python -m gpugrad.accel [-m module | program.py] [arguments]"
 
 
 def install() -> None:
-    """From now on `from sklearn.neural_network import MLPClassifier` gives gpugrad's, and MLPRegressor too."""
+    """Replace scikit-learn's MLPClassifier and MLPRegressor, for imports from now on."""
     from sklearn import neural_network
 
     from . import estimators
@@ -26,12 +26,24 @@ def install() -> None:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """What %load_ext calls."""
+    """Replace scikit-learn's networks in a notebook; called by %load_ext.
+
+    Parameters
+    ----------
+    ipython : object
+        The shell.
+    """
     install()
 
 
 def main(arguments: list[str]) -> None:
-    """Run a program or a module, with what is left of the arguments as its own."""
+    """Run a program or a module; the remaining arguments are its own.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Those of the command line.
+    """
     as_module = arguments[:1] == ["-m"]
     rest = arguments[as_module:]
     if not rest or rest[0].startswith("-"):

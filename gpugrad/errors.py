@@ -1,4 +1,4 @@
-"""What can go wrong, by kind. Each message is one sentence: what was wrong, what was expected, the remedy."""
+"""The errors, by kind. Each message is one sentence: what was wrong, what was expected, the remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DataError(GpugradError, ValueError):
 
 
 class DownloadError(GpugradError, OSError):
-    """A data set that could not be fetched, or whose bytes are not the published ones."""
+    """A data set that could not be downloaded, or whose bytes are not the published ones."""
 
 
 class CheckpointError(GpugradError, ValueError):
@@ -35,7 +35,7 @@ class DeviceError(GpugradError, RuntimeError):
 
 
 class DeviceMemoryError(GpugradError, MemoryError):
-    """An array that a device has no room for."""
+    """An array that does not fit in a device's memory."""
 
 
 class KernelError(GpugradError, RuntimeError):
@@ -55,7 +55,27 @@ class NonFiniteError(GpugradError, ArithmeticError):
 
 
 def choose(kind: str, name: str, options: Iterable[str]) -> str:
-    """Return `name` if it is one of `options`; otherwise raise an ArgumentError that names the nearest one."""
+    """Return a name if it is one of the options.
+
+    Parameters
+    ----------
+    kind : str
+        What the name is, for the message.
+    name : str
+        The name.
+    options : iterable of str
+        The names that are accepted.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not an option; suggests the nearest one, whatever its case.
+    """
     options = list(options)
     if name in options:
         return name

@@ -1,4 +1,4 @@
-"""Every kernel of this machine against its reference, over the examples of its contract: `gpugrad check`."""
+"""Check every kernel of this machine against its reference, over the examples of its contract."""
 
 from __future__ import annotations
 
@@ -13,15 +13,34 @@ from ..errors import ArgumentError, DeviceError, GpugradError, choose
 from ..kernels.contract import SCRATCH_NAMES, Contract, Example, tolerance
 from .device import TOOLCHAINS, Device, device, unavailable
 
-# The most work of an example, in arithmetic operations and bytes, that is checked where kernels run slowly: all of it
-# on a CPU or GPU; in the emulator and the simulator what keeps the whole check within a minute.
+# Skip examples above this cost (arithmetic operations and bytes) on slow devices, so that a check takes a minute.
 MOST_WORK = {"emulator": 3e8, "simulator": 2.5e5}
-QUICK_WORK = 1e6  # of an example of a quick check: for tools that make a GPU slow
+QUICK_WORK = 1e6  # the same limit for a quick check, for tools that make a GPU slow
 
 
 @dataclass
 class Finding:
-    """What the check of one kernel found: its largest error as a share of the tolerance, and what was wrong."""
+    """Result of the check of one kernel.
+
+    Parameters
+    ----------
+    operation : str
+        The operation.
+    kernel : str
+        The kernel.
+    device, toolchain : str
+        Where it ran.
+    source : str
+        The file of the launcher.
+    examples : int
+        How many were checked.
+    left_out : int
+        Examples that are too much work for a slow device, or that it refuses.
+    error : float
+        The largest error, as a share of the tolerance.
+    problems : list of str
+        What was wrong.
+    """
 
     operation: str
     kernel: str
@@ -40,13 +59,27 @@ class Finding:
 
     @property
     def passed(self) -> bool:
+        """Whether there were examples and no problems."""
         return not self.problems and self.examples > 0
 
 
 def chosen(names: Collection[str] = ()) -> list[tuple[str, Contract]]:
-    """(operation, contract) of the kernels and operations of these names, in order; of all if there are none.
+    """Return the kernels and operations of these names.
 
-    Raises ArgumentError for an unknown name, with the nearest one, and for a folder that is no operation yet.
+    Parameters
+    ----------
+    names : collection of str
+        Names of kernels and operations; all if there are none.
+
+    Returns
+    -------
+    list of (str, Contract)
+        Operation and contract, in order.
+
+    Raises
+    ------
+    ArgumentError
+        If a name is unknown, or names a folder that is no operation yet.
     """
     found = list(kernels.contracts())
     known = {*kernels.OPERATIONS, *(contract.name for _, contract in found)}
@@ -66,10 +99,23 @@ def check(
     only: Collection[str] = (),
     most_work: float = np.inf,
 ) -> list[Finding]:
-    """Check every kernel of these devices; `on_finding` is called with each finding as it is made.
+    """Check every kernel of these devices.
 
-    only: names of kernels and operations, all if empty. most_work: examples that are more, in arithmetic operations
-    and bytes, are left out.
+    Parameters
+    ----------
+    devices : list of Device
+        The devices.
+    on_finding : function, optional
+        Called with each finding.
+    only : collection of str, optional
+        Names of kernels and operations; all if empty.
+    most_work : float, optional
+        Examples with more arithmetic operations and bytes are left out.
+
+    Returns
+    -------
+    list of Finding
+        One per device and kernel.
     """
     findings = []
     for target in devices:
@@ -80,11 +126,27 @@ def check(
 
 
 def available_devices(kind: str | None = None, toolchain: str | None = None) -> list[Device]:
-    """A device for each toolchain that this machine can run, or those of one kind and toolchain.
+    """Return a device for each toolchain that this machine can run, or those of one kind and toolchain.
 
-    The simulator, which takes numba.cuda from the GPU for good, is one of them only if it is asked for.
+    Parameters
+    ----------
+    kind : str, optional
+        The kind of device.
+    toolchain : str, optional
+        The toolchain.
 
-    Raises ArgumentError for an unknown toolchain, DeviceError for a kind or toolchain that cannot be used here.
+    Returns
+    -------
+    list of Device
+        The devices. The simulator, which takes numba.cuda away from the GPU for the rest of the process, is one of
+        them only if it is named.
+
+    Raises
+    ------
+    ArgumentError
+        If the toolchain is unknown.
+    DeviceError
+        If the kind or toolchain cannot be used here.
     """
     if kind is not None:
         names = [toolchain] if toolchain else TOOLCHAINS.get(kind.partition(":")[0], {None: None})
@@ -99,7 +161,7 @@ def available_devices(kind: str | None = None, toolchain: str | None = None) -> 
     ]
     if not found:
         raise DeviceError(
-            f"no device of this machine has the toolchain {toolchain}: gpugrad info says what would add it"
+            f"no device of this machine has the toolchain {toolchain}: `gpugrad info` shows how to add it"
         )
     return found
 
@@ -111,7 +173,26 @@ def check_kernel(
     most_work: float = np.inf,
     on_example: Callable[[Example], None] = lambda _: None,
 ) -> Finding:
-    """Run one kernel over the examples of its contract, twice each, and compare; `on_example` gets each one first."""
+    """Run one kernel over the examples of its contract, twice each, and compare.
+
+    Parameters
+    ----------
+    target : Device
+        The device.
+    operation : str
+        The operation.
+    contract : Contract
+        The contract.
+    most_work : float, optional
+        Examples with more arithmetic operations and bytes are left out.
+    on_example : function, optional
+        Called with each example before it runs.
+
+    Returns
+    -------
+    Finding
+        The result.
+    """
     launcher = getattr(target.kernels, contract.name)
     finding = Finding(operation, contract.name, target.name, target.toolchain, getattr(launcher, "source", ""))
     most_work = min(most_work, MOST_WORK.get(target.kind, np.inf))
@@ -134,7 +215,20 @@ def check_kernel(
 
 
 def reference_of(contract: Contract, example: Example) -> list[np.ndarray | None]:
-    """The arrays of an example as the reference, in double precision, leaves them."""
+    """Return the arrays of an example after the reference has run in double precision.
+
+    Parameters
+    ----------
+    contract : Contract
+        The contract.
+    example : Example
+        The example.
+
+    Returns
+    -------
+    list of numpy.ndarray or None
+        The arrays in the order of the signature.
+    """
     arrays = arrays_of(contract, example, np.float64)
     getattr(kernels.load("reference"), contract.name)(*arrays, **example.scalars)
     return arrays
@@ -148,10 +242,27 @@ def compare(
     *,
     expected: list[np.ndarray | None] | None = None,
 ) -> Iterator[tuple]:
-    """Yield (array, largest error in units of the tolerance, what is wrong or None) for each array of an example.
+    """Compare a kernel with the reference, which computes in double precision.
 
-    The reference computes in double precision. An output has to be the same, to the bit, in two runs; an input has to
-    be left as it was. expected: what `reference_of` said of an example with the same arrays.
+    An output must be bit-for-bit identical in two runs; an input must be unchanged.
+
+    Parameters
+    ----------
+    target : Device
+        The device.
+    contract : Contract
+        The contract.
+    example : Example
+        The example.
+    dtype : dtype, default float32
+        That of the float arrays.
+    expected : list of numpy.ndarray, optional
+        What `reference_of` returned for an example with the same arrays.
+
+    Yields
+    ------
+    tuple of (str, float, str or None)
+        An array, its largest error in units of the tolerance, and what is wrong with it.
     """
     launcher = getattr(target.kernels, contract.name)
     expected, before = expected or reference_of(contract, example), arrays_of(contract, example, dtype)
@@ -185,7 +296,22 @@ def _judge(is_output: bool, old: Any, new: Any, again: Any, right: Any, terms: i
 
 
 def arrays_of(contract: Contract, example: Example, dtype: Any) -> list[np.ndarray | None]:
-    """Copies of an example's arrays in the order of the signature, float32 ones in `dtype`."""
+    """Copy an example's arrays in the order of the signature.
+
+    Parameters
+    ----------
+    contract : Contract
+        The contract.
+    example : Example
+        The example.
+    dtype : dtype
+        That of the float arrays.
+
+    Returns
+    -------
+    list of numpy.ndarray or None
+        The copies.
+    """
     arrays = [example.arrays[name] for name in contract.arrays]
     return [None if a is None else a.astype(dtype) if a.dtype == np.float32 else a.copy() for a in arrays]
 

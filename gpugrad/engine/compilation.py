@@ -1,6 +1,6 @@
-"""Every CUDA kernel compiled for every architecture, with no GPU.
+"""Compile every CUDA kernel for every architecture, without a GPU.
 
-Of the CUDA C++ kernels: what they take and how full they can run a GPU. Of Numba's: that they stay in float32.
+CUDA C++ kernels: registers, shared memory and occupancy. Numba's: whether they stay in float32.
 """
 
 from __future__ import annotations
@@ -23,14 +23,30 @@ from .check import arrays_of, chosen
 if TYPE_CHECKING:
     from ..kernels.numba_cuda.ptx import Assembly
 
-REGISTERS = 65536  # of a multiprocessor, on every architecture here; given out 256 at a time to a warp
+REGISTERS = 65536  # registers per multiprocessor on every architecture here, allocated to warps 256 at a time
 WARP = 32
-RESERVED = 1024  # bytes of shared memory that the system takes for each block, from sm_80 on
+RESERVED = 1024  # bytes of shared memory per block that the system reserves, since sm_80
 
 
 @dataclass(frozen=True)
 class Multiprocessor:
-    """Limits of one multiprocessor (CUDA C++ Programming Guide, technical specifications per compute capability)."""
+    """Limits of one multiprocessor.
+
+    Parameters
+    ----------
+    threads : int
+        Resident threads.
+    blocks : int
+        Resident blocks.
+    shared : int
+        Bytes of shared memory.
+    shared_of_block : int
+        The most bytes that one block may have.
+
+    References
+    ----------
+    CUDA C++ Programming Guide, technical specifications per compute capability.
+    """
 
     threads: int
     blocks: int
@@ -51,7 +67,19 @@ MULTIPROCESSORS = {
 
 @dataclass(frozen=True)
 class Compiled:
-    """A kernel as its launcher launches it, compiled for one architecture."""
+    """A kernel as its launcher launches it, compiled for one architecture.
+
+    Parameters
+    ----------
+    file, kernel, architecture : str
+        What was compiled.
+    threads : int
+        Threads per block.
+    dynamic_shared : int
+        The most bytes that any example asks for.
+    resources : Resources
+        What the compiler reports.
+    """
 
     file: str
     kernel: str
@@ -62,11 +90,12 @@ class Compiled:
 
     @property
     def shared(self) -> int:
+        """Bytes of shared memory of a block."""
         return self.resources.shared + self.dynamic_shared
 
     @property
     def occupancy(self) -> float:
-        """The share of a multiprocessor's threads that can be resident at once; 0 if not even one block can."""
+        """Share of a multiprocessor's threads that can be resident at once; 0 if not even one block can."""
         limits = MULTIPROCESSORS[self.architecture]
         warps = -(-self.threads // WARP)
         registers = -(-self.resources.registers * WARP // 256) * 256 * warps
@@ -80,6 +109,7 @@ class Compiled:
 
     @property
     def problem(self) -> str | None:
+        """Why the kernel should not be used; None if nothing is wrong."""
         if self.resources.spilled:
             return f"spills {self.resources.spilled} bytes: it needs more registers than a thread may have"
         if self.occupancy == 0:
@@ -89,8 +119,17 @@ class Compiled:
 
 @functools.cache
 def instances(only: tuple[str, ...] = ()) -> dict[tuple[cuda.Source, str], tuple[int, int]]:
-    """{(file, kernel or template instance): (threads of a block, bytes of dynamic shared memory)} of every launch that
-    the examples of the contracts lead to; nothing runs.
+    """Return all kernels that the examples of the contracts launch; nothing runs.
+
+    Parameters
+    ----------
+    only : tuple of str
+        Names of kernels and operations; all if empty.
+
+    Returns
+    -------
+    dict
+        From (file, kernel or template instance) to (threads per block, bytes of dynamic shared memory).
     """
     found: dict[tuple[cuda.Source, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
     for launch in _launches("cupy_cuda", cuda.dry_run, only):
@@ -101,7 +140,7 @@ def instances(only: tuple[str, ...] = ()) -> dict[tuple[cuda.Source, str], tuple
 
 
 def _launches(toolchain: str, dry_run: Callable[[], Any], only: Collection[str] = ()) -> Iterator[Any]:
-    """Every launch that the examples of the contracts lead to in a toolchain; nothing runs."""
+    """Yield every launch that the examples of the contracts lead to in a toolchain; nothing runs."""
     launchers = kernels.load(toolchain)
     for _, contract in chosen(only):
         for example in contract.draw_examples():
@@ -111,7 +150,25 @@ def _launches(toolchain: str, dry_run: Callable[[], Any], only: Collection[str] 
 
 
 def compile_all(architectures: tuple[str, ...] = ARCHITECTURES, only: Collection[str] = ()) -> list[Compiled]:
-    """Every kernel of the CUDA C++ files for these architectures. Raises KernelError if one does not compile."""
+    """Compile every kernel of the CUDA C++ files.
+
+    Parameters
+    ----------
+    architectures : tuple of str
+        Such as "sm_90"; all by default.
+    only : collection of str
+        Names of kernels and operations; all if empty.
+
+    Returns
+    -------
+    list of Compiled
+        One per kernel and architecture.
+
+    Raises
+    ------
+    KernelError
+        If a kernel does not compile.
+    """
     of_source: dict[cuda.Source, dict[str, tuple[int, int]]] = defaultdict(dict)
     for (source, kernel), launch in instances(tuple(only)).items():
         of_source[source][kernel] = launch
@@ -124,9 +181,26 @@ def compile_all(architectures: tuple[str, ...] = ARCHITECTURES, only: Collection
 
 
 def assemble_all(architectures: tuple[str, ...] = ARCHITECTURES, only: Collection[str] = ()) -> list[Assembly]:
-    """Every Numba CUDA kernel as PTX for these architectures.
+    """Compile every Numba CUDA kernel to PTX.
 
-    Raises DeviceError if numba-cuda or libNVVM is missing, KernelError if a kernel does not compile.
+    Parameters
+    ----------
+    architectures : tuple of str
+        Such as "sm_90"; all by default.
+    only : collection of str
+        Names of kernels and operations; all if empty.
+
+    Returns
+    -------
+    list of Assembly
+        One per kernel and architecture.
+
+    Raises
+    ------
+    DeviceError
+        If numba-cuda or libNVVM is missing.
+    KernelError
+        If a kernel does not compile.
     """
     from ..kernels.numba_cuda import ptx as numba_ptx
 

@@ -1,4 +1,4 @@
-"""CudaDevice: arrays in the memory of a GPU, owned by CuPy; all work in order on one stream of its own."""
+"""CudaDevice: arrays in the memory of a GPU, owned by CuPy; all work runs in order on one stream."""
 
 from __future__ import annotations
 
@@ -16,19 +16,31 @@ from ..errors import DeviceMemoryError, KernelError
 from .device import Call, Device, register
 from .host import Staging
 
-RECENT = 8  # launches that an error which surfaces late is reported with
-LONGEST_HOLD = 0.02  # seconds that queued work is held back, if the block that queues it takes longer
-RESIDENT_SHARE = 0.5  # of the free memory that a data set may take and still stay on the GPU
+RECENT = 8  # launches in the report of an error that surfaces late
+LONGEST_HOLD = 0.02  # seconds: queued work starts after this time, even if the block that queues it has not ended
+RESIDENT_SHARE = 0.5  # a data set stays on the GPU if it takes at most this share of the free memory
 
 
 class CudaDevice(Device):
-    """A GPU. CuPy owns the memory; both toolchains launch on `stream`.
+    """A GPU: CuPy owns the memory, and both toolchains launch on `stream`.
 
     The stream is the device's own, since the legacy default stream cannot be captured into a graph. Launches return
     before the work is done, so a fault inside a kernel surfaces at the next wait: it is then reported with the last
-    launches. With GPUGRAD_SYNCHRONOUS=1 in the environment each launch is waited for, and the fault names its kernel.
+    launches. With GPUGRAD_SYNCHRONOUS=1 in the environment each launch is waited for, and the error names its kernel.
 
-    Attributes, beside those of Device: `index` (of the GPU, as CUDA_VISIBLE_DEVICES numbers them), `stream`.
+    Parameters
+    ----------
+    index : int
+        The number of the GPU, as CUDA_VISIBLE_DEVICES counts.
+    toolchain : str
+        Which files of launchers it runs.
+
+    Attributes
+    ----------
+    index : int
+        The number of the GPU.
+    stream : cupy.cuda.Stream
+        All work runs on it, in order.
     """
 
     def __init__(self, index: int, toolchain: str) -> None:
@@ -41,7 +53,7 @@ class CudaDevice(Device):
         self._gpu = cupy.cuda.Device(index)
         with self._gpu:
             self.stream = cupy.cuda.Stream(non_blocking=True)
-            self._memory = self._gpu.mem_info[1]  # bytes that the GPU has
+            self._memory = self._gpu.mem_info[1]  # bytes of the GPU
         self._synchronous = os.environ.get("GPUGRAD_SYNCHRONOUS", "") not in ("", "0")
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._failures = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
@@ -49,6 +61,17 @@ class CudaDevice(Device):
     # ---- work ----
 
     def run(self, launch: Any, *arrays: Any, **scalars: Any) -> None:
+        """Launch one piece of work.
+
+        Parameters
+        ----------
+        launch : function
+            A launcher of `kernels`, or a function of the array library with `out=`.
+        *arrays : array or None
+            Its arrays.
+        **scalars : object
+            Its other arguments.
+        """
         with self._gpu, self.stream:
             self._recent.append(getattr(launch, "__name__", repr(launch)))
             try:
@@ -59,10 +82,21 @@ class CudaDevice(Device):
                 raise KernelError(f"{_call(launch, arrays, scalars)} failed on {self.name}: {error}") from error
 
     def replayer(self, calls: Sequence[Call]) -> Call:
-        """The calls as one CUDA graph, captured at the first replay."""
+        """Return a function that launches all these calls as one CUDA graph, captured at the first replay.
+
+        Parameters
+        ----------
+        calls : sequence of function
+            The calls, without arguments.
+
+        Returns
+        -------
+        function
+            Can be called again and again.
+        """
         graph: Any = None
-        # What the array library allocates for itself during the capture must not be handed out again while the graph
-        # lives: it comes from a pool of the graph's own.
+        # Memory that the array library allocates during the capture must not be reused while the graph exists: it comes
+        # from a separate pool.
         pool = self.xp.cuda.MemoryPool()
 
         def replay() -> None:
@@ -96,48 +130,79 @@ class CudaDevice(Device):
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
+        """Let other code that uses the array library launch in order with this device, within the block.
+
+        Yields
+        ------
+        None
+            The block.
+        """
         with self._gpu, self.stream:
             yield
 
     def wait_for_caller(self) -> None:
-        """Let the stream wait for the work of the stream that is current for the caller.
-
-        An array of CuPy does not know the stream that computes it: it is taken to be that one, as CuPy itself does.
-        """
+        """Let the stream wait for the work of the caller's current stream, which is taken to compute arrays of CuPy."""
         with self._gpu:
             self.stream.wait_event(self.xp.cuda.get_current_stream().record())
 
     def synchronize(self) -> None:
+        """Wait until all launched work is done."""
         with self._gpu, self._late_failures():
             self.stream.synchronize()
         self._recent.clear()
 
     @contextlib.contextmanager
     def _late_failures(self) -> Iterator[None]:
-        """What fails here was launched earlier."""
+        """Report a failure within the block as one of the earlier launches."""
         try:
             yield
         except self._failures as error:
             raise KernelError(
-                f"work on {self.name} failed: {error}; the last launches were {', '.join(self._recent)}: start the "
-                "program anew with GPUGRAD_SYNCHRONOUS=1 to learn which one and with what arguments"
+                f"work on {self.name} failed: {error}; the last launches were {', '.join(self._recent)}: run the "
+                "program again with GPUGRAD_SYNCHRONOUS=1 to learn which one and with what arguments"
             ) from error
 
     # ---- time ----
 
     def mark(self) -> Any:
+        """Return a point in time between two launches.
+
+        Returns
+        -------
+        object
+            A mark, for `seconds_between`.
+        """
         with self._gpu:
             event = self.xp.cuda.Event()
             event.record(self.stream)
             return event
 
     def seconds_between(self, start: Any, end: Any) -> float:
+        """Return the seconds from one mark to another; wait for the second one.
+
+        Parameters
+        ----------
+        start, end : object
+            Marks.
+
+        Returns
+        -------
+        float
+            The seconds.
+        """
         with self._late_failures():
             end.synchronize()
         return float(self.xp.cuda.get_elapsed_time(start, end)) / 1e3
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
+        """Queue launches within the block; they begin at its end, or after a moment.
+
+        Yields
+        ------
+        None
+            The block.
+        """
         queued = threading.Event()
         with self._gpu:
             self.stream.launch_host_func(lambda _: queued.wait(LONGEST_HOLD), None)
@@ -147,6 +212,18 @@ class CudaDevice(Device):
             queued.set()
 
     def named(self, name: str) -> contextlib.AbstractContextManager:
+        """Show the work of the block under this name in the profiler of the device's vendor.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+
+        Returns
+        -------
+        context manager
+            The block.
+        """
         from cupyx.profiler import time_range
 
         return time_range(name)
@@ -154,18 +231,54 @@ class CudaDevice(Device):
     # ---- memory ----
 
     def empty(self, shape: tuple[int, ...] | int, dtype: Any = np.float32) -> Any:
+        """Return a new array with undefined contents.
+
+        Small arrays are cut from a common block: that takes half the time, and an array that is kept holds up to
+        `BLOCK_BYTES`.
+
+        Parameters
+        ----------
+        shape : int or tuple of int
+            The sizes.
+        dtype : dtype, default float32
+            The dtype.
+
+        Returns
+        -------
+        array
+            It starts at a multiple of 64 bytes, so that a step gives bit-for-bit identical results at any address.
+        """
         size = int(np.prod(shape, dtype=np.float64)) * np.dtype(dtype).itemsize
         with self._gpu, self.stream:
-            if size <= self._memory:  # a driver may not survive being asked for more than there is
+            if size <= self._memory:  # a driver may not survive a request for more than the GPU has
                 with contextlib.suppress(self.xp.cuda.memory.OutOfMemoryError):
                     return self.xp.empty(shape, dtype)
             free = self._gpu.mem_info[0] + self.xp.get_default_memory_pool().free_bytes()
         raise DeviceMemoryError(
-            f"{self.name} has no room for an array of shape {shape} and dtype {np.dtype(dtype)}: it takes "
+            f"{self.name} has no room for an array of shape {shape} and dtype {np.dtype(dtype)}: it needs "
             f"{_size(size)}, and {_size(free)} of {_size(self._memory)} are free; choose a smaller batch or model"
         )
 
     def upload(self, array: Any, dtype: Any = None) -> Any:
+        """Copy an array of any library, or a nested list, to this device.
+
+        Parameters
+        ----------
+        array : array_like
+            The values.
+        dtype : dtype, optional
+            By default their own.
+
+        Returns
+        -------
+        array
+            A new array.
+
+        Raises
+        ------
+        RecordingError
+            In a recorded step, which would never read the host again.
+        """
         self._refuse_upload()
         if hasattr(array, "__cuda_array_interface__"):
             self.wait_for_caller()
@@ -183,14 +296,52 @@ class CudaDevice(Device):
             return out
 
     def resident(self, array: np.ndarray) -> Any:
+        """Return an array of the host for kernels that only read it.
+
+        Parameters
+        ----------
+        array : numpy.ndarray
+            C-contiguous.
+
+        Returns
+        -------
+        array
+            The array itself where kernels can read it, otherwise a copy.
+        """
         return self.upload(array)
 
     def download(self, array: Any) -> np.ndarray:
+        """Copy an array of this device to the host; wait for the work that computes it.
+
+        Parameters
+        ----------
+        array : array
+            An array of this device.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy.
+
+        Raises
+        ------
+        RecordingError
+            In a recorded step, where a replay could not follow.
+        """
         self._refuse_download()
         with self._gpu, self.stream, self._late_failures():
             return self.xp.asnumpy(array, stream=self.stream)
 
     def write(self, array: Any, value: Any) -> None:
+        """Overwrite an array of this device with values from the host, between steps.
+
+        Parameters
+        ----------
+        array : array
+            An array of this device.
+        value : array_like
+            The values, which broadcast.
+        """
         with self._gpu, self.stream, self._late_failures():
             if np.ndim(value) == 0 and not hasattr(value, "__cuda_array_interface__"):
                 array.fill(value)
@@ -201,22 +352,60 @@ class CudaDevice(Device):
                 self.xp.copyto(array, self.xp.asarray(host))  # through pinned memory, without a wait
 
     def staging(self, buffers: Sequence[Any]) -> Staging:
+        """Return what brings parts of a data set from the host into these arrays.
+
+        Parameters
+        ----------
+        buffers : sequence of array
+            Arrays of this device.
+
+        Returns
+        -------
+        Staging
+            The transfer.
+        """
         return CudaStaging(self, buffers)
 
     def fits(self, size: int) -> bool:
+        """Return whether so much data can stay on this device and leave room for training.
+
+        Parameters
+        ----------
+        size : int
+            Bytes.
+
+        Returns
+        -------
+        bool
+            Whether it fits.
+        """
         free, _ = self._gpu.mem_info
         with self._gpu:
             pool = self.xp.get_default_memory_pool()
             return size <= RESIDENT_SHARE * (free + pool.free_bytes())
 
     def peak_memory(self) -> int:
-        """The most bytes that arrays have had: what CuPy's pool took from the driver, which it keeps."""
+        """Return the most memory that arrays have had.
+
+        Returns
+        -------
+        int
+            Bytes that CuPy's pool took from the driver, which it keeps.
+        """
         with self._gpu:
             return self.xp.get_default_memory_pool().total_bytes()
 
 
 class CudaStaging(Staging):
-    """Pinned memory on the host and as much on the GPU, with a stream of its own for the way between them."""
+    """Pinned memory on the host and as much on the GPU, with a stream for the transfers between them.
+
+    Parameters
+    ----------
+    device : CudaDevice
+        The GPU.
+    buffers : sequence of array
+        Where the parts go.
+    """
 
     def __init__(self, device: CudaDevice, buffers: Sequence[Any]) -> None:
         self._device = device
@@ -229,16 +418,31 @@ class CudaStaging(Staging):
             self._sent, self._received = device.xp.cuda.Event(), device.xp.cuda.Event()
 
     def wait(self) -> None:
+        """Wait until `host` may be written again."""
         self._copies.synchronize()
 
     def send(self, rows: int) -> None:
-        with self._xp.cuda.Device(self._device.index):  # this runs in another thread, with a current device of its own
+        """Start the transfer of the first rows of `host`.
+
+        Parameters
+        ----------
+        rows : int
+            How many.
+        """
+        with self._xp.cuda.Device(self._device.index):  # this runs in another thread, which has its own current device
             self._copies.wait_event(self._received)
             for arrived, host in zip(self._arrived, self.host, strict=True):
                 arrived[:rows].set(host[:rows], self._copies)
             self._sent.record(self._copies)
 
     def receive(self, rows: int) -> None:
+        """Make the sent rows the first rows of the buffers, before any later launch.
+
+        Parameters
+        ----------
+        rows : int
+            How many.
+        """
         self._device.stream.wait_event(self._sent)
         for buffer, arrived in zip(self._buffers, self._arrived, strict=True):
             self._device.run(self._xp.copyto, buffer[:rows], arrived[:rows])
@@ -246,20 +450,20 @@ class CudaStaging(Staging):
 
 
 def _pinned(xp: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array in memory of the host that the GPU can read on its own."""
+    """Return an array in host memory that the GPU can read."""
     size = int(np.prod(shape)) * dtype.itemsize
     return np.frombuffer(xp.cuda.alloc_pinned_memory(size), np.uint8, size).view(dtype).reshape(shape)
 
 
 def _call(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> str:
-    """A launch in words: `adam_step(float32 (235146,), …, beta1=0.9)`."""
+    """Describe a launch: `adam_step(float32 (235146,), …, beta1=0.9)`."""
     words = [f"{a.dtype} {tuple(a.shape)}" if hasattr(a, "shape") else repr(a) for a in arrays]
     words += [f"{name}={value}" for name, value in scalars.items() if name != "out"]
     return f"{getattr(launch, '__name__', launch)}({', '.join(words)})"
 
 
 def _size(count: float) -> str:
-    """Bytes in words, such as "1.5 GiB"."""
+    """Format bytes, such as "1.5 GiB"."""
     for unit in ("bytes", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.4g} {unit}"
@@ -267,13 +471,13 @@ def _size(count: float) -> str:
     return f"{count:.4g} GiB"
 
 
-# ---- what makes one ----
+# ---- creation ----
 
 
 def _obstacle(toolchain: str, index: int) -> str | None:
     if toolchain not in TOOLCHAINS:
-        return f"the toolchain {toolchain} is one of the CPU"
-    # CuPy is asked, never Numba: under its simulator numba.cuda.is_available() is True.
+        return f"toolchain {toolchain!r} exists only on the CPU"
+    # Ask CuPy, never Numba: under Numba's simulator numba.cuda.is_available() is True.
     if importlib.util.find_spec("cupy") is None:
         return (
             'CuPy is not installed: pip install "gpugrad[cuda12]" or "gpugrad[cuda13]", whichever the driver supports'
@@ -289,7 +493,7 @@ def _obstacle(toolchain: str, index: int) -> str | None:
 
 
 def _numba_obstacle(simulator: bool) -> str | None:
-    """Why Numba's CUDA kernels cannot run in its simulator, or on a GPU, in this process; None if they can."""
+    """Return why Numba's CUDA kernels cannot run in its simulator, or on a GPU, in this process."""
     if importlib.util.find_spec("numba_cuda") is None:
         extra = "compile" if simulator else "cuda12"
         return f'numba-cuda is not installed: pip install "gpugrad[{extra}]"'

@@ -1,4 +1,4 @@
-"""Device: where arrays live, which kernels run on them, and `run`, the one place work is launched."""
+"""Device: memory for arrays, the kernels that run on them, and `run`, the one place that launches work."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .host import Staging, to_host
 from .recorder import Recorder
 
 ALIGNMENT_BYTES = 64  # a cache line, and the widest vector of a CPU
-BLOCK_BYTES = 1 << 14  # small arrays of one shape are cut from a block of this size,
-MOST_IN_BLOCK = 16  # at most this many of them from one block,
-MOST_SHAPES = 256  # and for this many shapes the arrays of a block are kept until they are asked for
+BLOCK_BYTES = 1 << 14  # small arrays of one shape are cut from a common block of at most this size
+MOST_IN_BLOCK = 16  # arrays that are cut from one block
+MOST_SHAPES = 256  # shapes for which a device keeps the unused arrays of a block
 MOST_RESULTS = 4096  # combinations of operands whose result `Device.call` remembers
 
 _address: Callable[[Any], int] = ctypes.addressof
@@ -38,15 +38,39 @@ Call = Callable[[], Any]
 
 
 class Device:
-    """Where arrays live and which kernels run on them. Made by `device()`, one object for each name and toolchain.
+    """Memory where arrays are stored, and the kernels that run on them; made by `device`, one per name and toolchain.
 
-    This class keeps its arrays in the host's memory: it is the CPU, the emulator and the simulator. `CudaDevice` is
-    the GPU.
+    This class keeps its arrays in the host's memory: it is the CPU, the emulator and the simulator. `CudaDevice` is the
+    GPU.
 
-    Attributes: `name` ("cpu", "cuda:0"), `kind`, `toolchain`, `xp` (the array library), `kernels` (the launchers),
-    `reason` (why this device was chosen, one line), `recorder` (the recording in progress, or None), `profiler` (what
-    times each launch, or None), `lock` (reentrant: threads that share a device take turns under it; a Trainer and the
-    estimators hold it while they train and predict, other work holds it itself).
+    Parameters
+    ----------
+    kind : str
+        The kind, such as "cpu".
+    toolchain : str
+        Which files of launchers it runs.
+
+    Attributes
+    ----------
+    name : str
+        "cpu" or "cuda:0".
+    kind : str
+        The name without a number.
+    toolchain : str
+        Which files of launchers it runs.
+    xp : module
+        The array library.
+    kernels : namespace
+        The launchers.
+    reason : str
+        Why this device was chosen, in one line.
+    recorder : Recorder or None
+        The recording in progress.
+    profiler : function or None
+        Times each launch.
+    lock : RLock
+        Threads that share a device take turns with it. A Trainer and the estimators hold it while they train and
+        predict; other work must hold it itself.
     """
 
     xp: Any = np
@@ -61,19 +85,19 @@ class Device:
         self.profiler: Observer | None = None
         self._observers: list[Observer] = []
         self._constants: dict[tuple, Any] = {}
-        self._stock: dict[tuple, list[Any]] = {}  # of `empty`: the arrays left of a block, by shape and dtype
+        self._stock: dict[tuple, list[Any]] = {}  # unused arrays of blocks, by shape and dtype
         self._results: dict[tuple, tuple[tuple[int, ...], np.dtype]] = {}  # of `call`, by operands
 
     def __repr__(self) -> str:
         return f"device({self.name!r}, toolchain={self.toolchain!r})"
 
     def __reduce__(self) -> tuple:
-        # A copy, and a pickle where it is read, is the device of that name.
+        # A copy or a pickle is the device of that name in the process that makes it.
         return device, (self.name, self.toolchain)
 
     @cached_property
     def kernels(self) -> SimpleNamespace:
-        """The launchers of this device's toolchain; loaded at first use, since compilers are slow to import."""
+        """Launchers of this device's toolchain; loaded at first use, since compilers are slow to import."""
         if self.has_variants:
             variants.use_choices(self.index, self.choices)
         return kernels.load(TOOLCHAINS[self.kind][self.toolchain])
@@ -85,7 +109,7 @@ class Device:
 
     @cached_property
     def choices(self) -> variants.Choices:
-        """The variants that were tuned on this device; read once, so that a process keeps its order of additions."""
+        """Variants that were tuned on this device; read once, so that a process keeps its order of additions."""
         if not self.has_variants:
             return {}
         return tuning.load(self)
@@ -97,7 +121,17 @@ class Device:
     # ---- work ----
 
     def run(self, launch: Any, *arrays: Any, **scalars: Any) -> None:
-        """Launch one piece of work: a launcher of `kernels`, or a function of the array library with `out=`."""
+        """Launch one piece of work.
+
+        Parameters
+        ----------
+        launch : function
+            A launcher of `kernels`, or a function of the array library with `out=`.
+        *arrays : array or None
+            Its arrays.
+        **scalars : object
+            Its other arguments.
+        """
         if self.profiler is None:
             launch(*arrays, **scalars)
         else:
@@ -106,7 +140,25 @@ class Device:
             observer(launch, arrays, scalars)
 
     def call(self, function: Any, *arrays: Any) -> Any:
-        """Run an elementwise function of the array library, broadcasting, into a new array."""
+        """Run an elementwise function of the array library, broadcasting, into a new array.
+
+        Parameters
+        ----------
+        function : function
+            The function, such as `xp.add`.
+        *arrays : array or number
+            Its operands.
+
+        Returns
+        -------
+        array
+            The result; its shape and dtype follow NumPy's rules.
+
+        Raises
+        ------
+        ArgumentError
+            If the shapes do not broadcast.
+        """
         key = (function, *[_NUMBERS.get(type(a)) or (a.shape, a.dtype) for a in arrays])
         known = self._results.get(key)
         if known is None:
@@ -120,7 +172,18 @@ class Device:
 
     @contextlib.contextmanager
     def observe(self, observer: Observer) -> Iterator[None]:
-        """Within the block, call `observer(launch, arrays, scalars)` after each launch."""
+        """Call an observer after each launch within the block.
+
+        Parameters
+        ----------
+        observer : function
+            Receives (launch, arrays, scalars).
+
+        Yields
+        ------
+        None
+            The block.
+        """
         self._observers.append(observer)
         try:
             yield
@@ -133,7 +196,18 @@ class Device:
         return bool(self._observers) or self.profiler is not None
 
     def replayer(self, calls: Sequence[Call]) -> Call:
-        """A function that makes all these calls in order, as often as it is called; they take no arguments."""
+        """Return a function that makes all these calls in order.
+
+        Parameters
+        ----------
+        calls : sequence of function
+            The calls, without arguments.
+
+        Returns
+        -------
+        function
+            Can be called again and again.
+        """
 
         def replay() -> None:
             for call in calls:
@@ -145,7 +219,13 @@ class Device:
         """Never fall back to another toolchain from now on; raise DeviceError if the device has done so before."""
 
     def current(self) -> contextlib.AbstractContextManager:
-        """Within the block, other code that uses the array library launches in order with this device."""
+        """Let other code that uses the array library launch in order with this device, within the block.
+
+        Returns
+        -------
+        context manager
+            The block.
+        """
         return contextlib.nullcontext()
 
     def synchronize(self) -> None:
@@ -154,19 +234,53 @@ class Device:
     # ---- time ----
 
     def mark(self) -> Any:
-        """A point in time between two launches, for `seconds_between`."""
+        """Return a point in time between two launches.
+
+        Returns
+        -------
+        object
+            A mark, for `seconds_between`.
+        """
         return time.perf_counter()
 
     def seconds_between(self, start: Any, end: Any) -> float:
-        """Seconds from one mark to another; waits for the second one."""
+        """Return the seconds from one mark to another; wait for the second one.
+
+        Parameters
+        ----------
+        start, end : object
+            Marks.
+
+        Returns
+        -------
+        float
+            The seconds.
+        """
         return float(end - start)
 
     def held(self) -> contextlib.AbstractContextManager:
-        """Within the block, launches queue up; they begin at its end, or after a moment."""
+        """Queue launches within the block; they begin at its end, or after a moment.
+
+        Returns
+        -------
+        context manager
+            The block.
+        """
         return contextlib.nullcontext()
 
     def named(self, name: str) -> contextlib.AbstractContextManager:
-        """Within the block, the profiler of the device's vendor shows the work under this name."""
+        """Show the work of the block under this name in the profiler of the device's vendor.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+
+        Returns
+        -------
+        context manager
+            The block.
+        """
         return contextlib.nullcontext()
 
     # ---- memory ----
@@ -174,8 +288,20 @@ class Device:
     def empty(self, shape: tuple[int, ...] | int, dtype: Any = np.float32) -> Any:
         """Return a new array with undefined contents.
 
-        Arrays are aligned, so that the same step gives the same bits wherever its arrays are. Small ones are cut from
-        a common block: that takes half the time, and one that is kept holds up to `BLOCK_BYTES`.
+        Small arrays are cut from a common block: that takes half the time, and an array that is kept holds up to
+        `BLOCK_BYTES`.
+
+        Parameters
+        ----------
+        shape : int or tuple of int
+            The sizes.
+        dtype : dtype, default float32
+            The dtype.
+
+        Returns
+        -------
+        array
+            It starts at a multiple of 64 bytes, so that a step gives bit-for-bit identical results at any address.
         """
         stock = self._stock.get((shape, dtype)) if type(shape) is tuple else None
         if stock:
@@ -198,21 +324,80 @@ class Device:
         return np.ndarray(shape, dtype, buffer, start)
 
     def full(self, shape: tuple[int, ...] | int, value: float, dtype: Any = np.float32) -> Any:
+        """Return a new array with the same value everywhere.
+
+        Parameters
+        ----------
+        shape : int or tuple of int
+            The sizes.
+        value : float
+            The value.
+        dtype : dtype, default float32
+            The dtype.
+
+        Returns
+        -------
+        array
+            A new array.
+        """
         out = self.empty(shape, dtype)
         self.run(self.xp.copyto, out, value)
         return out
 
     def zeros(self, shape: tuple[int, ...] | int, dtype: Any = np.float32) -> Any:
+        """Return a new array of zeros.
+
+        Parameters
+        ----------
+        shape : int or tuple of int
+            The sizes.
+        dtype : dtype, default float32
+            The dtype.
+
+        Returns
+        -------
+        array
+            A new array.
+        """
         return self.full(shape, 0, dtype)
 
     def copy(self, array: Any) -> Any:
-        """A contiguous copy of an array of this device."""
+        """Return a contiguous copy of an array of this device.
+
+        Parameters
+        ----------
+        array : array
+            An array of this device.
+
+        Returns
+        -------
+        array
+            A new array.
+        """
         out = self.empty(array.shape, array.dtype)
         self.run(self.xp.copyto, out, array)
         return out
 
     def upload(self, array: Any, dtype: Any = None) -> Any:
-        """A copy on this device of an array of any library, or of a nested list."""
+        """Copy an array of any library, or a nested list, to this device.
+
+        Parameters
+        ----------
+        array : array_like
+            The values.
+        dtype : dtype, optional
+            By default their own.
+
+        Returns
+        -------
+        array
+            A new array.
+
+        Raises
+        ------
+        RecordingError
+            In a recorded step, which would never read the host again.
+        """
         self._refuse_upload()
         host = to_host(array, dtype)
         out = self.empty(host.shape, host.dtype)
@@ -220,7 +405,18 @@ class Device:
         return out
 
     def resident(self, array: np.ndarray) -> Any:
-        """A C-contiguous array of the host for kernels that only read it: itself where they can, else a copy."""
+        """Return an array of the host for kernels that only read it.
+
+        Parameters
+        ----------
+        array : numpy.ndarray
+            C-contiguous.
+
+        Returns
+        -------
+        array
+            The array itself where kernels can read it, otherwise a copy.
+        """
         return array
 
     def _refuse_upload(self) -> None:
@@ -231,7 +427,23 @@ class Device:
             )
 
     def download(self, array: Any) -> np.ndarray:
-        """A copy on the host of an array of this device; waits for the work that computes it."""
+        """Copy an array of this device to the host; wait for the work that computes it.
+
+        Parameters
+        ----------
+        array : array
+            An array of this device.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy.
+
+        Raises
+        ------
+        RecordingError
+            In a recorded step, where a replay could not follow.
+        """
         self._refuse_download()
         return np.array(array)
 
@@ -243,26 +455,77 @@ class Device:
             )
 
     def write(self, array: Any, value: Any) -> None:
-        """Overwrite an array of this device with values from the host, between steps."""
+        """Overwrite an array of this device with values from the host, between steps.
+
+        Parameters
+        ----------
+        array : array
+            An array of this device.
+        value : array_like
+            The values, which broadcast.
+        """
         np.copyto(array, value)
 
     def staging(self, buffers: Sequence[Any]) -> Staging:
-        """What brings parts of a data set from the host into these arrays."""
+        """Return what brings parts of a data set from the host into these arrays.
+
+        Parameters
+        ----------
+        buffers : sequence of array
+            Arrays of this device.
+
+        Returns
+        -------
+        Staging
+            The transfer.
+        """
         return Staging(buffers)
 
     def fits(self, size: int) -> bool:
-        """Whether so many bytes can stay on this device and leave room for training."""
+        """Return whether so much data can stay on this device and leave room for training.
+
+        Parameters
+        ----------
+        size : int
+            Bytes.
+
+        Returns
+        -------
+        bool
+            Whether it fits.
+        """
         return True
 
     def peak_memory(self) -> int:
-        """The most bytes that the process has had on this device; of the host, its largest resident size."""
+        """Return the most memory that the process has had on this device.
+
+        Returns
+        -------
+        int
+            Bytes; on the host, the process's largest resident size.
+        """
         import resource
 
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
     def constant(self, value: float, dtype: Any, shape: tuple[int, ...] = (1,)) -> Any:
-        """A shared array, the same object each time, that must not be written to."""
+        """Return a shared array, the same object each time, that must not be written to.
+
+        Parameters
+        ----------
+        value : float
+            The value of all elements.
+        dtype : dtype
+            The dtype.
+        shape : tuple of int, default (1,)
+            The sizes.
+
+        Returns
+        -------
+        array
+            The array.
+        """
         key = (value, np.dtype(dtype), shape)
         array = self._constants.get(key)
         if array is None:
@@ -271,9 +534,19 @@ class Device:
         return array
 
     def workspace(self, size: int, dtype: Any) -> Any:
-        """Scratch of a launch, or None if it takes none; shared by all launches, since they follow each other.
+        """Return the scratch of a launch; all launches share it, since they follow each other.
 
-        (size,), or more where a tuned variant takes more.
+        Parameters
+        ----------
+        size : int
+            How many elements the launch needs.
+        dtype : dtype
+            The dtype.
+
+        Returns
+        -------
+        array or None
+            None if no scratch is needed; (size,), or more where a tuned variant needs more.
         """
         size = max(size, self._scratch_of_choices)
         if size == 0:
@@ -285,7 +558,18 @@ class Device:
         return scratch[:size]
 
     def partials(self, dtype: Any) -> Any:
-        """The scratch array of the reductions; one is enough, since launches follow each other."""
+        """Return the scratch of the reductions; all launches share it, since they follow each other.
+
+        Parameters
+        ----------
+        dtype : dtype
+            The dtype.
+
+        Returns
+        -------
+        array, (PARTIALS,)
+            The scratch.
+        """
         key = ("partials", np.dtype(dtype))
         partials = self._constants.get(key)
         if partials is None:
@@ -306,7 +590,23 @@ def _result_of(function: Any, arrays: tuple) -> tuple[tuple[int, ...], np.dtype]
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape that these shapes broadcast to; raise ArgumentError if there is none."""
+    """Return the shape that these shapes broadcast to.
+
+    Parameters
+    ----------
+    *shapes : tuple of int
+        The shapes.
+
+    Returns
+    -------
+    tuple of int
+        The shape.
+
+    Raises
+    ------
+    ArgumentError
+        If they do not broadcast.
+    """
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -341,9 +641,18 @@ def register(
 ) -> None:
     """Add a kind of device.
 
-    toolchains: the file of kernels/<operation>/ that each one runs, the default first. make(toolchain, index): the
-    device. obstacle(toolchain, index): why there is none here and what would change that, or None.
-    falls_back: a device with the default toolchain exists even so, and uses another one with a warning.
+    Parameters
+    ----------
+    kind : str
+        Its name.
+    toolchains : dict
+        The file of kernels/<operation>/ that each toolchain runs, the default first.
+    make : function
+        From (toolchain, index) to the device.
+    obstacle : function
+        From (toolchain, index) to why there is none here and what would change that, or None.
+    falls_back : bool, default False
+        Whether a device with the default toolchain exists even so, and replaces the toolchain with a warning.
     """
     TOOLCHAINS[kind] = toolchains
     _KINDS[kind] = _Kind(make, obstacle, falls_back)
@@ -442,5 +751,20 @@ def _refuse_name(what: str, name: Any, kind: Any, index: str) -> None:
 
 
 def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:
-    """Why a device cannot be used with a toolchain here, and what would change that; None if it can."""
+    """Return why a device cannot be used with a toolchain here, and what would change that.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of device.
+    toolchain : str
+        The toolchain.
+    index : int, default 0
+        The number of a GPU.
+
+    Returns
+    -------
+    str or None
+        None if it can be used.
+    """
     return _KINDS[kind].obstacle(toolchain, index)

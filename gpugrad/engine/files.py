@@ -13,14 +13,25 @@ from typing import Any
 
 from ..errors import StorageError
 
-PARTIAL = ".gpugrad-part"  # how temporary files end
+PARTIAL = ".gpugrad-part"  # suffix of temporary files
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
     """Write a file so that a reader, or a crash at any moment, finds the old file or the new one, never a part.
 
-    The content goes to a temporary file beside it, is synced to the disk, and takes the name in one step. Raises
-    StorageError where the disk is full or the folder cannot be written to; the temporary file is then gone.
+    The content goes to a temporary file in the same folder, is synced to the disk, and takes the name in one step.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    content : bytes or str
+        Its content.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written to; the temporary file is then gone.
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
@@ -45,14 +56,31 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels and the like are kept: $GPUGRAD_CACHE, or gpugrad/ in the user's cache."""
+    """Return the folder of compiled kernels and tuned variants.
+
+    Returns
+    -------
+    Path
+        $GPUGRAD_CACHE, or gpugrad/ in the user's cache.
+    """
     if os.environ.get("GPUGRAD_CACHE"):
         return Path(os.environ["GPUGRAD_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad"
 
 
 def check_writable(folder: str | Path) -> None:
-    """Make a folder if it is not there, and raise StorageError unless files can be written to it."""
+    """Create a folder if it is missing, and check that files can be written to it.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+
+    Raises
+    ------
+    StorageError
+        If they cannot.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,13 +91,32 @@ def check_writable(folder: str | Path) -> None:
 
 
 def remove_partial(folder: str | Path) -> None:
-    """Remove the temporary files that a killed process left in a folder."""
+    """Remove the temporary files that a killed process left in a folder.
+
+    Parameters
+    ----------
+    folder : path
+        The folder.
+    """
     for path in Path(folder).glob(f".*{PARTIAL}"):
         path.unlink(missing_ok=True)
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON that every reader takes: NaN and infinity, which it has no words for, become null."""
+    """Return JSON that every reader accepts: NaN and infinity become null.
+
+    Parameters
+    ----------
+    value : object
+        Dicts, lists and plain values.
+    indent : int, optional
+        As in `json.dumps`.
+
+    Returns
+    -------
+    str
+        The JSON.
+    """
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
 
@@ -82,7 +129,20 @@ def _finite(value: Any) -> Any:
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """What an OSError means for a file that was to be written."""
+    """Translate an OSError of a file that was to be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    error : OSError
+        The error.
+
+    Returns
+    -------
+    StorageError
+        With a remedy.
+    """
     remedy = {
         errno.ENOSPC: "free some space or choose another folder",
         errno.EDQUOT: "free some space or choose another folder",

@@ -21,18 +21,62 @@ from .tensor import Tensor, common_device, on_tape
 
 REDUCTIONS = ("mean", "sum", "none")
 
+ACTIVATION_DOC = """Apply {name} elementwise.
+
+Parameters
+----------
+x : Tensor
+    The input.
+
+Returns
+-------
+Tensor
+    A new tensor of the same shape.
+
+Notes
+-----
+{name}(x) = {formula}
+"""
+
 
 def dense(
     x: Tensor, w: Tensor, b: Tensor | None = None, *, activation: str = "identity", negative_slope: float = 0.01
 ) -> Tensor:
-    """act(x·w + b). x (…, n_in), w (n_in, n_out), b (n_out,) or None; returns (…, n_out)."""
+    """Return act(x·w + b) in one launch.
+
+    Parameters
+    ----------
+    x : Tensor, (..., n_in)
+        The input.
+    w : Tensor, (n_in, n_out)
+        The weight.
+    b : Tensor, (n_out,), optional
+        The bias.
+    activation : str, default "identity"
+        A name of `kernels.activation.ACTIVATIONS`.
+    negative_slope : float, default 0.01
+        That of leaky_relu.
+
+    Returns
+    -------
+    Tensor, (..., n_out)
+        The output.
+
+    Raises
+    ------
+    ArgumentError
+        If the shapes, dtypes or the activation do not fit.
+    DeviceError
+        If the tensors are on several devices.
+    """
     if x.ndim == 0 or w.ndim != 2:
         raise ArgumentError(f"dense takes x (…, n_in) and w (n_in, n_out), got the shapes {x.shape} and {w.shape}")
     if x.ndim != 2:
         rows = arithmetic.reshape(x, math.prod(x.shape[:-1]), x.shape[-1])
         out = dense(rows, w, b, activation=activation, negative_slope=negative_slope)
         return arithmetic.reshape(out, *x.shape[:-1], w.shape[-1])
-    check_activation(activation, negative_slope)
+    if activation not in ACTIVATIONS:  # the launcher checks the slope
+        check_activation(activation, negative_slope)
     parents = (x, w) if b is None else (x, w, b)
     device = common_device(*parents)
     value_x, value_w = x.data, w.data
@@ -75,8 +119,29 @@ def dense(
 
 @operation
 def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
-    """An activation by its name in `kernels.activation.ACTIVATIONS`, elementwise."""
-    check_activation(name, negative_slope)
+    """Apply an activation elementwise.
+
+    Parameters
+    ----------
+    x : Tensor
+        The input.
+    name : str
+        A name of `kernels.activation.ACTIVATIONS`.
+    negative_slope : float, default 0.01
+        That of leaky_relu.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown or the slope negative.
+    """
+    if name not in ACTIVATIONS:  # the launcher checks the slope
+        check_activation(name, negative_slope)
     device, value = x.device, x.data
     shape, dtype = value.shape, value.dtype
     y = device.empty(shape, dtype)
@@ -94,16 +159,31 @@ def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """x where it is positive, else negative_slope·x."""
+    """Return x where it is positive, otherwise negative_slope·x.
+
+    Parameters
+    ----------
+    x : Tensor
+        The input.
+    negative_slope : float, default 0.01
+        At least 0.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+    """
     return activation(x, "leaky_relu", negative_slope)
 
 
 def _named(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the function of an activation."""
+
     def function(x: Tensor) -> Tensor:
         return activation(x, name)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = ACTIVATIONS[name].formula
+    function.__doc__ = ACTIVATION_DOC.format(name=name, formula=ACTIVATIONS[name].formula)
     return function
 
 
@@ -130,7 +210,29 @@ def __dir__() -> list[str]:
 
 
 def dropout(x: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
-    """x with each element set to 0 with probability p, and the others divided by 1 − p."""
+    """Set each element to 0 with probability p, and divide the others by 1 − p.
+
+    Parameters
+    ----------
+    x : Tensor
+        The input.
+    p : float, default 0.5
+        The probability, in [0, 1).
+    generator : Generator, optional
+        By default that of the device.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Raises
+    ------
+    DeviceError
+        If the generator is on another device.
+    ArgumentError
+        If p is outside [0, 1).
+    """
     device = x.device
     generator = generator or default_generator(device)
     if generator.device is not device:
@@ -161,11 +263,38 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Softmax and cross-entropy of logits (batch, n_classes) and integer labels (batch,), as PyTorch defines it.
+    """Return softmax and cross-entropy, as PyTorch defines them.
 
-    weight (n_classes,): a weight for each class; sample_weight (batch,): one for each row. The mean is weighted: it
-    divides by the sum of the weights, or by 1 if that is 0. A label outside 0 … n_classes − 1 gives NaN. reduction
-    "none" returns (batch,).
+    Parameters
+    ----------
+    logits : Tensor, (batch, n_classes)
+        The predictions.
+    labels : Tensor, (batch,)
+        Integer classes; a label outside 0 … n_classes − 1 gives NaN.
+    weight : Tensor, (n_classes,), optional
+        A weight per class.
+    sample_weight : Tensor, (batch,), optional
+        A weight per row.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" returns the losses one by one.
+    label_smoothing : float, default 0.0
+        In [0, 1].
+
+    Returns
+    -------
+    Tensor
+        The loss, shape (); (batch,) without reduction.
+
+    Raises
+    ------
+    GraphError
+        If an argument other than the predictions requires a gradient.
+    ArgumentError
+        If a shape, dtype or option does not fit.
+
+    Notes
+    -----
+    The mean is weighted: it divides by the sum of the weights, or by 1 if that is 0.
     """
     device = _loss_device(logits, labels=labels, weight=weight, sample_weight=sample_weight)
     if labels.dtype.kind not in "iu":
@@ -199,9 +328,32 @@ def binary_cross_entropy_with_logits(
     sample_weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of independent yes/no outputs (multi-label): logits and targets in [0, 1], both (batch, n_out).
+    """Return the cross-entropy of independent yes/no outputs.
 
-    pos_weight (n_out,): weight of the targets that are 1; sample_weight (batch,): one for each row.
+    Parameters
+    ----------
+    logits : Tensor, (batch, n_out)
+        The predictions.
+    targets : Tensor, (batch, n_out)
+        In [0, 1].
+    pos_weight : Tensor, (n_out,), optional
+        The weight of the targets that are 1.
+    sample_weight : Tensor, (batch,), optional
+        A weight per row.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" returns the losses one by one.
+
+    Returns
+    -------
+    Tensor
+        The loss, shape (); (batch, n_out) without reduction.
+
+    Raises
+    ------
+    GraphError
+        If an argument other than the predictions requires a gradient.
+    ArgumentError
+        If a shape, dtype or option does not fit.
     """
     device = _loss_device(logits, targets=targets, pos_weight=pos_weight, sample_weight=sample_weight)
     norm = _row_norm(device, logits, sample_weight, reduction)
@@ -222,10 +374,34 @@ def regression_loss(
     sample_weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """A loss of predictions and targets, both (batch, n_out): squared_error, absolute_error, huber or poisson.
+    """Return a regression loss.
 
-    delta: where huber turns from square to straight; sample_weight (batch,): one for each row. poisson takes the
-    logarithm of the expected count as prediction.
+    Parameters
+    ----------
+    predictions : Tensor, (batch, n_out)
+        The predictions; for poisson, logarithms of expected counts.
+    targets : Tensor, (batch, n_out)
+        The targets.
+    loss : {"squared_error", "absolute_error", "huber", "poisson"}
+        The loss.
+    delta : float, default 1.0
+        The difference at which huber switches from quadratic to linear.
+    sample_weight : Tensor, (batch,), optional
+        A weight per row.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        "none" returns the losses one by one.
+
+    Returns
+    -------
+    Tensor
+        The loss, shape (); (batch, n_out) without reduction.
+
+    Raises
+    ------
+    GraphError
+        If an argument other than the predictions requires a gradient.
+    ArgumentError
+        If a shape, dtype or option does not fit.
     """
     device = _loss_device(predictions, targets=targets, sample_weight=sample_weight)
     norm = _row_norm(device, predictions, sample_weight, reduction)
@@ -238,7 +414,7 @@ def regression_loss(
 
 
 def _loss_device(predictions: Tensor, **constants: Tensor | None) -> Device:
-    """The common device; what a loss is not differentiated by must not wait for a gradient."""
+    """Return the common device; refuse arguments that wait for a gradient which losses do not compute."""
     tensors = [predictions]
     for name, t in constants.items():
         if t is not None:
@@ -253,7 +429,7 @@ def _data(tensor: Tensor | None) -> Any:
 
 
 def _row_norm(device: Device, predictions: Tensor, sample_weight: Tensor | None, reduction: str) -> Any:
-    """What the losses of (batch, n_out) predictions are divided by: 1, their number, or n_out · Σ sample_weight."""
+    """Return the divisor of the losses of (batch, n_out) predictions: 1, their number, or n_out · Σ sample_weight."""
     if reduction != "mean" or sample_weight is None:
         return device.constant(float(predictions.size) if reduction == "mean" else 1.0, predictions.dtype)
     norm = device.empty(1, predictions.dtype)
@@ -263,12 +439,12 @@ def _row_norm(device: Device, predictions: Tensor, sample_weight: Tensor | None,
 
 
 def _not_zero(device: Device, norm: Any) -> Any:
-    """1 in place of a sum of weights that is 0: a minibatch of rows that do not count has the loss 0, not 0/0."""
+    """Return 1 instead of a sum of weights that is 0: a minibatch of rows without weight has the loss 0, not 0/0."""
     return device.call(device.xp.add, norm, device.call(device.xp.equal, norm, 0.0))
 
 
 def _loss(name: str, predictions: Tensor, shape: tuple[int, ...], reduction: str, launch: Any) -> Tensor:
-    """Launch a loss kernel and reduce its losses; the gradient that it wrote is the backward, but for a factor."""
+    """Launch a loss kernel and reduce its losses; up to a factor, the gradient that it wrote is the backward pass."""
     if reduction not in REDUCTIONS:
         choose("reduction", reduction, REDUCTIONS)
     if predictions.size == 0:

@@ -12,7 +12,7 @@ from .tensor import Tensor
 
 
 class GradientMismatch(GpugradError, AssertionError):
-    """A gradient of the tape that differs from the finite difference."""
+    """Gradient of the tape that differs from the finite difference."""
 
 
 def gradcheck(
@@ -23,15 +23,38 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
 ) -> bool:
-    """Return True if the tape's gradients of `function(*inputs)` agree with central differences.
+    """Compare the tape's gradients of `function(*inputs)` with central differences.
 
-    function: from tensors to one tensor of any shape; each call must give the same result. inputs: float64 leaves;
-    those that require a gradient are checked, element by element. A result of several elements is checked through a
-    weighted sum with fixed, irregular weights, so that no error cancels.
+    A result of several elements is checked through a weighted sum with fixed, irregular weights, so that no error
+    cancels.
 
-    Raises ArgumentError for inputs that are not float64 or of which none requires a gradient, GradientMismatch naming
-    the input, the element and both values. (f(x + eps) − f(x − eps)) / (2·eps) is wrong by O(eps²) of truncation and
-    O(1e−16/eps) of rounding: about 1e-10 at the default, with values and third derivatives near 1.
+    Parameters
+    ----------
+    function : function
+        From tensors to one tensor of any shape; each call must give the same result.
+    inputs : Tensor or sequence of Tensor
+        Float64 leaves. Those that require a gradient are checked, element by element.
+    eps : float, default 1e-6
+        The step of the differences.
+    atol, rtol : float, default 1e-5 and 1e-3
+        The tolerance: atol + rtol·|numeric|.
+
+    Returns
+    -------
+    bool
+        True; anything else raises.
+
+    Raises
+    ------
+    ArgumentError
+        If an input is not a float64 leaf, or none requires a gradient.
+    GradientMismatch
+        If a gradient differs; names the input, the element and both values.
+
+    Notes
+    -----
+    (f(x + eps) − f(x − eps)) / (2·eps) is wrong by O(eps²) of truncation and O(1e−16/eps) of rounding: about 1e-10 at
+    the default, with values and third derivatives near 1.
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, x in enumerate(inputs) if x.requires_grad]

@@ -1,4 +1,4 @@
-"""The host's side of a device: arrays of any library as NumPy's, and where a part of a data set waits to be sent."""
+"""The host's side of a device: arrays of any library as NumPy's, and the buffer from which data are sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,20 @@ import numpy as np
 
 
 def to_host(array: Any, dtype: Any = None) -> np.ndarray:
-    """An array of any library, or a nested list, as a NumPy array; copied from the GPU that it lives on."""
+    """Return an array of any library, or a nested list, as a NumPy array.
+
+    Parameters
+    ----------
+    array : array_like
+        The array; copied from a GPU if it is on one.
+    dtype : dtype, optional
+        The dtype; by default its own.
+
+    Returns
+    -------
+    numpy.ndarray
+        The array on the host.
+    """
     if hasattr(array, "__cuda_array_interface__"):
         import cupy
 
@@ -18,7 +31,18 @@ def to_host(array: Any, dtype: Any = None) -> np.ndarray:
 
 
 class Staging:
-    """Where a part waits until the device is done with the one before; on a host device simply its memory."""
+    """Buffer in which a part of a data set waits until the device is done with the part before.
+
+    Parameters
+    ----------
+    buffers : sequence of array
+        Where the parts go, on the device.
+
+    Attributes
+    ----------
+    host : list of numpy.ndarray
+        Where to write the next part.
+    """
 
     def __init__(self, buffers: Sequence[Any]) -> None:
         self._buffers = buffers
@@ -28,9 +52,21 @@ class Staging:
         """Wait until `host` may be written again."""
 
     def send(self, rows: int) -> None:
-        """Start the transfer of the first rows of `host`."""
+        """Start the transfer of the first rows of `host`.
+
+        Parameters
+        ----------
+        rows : int
+            How many.
+        """
 
     def receive(self, rows: int) -> None:
-        """Make the rows that were sent the first rows of the buffers, before any work that is launched from now on."""
+        """Make the sent rows the first rows of the buffers, before any later launch.
+
+        Parameters
+        ----------
+        rows : int
+            How many.
+        """
         for buffer, host in zip(self._buffers, self.host, strict=True):
             np.copyto(buffer[:rows], host[:rows])

@@ -1,6 +1,6 @@
 """Arrays of other libraries as tensors, in the same memory: DLPack, and `__cuda_array_interface__` on a GPU.
 
-The way back, a tensor as an array of another library, are the methods of those names that `Tensor` has.
+The methods of those names of `Tensor` lead the other way.
 """
 
 from __future__ import annotations
@@ -15,23 +15,43 @@ from .device import device as get_device
 from .tape import ReadOnlyVersion
 from .tensor import Tensor
 
-# Where memory is, in DLPack's numbers: the host's, or pinned for a GPU to read; a GPU's, or managed by its driver.
+# DLPack's numbers for memory of the host (ordinary, pinned) and of a GPU (ordinary, managed).
 HOST, GPU = (1, 3), (2, 13)
 
 SHARED = tuple(map(np.dtype, ("float32", "float64")))
 
 
 def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
-    """A tensor in the memory of an array of another library, with no copy: what one side writes, the other one reads.
+    """Make a tensor in the memory of an array of another library: both sides read what either writes.
 
-    x: anything with `__dlpack__`, such as an array of NumPy, CuPy, PyTorch or JAX; float32 or float64, C-contiguous.
-    device: None is "cpu" for memory of the host and "cuda:N" for that of GPU N; or a device of that memory by name.
+    Parameters
+    ----------
+    x : array
+        Anything with `__dlpack__`, such as an array of NumPy, CuPy, PyTorch or JAX; float32 or float64,
+        C-contiguous.
+    device : str or Device, optional
+        A device of that memory. By default "cuda:N" for GPU N and the CPU for the host, or the device that "auto"
+        means if its arrays are on the host.
 
-    On a GPU the device waits for the work that computes x; what either library launches on it later is waited for by
-    no one: synchronize the one before the other goes on, and before both the tensor and x are let go. The tape does
-    not see what the other library writes. A tensor from read-only memory, such as JAX's, is read-only.
+    Returns
+    -------
+    Tensor
+        A leaf of the tape; read-only if the memory is, as JAX's is.
 
-    Raises ArgumentError for what cannot be shared, DeviceError for a device that x is not on.
+    Raises
+    ------
+    ArgumentError
+        If the memory cannot be shared.
+    DeviceError
+        If x is not on the device.
+    RecordingError
+        In a recorded step.
+
+    Notes
+    -----
+    On a GPU the device waits for the work that computes x. Later work is not ordered: synchronize one library before
+    using the array from the other, and before releasing either array. The tape does not see what the other library
+    writes.
     """
     if not hasattr(x, "__dlpack__"):
         raise ArgumentError(
@@ -39,7 +59,7 @@ def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
         )
     kind, index = map(int, x.__dlpack_device__())
     if kind not in HOST + GPU:
-        raise DeviceError(f"a {_name(x)} lies on a device of DLPack type {kind}, expected a CPU or a CUDA GPU: move it")
+        raise DeviceError(f"a {_name(x)} is on a device of DLPack type {kind}, expected a CPU or a CUDA GPU: move it")
     place = "cpu" if kind in HOST else f"cuda:{index}"
     if device is None:
         automatic = get_device()
@@ -47,7 +67,7 @@ def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
     target = get_device(device)
     if place != (target.name if target.kind == "cuda" else "cpu"):  # an emulator, too, is in memory of the host
         raise DeviceError(
-            f"a {_name(x)} lies on {place}, and {target} cannot share its memory: copy it with gg.tensor(x, device=…)"
+            f"a {_name(x)} is on {place}, and {target} cannot share its memory: copy it with gg.tensor(x, device=…)"
         )
     if target.recorder is not None:
         raise RecordingError(
@@ -68,7 +88,18 @@ def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
 
 
 def gpu_of(x: Any) -> int | None:
-    """The number of the GPU that an array of any library lies on; None for whatever lies on none."""
+    """Return the number of the GPU that an array of any library is on.
+
+    Parameters
+    ----------
+    x : object
+        The array, or anything else.
+
+    Returns
+    -------
+    int or None
+        None for an array of the host, and for other objects.
+    """
     if hasattr(x, "__dlpack_device__"):
         kind, index = map(int, x.__dlpack_device__())
         return index if kind in GPU else None
@@ -80,7 +111,22 @@ def gpu_of(x: Any) -> int | None:
 
 
 def array_from_gpu(x: Any, index: int, target: Device) -> Any:
-    """An array on GPU number `index`, as what to upload: CuPy's, in the same memory; a copy on the host for others."""
+    """Return an array on a GPU as something to upload.
+
+    Parameters
+    ----------
+    x : array
+        The array.
+    index : int
+        The number of its GPU.
+    target : Device
+        The device that will copy it.
+
+    Returns
+    -------
+    array
+        CuPy's, in the same memory, for a device of that GPU; otherwise a copy on the host.
+    """
     import cupy
 
     if target.name == f"cuda:{index}":
@@ -90,21 +136,21 @@ def array_from_gpu(x: Any, index: int, target: Device) -> Any:
 
 
 def _shared_on_gpu(x: Any, target: Any) -> Any:
-    """CuPy's array in the memory of x, as soon as the device's stream waits for the work that computes x."""
+    """Return CuPy's array in the memory of x; the device's stream waits for the work that computes x."""
     target.wait_for_caller()
     with target.current():
         return _shared(x, target.xp)
 
 
 def _shared(x: Any, xp: Any) -> Any:
-    """An array of NumPy or CuPy in the memory of x; CuPy's current stream waits for the stream that x names, if any."""
+    """Return an array of NumPy or CuPy in the memory of x; CuPy's current stream waits for the stream that x names."""
     try:
         return xp.from_dlpack(x) if hasattr(x, "__dlpack__") else xp.asarray(x)
     except GpugradError:
         raise
     except (BufferError, RuntimeError, TypeError, ValueError) as error:  # each library has its own for a refusal
         words = f"a {_name(x)} of dtype {getattr(x, 'dtype', 'unknown')}"
-        raise ArgumentError(f"{words} cannot be shared, as its library says: {str(error).rstrip('.')}") from error
+        raise ArgumentError(f"{words} cannot be shared ({str(error).rstrip('.')}") from error
 
 
 def _read_only(x: Any, array: Any) -> bool:

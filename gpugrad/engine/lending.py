@@ -1,4 +1,4 @@
-"""A tensor's memory for the host and for other libraries: copies as NumPy arrays, views through DLPack and CUDA."""
+"""Tensors for other libraries: copies as NumPy arrays, their memory through DLPack and the CUDA array interface."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .tape import ReadOnlyVersion, Version
 
 
 class Lending:
-    """The part of Tensor that gives its values away."""
+    """Part of Tensor that passes its values to other libraries."""
 
     __slots__ = ()
 
@@ -24,16 +24,40 @@ class Lending:
     requires_grad: Any
 
     def numpy(self) -> np.ndarray:
-        """A copy on the host."""
+        """Copy the values to the host.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy.
+        """
         return self.device.download(self.data)
 
     def item(self) -> float | int | bool:
-        """The value of a tensor with one element, as a Python number."""
+        """Return the value of a tensor with one element.
+
+        Returns
+        -------
+        float, int or bool
+            The value.
+
+        Raises
+        ------
+        ArgumentError
+            If the tensor has more elements or none.
+        """
         if self.size != 1:
             raise ArgumentError(f"item() takes a tensor with one element, this one has shape {self.shape}: use numpy()")
         return self.numpy().item()
 
     def tolist(self) -> Any:
+        """Return the values as Python numbers.
+
+        Returns
+        -------
+        list or number
+            Nested lists; a number for a tensor without axes.
+        """
         return self.numpy().tolist()
 
     def __float__(self) -> float:
@@ -50,7 +74,7 @@ class Lending:
             raise GraphError("this tensor requires a gradient and NumPy would lose it: call detach() or numpy() first")
         if copy is False:
             raise ArgumentError(
-                "an array with copy=False was asked of a tensor, which makes a copy: use np.from_dlpack on a CPU"
+                "copy=False of a tensor, whose values are always copied to NumPy: use np.from_dlpack on a CPU"
             )
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
@@ -58,12 +82,29 @@ class Lending:
         return self.data.__dlpack_device__()
 
     def __dlpack__(self, **options: Any) -> Any:
-        """The memory itself, for `from_dlpack` of another library: what one side writes, the other one reads.
+        """Return the memory itself, for `from_dlpack` of another library: both sides read what either writes.
 
+        Parameters
+        ----------
+        **options : object
+            Passed to the array library.
+
+        Returns
+        -------
+        capsule
+            DLPack's.
+
+        Raises
+        ------
+        GraphError
+            If the tensor requires a gradient.
+        RecordingError
+            In a recorded step.
+
+        Notes
+        -----
         The tape does not see what the other library writes. On a GPU the stream that the caller names waits for the
-        work launched so far; for what is launched later, synchronize first.
-
-        Raises GraphError for a tensor that requires a gradient, RecordingError in a recorded step.
+        work launched so far; synchronize before it reads later work.
         """
         self._check_lending()
         if self.device.kind == "cuda" and isinstance(self.version, ReadOnlyVersion):
@@ -73,11 +114,20 @@ class Lending:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The memory itself, for Numba, CuPy and others; a tensor that is not on a GPU does not have this attribute.
+        """Return the memory itself, for Numba, CuPy and others; only a tensor on a GPU has this attribute.
 
-        It names the device's stream, which Numba and CuPy wait for; synchronize before a library that does not.
+        Returns
+        -------
+        dict
+            The interface. It names the device's stream, which Numba and CuPy wait for; synchronize before a library
+            that does not.
 
-        Raises GraphError for a tensor that requires a gradient, RecordingError in a recorded step.
+        Raises
+        ------
+        GraphError
+            If the tensor requires a gradient.
+        RecordingError
+            In a recorded step.
         """
         if self.device.kind != "cuda":
             raise AttributeError(f"a tensor on {self.device.name} has no __cuda_array_interface__")

@@ -1,7 +1,6 @@
-"""The operations of the tape by name: what the operators and methods of a tensor call.
+"""The operations of the tape by name, for the operators and methods of a tensor.
 
-Tensor is below the functions that compute with tensors, so these register themselves: `@operation` in `arithmetic` and
-`functional` puts a function here.
+Tensor is below the functions that compute with tensors, so these register themselves with `@operation`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,17 @@ operations = SimpleNamespace()
 
 
 def operation(function: Function) -> Function:
-    """Register a function under its name, for the methods of Tensor."""
+    """Register a function under its name, for the methods of Tensor.
+
+    Parameters
+    ----------
+    function : function
+        The operation.
+
+    Returns
+    -------
+    function
+        The same function.
+    """
     setattr(operations, function.__name__, function)
     return function

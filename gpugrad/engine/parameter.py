@@ -1,4 +1,4 @@
-"""Parameter: a leaf that is learned; FlatParameters: many of them in one buffer, their gradients in another."""
+"""Parameter: a leaf that an optimizer trains; FlatParameters: many in one buffer, their gradients in another."""
 
 from __future__ import annotations
 
@@ -19,15 +19,24 @@ ALIGNED_ELEMENTS = 32
 
 
 class Parameter(Tensor):
-    """A tensor that is learned.
-
-    data: an array or nested list of numbers; the values are copied. An array keeps its dtype, Python floats become
-        float32. requires_grad=False freezes it: optimizers leave it out.
+    """A leaf that an optimizer trains.
 
     Its memory may move: to another device, or into the flat buffers of an optimizer. `data` is always where it is now,
-    and a recorded step that used the old memory is recorded anew.
+    and a recorded step that used the old memory is recorded again.
 
-    Raises GraphError for integers that are to require a gradient.
+    Parameters
+    ----------
+    data : array_like
+        The values, which are copied. An array keeps its dtype, Python floats become float32.
+    device : str or Device, default "auto"
+        The device.
+    requires_grad : bool, default True
+        False freezes the parameter: optimizers leave it out.
+
+    Raises
+    ------
+    GraphError
+        If integers are to require a gradient.
     """
 
     __slots__ = ("_flat", "_memory")
@@ -43,6 +52,7 @@ class Parameter(Tensor):
 
     @property
     def data(self) -> Any:
+        """Array in the memory of the parameter, wherever that is now."""
         memory, recorder = self._memory, self.device.recorder
         if recorder is not None and recorder.first((id(self), "memory", id(memory))):
             recorder.require(lambda: self._memory is memory)
@@ -56,6 +66,11 @@ class Parameter(Tensor):
         """Move to another device in place; the gradient is dropped.
 
         A parameter of an optimizer takes the others of that optimizer with it, since they share one buffer.
+
+        Parameters
+        ----------
+        device : str or Device
+            The device.
         """
         target = get_device(device)
         if self._flat is not None:
@@ -75,20 +90,45 @@ def _rebuild(data: np.ndarray, device: Device, requires_grad: bool) -> Parameter
 
 
 class FlatParameters:
-    """The values of many parameters in one buffer and their gradients in another, on one device.
+    """Many parameters in one buffer and their gradients in another, on one device.
 
-    groups: parameters by group; a group lies in one piece. A parameter that is named twice in a group counts once.
+    The parameters' `data` and gradients become views of the buffers; values and gradients are kept.
 
-    The parameters' `data` and gradients become views of the buffers; values, and gradients where there are any, are
-    kept. Each starts at a multiple of 32 elements. What lies between them is zero in both buffers and stays so, since
-    every optimizer moves an element without value and gradient by nothing; so it adds nothing to a norm either.
+    Parameters
+    ----------
+    groups : iterable of iterable of Parameter
+        Parameters by group; a group is contiguous. A parameter that is named twice in a group counts once.
 
-    Attributes: `groups`, `parameters` (all of them, in order), `device`, `dtype`, `values` and `gradients` (the
-    buffers, 1-D), `slices` (of each group), `version` (shared by all), `stale` (a later FlatParameters has taken some
-    of the parameters; this one must not be used any more).
+    Attributes
+    ----------
+    groups, parameters : list
+        The parameters by group, and all of them in order.
+    device : Device
+        The device.
+    dtype : dtype
+        The dtype.
+    values, gradients : array
+        The buffers, 1-D.
+    slices : list of slice
+        The place of each group.
+    version : Version
+        Shared by all parameters.
+    stale : bool
+        Whether a later FlatParameters has taken some of the parameters; then this one must not be used any more.
 
-    Raises ArgumentError for no parameters, several dtypes, or a parameter in two groups; DeviceError for several
-    devices; RecordingError inside a recorded step.
+    Raises
+    ------
+    ArgumentError
+        If there are no parameters, several dtypes, or a parameter in two groups.
+    DeviceError
+        If there are several devices.
+    RecordingError
+        In a recorded step.
+
+    Notes
+    -----
+    Each parameter starts at a multiple of 32 elements. The gaps are zero in both buffers and stay zero, since every
+    optimizer moves an element without value and gradient by nothing; they add nothing to a norm either.
     """
 
     def __init__(self, groups: Iterable[Iterable[Parameter]]) -> None:
@@ -116,7 +156,7 @@ class FlatParameters:
             self.device.run(copyto, value, p.data)
             if p.has_grad:
                 self.device.run(copyto, gradient, p._grad)
-            p.version.bump()  # a graph that was made before looks at the old memory
+            p.version.bump()  # earlier graphs read the old memory
             p.data, p._grad, p._flat, p.version = value, gradient, self, self.version
 
     def _views(self) -> Iterable[tuple[Parameter, Any, Any]]:
@@ -126,14 +166,20 @@ class FlatParameters:
             yield p, self.values[place].reshape(p.shape), self.gradients[place].reshape(p.shape)
 
     def _release(self) -> None:
-        """Let go of all parameters: they keep their memory and are on their own."""
+        """Let go of all parameters; they keep their memory."""
         self.stale = True
         for p in self.parameters:
             if p._flat is self:
                 p._flat = None
 
     def to(self, device: str | Device) -> None:
-        """Move values and parameters to another device in place; gradients are dropped."""
+        """Move values and parameters to another device in place; gradients are dropped.
+
+        Parameters
+        ----------
+        device : str or Device
+            The device.
+        """
         target = get_device(device)
         if target is self.device or self.stale:
             return
@@ -145,7 +191,18 @@ class FlatParameters:
             p.data, p._grad, p.device, p.has_grad = value, gradient, target, False
 
     def download(self, array: Any) -> np.ndarray:
-        """A host copy of an array laid out like the buffers, without what lies between the parameters."""
+        """Copy an array with the layout of the buffers to the host, without the gaps between parameters.
+
+        Parameters
+        ----------
+        array : array
+            An array of this device.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy, 1-D.
+        """
         host = self.device.download(array)
         first = 0
         for p, start in zip(self.parameters, self._starts, strict=False):
@@ -155,7 +212,15 @@ class FlatParameters:
         return host[:first]
 
     def write(self, array: Any, host: np.ndarray) -> None:
-        """Overwrite an array laid out like the buffers with what `download` gave, and with zeros in between."""
+        """Overwrite an array with the layout of the buffers; the gaps become zero.
+
+        Parameters
+        ----------
+        array : array
+            An array of this device.
+        host : numpy.ndarray
+            The values, as `download` returned them.
+        """
         padded = np.zeros(array.shape, array.dtype)
         first = 0
         for p, start in zip(self.parameters, self._starts, strict=False):

@@ -13,20 +13,37 @@ from ..errors import ArgumentError, DeviceError
 from ..kernels.dense import check_precision, variants
 from .device import TOOLCHAINS, Device
 
-TENSOR_CORES = 80  # the compute capability, as in sm_80, from which on they multiply TF32 and bfloat16
+TENSOR_CORES = 80  # lowest compute capability (sm_80) whose tensor cores multiply TF32 and bfloat16
 
 _precision = contextvars.ContextVar("precision", default="float32")
 
 
 @contextlib.contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Within the block, dense layers and `@` multiply in this precision: "float32", "tf32" or "bfloat16".
+    """Multiply in this precision within the block, in dense layers and `@`.
 
-    The factors are rounded, to 10 bits of mantissa in "tf32" and to 7 in "bfloat16"; the products are added up and
-    stored in float32. On a GPU the lower two run on its tensor cores, which those since Ampere have; the CPU rounds as
-    they do, and is not faster for it. A backward pass has the precision that its forward pass had.
+    A backward pass uses the precision of its forward pass.
 
-    Raises ArgumentError for another name; the products raise it for float64 tensors in a precision below float32.
+    Parameters
+    ----------
+    name : {"float32", "tf32", "bfloat16"}
+        The precision.
+
+    Yields
+    ------
+    None
+        The block.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown; products raise it for float64 tensors below float32.
+
+    Notes
+    -----
+    The factors are rounded, to 10 bits of mantissa in "tf32" and to 7 in "bfloat16"; products are added up and stored
+    in float32. On a GPU the lower two run on its tensor cores (Ampere and later). The CPU rounds in the same way and is
+    not faster for it.
     """
     check_precision(name)
     token = _precision.set(name)
@@ -37,10 +54,23 @@ def precision(name: str) -> Iterator[None]:
 
 
 def check_precision_for(name: str, device: Device, dtype: np.dtype | type = np.float32) -> None:
-    """Refuse a precision in which products of this dtype cannot be computed on this device, before there are any.
+    """Refuse a precision in which a device cannot multiply this dtype, before any product is launched.
 
-    Raises ArgumentError for an unknown name and for float64 below float32, DeviceError where the kernels of the
-    toolchain multiply in float32 only, and on a GPU whose tensor cores do not have the precision.
+    Parameters
+    ----------
+    name : str
+        The precision.
+    device : Device
+        The device.
+    dtype : dtype, default float32
+        The dtype of the factors.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown, or the dtype is float64 and the precision below float32.
+    DeviceError
+        If the toolchain multiplies in float32 only, or the GPU's tensor cores lack the precision.
     """
     check_precision(name)
     if name == "float32":
@@ -53,13 +83,24 @@ def check_precision_for(name: str, device: Device, dtype: np.dtype | type = np.f
         )
     if device.kind == "cuda" and _capability(device) < TENSOR_CORES:
         raise DeviceError(
-            f"the precision is {name}, which tensor cores have from sm_{TENSOR_CORES} on, and {device.name} is an "
+            f"the precision is {name}, which needs sm_{TENSOR_CORES} or later, and {device.name} is "
             f"sm_{_capability(device)}: use float32"
         )
 
 
 def product_precision(dtype: np.dtype) -> str:
-    """The precision of a product of this dtype that is launched now."""
+    """Return the precision of a product that is launched now.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The dtype of the factors.
+
+    Returns
+    -------
+    str
+        The precision.
+    """
     name = _precision.get()
     if name != "float32":
         _check_dtype(name, dtype)
@@ -76,5 +117,11 @@ def _capability(device: Any) -> int:
 
 
 def product_settings() -> Hashable:
-    """All that a product depends on beside its arguments: a step is recorded once for each."""
+    """Return what a product depends on in addition to its arguments; a step is recorded once for each.
+
+    Returns
+    -------
+    hashable
+        The settings.
+    """
     return _precision.get(), variants.forced()

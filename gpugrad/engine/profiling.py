@@ -22,7 +22,21 @@ from .files import to_json, write_whole
 
 @dataclass(frozen=True)
 class Launch:
-    """One launch: the operation, its shapes, in which step, when (marks of the device, and seconds of the host)."""
+    """One launch of a profiled step.
+
+    Parameters
+    ----------
+    name, shapes : str
+        The operation, and the shapes of its first array and its largest result.
+    step : int
+        The number of the step.
+    marks : tuple
+        Start and end, as marks of the device.
+    host : tuple of float
+        Start and end of the call, in seconds of the host.
+    bytes, operations : int
+        The least that the work needs, by its contract.
+    """
 
     name: str
     shapes: str
@@ -34,15 +48,28 @@ class Launch:
 
     @property
     def host_seconds(self) -> float:
+        """Seconds that the host took to launch."""
         return self.host[1] - self.host[0]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What the launches of one operation with the same shapes take in a step, seconds as medians over the steps.
+    """All launches of one operation with the same shapes in a step; seconds are medians over the steps.
 
-    share: of the time of all launches. bytes and operations: the least that the work needs, by its contract.
-    host_seconds: what the host takes to launch; on a CPU the same as `seconds`.
+    Parameters
+    ----------
+    name, shapes : str
+        The operation and its shapes.
+    launches : int
+        How many there are in a step.
+    seconds : float
+        Their time in a step.
+    share : float
+        Their part of the time of all launches.
+    host_seconds : float
+        The time that the host takes to launch; on a CPU the same as `seconds`.
+    bytes, operations : int
+        The least that the work needs, by its contract.
     """
 
     name: str
@@ -56,23 +83,34 @@ class Operation:
 
 
 class Profile:
-    """Times the launches of steps on a device, and the same steps whole.
+    """Timer of the launches of steps on a device, and of the same steps whole.
 
-    device: name or Device, None is the CPU.
+    A recorded step runs launch by launch in `step`, with the same results, and as usual in `whole_step`. A GPU starts
+    when all launches of a step are queued: no gap is counted in which it waits for the host. Tools that show NVTX
+    ranges find each launch of `step` under its name.
 
-    Example:
-        profile = gg.Profile("cpu")
-        for _ in range(20):
-            with profile.step():
-                train(x, y)
-            with profile.whole_step():
-                train(x, y)
-        print(profile.table())
-        profile.write_trace("trace.json")
+    Parameters
+    ----------
+    device : str or Device, default "auto"
+        The device.
 
-    A recorded step is run launch by launch in `step`, with the same results, and as ever in `whole_step`. A GPU
-    begins when all launches of a step are queued: no gap is counted in which it waits for the host. Tools that show
-    NVTX ranges find each launch of `step` under its name.
+    Attributes
+    ----------
+    device : Device
+        The device.
+    launches : list of Launch
+        The launches so far.
+
+    Examples
+    --------
+    >>> profile = gg.Profile("cpu")
+    >>> for _ in range(20):
+    ...     with profile.step():
+    ...         train(x, y)
+    ...     with profile.whole_step():
+    ...         train(x, y)
+    >>> print(profile.table())
+    >>> profile.write_trace("trace.json")
     """
 
     def __init__(self, device: str | Device | None = None) -> None:
@@ -83,11 +121,23 @@ class Profile:
         self._origin = self.device.mark(), time.perf_counter()
 
     def step(self) -> contextlib.AbstractContextManager[None]:
-        """One step, launch by launch."""
+        """Time one step, launch by launch.
+
+        Returns
+        -------
+        context manager
+            The step.
+        """
         return self._timed(self._steps, self)
 
     def whole_step(self) -> contextlib.AbstractContextManager[None]:
-        """One step, of which only its whole time is taken."""
+        """Time one step as a whole.
+
+        Returns
+        -------
+        context manager
+            The step.
+        """
         return self._timed(self._whole_steps, None)
 
     @contextlib.contextmanager
@@ -125,14 +175,22 @@ class Profile:
 
     @property
     def step_seconds(self) -> float | None:
-        """Of a whole step, the median; None if none was timed."""
+        """Median seconds of a whole step; None if none was timed."""
         between = self.device.seconds_between
         return statistics.median(between(*marks) for marks in self._whole_steps) if self._whole_steps else None
 
     def alike(self) -> list[list[Launch]]:
-        """The launches of each step, of the most frequent kind of step: an epoch's last minibatch is often smaller.
+        """Return the launches of each step of the most frequent kind; an epoch's last minibatch is often smaller.
 
-        Raises ArgumentError if nothing was launched.
+        Returns
+        -------
+        list of list of Launch
+            The launches by step.
+
+        Raises
+        ------
+        ArgumentError
+            If nothing was launched.
         """
         if not self.launches:
             raise ArgumentError("the profile has no launch: run steps on its device within profile.step()")
@@ -143,7 +201,18 @@ class Profile:
         return max(kinds.values(), key=len)
 
     def operations(self) -> list[Operation]:
-        """What each operation takes in one of the steps that are `alike`, in the order of their first launches."""
+        """Return the time of each operation in one of the steps that are `alike`.
+
+        Returns
+        -------
+        list of Operation
+            In the order of their first launches.
+
+        Raises
+        ------
+        ArgumentError
+            If nothing was launched.
+        """
         steps = self.alike()
         groups: dict[tuple[str, str], list[list[Launch]]] = {}
         for number, step in enumerate(steps):
@@ -169,7 +238,18 @@ class Profile:
         ]
 
     def record(self) -> dict[str, Any]:
-        """What was found, JSON-able."""
+        """Return the measurements for JSON.
+
+        Returns
+        -------
+        dict
+            The device, the number of steps, the seconds of a step, and its operations.
+
+        Raises
+        ------
+        ArgumentError
+            If nothing was launched.
+        """
         return {
             "device": self.device.name,
             "toolchain": self.device.toolchain,
@@ -180,7 +260,18 @@ class Profile:
         }
 
     def table(self) -> str:
-        """What was found, in lines of at most 100 columns."""
+        """Format the measurements in lines of at most 100 columns.
+
+        Returns
+        -------
+        str
+            The table.
+
+        Raises
+        ------
+        ArgumentError
+            If nothing was launched.
+        """
         operations = self.operations()
         names = max(len(operation.name) for operation in operations)
         shapes = max(len(operation.shapes) for operation in operations)
@@ -204,7 +295,18 @@ class Profile:
         return "\n".join(lines)
 
     def write_trace(self, path: str | Path) -> None:
-        """Write the launches as a Chrome trace, for Perfetto or chrome://tracing; whole, or not at all."""
+        """Write the launches as a Chrome trace, for Perfetto or chrome://tracing.
+
+        Parameters
+        ----------
+        path : path
+            The file, which is written whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
+        """
         device, events = self.device, []
         threads = {0: device.name} | ({1: "host"} if device.kind == "cuda" else {})
         for number, name in threads.items():
@@ -226,14 +328,14 @@ class Profile:
         write_whole(path, to_json({"traceEvents": events, "displayTimeUnit": "ms"}))
 
     def _slice(self, name: str, marks: tuple[Any, Any], details: dict[str, Any]) -> dict[str, Any]:
-        """A slice of the trace, in microseconds since the profile was made."""
+        """Return a slice of the trace, in microseconds since the profile was made."""
         start = self.device.seconds_between(self._origin[0], marks[0]) * 1e6
         duration = self.device.seconds_between(*marks) * 1e6
         return {"ph": "X", "name": name, "pid": 0, "tid": 0, "ts": start, "dur": duration, "args": details}
 
 
 def _work(launch: Any, arrays: tuple, scalars: dict[str, Any]) -> tuple[str, int, int]:
-    """The shapes of a launch, from its first array to its largest result; its bytes and arithmetic operations."""
+    """Return the shapes of a launch, from its first array to its largest result; its bytes and operations."""
     if isinstance(launch, Launcher):
         cost = launch.contract.cost_of(*arrays, **scalars)
         results = [array for name, array in launch.contract.written(arrays, scalars) if name not in SCRATCH_NAMES]

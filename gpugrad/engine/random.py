@@ -1,4 +1,4 @@
-"""Random numbers: one generator on the host for initial weights, counter-based ones on the devices for dropout."""
+"""Random numbers: one generator on the host for initial weights, one per device for dropout, which counts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,24 @@ _defaults: dict[Device, Generator] = {}
 
 
 class Generator:
-    """The state of the counter-based Philox4x32-10 on a device: a seed, and how many times it was drawn from.
+    """State of the counter-based generator Philox4x32-10 on a device: a seed and a count of draws.
 
-    The count lives on the device, so that a replayed recording draws new numbers; the numbers depend on seed and count
-    alone, so they are the same on every device. Attributes: `seed`, `calls` (a device array (1,) int64).
+    The count is stored on the device, so that a replayed recording draws new numbers. The numbers depend on seed and
+    count alone: they are the same on every device.
+
+    Parameters
+    ----------
+    seed : int
+        The seed, in [0, 2**63).
+    device : Device
+        The device.
+
+    Attributes
+    ----------
+    seed : int
+        The seed.
+    calls : array, (1,)
+        How many times it was drawn from, int64, on the device.
     """
 
     def __init__(self, seed: int, device: Device) -> None:
@@ -28,13 +42,33 @@ class Generator:
         self.set_calls(0)
 
     def get_calls(self) -> int:
-        """How many times it was drawn from."""
+        """Return how many times it was drawn from.
+
+        Returns
+        -------
+        int
+            The count.
+        """
         return int(self.device.download(self.calls)[0])
 
     def set_calls(self, calls: int) -> None:
+        """Set how many times it was drawn from.
+
+        Parameters
+        ----------
+        calls : int
+            The count.
+        """
         self.device.write(self.calls, calls)
 
     def to(self, device: Device) -> None:
+        """Move to another device, with the count.
+
+        Parameters
+        ----------
+        device : Device
+            The device.
+        """
         if device is not self.device:
             calls = self.get_calls()
             self.device, self.calls = device, device.empty(1, np.int64)
@@ -42,7 +76,23 @@ class Generator:
 
 
 def check_seed(seed: int) -> int:
-    """Return the seed as an int; raise ArgumentError unless it is an integer in [0, 2**63)."""
+    """Return a seed as an int.
+
+    Parameters
+    ----------
+    seed : int
+        An integer in [0, 2**63).
+
+    Returns
+    -------
+    int
+        The seed.
+
+    Raises
+    ------
+    ArgumentError
+        If it is anything else.
+    """
     try:
         value = operator.index(seed)
     except TypeError:
@@ -53,7 +103,18 @@ def check_seed(seed: int) -> int:
 
 
 def manual_seed(seed: int) -> None:
-    """Seed everything that has no seed of its own: initial weights, and dropout outside a Trainer."""
+    """Seed everything without a seed: initial weights, `randn`, and dropout outside a Trainer.
+
+    Parameters
+    ----------
+    seed : int
+        An integer in [0, 2**63).
+
+    Raises
+    ------
+    ArgumentError
+        If the seed is anything else.
+    """
     global _host
     seed = check_seed(seed)
     _host = np.random.default_rng(seed)
@@ -67,14 +128,36 @@ _seed_of_new: list[int | None] = [None]
 
 
 def host_generator(seed: int | np.random.Generator | None = None) -> np.random.Generator:
-    """The generator of initial weights: of this seed, or the one that `manual_seed` seeds."""
+    """Return the generator of initial weights.
+
+    Parameters
+    ----------
+    seed : int or numpy.random.Generator, optional
+        By default the generator that `manual_seed` seeds.
+
+    Returns
+    -------
+    numpy.random.Generator
+        The generator.
+    """
     if isinstance(seed, np.random.Generator):
         return seed
     return _host if seed is None else np.random.default_rng(check_seed(seed))
 
 
 def default_generator(device: Device) -> Generator:
-    """The generator of a device that dropout uses unless it is given another."""
+    """Return the generator that dropout uses on a device unless it is given another.
+
+    Parameters
+    ----------
+    device : Device
+        The device.
+
+    Returns
+    -------
+    Generator
+        The generator.
+    """
     if device not in _defaults:
         seed = _seed_of_new[0]
         _defaults[device] = Generator(int(_host.integers(2**63)) if seed is None else seed, device)

@@ -1,4 +1,4 @@
-"""Recorder: what a step says, while it is recorded, of the launches and the host state that a replay depends on."""
+"""Recorder: collects the launches of a step, and the host state that a replay depends on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import Any
 
 
 class Recorder:
-    """Collects what one run of a step launches, and on which state of the host that depended.
+    """Collector of the launches of a step and of the host state that they depend on.
 
-    Attributes: `launches` as they were made; `before_replay` and `after_replay`, actions on the host around a replay.
+    Attributes
+    ----------
+    launches : list
+        (launch, arrays, scalars) in the order of the calls.
+    before_replay, after_replay : list of function
+        Actions on the host around a replay.
     """
 
     def __init__(self) -> None:
@@ -25,31 +30,71 @@ class Recorder:
         self.launches.append((launch, arrays, scalars))
 
     def first(self, key: Hashable) -> bool:
-        """True the first time it is called with this key in this recording."""
+        """Return whether this is the first call with this key in this recording.
+
+        Parameters
+        ----------
+        key : hashable
+            The key.
+
+        Returns
+        -------
+        bool
+            Whether the key is new.
+        """
         new = key not in self._seen
         self._seen.add(key)
         return new
 
     def require(self, holds: Callable[[], bool]) -> None:
-        """A replay is only valid while `holds()` is true before it; otherwise the step is recorded anew."""
+        """Allow a replay only while a condition holds; otherwise the step is recorded again.
+
+        Parameters
+        ----------
+        holds : function
+            Returns whether the condition holds.
+        """
         self._requirements.append(holds)
 
     def read_attribute(self, owner: Any, name: str) -> None:
-        """The step depends on `owner.name` as it is before the step: a replay needs the same value."""
+        """Note that the step depends on the value that `owner.name` has before the step.
+
+        Parameters
+        ----------
+        owner : object
+            The owner.
+        name : str
+            The attribute.
+        """
         if self.first((id(owner), name)):
             value = getattr(owner, name)
             self.require(lambda: getattr(owner, name) == value)
 
     def write_attribute(self, owner: Any, name: str) -> None:
-        """The step sets `owner.name`: a replay leaves it as the step did."""
+        """Note that the step sets `owner.name`, so that a replay sets it too.
+
+        Parameters
+        ----------
+        owner : object
+            The owner.
+        name : str
+            The attribute.
+        """
         self.first((id(owner), name))
         if self.first((id(owner), name, "written")):
             self._written.append((owner, name))
 
     def finish(self) -> None:
-        """The step is over: note what it leaves in the attributes that it wrote."""
+        """End the recording: note the values of the attributes that the step set."""
         for owner, name in self._written:
             self.after_replay.append(functools.partial(setattr, owner, name, getattr(owner, name)))
 
     def valid(self) -> bool:
+        """Return whether a replay is valid now.
+
+        Returns
+        -------
+        bool
+            Whether all conditions hold.
+        """
         return all(holds() for holds in self._requirements)

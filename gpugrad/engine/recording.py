@@ -1,4 +1,4 @@
-"""Record a step once, replay it with no tape and no allocation: a list of calls on a CPU, one CUDA graph on a GPU."""
+"""Record a step once and replay it without tape or allocation: a list of calls on a CPU, a CUDA graph on a GPU."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Recording:
         self.recorder = recorder
         self.inputs = inputs
         self.outputs = outputs
-        # Arguments were checked when the step was recorded: a replay goes past the checks of the contracts.
+        # The arguments were checked when the step was recorded: a replay skips the checks.
         self._run = device.replayer(
             [
                 functools.partial(getattr(launch, "launch", launch), *arrays, **scalars)
@@ -48,10 +48,20 @@ class _Recording:
 
 
 class Recorded:
-    """A step that is recorded at its first call and replayed from then on. Made by `record`.
+    """Step that is recorded at its first call and then replayed; made by `record`.
 
-    Attributes: `recordings` (how many variants have been recorded: one for each combination of argument shapes,
-    dtypes and plain values, and of host state that the step depends on).
+    Parameters
+    ----------
+    step : function
+        The step.
+    device : Device
+        The device of the step.
+
+    Attributes
+    ----------
+    recordings : int
+        How many variants were recorded: one per combination of argument shapes, dtypes and plain values, and of
+        host state that the step depends on.
     """
 
     def __init__(self, step: Callable[..., Any], device: Device) -> None:
@@ -62,14 +72,14 @@ class Recorded:
 
     @property
     def recordings(self) -> int:
+        """Number of recorded variants."""
         return sum(map(len, self._variants.values()))
 
     def __call__(self, *arguments: Any) -> Any:
         if self._device.recorder is not None:
             raise RecordingError("a recorded step was called inside another one: record the outer step only")
         arrays = [self._array(a) for a in arguments if isinstance(a, Tensor | np.ndarray)]
-        # The type is part of a plain value: 1, 1.0 and True are equal. Under no_grad() or another precision, another
-        # step is recorded.
+        # 1, 1.0 and True are equal, so the key holds types too. no_grad() and the precision select other recordings.
         key: Hashable = (grad_enabled(), product_settings(), *map(_argument_key, arguments))
         try:
             variants = self._variants.setdefault(key, [])
@@ -130,18 +140,31 @@ def _argument_key(argument: Any) -> Hashable:
 
 
 def record(step: Callable[..., Any], device: str | Device | None = None) -> Recorded:
-    """Make a step that is recorded at its first call and replayed afterwards, bit for bit as if it ran each time.
+    """Record a step at its first call and replay it afterwards, bit for bit as if it ran each time.
 
-    step: a function of tensors, NumPy arrays and hashable plain values that launches work on one device, such as
-        `zero_grad`, a forward pass, `backward` and an optimizer's `step`. Array arguments are copied in at each call.
-        What it returns is returned by every call: tensors in it are overwritten by the next one.
-    device: the device that the step runs on; None is the CPU with its default toolchain.
+    The first call runs the step. A call with other shapes, dtypes or plain values, or after a change of host state that
+    the step depends on (train/eval mode, an optimizer's hyperparameters), records again; the learning rate is the
+    exception, it may change freely. Other Python code in the step runs only while it is recorded.
 
-    The first call runs the step for real. A call with other shapes, dtypes or plain values, or after a change of host
-    state that the step depends on (train/eval mode, an optimizer's hyperparameters), records anew; the learning rate
-    is the exception, it may change freely. Whatever else the step does in Python happens only when it is recorded.
+    Parameters
+    ----------
+    step : function
+        A function of tensors, NumPy arrays and hashable plain values that launches work on one device, such as
+        `zero_grad`, a forward pass, `backward` and an optimizer's `step`. Array arguments are copied in at each
+        call.
+    device : str or Device, default "auto"
+        The device of the step.
 
-    Raises RecordingError, while recording, for what a replay could not repeat: reading a value back to the host,
-    uploading a host array, an index whose result has a shape that depends on values.
+    Returns
+    -------
+    Recorded
+        A function with the arguments of the step. It returns what the step returned; the next call overwrites the
+        tensors in it.
+
+    Raises
+    ------
+    RecordingError
+        While recording, for what a replay could not repeat: reading a value back to the host, uploading a host
+        array, an index whose result has a shape that depends on values.
     """
     return Recorded(step, get_device(device or "auto"))

@@ -1,4 +1,4 @@
-"""The tape: how each tensor was computed from others. Walked in reverse, it is the chain rule."""
+"""The tape: how each tensor was computed from others; a walk in reverse applies the chain rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,18 @@ Gradients = Sequence[Any]  # one array or None for each parent
 
 @contextlib.contextmanager
 def no_grad() -> Iterator[None]:
-    """Within the block (or the function decorated with it), operations are not put on the tape."""
+    """Keep operations off the tape within the block, or the decorated function.
+
+    Yields
+    ------
+    None
+        The block.
+
+    Examples
+    --------
+    >>> with no_grad():
+    ...     y = model(x)
+    """
     token = _grad_enabled.set(False)
     try:
         yield
@@ -31,20 +42,21 @@ grad_enabled: Callable[[], bool] = _grad_enabled.get  # whether operations are p
 
 
 class Version:
-    """Counts in-place changes of one piece of memory; shared by every tensor that views it."""
+    """Count of in-place changes of one piece of memory; shared by every tensor that views it."""
 
     count = 0  # of the class: most memory never changes, and a version is made with every tensor
 
     def bump(self) -> None:
+        """Count one more change."""
         self.count += 1
 
 
 class ReadOnlyVersion(Version):
-    """The version of memory that another library lent for reading only; shared by every tensor that views it."""
+    """Version of memory that another library lent for reading only; shared by every tensor that views it."""
 
 
 class OnTape(Protocol):
-    """What the tape asks of a tensor."""
+    """What the tape needs of a tensor."""
 
     data: Any
     device: Device
@@ -63,7 +75,19 @@ class OnTape(Protocol):
 
 
 class Node:
-    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads."""
+    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads.
+
+    Parameters
+    ----------
+    name : str
+        The operation, for messages.
+    parents : tuple of OnTape
+        The tensors it was computed from.
+    backward : function
+        From the gradient of the tensor to an array or None per parent.
+    saved : tuple of OnTape
+        The tensors whose values `backward` reads.
+    """
 
     __slots__ = ("backward", "name", "parents", "saved")
 
@@ -79,6 +103,13 @@ class Node:
             self.saved.append((version, version.count, tensor.data.shape))
 
     def check(self) -> None:
+        """Refuse a backward pass through this node if it cannot be right.
+
+        Raises
+        ------
+        GraphError
+            If the graph was freed, or an array that the gradient needs was changed in place.
+        """
         if self.backward is None:
             raise GraphError(
                 f"the graph behind {self.name} was freed by an earlier backward(): "
@@ -92,15 +123,28 @@ class Node:
                 )
 
     def free(self) -> None:
+        """Let go of the parents and of the backward function."""
         self.backward = None
         self.saved = []
         self.parents = ()
 
 
 def walk_back(root: OnTape, start: Any, retain_graph: bool) -> None:
-    """Add to every leaf that `root` was computed from its gradient, when that of `root` is the array `start`.
+    """Add the gradient of every leaf that `root` was computed from.
 
-    Raises GraphError if the graph was freed by an earlier walk, or an array that it needs was changed in place.
+    Parameters
+    ----------
+    root : OnTape
+        The tensor to differentiate.
+    start : array
+        The gradient of `root`.
+    retain_graph : bool
+        Whether to keep the graph for another pass.
+
+    Raises
+    ------
+    GraphError
+        If the graph was freed by an earlier pass, or an array that it needs was changed in place.
     """
     order = _reverse_topological(root)
     for tensor in order:
@@ -130,7 +174,7 @@ def walk_back(root: OnTape, start: Any, retain_graph: bool) -> None:
 
 
 def _reverse_topological(root: OnTape) -> list[OnTape]:
-    """Every tensor that requires a gradient, each one after all that were computed from it."""
+    """Return every tensor that requires a gradient, each after all tensors computed from it."""
     order: list[OnTape] = []
     seen: set[int] = set()
     stack: list[tuple[OnTape, bool]] = [(root, False)]

@@ -1,4 +1,4 @@
-"""Tensor: an array on a device and a place on the tape, and what can be done with it."""
+"""Tensor: an array on a device with a place on the tape, its operators and methods."""
 
 from __future__ import annotations
 
@@ -16,10 +16,29 @@ from .tape import Gradients, Node, Version, grad_enabled, walk_back
 
 
 class Tensor(Lending):
-    """An array on a device, and a place on the tape. Made by `gg.tensor`.
+    """An array on a device, and a place on the tape; made by `gg.tensor`.
 
-    Attributes: `data` (the array itself; changing it in place is not seen by the tape, `t[...] = value` is),
-    `device`, `requires_grad`, `grad` (a tensor, or None before the first backward pass and after `zero_grad`).
+    Parameters
+    ----------
+    data : array
+        An array of the device.
+    device : Device
+        The device.
+    requires_grad : bool, default False
+        Whether the tape computes a gradient of the tensor.
+    version : Version, optional
+        That of the memory, if another tensor views it.
+
+    Attributes
+    ----------
+    data : array
+        The array itself. The tape does not see changes of it in place; it sees `t[...] = value`.
+    device : Device
+        The device.
+    requires_grad : bool
+        Whether the tape computes a gradient of the tensor.
+    grad : Tensor or None
+        The gradient; None before the first backward pass and after `zero_grad`.
     """
 
     __slots__ = (
@@ -33,7 +52,7 @@ class Tensor(Lending):
         "retains_grad",
         "version",
     )
-    __array_ufunc__ = None  # array + tensor asks the tensor
+    __array_ufunc__ = None  # array + tensor calls the tensor's operator
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, device: Device, requires_grad: bool = False, version: Version | None = None) -> None:
@@ -48,22 +67,26 @@ class Tensor(Lending):
         if requires_grad:
             self.requires_grad = True
 
-    # ---- what it is ----
+    # ---- properties ----
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
         return self.data.shape
 
     @property
     def dtype(self) -> np.dtype:
+        """Dtype of the elements."""
         return self.data.dtype
 
     @property
     def ndim(self) -> int:
+        """Number of axes."""
         return self.data.ndim
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return self.data.size
 
     def __len__(self) -> int:
@@ -76,6 +99,7 @@ class Tensor(Lending):
 
     @property
     def requires_grad(self) -> bool:
+        """Whether the tape computes a gradient of the tensor."""
         return self._requires_grad
 
     @requires_grad.setter
@@ -88,10 +112,12 @@ class Tensor(Lending):
 
     @property
     def is_leaf(self) -> bool:
+        """Whether no operation on the tape computed the tensor."""
         return self.node is None
 
     @property
     def grad(self) -> Tensor | None:
+        """Gradient, in the memory that the next backward pass adds to; None if there is none."""
         if self.device.recorder is not None:
             self.device.recorder.read_attribute(self, "has_grad")
         return Tensor(self._grad, self.device) if self.has_grad else None
@@ -116,14 +142,31 @@ class Tensor(Lending):
         return f"tensor({body}{extra})"
 
     def to(self, device: str | Device) -> Tensor:
-        """A copy of the values on another device, off the tape; itself if it is there already."""
+        """Copy the values to another device, off the tape.
+
+        Parameters
+        ----------
+        device : str or Device
+            The device.
+
+        Returns
+        -------
+        Tensor
+            A copy, or the tensor itself if it is on that device.
+        """
         target = get_device(device)
         if target is self.device:
             return self
         return Tensor(target.upload(self.numpy()), target, self.requires_grad and self.is_leaf)
 
     def detach(self) -> Tensor:
-        """The same memory, off the tape."""
+        """Return the same memory, off the tape.
+
+        Returns
+        -------
+        Tensor
+            A tensor that requires no gradient.
+        """
         return Tensor(self.data, self.device, version=self.version)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -131,7 +174,7 @@ class Tensor(Lending):
         operations.setitem(self, index, value)
 
     def changed_in_place(self) -> None:
-        """Tell the tape that this memory changed."""
+        """Note on the tape that this memory changed."""
         self.version.bump()
         if self.device.recorder is not None:
             self.device.recorder.after_replay.append(self.version.bump)
@@ -139,24 +182,35 @@ class Tensor(Lending):
     # ---- the tape ----
 
     def retain_grad(self) -> None:
-        """Keep the gradient of a tensor that is not a leaf."""
+        """Keep the gradient of a tensor that is not a leaf.
+
+        Raises
+        ------
+        GraphError
+            If the tensor requires no gradient.
+        """
         if not self.requires_grad:
-            raise GraphError("retain_grad() of a tensor that gets no gradient: set requires_grad=True on its inputs")
+            raise GraphError("retain_grad() of a tensor that requires no gradient: set requires_grad on its inputs")
         self.retains_grad = True
 
     def backward(self, gradient: Tensor | None = None, *, retain_graph: bool = False) -> None:
         """Add the gradient of this tensor to `grad` of every leaf it was computed from.
 
-        gradient: what to start from, of this tensor's shape; may be left out for a tensor with one element (1).
-        retain_graph: keep what the backward pass needs, so that it can be run again.
+        Parameters
+        ----------
+        gradient : Tensor, optional
+            The gradient of the tensor itself, of its shape; 1 by default, for a tensor with one element.
+        retain_graph : bool, default False
+            Whether to keep the graph for another pass.
 
-        Raises GraphError if there is nothing to differentiate, the tensor is not a scalar and no gradient is given,
-        the graph was freed by an earlier pass, or an array that it needs was changed in place.
+        Raises
+        ------
+        GraphError
+            If there is nothing to differentiate, the tensor has several elements and no gradient is given, the
+            graph was freed by an earlier pass, or an array that it needs was changed in place.
         """
         if not self.requires_grad:
-            raise GraphError(
-                "backward() of a tensor that nothing requires a gradient of: set requires_grad=True on its inputs"
-            )
+            raise GraphError("backward() of a tensor that requires no gradient: set requires_grad=True on its inputs")
         if gradient is None:
             if self.size != 1:
                 raise GraphError(
@@ -172,7 +226,18 @@ class Tensor(Lending):
         walk_back(self, start, retain_graph)
 
     def in_own_dtype(self, gradient: Any) -> Any:
-        """A gradient in this tensor's dtype: where dtypes were mixed it comes in the wider one."""
+        """Return a gradient in this tensor's dtype; where dtypes were mixed it comes in the wider one.
+
+        Parameters
+        ----------
+        gradient : array
+            The gradient.
+
+        Returns
+        -------
+        array
+            The gradient, copied if its dtype differs.
+        """
         if gradient.dtype == self.dtype:
             return gradient
         out = self.device.empty(self.shape, self.dtype)
@@ -180,7 +245,13 @@ class Tensor(Lending):
         return out
 
     def add_gradient(self, gradient: Any) -> None:
-        """Add an array of this tensor's shape to `grad`."""
+        """Add to `grad`.
+
+        Parameters
+        ----------
+        gradient : array
+            An array of this tensor's shape.
+        """
         target, accumulate = self.gradient_buffer()
         if accumulate:
             self.device.run(self.device.xp.add, target, gradient, out=target)
@@ -188,7 +259,13 @@ class Tensor(Lending):
             self.device.run(self.device.xp.copyto, target, gradient)
 
     def gradient_buffer(self) -> tuple[Any, bool]:
-        """The memory of `grad`, about to be written by the caller, and whether to add to what is there."""
+        """Return the memory of `grad`, which the caller is about to write.
+
+        Returns
+        -------
+        tuple of (array, bool)
+            The memory, and whether to add to its contents.
+        """
         recorder = self.device.recorder
         if recorder is not None:
             recorder.read_attribute(self, "has_grad")
@@ -266,66 +343,305 @@ class Tensor(Lending):
 
     @property
     def T(self) -> Tensor:
+        """Tensor with its axes reversed, a contiguous copy."""
         return operations.transpose(self)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Sum over axes.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            The axes; by default all of them.
+        keepdims : bool, default False
+            Whether the axes stay, with length 1.
+
+        Returns
+        -------
+        Tensor
+            The sums.
+        """
         return operations.sum(self, axis, keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Average over axes.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            The axes; by default all of them.
+        keepdims : bool, default False
+            Whether the axes stay, with length 1.
+
+        Returns
+        -------
+        Tensor
+            The means.
+
+        Raises
+        ------
+        ArgumentError
+            If there are no elements to reduce, or an axis does not exist.
+        """
         return operations.mean(self, axis, keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Return the largest element along axes; elements that tie share the gradient evenly.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            The axes; by default all of them.
+        keepdims : bool, default False
+            Whether the axes stay, with length 1.
+
+        Returns
+        -------
+        Tensor
+            The largest elements.
+
+        Raises
+        ------
+        ArgumentError
+            If there are no elements to reduce, or an axis does not exist.
+        """
         return operations.max(self, axis, keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Return the smallest element along axes; elements that tie share the gradient evenly.
+
+        Parameters
+        ----------
+        axis : int or tuple of int, optional
+            The axes; by default all of them.
+        keepdims : bool, default False
+            Whether the axes stay, with length 1.
+
+        Returns
+        -------
+        Tensor
+            The smallest elements.
+
+        Raises
+        ------
+        ArgumentError
+            If there are no elements to reduce, or an axis does not exist.
+        """
         return operations.min(self, axis, keepdims)
 
     def argmax(self, axis: int = -1) -> Tensor:
+        """Return the index of the largest element along an axis, off the tape.
+
+        Parameters
+        ----------
+        axis : int, default -1
+            The axis.
+
+        Returns
+        -------
+        Tensor
+            Indices of dtype int64; the first of equal elements.
+
+        Raises
+        ------
+        ArgumentError
+            If there are no elements to reduce, or an axis does not exist.
+        """
         return operations.argmax(self, axis)
 
     def exp(self) -> Tensor:
+        """Return e^x, elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.exp(self)
 
     def log(self) -> Tensor:
+        """Return the natural logarithm, elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.log(self)
 
     def sqrt(self) -> Tensor:
+        """Return the square root, elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.sqrt(self)
 
     def abs(self) -> Tensor:
+        """Return the absolute value, elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.absolute(self)
 
     def sin(self) -> Tensor:
+        """Return the sine, elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.sin(self)
 
     def cos(self) -> Tensor:
+        """Return the cosine, elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.cos(self)
 
     def clip(self, low: float | None = None, high: float | None = None) -> Tensor:
+        """Limit the elements to [low, high].
+
+        Parameters
+        ----------
+        low, high : float, optional
+            The limits; at least one of them.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+
+        Raises
+        ------
+        ArgumentError
+            If both limits are missing.
+        """
         return operations.clip(self, low, high)
 
     def reshape(self, *shape: Any) -> Tensor:
+        """Return the same memory in another shape.
+
+        Parameters
+        ----------
+        *shape : int
+            The sizes, one by one or as one tuple; one of them may be −1.
+
+        Returns
+        -------
+        Tensor
+            A view: a change of either one in place changes both.
+
+        Raises
+        ------
+        ArgumentError
+            If the sizes do not fit.
+        """
         return operations.reshape(self, *shape)
 
     def transpose(self, *axes: Any) -> Tensor:
+        """Put the axes in another order.
+
+        Parameters
+        ----------
+        *axes : int
+            The axes in their new order; reversed if none is given.
+
+        Returns
+        -------
+        Tensor
+            A contiguous copy.
+
+        Raises
+        ------
+        ArgumentError
+            If the axes are not each axis once.
+        """
         return operations.transpose(self, *axes)
 
     def astype(self, dtype: Any) -> Tensor:
+        """Copy to another dtype; between float dtypes the gradient passes.
+
+        Parameters
+        ----------
+        dtype : dtype
+            The dtype.
+
+        Returns
+        -------
+        Tensor
+            A copy.
+        """
         return operations.astype(self, dtype)
 
     def softmax(self, axis: int = -1) -> Tensor:
+        """Return the softmax along an axis.
+
+        Parameters
+        ----------
+        axis : int, default -1
+            The axis.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.softmax(self, axis)
 
     def log_softmax(self, axis: int = -1) -> Tensor:
+        """Return the logarithm of the softmax along an axis.
+
+        Parameters
+        ----------
+        axis : int, default -1
+            The axis.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.log_softmax(self, axis)
 
     def relu(self) -> Tensor:
+        """Return max(x, 0), elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.activation(self, "relu")
 
     def tanh(self) -> Tensor:
+        """Return the hyperbolic tangent, elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.activation(self, "tanh")
 
     def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + e^−x), elementwise.
+
+        Returns
+        -------
+        Tensor
+            A new tensor of the same shape.
+        """
         return operations.activation(self, "sigmoid")
 
 
@@ -341,9 +657,27 @@ def on_tape(
 ) -> Tensor:
     """Make the result of an operation a tensor, and note how to differentiate it if any parent requires that.
 
-    backward: takes the gradient of the result (an array that must not be written to), returns an array or None for
-        each parent. saved: the parents whose values it reads, so that a change of them in place is noticed;
-        saves_output: it reads the result too.
+    Parameters
+    ----------
+    name : str
+        The operation, for messages.
+    data : array
+        The result.
+    parents : tuple of Tensor
+        What it was computed from.
+    backward : function
+        From the gradient of the result, an array that must not be written to, to an array or None per parent.
+    saved : tuple of Tensor
+        The parents whose values `backward` reads, so that a change of them in place is noticed.
+    saves_output : bool
+        Whether `backward` reads the result too.
+    version : Version, optional
+        That of the memory, if the result is a view.
+
+    Returns
+    -------
+    Tensor
+        The result.
     """
     out = Tensor(data, parents[0].device, False, version)
     if not grad_enabled():
@@ -362,7 +696,23 @@ def on_tape(
 
 
 def common_device(*tensors: Tensor) -> Device:
-    """The device of all these tensors; raises DeviceError if they live on several."""
+    """Return the device of all these tensors.
+
+    Parameters
+    ----------
+    *tensors : Tensor
+        The tensors.
+
+    Returns
+    -------
+    Device
+        The device.
+
+    Raises
+    ------
+    DeviceError
+        If they are on several devices.
+    """
     device = tensors[0].device
     for tensor in tensors:
         if tensor.device is not device:

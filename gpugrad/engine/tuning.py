@@ -1,6 +1,6 @@
-"""The variants of products that were measured to be the fastest on a device, kept from one process to the next.
+"""The variants of products that were measured to be the fastest on a device, stored for later processes.
 
-`gpugrad bench tune` measures and keeps them. The number of parts of a sum decides the order of additions, and so the
+`gpugrad bench tune` measures and stores them. The number of parts of a sum decides the order of additions, and so the
 bits: a device reads its file once. With GPUGRAD_TUNING=0 in the environment no file is read.
 """
 
@@ -21,7 +21,7 @@ from .version import __version__
 
 
 class Place(Protocol):
-    """What tuning asks of a device."""
+    """What tuning needs of a device."""
 
     name: str
     kind: str
@@ -29,15 +29,28 @@ class Place(Protocol):
     index: int | None
 
     @property
-    def has_variants(self) -> bool: ...
+    def has_variants(self) -> bool:
+        """Whether its kernels have variants to choose from."""
+        ...
 
 
 FORMAT = 1
-BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError)  # what reading a file of any content may raise
+BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError)  # errors of reading a file with any content
 
 
 def check_variants(device: Place) -> None:
-    """Raise ArgumentError for a device whose kernels have no variants."""
+    """Refuse a device whose kernels have no variants.
+
+    Parameters
+    ----------
+    device : Place
+        The device.
+
+    Raises
+    ------
+    ArgumentError
+        If it has none.
+    """
     if not device.has_variants:
         raise ArgumentError(
             f"the kernels of {device.name} ({device.toolchain}) have no variants to choose from: "
@@ -46,7 +59,18 @@ def check_variants(device: Place) -> None:
 
 
 def load(device: Place) -> Choices:
-    """What was tuned on a device with variants; nothing with GPUGRAD_TUNING=0. Warns of a file that it ignores."""
+    """Return the variants that were tuned on a device.
+
+    Parameters
+    ----------
+    device : Place
+        The device.
+
+    Returns
+    -------
+    Choices
+        Nothing with GPUGRAD_TUNING=0, and with a warning for a file that does not fit.
+    """
     if os.environ.get("GPUGRAD_TUNING") == "0":
         return {}
     try:
@@ -63,9 +87,24 @@ def load(device: Place) -> Choices:
 
 
 def keep(device: Place, choices: Choices) -> Path:
-    """Add choices to those that are kept for a device, for processes that start from now on; return the file.
+    """Add choices to those of a device, for processes that start from now on.
 
-    Raises StorageError where it cannot be written.
+    Parameters
+    ----------
+    device : Place
+        The device.
+    choices : Choices
+        The variants.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
     """
     try:
         before = _read(device)
@@ -80,14 +119,36 @@ def keep(device: Place, choices: Choices) -> Path:
 
 
 def forget(device: Place) -> bool:
-    """Delete the choices that are kept for a device; whether there were any."""
+    """Delete the choices of a device.
+
+    Parameters
+    ----------
+    device : Place
+        The device.
+
+    Returns
+    -------
+    bool
+        Whether there were any.
+    """
     there = path(device).exists()
     path(device).unlink(missing_ok=True)
     return there
 
 
 def path(device: Place) -> Path:
-    """The file of a device with variants."""
+    """Return the file of a device with variants.
+
+    Parameters
+    ----------
+    device : Place
+        The device.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     identity = _identity(device)
     name = re.sub(r"\W+", "-", identity["device"]).strip("-")
     digest = hashlib.sha256(to_json(identity).encode()).hexdigest()[:16]
@@ -95,7 +156,7 @@ def path(device: Place) -> Path:
 
 
 def _identity(device: Place) -> dict[str, Any]:
-    """What choices hold for: GPUs of one name, with this version's kernels."""
+    """Return the conditions of the choices: GPUs of one name, with this version's kernels."""
     from ..kernels.dense.cupy_cuda import SOURCE
 
     return {
@@ -114,7 +175,7 @@ def _gpu_name(index: int) -> str:
 
 
 def _read(device: Place) -> Choices:
-    """The choices in a device's file. Raises FileNotFoundError, or one of BROKEN where it is not one."""
+    """Return the choices in a device's file; raise FileNotFoundError, or one of BROKEN for a file that does not fit."""
     content = json.loads(path(device).read_text())
     for name, value in _identity(device).items():
         if content.get(name) != value:

@@ -8,7 +8,18 @@ __version__ = "0.1.0"  # pyproject.toml reads it from here
 
 
 def installed_version(package: str) -> str | None:
-    """The version of an installed package, None without it; "cupy" goes by the name of any of its wheels."""
+    """Return the version of an installed package.
+
+    Parameters
+    ----------
+    package : str
+        Its name; "cupy" finds any of its wheels.
+
+    Returns
+    -------
+    str or None
+        None without it.
+    """
     names = (package, "cupy-cuda12x", "cupy-cuda13x") if package == "cupy" else (package,)
     for name in names:
         try:

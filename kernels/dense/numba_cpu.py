@@ -24,7 +24,8 @@ def _rounded_product(a, b, c, precision, bias=None, **options):
     """Multiply; lower precisions, which exist for comparison, multiply rounded copies of the inputs."""
     if precision != "float32":
         runs_host_code()
-    product(round_factor(a, precision), round_factor(b, precision), c, bias, **options)
+        a, b = round_factor(a, precision), round_factor(b, precision)
+    product(a, b, c, bias, **options)
 
 
 _compiled_sums = set()  # dtypes

@@ -49,9 +49,9 @@ BINARY = {
     "minimum": (np.minimum, -2, 2),
 }
 REDUCTIONS = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min}
-TESTED_BELOW = {
+TESTED_BELOW = {  # or in test_creation.py
     "clip", "where", "softmax", "log_softmax", "reshape", "transpose", "concatenate", "getitem", "astype", "matmul",
-    "broadcast_to",
+    "broadcast_to", "stack",
 }  # fmt: skip
 NOT_DIFFERENTIABLE = {"argmax", "compare", "setitem"}
 

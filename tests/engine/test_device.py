@@ -9,7 +9,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.engine.device import ALIGNMENT_BYTES, TOOLCHAINS
-from gpugrad.errors import ArgumentError, DeviceError, GpugradError
+from gpugrad.errors import ArgumentError, DeviceError, GpugradError, choose
 
 
 @pytest.fixture(autouse=True)
@@ -338,3 +338,14 @@ def test_an_explicit_device_stays(emulator):
     assert gg.tensor([1.0], device="cpu").device is gg.device("cpu")
     assert gg.nn.Dense(2, 3, device="cpu").device is gg.device("cpu")
     assert gg.tensor(gg.tensor([1.0], device="cpu")).device is gg.device("cpu")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("ADAM", "adam"), ("SGD", "sgd"), ("Rmsprop", "rmsprop"), ("adm", "adam")])
+def test_a_name_in_capitals_has_a_suggestion(name, meant):
+    with pytest.raises(ArgumentError, match=f"unknown rule '{name}': did you mean '{meant}'"):
+        choose("rule", name, ["sgd", "adam", "rmsprop"])
+
+
+def test_a_suggestion_is_spelt_as_the_option_is():
+    with pytest.raises(ArgumentError, match="did you mean 'Adam'"):
+        choose("rule", "adam", ["SGD", "Adam"])

@@ -251,7 +251,7 @@ def test_devices_without_it(precision):
         check_precision_for(precision, Device("simulator", "numba"))
     with pytest.raises(DeviceError, match="multiply in float32 only: use float32, or the toolchain 'cupy'"):
         check_precision_for(precision, gpu(90, "numba"))
-    with pytest.raises(DeviceError, match="from sm_80 on, and cuda:0 is an sm_75: use float32"):
+    with pytest.raises(DeviceError, match="which needs sm_80 or later, and cuda:0 is sm_75: use float32"):
         check_precision_for(precision, gpu(75))
     for device in (gpu(80), gpu(120), Device("emulator", "cupy"), gg.device("cpu"), gg.device("cpu", "numpy")):
         check_precision_for(precision, device)

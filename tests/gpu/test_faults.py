@@ -51,7 +51,7 @@ def test_a_fault_in_a_kernel_is_reported_with_the_last_launches(cuda):
     assert result.returncode == 1
     assert "REPORTED work on cuda:0 failed: " in result.stdout
     assert "the last launches were " in result.stdout
-    assert "wild_store: start the program anew with GPUGRAD_SYNCHRONOUS=1" in result.stdout
+    assert "wild_store: run the program again with GPUGRAD_SYNCHRONOUS=1" in result.stdout
 
 
 def test_with_a_wait_after_each_launch_the_kernel_and_its_arguments_are_named(cuda):

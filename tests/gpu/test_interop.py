@@ -238,9 +238,9 @@ def test_what_cannot_be_shared(cuda, cupy):
         gg.from_dlpack(cupy.zeros(3, np.int32), cuda)
     with pytest.raises(ArgumentError, match=r"strides \(4, 16\), expected C-contiguous memory"):
         gg.from_dlpack(cupy.zeros((3, 4), np.float32).T, cuda)
-    with pytest.raises(DeviceError, match="a cupy ndarray lies on cuda:0, and device"):
+    with pytest.raises(DeviceError, match="a cupy ndarray is on cuda:0, and device"):
         gg.from_dlpack(cupy.zeros(3, np.float32), "cpu")
-    with pytest.raises(DeviceError, match="a numpy ndarray lies on cpu, and device"):
+    with pytest.raises(DeviceError, match="a numpy ndarray is on cpu, and device"):
         gg.from_dlpack(np.zeros(3, np.float32), cuda)
 
 

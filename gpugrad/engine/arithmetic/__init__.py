@@ -1,4 +1,4 @@
-"""The tape's own operations, through the array library: arithmetic, reductions, shapes, and products by a kernel."""
+"""Operations that run in the array library: arithmetic, reductions and shapes; matrix products run in a kernel."""
 
 from .elementwise import (
     abs,

@@ -16,6 +16,19 @@ from .operands import Operand, as_operand, as_operands, math_of, sum_to, value_o
 
 Gradient = Callable[..., Any]
 
+UNARY_DOC = """Compute {name}(x) elementwise.
+
+Parameters
+----------
+x : Tensor or array_like
+    The operand.
+
+Returns
+-------
+Tensor
+    A new tensor of the same shape.
+"""
+
 
 def _elementwise(
     name: str, a: Operand, b: Operand, gradient_a: Gradient, gradient_b: Gradient, *, linear: bool = False
@@ -24,10 +37,19 @@ def _elementwise(
 
     Parameters
     ----------
+    name : str
+        Name of the function, and of the node on the tape.
+    a, b : Tensor or array_like
+        The operands.
     gradient_a, gradient_b : function
         From (m, dy, a, b, out) to the gradient of an operand, before broadcasting is undone.
-    linear : bool
+    linear : bool, default False
         Whether the gradients read neither the operands nor the result.
+
+    Returns
+    -------
+    Tensor
+        The result.
     """
     device, x, y, value_a, value_b, out = _launch(name, a, b)
     m = math_of(device)
@@ -61,19 +83,52 @@ def _launch(name: str, a: Operand, b: Operand) -> tuple[Device, Any, Any, Any, A
 
 @operation
 def add(a: Operand, b: Operand) -> Tensor:
-    """Return a + b."""
+    """Return a + b.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The sum.
+    """
     return _elementwise("add", a, b, _same, _same, linear=True)
 
 
 @operation
 def subtract(a: Operand, b: Operand) -> Tensor:
-    """Return a − b."""
+    """Return a − b.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The difference.
+    """
     return _elementwise("subtract", a, b, _same, lambda m, dy, a, b, y: m.negative(dy), linear=True)
 
 
 @operation
 def multiply(a: Operand, b: Operand) -> Tensor:
-    """Return a·b."""
+    """Return a·b, elementwise.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The product.
+    """
     return _elementwise(
         "multiply", a, b, lambda m, dy, a, b, y: m.multiply(dy, b), lambda m, dy, a, b, y: m.multiply(dy, a)
     )
@@ -81,7 +136,18 @@ def multiply(a: Operand, b: Operand) -> Tensor:
 
 @operation
 def divide(a: Operand, b: Operand) -> Tensor:
-    """Return a / b."""
+    """Return a / b.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The quotient.
+    """
     return _elementwise(
         "true_divide",
         a,
@@ -97,7 +163,22 @@ def _same(m, dy, a, b, y):
 
 @operation
 def power(a: Operand, b: Operand) -> Tensor:
-    """a to the power b. An exponent of 0 gives its base no gradient, a base of 0 its exponent none."""
+    """Return a to the power b.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The power.
+
+    Notes
+    -----
+    An exponent of 0 gives its base no gradient, a base of 0 gives its exponent none.
+    """
 
     def gradient_base(m, dy, a, b, y):
         if isinstance(b, int | float):
@@ -115,17 +196,47 @@ def power(a: Operand, b: Operand) -> Tensor:
 
 
 def _larger(m, dy, a, b, y):
-    """The share of dy that goes to a where y was taken from a; a tie is shared."""
+    """Return the part of dy that goes to a: all of it where y came from a, half of it at a tie."""
     return m.multiply(m.add(m.multiply(dy, m.equal(a, y)), m.multiply(dy, m.not_equal(b, y))), 0.5)
 
 
 def maximum(a: Operand, b: Operand) -> Tensor:
-    """The larger of two; where they are equal each gets half of the gradient."""
+    """Return the larger of two, elementwise.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The larger elements.
+
+    Notes
+    -----
+    Where both are equal, each gets half of the gradient.
+    """
     return _elementwise("maximum", a, b, _larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y))
 
 
 def minimum(a: Operand, b: Operand) -> Tensor:
-    """The smaller of two; where they are equal each gets half of the gradient."""
+    """Return the smaller of two, elementwise.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The smaller elements.
+
+    Notes
+    -----
+    Where both are equal, each gets half of the gradient.
+    """
     return _elementwise("minimum", a, b, _larger, lambda m, dy, a, b, y: _larger(m, dy, b, a, y))
 
 
@@ -146,7 +257,7 @@ def _unary(name: str, gradient: Callable[..., Any], linear: bool = False) -> Cal
         )
 
     function.__name__ = name
-    function.__doc__ = f"Elementwise {name}."
+    function.__doc__ = UNARY_DOC.format(name=name)
     return operation(function)
 
 
@@ -161,14 +272,49 @@ cos = _unary("cos", lambda m, dy, x, y: m.negative(m.multiply(dy, m.sin(x))))
 
 @operation
 def compare(name: str, a: Operand, b: Operand) -> Tensor:
-    """A comparison of the array library, such as "less": a tensor of bool, off the tape."""
+    """Compare two operands with a function of the array library, off the tape.
+
+    Parameters
+    ----------
+    name : str
+        The function, such as "less".
+    a, b : Tensor or array_like
+        The operands, which broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        A tensor of bool.
+    """
     device, *_, out = _launch(name, a, b)
     return Tensor(out, device)
 
 
 @operation
 def clip(x: Operand, low: float | None = None, high: float | None = None) -> Tensor:
-    """x limited to [low, high]; the gradient is 0 outside and passes at the limits."""
+    """Limit x to [low, high].
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    low, high : float, optional
+        The limits; at least one of them.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Raises
+    ------
+    ArgumentError
+        If both limits are missing.
+
+    Notes
+    -----
+    The gradient is 0 outside and passes at the limits.
+    """
     if low is None and high is None:
         raise ArgumentError("clip needs low, high or both: give at least one limit")
     device, x = as_operand(x)
@@ -185,7 +331,20 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
 
 
 def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
-    """a where the condition holds (is true, or not 0), else b."""
+    """Choose a where the condition holds, else b.
+
+    Parameters
+    ----------
+    condition : Tensor or array_like
+        It holds where it is true, or not 0.
+    a, b : Tensor or array_like
+        The choices. All three broadcast as in NumPy.
+
+    Returns
+    -------
+    Tensor
+        The chosen elements.
+    """
     device, (condition, a, b) = as_operands(condition, a, b)
     if not isinstance(condition, Tensor):
         condition = tensor(condition, device=device)

@@ -1,4 +1,4 @@
-"""What the operations share: their operands on one device, axes and shapes, the array library behind the device."""
+"""Helpers of the operations: operands on one device, axes and shapes, the array library behind the device."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def math_of(device: Device) -> Any:
 
 
 def check_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
-    """Return the axes as numbers from 0; all of them for None."""
+    """Return the axes as numbers from 0, all of them for None; raise ArgumentError for one that does not exist."""
     if axis is None:
         return tuple(range(ndim))
     if type(axis) is int and -ndim <= axis < ndim:
@@ -82,7 +82,7 @@ def check_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
 
 
 def sum_to(device: Device, array: Any, shape: tuple[int, ...]) -> Any:
-    """Undo broadcasting: sum a gradient over the axes that were stretched."""
+    """Undo broadcasting: sum a gradient over the stretched axes."""
     if array.shape == shape:
         return array
     lead = array.ndim - len(shape)
@@ -118,6 +118,7 @@ def as_operand(x: Operand) -> tuple[Device, Tensor]:
 
 
 def value_of(operand: Any) -> Any:
+    """Return the array of a tensor; return anything else unchanged."""
     return operand.data if isinstance(operand, Tensor) else operand
 
 

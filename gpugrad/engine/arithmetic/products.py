@@ -17,7 +17,23 @@ from .shapes import broadcast_to, reshape
 
 @operation
 def matmul(a: Operand, b: Operand) -> Tensor:
-    """a @ b by NumPy's rules: vectors, matrices, and stacks of matrices that broadcast."""
+    """Return a @ b by NumPy's rules.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        Vectors, matrices, or stacks of matrices that broadcast.
+
+    Returns
+    -------
+    Tensor
+        The product.
+
+    Raises
+    ------
+    ArgumentError
+        If an operand has no axes, or the inner sizes differ.
+    """
     a, b = as_operands(a, b)[1]
     if isinstance(a, Tensor) and isinstance(b, Tensor) and a.ndim == b.ndim == 2:
         _check_inner(a, b)

@@ -15,6 +15,7 @@ from .operands import Axis, as_operand, check_axes, math_of, reduced_shape
 
 
 def _stretch(device: Device, dy: Any, x: Tensor, axes: tuple[int, ...]) -> Any:
+    """Return a copy of dy, the gradient of a reduction over axes, stretched to the shape of x."""
     out = device.empty(x.shape, dy.dtype)
     device.run(device.xp.copyto, out, dy.reshape(reduced_shape(x.shape, axes, True)))
     return out
@@ -22,7 +23,22 @@ def _stretch(device: Device, dy: Any, x: Tensor, axes: tuple[int, ...]) -> Any:
 
 @operation
 def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The sum over some axes, or over all."""
+    """Sum over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The sums.
+    """
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
     out = math_of(device).sum(x.data, axes, keepdims)
@@ -31,7 +47,27 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @operation
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The mean over some axes, or over all."""
+    """Average over axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The means.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+    """
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
     count = x.size if len(axes) == x.ndim else math.prod([x.shape[i] for i in axes])
@@ -66,25 +102,91 @@ def _kept_extreme(device: Device, name: str, x: Tensor, axes: tuple[int, ...]) -
 
 
 def _reduce_into(reduce: Any, array: Any, *, axis: tuple[int, ...], out: Any) -> None:
-    """Copied to `out`, since CuPy 14 takes an `out=` for a dtype where it reduces over all axes."""
+    """Copy a reduction to `out`: CuPy 14 takes an `out=` for a dtype where it reduces over all axes."""
     out[...] = reduce(array, axis=axis, keepdims=True)
 
 
 @operation
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The largest element over some axes, or over all; elements that tie share the gradient evenly."""
+    """Return the largest element along axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The largest elements.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+
+    Notes
+    -----
+    Elements that tie share the gradient evenly.
+    """
     return _extreme("max", x, axis, keepdims)
 
 
 @operation
 def min(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The smallest element over some axes, or over all; elements that tie share the gradient evenly."""
+    """Return the smallest element along axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int or tuple of int, optional
+        The axes; by default all of them.
+    keepdims : bool, default False
+        Whether the axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The smallest elements.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+
+    Notes
+    -----
+    Elements that tie share the gradient evenly.
+    """
     return _extreme("min", x, axis, keepdims)
 
 
 @operation
 def argmax(x: Tensor, axis: int = -1) -> Tensor:
-    """The index of the largest element along an axis, the first one of equals; off the tape."""
+    """Return the index of the largest element along an axis, off the tape.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int, default -1
+        The axis.
+
+    Returns
+    -------
+    Tensor
+        Indices of dtype int64; the first of equal elements.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no elements to reduce, or an axis does not exist.
+    """
     device, x = as_operand(x)
     (axis,) = check_axes(x.ndim, axis)
     if x.shape[axis] == 0:
@@ -95,14 +197,31 @@ def argmax(x: Tensor, axis: int = -1) -> Tensor:
 
 
 def _shifted(device: Device, x: Tensor, axis: int) -> tuple[Any, Any]:
-    """x less its maximum along an axis, so that exp does not overflow."""
+    """Return the array functions and x less its maximum along an axis, so that e^x does not overflow."""
     m = math_of(device)
     return m, m.subtract(x.data, _kept_extreme(device, "max", x, check_axes(x.ndim, axis)))
 
 
 @operation
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """e^x divided by its sum along an axis."""
+    """Return the softmax along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int, default -1
+        The axis.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Notes
+    -----
+    softmax(x) = e^x / Σ e^x, computed from x less its maximum, so that e^x does not overflow.
+    """
     device, x = as_operand(x)
     m, shifted = _shifted(device, x, axis)
     powers = m.exp(shifted)
@@ -116,7 +235,24 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
 
 @operation
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """The logarithm of softmax, accurate where softmax underflows."""
+    """Return the logarithm of the softmax along an axis.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The operand.
+    axis : int, default -1
+        The axis.
+
+    Returns
+    -------
+    Tensor
+        A new tensor of the same shape.
+
+    Notes
+    -----
+    log_softmax(x) = x − log Σ e^x, accurate where the softmax underflows.
+    """
     device, x = as_operand(x)
     m, shifted = _shifted(device, x, axis)
     out = m.subtract(shifted, m.log(m.sum(m.exp(shifted), axis)))

@@ -17,7 +17,25 @@ from .operands import as_operands, broadcast_shapes, check_axes, sum_to, value_o
 
 @operation
 def reshape(x: Tensor, *shape: Any) -> Tensor:
-    """The same memory in another shape; one size may be −1."""
+    """Return the same memory in another shape.
+
+    Parameters
+    ----------
+    x : Tensor
+        The tensor.
+    *shape : int
+        The sizes, one by one or as one tuple; one of them may be −1.
+
+    Returns
+    -------
+    Tensor
+        A view: a change of either one in place changes both.
+
+    Raises
+    ------
+    ArgumentError
+        If the sizes do not fit.
+    """
     new = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
     old = x.shape
     try:
@@ -32,7 +50,25 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
 
 @operation
 def transpose(x: Tensor, *axes: Any) -> Tensor:
-    """The axes in another order, reversed if none is given; the result is contiguous."""
+    """Put the axes in another order.
+
+    Parameters
+    ----------
+    x : Tensor
+        The tensor.
+    *axes : int
+        The axes in their new order, one by one or as one tuple; reversed if none is given.
+
+    Returns
+    -------
+    Tensor
+        A contiguous copy.
+
+    Raises
+    ------
+    ArgumentError
+        If the axes are not each axis once.
+    """
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
     order = check_axes(x.ndim, tuple(order)) if order else tuple(reversed(range(x.ndim)))
     if sorted(order) != list(range(x.ndim)):
@@ -43,7 +79,25 @@ def transpose(x: Tensor, *axes: Any) -> Tensor:
 
 
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Join tensors along an axis that exists; their other sizes and dtypes are the same."""
+    """Join tensors along an existing axis.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor
+        At least one tensor; their other sizes are equal.
+    axis : int, default 0
+        The axis.
+
+    Returns
+    -------
+    Tensor
+        The joined tensors, in the widest of their dtypes.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no tensors, or their other sizes differ.
+    """
     if not tensors:
         raise ArgumentError("concatenate got no tensors, expected at least one")
     device = as_operands(*tensors)[0]
@@ -110,7 +164,7 @@ def _assign(out: Any, array: Any, index: Any) -> None:
 
 
 def _scatter(xp: Any, out: Any, index: Any, array: Any) -> None:
-    """Put the elements of an array where they came from in `out`, which is 0; those picked twice are added up."""
+    """Put elements back where they came from in `out`, which is 0; add up those that were picked twice."""
     entries = index if isinstance(index, tuple) else (index,)
     if all(entry is None or entry is ... or isinstance(entry, slice | int | np.integer) for entry in entries):
         out[index] = array  # none is picked twice
@@ -119,7 +173,7 @@ def _scatter(xp: Any, out: Any, index: Any, array: Any) -> None:
 
 
 def plain_index(index: Any) -> tuple[Any, tuple[Tensor, ...]]:
-    """An index with arrays in place of its tensors, and those tensors."""
+    """Return an index with arrays in place of its tensors, and those tensors."""
     entries = index if isinstance(index, tuple) else (index,)
     arrays = tuple(map(value_of, entries))
     return arrays if isinstance(index, tuple) else arrays[0], tuple(e for e in entries if isinstance(e, Tensor))
@@ -127,9 +181,29 @@ def plain_index(index: Any) -> tuple[Any, tuple[Tensor, ...]]:
 
 @operation
 def getitem(x: Tensor, index: Any) -> Tensor:
-    """The elements at an index of NumPy's kinds, as a copy. Elements picked twice get both gradients.
+    """Copy the elements at an index of NumPy's kinds.
 
-    On a GPU the gradients of elements that an integer array picks more than twice are added in no fixed order.
+    Parameters
+    ----------
+    x : Tensor
+        The tensor.
+    index : index
+        Integers, slices, None, ..., arrays or tensors of integers or bool.
+
+    Returns
+    -------
+    Tensor
+        A copy.
+
+    Raises
+    ------
+    RecordingError
+        If a recorded step uses an index of bool, whose result has a shape that depends on values.
+
+    Notes
+    -----
+    An element that was picked twice gets the sum of both gradients. On a GPU the gradients of an element that an
+    integer array picks more than twice are added in no fixed order.
     """
     index, indices = plain_index(index)
     device = common_device(x, *indices)
@@ -152,7 +226,24 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 @operation
 def setitem(x: Tensor, index: Any, value: Any) -> None:
-    """Change the elements at an index in place."""
+    """Change the elements at an index in place.
+
+    Parameters
+    ----------
+    x : Tensor
+        The tensor.
+    index : index
+        An index of NumPy's kinds.
+    value : Tensor or array_like
+        The new values, which broadcast.
+
+    Raises
+    ------
+    GraphError
+        If the tensor or the value requires a gradient, outside of no_grad.
+    ArgumentError
+        If the memory is read-only.
+    """
     if x.requires_grad and grad_enabled():
         raise GraphError("a tensor that requires a gradient cannot be changed in place: do it under no_grad()")
     if isinstance(x.version, ReadOnlyVersion):
@@ -171,7 +262,20 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
 
 @operation
 def astype(x: Tensor, dtype: Any) -> Tensor:
-    """A copy in another dtype; between float dtypes the gradient passes."""
+    """Copy to another dtype; between float dtypes the gradient passes.
+
+    Parameters
+    ----------
+    x : Tensor
+        The tensor.
+    dtype : dtype
+        The dtype.
+
+    Returns
+    -------
+    Tensor
+        A copy.
+    """
     device = x.device
     out = device.empty(x.shape, dtype)
     device.run(device.xp.copyto, out, x.data, casting="unsafe")
@@ -185,7 +289,25 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 
 
 def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A copy of x stretched to a shape."""
+    """Copy x, stretched to a shape.
+
+    Parameters
+    ----------
+    x : Tensor
+        The tensor.
+    shape : tuple of int
+        The shape.
+
+    Returns
+    -------
+    Tensor
+        A copy, or x itself if it has that shape.
+
+    Raises
+    ------
+    ArgumentError
+        If x cannot be stretched to the shape.
+    """
     if x.shape == tuple(shape):
         return x
     if broadcast_shapes(x.shape, tuple(shape)) != tuple(shape):
