@@ -6,6 +6,7 @@ import os
 import platform
 from typing import Any
 
+from ..engine import cpu_device
 from ..engine.device import TOOLCHAINS, Device, unavailable
 from ..engine.version import __version__, installed_version
 from .options import Json, counted, finish
@@ -42,6 +43,9 @@ def collect() -> dict[str, Any]:
         for name, remedy in PACKAGES.items()
         for version in [installed_version(name)]
     ]
+    for entry in devices:
+        if (entry["device"], entry["toolchain"]) == ("cpu", cpu_device.COMPILED) and entry["available"]:
+            entry["reason"] = cpu_device.cache_problem()
     return {
         "gpugrad": __version__,
         "python": platform.python_version(),

@@ -1,6 +1,7 @@
 """The engine: devices, tensors, the tape and recording.
 
-device          memory for arrays, and `Device.run`, the one place that launches work; cuda_device is the GPU
+device          memory for arrays, and `Device.run`, the one place that launches work; cpu_device is the CPU,
+                cuda_device the GPU
 tensor          an array and its place on the tape; creation makes one, lending passes its memory to other libraries
 tape            the chain rule
 arithmetic      operations of the tape that run in the array library
@@ -17,6 +18,7 @@ tuning          the fastest variants of products, kept per GPU
 files, host, operations, version    shared helpers
 """
 
-from . import arithmetic, cuda_device, functional
+from . import arithmetic, cpu_device, cuda_device, functional
 
-__all__ = ["arithmetic", "cuda_device", "functional"]  # loaded here: they register operations and kinds of device
+# They register operations and kinds of devices when they are loaded.
+__all__ = ["arithmetic", "cpu_device", "cuda_device", "functional"]

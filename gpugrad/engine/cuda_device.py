@@ -497,6 +497,8 @@ def _numba_obstacle(simulator: bool) -> str | None:
     if importlib.util.find_spec("numba_cuda") is None:
         extra = "compile" if simulator else "cuda12"
         return f'numba-cuda is not installed: pip install "gpugrad[{extra}]"'
+    if importlib.util.find_spec("numba") is None:
+        return "Numba is not installed: pip install numba"
     from ..kernels.numba_cuda import target  # late: Numba is slow to import
 
     return target.obstacle(simulator)

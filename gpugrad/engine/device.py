@@ -209,16 +209,15 @@ class Device:
         function
             Can be called again and again.
         """
-        if TOOLCHAINS[self.kind][self.toolchain] == "numba_cpu":
-            from ..kernels.cpu.program import put_together  # late: Numba is slow to import
-
-            calls = put_together(calls)
 
         def replay() -> None:
             for call in calls:
                 call()
 
         return replay
+
+    def require_toolchain(self) -> None:
+        """Never fall back to another toolchain from now on; raise DeviceError if the device has done so before."""
 
     def current(self) -> contextlib.AbstractContextManager:
         """Let other code that uses the array library launch in order with this device, within the block.
@@ -629,6 +628,7 @@ TOOLCHAINS: dict[str, dict[str, str]] = {}
 class _Kind(NamedTuple):
     make: Callable[[str, int], Device]
     obstacle: Callable[[str, int], str | None]
+    falls_back: bool
 
 
 _KINDS: dict[str, _Kind] = {}
@@ -640,6 +640,7 @@ def register(
     *,
     make: Callable[[str, int], Device],
     obstacle: Callable[[str, int], str | None],
+    falls_back: bool = False,
 ) -> None:
     """Add a kind of device.
 
@@ -653,9 +654,11 @@ def register(
         From (toolchain, index) to the device.
     obstacle : function
         From (toolchain, index) to why there is none here and what would change that, or None.
+    falls_back : bool, default False
+        Whether a device with the default toolchain exists even so, and replaces the toolchain with a warning.
     """
     TOOLCHAINS[kind] = toolchains
-    _KINDS[kind] = _Kind(make, obstacle)
+    _KINDS[kind] = _Kind(make, obstacle, falls_back)
 
 
 _devices: dict[tuple[str, int, str], Device] = {}
@@ -679,7 +682,8 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
         `reason` of the result explains the choice. "cuda:1" is the second GPU.
     toolchain : str, optional
         On the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone), on a GPU "cupy" or
-        "numba"; by default the first of these.
+        "numba"; by default the first of these. A CPU whose loops cannot be compiled then uses "numpy", with a
+        warning; a toolchain that is named is never replaced.
 
     Returns
     -------
@@ -691,7 +695,7 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     ArgumentError
         If the name or the toolchain is unknown.
     DeviceError
-        If this machine does not have the device: nothing ever falls back silently.
+        If this machine does not have the device or the named toolchain.
     """
     if isinstance(name, Device):
         return name if toolchain in (None, name.toolchain) else device(name.name, toolchain)
@@ -723,15 +727,20 @@ def _find(name: str, toolchain: str | None, what: str) -> Device:
         _refuse_name(what, name, kind, index)
     if index and not (kind == "cuda" and index.isdigit()):
         raise ArgumentError(f"unknown device {name!r}: only cuda takes a number, as in 'cuda:1'")
+    required = toolchain is not None
     toolchain = choose(f"toolchain of {kind}", toolchain or next(iter(TOOLCHAINS[kind])), TOOLCHAINS[kind])
     number = int(index or 0)
     key = (kind, number, toolchain)
     if key not in _devices:
-        obstacle = unavailable(kind, toolchain, number)
+        may_fall_back = _KINDS[kind].falls_back and not required
+        obstacle = None if may_fall_back else unavailable(kind, toolchain, number)
         if obstacle:
             raise DeviceError(f"device {name!r} with toolchain {toolchain!r} cannot be used: {obstacle}")
         _devices.setdefault(key, _KINDS[kind].make(toolchain, number))  # one object, though threads ask at once
-    return _devices[key]
+    found = _devices[key]
+    if required:
+        found.require_toolchain()
+    return found
 
 
 def _refuse_name(what: str, name: Any, kind: Any, index: str) -> None:
@@ -762,11 +771,3 @@ def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:
         None if it can be used.
     """
     return _KINDS[kind].obstacle(toolchain, index)
-
-
-register(
-    "cpu",
-    {"numba": "numba_cpu", "numpy": "reference"},
-    make=lambda toolchain, index: Device("cpu", toolchain),
-    obstacle=lambda toolchain, index: None,
-)

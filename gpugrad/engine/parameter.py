@@ -94,11 +94,11 @@ class Parameter(Tensor):
 
     def __reduce__(self) -> tuple:
         """Keep the values, the device and requires_grad."""
-        return _rebuild, (self.numpy(), self.device.name, self.device.toolchain, self.requires_grad)
+        return _rebuild, (self.numpy(), self.device, self.requires_grad)
 
 
-def _rebuild(data: np.ndarray, device: str, toolchain: str, requires_grad: bool) -> Parameter:
-    return Parameter(data, get_device(device, toolchain), requires_grad)
+def _rebuild(data: np.ndarray, device: Device, requires_grad: bool) -> Parameter:
+    return Parameter(data, device, requires_grad)
 
 
 class FlatParameters:

@@ -8,12 +8,12 @@ from ..update_contract import signed_scale
 
 
 @compile_cpu
-def _adadelta(g, p, v, u, scale, rate, rho, rest, eps, decay):
+def _adadelta(g, p, v, u, scale, rate, rho, one_minus_rho, eps, decay):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        v[i] = rho * v[i] + rest * gi * gi
+        v[i] = rho * v[i] + one_minus_rho * gi * gi
         delta = math.sqrt((u[i] + eps) / (v[i] + eps)) * gi
-        u[i] = rho * u[i] + rest * delta * delta
+        u[i] = rho * u[i] + one_minus_rho * delta * delta
         p[i] -= rate * delta
 
 

@@ -16,7 +16,7 @@ TWO = np.float32(2)
 
 
 def log1p_fraction(u):
-    """ln(1 + u) for u in [0, 1]: float32 to 2 ulps, float64 by math.log1p. For compiled code only."""
+    """Return ln(1 + u) for u in [0, 1]: float32 to 2 ulps, float64 by math.log1p. For compiled code only."""
     raise NotImplementedError("log1p_fraction is called from compiled loops")
 
 
@@ -27,7 +27,7 @@ def _(u):
 
     def series(u):
         # ln(1 + u) = 2·artanh s = 2·(s + s³/3 + s⁵/5 + …) with s = u/(2 + u) ≤ 1/3: seven terms leave 2e-8. Unlike
-        # the library's log1p, a call of 15 ns, it vectorises.
+        # the library's log1p, a call of 15 ns, it is vectorized.
         s = u / (TWO + u)
         q = s * s
         return TWO * s * (C1 + q * (C3 + q * (C5 + q * (C7 + q * (C9 + q * (C11 + q * C13))))))
@@ -46,9 +46,9 @@ def _losses(logits, targets, sample_weight, losses, dlogits, pos_weight, norm):
             positive = target if pos_weight is None else pos_weight[j] * target
             negative = one - target
             small = exp_negative(-abs(z))
-            rest = log1p_fraction(small)
-            softplus = max(z, zero) + rest
-            softplus_of_minus = max(-z, zero) + rest
+            correction = log1p_fraction(small)
+            softplus = max(z, zero) + correction
+            softplus_of_minus = max(-z, zero) + correction
             losses[i, j] = scale * (positive * softplus_of_minus + negative * softplus)
             if dlogits is not None:
                 likely, unlikely = one / (one + small), small / (one + small)

@@ -6,18 +6,18 @@ import numpy as np
 
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.sums import part_of, sums_of_parts
-from ..cpu.team import LIGHT, once, spread
+from ..cpu.sums import bounds_of, sums_of_parts
+from ..cpu.team import LIGHT, run_once, spread
 from . import NORM_EPS
 
 
 @compile_cpu
 def _squares(sums, first, step, g):
     for part in range(sums.size):
-        numbers = part_of(g, first + part, step)
+        start, stop = bounds_of(first + part, step, g.size)
         total = 0.0
-        for i in range(numbers.size):
-            total += np.float64(numbers[i]) * np.float64(numbers[i])
+        for i in range(start, stop):
+            total += np.float64(g[i]) * np.float64(g[i])
         sums[part] = total
 
 
@@ -29,19 +29,19 @@ def _norm(sums, norm, grad_scale, max_norm):
     length = math.sqrt(total)
     ratio = max_norm / (length + NORM_EPS)
     norm[0] = length
-    grad_scale[0] = 1.0 if ratio > 1.0 else ratio  # this way round, NaN stays NaN
+    grad_scale[0] = 1.0 if ratio > 1.0 else ratio  # NaN fails the comparison and stays NaN
 
 
 @compile_cpu
 def _clip(g, low, high):
     for i in range(g.size):
-        gi = low if g[i] < low else g[i]  # this way round, NaN stays NaN
+        gi = low if g[i] < low else g[i]  # NaN fails the comparison and stays NaN
         g[i] = high if gi > high else gi
 
 
 @loops_only
 def clip_norm(g, norm, grad_scale, partials, *, max_norm):
-    once(_norm, sums_of_parts(_squares, g.size, partials, g), norm, grad_scale, float(max_norm))
+    run_once(_norm, sums_of_parts(_squares, g.size, partials, g), norm, grad_scale, float(max_norm))
 
 
 @loops_only

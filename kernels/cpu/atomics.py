@@ -1,19 +1,24 @@
-"""What threads that share memory need and Numba does not have: words that are read and written as a whole, and a pause.
+"""Atomic operations on words of shared memory, and a pause for loops that wait; Numba has neither.
 
-A word is an int64 in memory, given by its address. `load` acquires, the others release too.
+A word is an int64 in memory, given by its address. `load` acquires, the others release as well.
 """
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-INT32, INT64 = ir.IntType(32), ir.IntType(64)
+from .private import INT64, void
+
+INT32 = ir.IntType(32)
+
+# For each architecture the LLVM intrinsic that pauses, and its arguments.
 PAUSES = {"x86_64": ("llvm.x86.sse2.pause",), "aarch64": ("llvm.aarch64.hint", 1), "arm64": ("llvm.aarch64.hint", 1)}
 
 
 @intrinsic
 def load(typing, address):
+    """Return a word."""
+
     def generate(context, builder, signature, arguments):
         return builder.load_atomic(_pointer(builder, arguments[0]), "acquire", 8)
 
@@ -22,16 +27,18 @@ def load(typing, address):
 
 @intrinsic
 def store(typing, address, value):
+    """Write a word."""
+
     def generate(context, builder, signature, arguments):
         builder.store_atomic(arguments[1], _pointer(builder, arguments[0]), "seq_cst", 8)
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(types.int64, types.int64), generate
 
 
 @intrinsic
 def add(typing, address, value):
-    """Add to a word; returns what it was."""
+    """Add to a word and return its old value."""
 
     def generate(context, builder, signature, arguments):
         return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], "acq_rel")
@@ -41,7 +48,7 @@ def add(typing, address, value):
 
 @intrinsic
 def replace(typing, address, expected, value):
-    """Write a word that is still `expected`; returns whether it was."""
+    """Write a word if it equals `expected`, and return whether it did (compare and exchange)."""
 
     def generate(context, builder, signature, arguments):
         address, expected, value = arguments
@@ -53,17 +60,22 @@ def replace(typing, address, expected, value):
 
 @intrinsic
 def pause(typing):
-    """Tell the processor that the loop around this waits."""
+    """Hint to the processor that the surrounding loop waits."""
 
     def generate(context, builder, signature, arguments):
         architecture = builder.module.triple.partition("-")[0]
         if architecture in PAUSES:
-            name, *given = PAUSES[architecture]
-            kind = ir.FunctionType(ir.VoidType(), [INT32] * len(given))
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [INT32(value) for value in given])
-        return context.get_dummy_value()
+            name, *values = PAUSES[architecture]
+            kind = ir.FunctionType(ir.VoidType(), [INT32] * len(values))
+            builder.call(declare(builder.module, name, kind), [INT32(value) for value in values])
+        return void(context)
 
     return types.void(), generate
+
+
+def declare(module, name, kind):
+    """Return the function of this name and type that a module declares; declare it if it is missing."""
+    return module.globals.get(name) or ir.Function(module, kind, name)
 
 
 def _pointer(builder, address):

@@ -1,38 +1,43 @@
-"""e^x for x ≤ 0 and ln x for x ≥ 1, for compiled CPU loops: in float32 polynomials that the compiler vectorises.
+"""e^x for x ≤ 0 and ln x for x ≥ 1 in compiled CPU loops: in float32, polynomials that the compiler vectorizes.
 
-`math.exp` in a loop is one library call an element; this takes less than half the time of np.exp.
+`math.exp` in a loop costs one library call per element; this takes less than half the time of np.exp.
 """
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from .linking import LINK_ONLY
+from .options import compile_inline
+from .private import LINKED_OPTIONS
 
-# Not "reassoc": the reduction below lives from the order of its subtractions.
-IN_ORDER: Any = LINK_ONLY | {"nogil": True, "forceinline": True, "error_model": "numpy", "fastmath": {"contract"}}
+# Without "reassoc": the range reduction below depends on the order of its subtractions.
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+IN_ORDER: dict[str, Any] = {**LINKED_OPTIONS, **OPTIONS, "forceinline": True}  # for `overload(jit_options=)`
+
+_compile = functools.partial(compile_inline, **OPTIONS)
 
 ONE = np.float32(1)
-LOWEST = np.float32(-88)  # there 2^n below is 2^−127, which as the bits of an exponent is 0
+LOWEST = np.float32(-88)  # there 2^n is 2^−127, whose exponent bits are all 0
 LOG2_E = np.float32(math.log2(math.e))
-# ln 2 in two parts: the first has so few bits that n times it is exact.
+# ln 2 as a sum: the first term has so few bits that n times it is exact.
 LN2_HIGH = np.float32(0.693359375)
 LN2_LOW = np.float32(math.log(2) - 0.693359375)
 # (e^r − 1 − r) / r² for |r| ≤ ln(2)/2, fitted to a relative error of e^r of 3e-9.
 C2, C3, C4, C5, C6 = np.array([0.49999994, 0.16666521, 0.04166839, 0.008368745, 0.001381454], np.float32)
 MANTISSA_BITS = np.int32(23)
 EXPONENT_BIAS = np.int32(127)
-# A sum with it is rounded to an integer, which its lowest bits hold, biased as an exponent is.
+# Adding this rounds to an integer: the lowest bits of the sum hold it, biased like an exponent.
 TO_INTEGER = np.float32(1.5 * 2**23 + 127)
 
 
-@njit(**IN_ORDER)
+@_compile
 def _exp_negative_float32(x):
-    # e^x = 2^n · e^r; 2^n is written as its bits.
-    bounded = LOWEST if x < LOWEST else x  # this way round, NaN stays NaN
+    # e^x = 2^n · e^r, with 2^n built from its bits.
+    bounded = LOWEST if x < LOWEST else x  # NaN fails the comparison and stays NaN
     rounded = bounded * LOG2_E + TO_INTEGER
     n = rounded - TO_INTEGER
     r = (bounded - n * LN2_HIGH) - n * LN2_LOW
@@ -42,7 +47,7 @@ def _exp_negative_float32(x):
 
 
 def exp_negative(x):
-    """e^x for x ≤ 0: float32 to 1 ulp (0 below −87.7), float64 by math.exp; NaN stays NaN."""
+    """Return e^x for x ≤ 0: float32 to 1 ulp (0 below −87.7), float64 by math.exp; NaN stays NaN."""
     return math.exp(x)
 
 
@@ -59,9 +64,9 @@ HALF, TWO, ROOT_2 = np.float32(0.5), np.float32(2), np.float32(math.sqrt(2))
 A3, A5, A7, A9 = (np.float32(1 / k) for k in (3, 5, 7, 9))
 
 
-@njit(**IN_ORDER)
+@_compile
 def _log_above_one_float32(x):
-    # x = 2^n · m with m from √½ to √2, and ln m = 2 artanh(s) with s = (m − 1) / (m + 1): five terms of its series.
+    # x = 2^n · m with m in [√½, √2], and ln m = 2 artanh(s), s = (m − 1) / (m + 1), by five terms of its series.
     bits = np.float32(x).view(np.int32)
     m = np.int32((bits & MANTISSA) | ONE_BITS).view(np.float32)
     n = np.float32((bits >> MANTISSA_BITS) - EXPONENT_BIAS)
@@ -75,7 +80,7 @@ def _log_above_one_float32(x):
 
 
 def log_above_one(x):
-    """ln x for 1 ≤ x < ∞: float32 to 3 ulp, float64 by math.log; NaN stays NaN."""
+    """Return ln x for 1 ≤ x < ∞: float32 to 3 ulp, float64 by math.log; NaN stays NaN."""
     return math.log(x)
 
 

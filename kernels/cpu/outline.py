@@ -1,88 +1,84 @@
-"""A compiled loop with its arguments as two addresses, so that a thread can run a part of it without the interpreter.
+"""Calls of a compiled loop through two addresses, so that a thread can run a part of its rows without the interpreter.
 
-    function, arguments = outline(loop, arrays, rest, 0, memory)
-    call(function, arguments, start, stop, scratch)  # loop(*(array[start:stop] for array in arrays), *rest)
+    function, arguments = outline(loop, arrays, scalars, 0, memory)
+    call(function, arguments, start, stop, scratch)  # loop(*(array[start:stop] for array in arrays), *scalars)
 
-The arguments are written to `memory`, or lie on the stack of the function that outlines if that is 0: then it must not
-return before the last call has. Compilers do the same for the parallel loops of OpenMP.
+The arguments are stored in `memory`, or on the caller's stack if that is 0; then the caller must not return before the
+last call has. Compilers do the same with the parallel loops of OpenMP. Numba's public `@cfunc` does it too, but only
+for one signature at a time: something else would have to store the arguments of a launch, from Python several times
+slower, or compiled a second function for each loop (docs/cpu.md has the numbers).
 """
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .atomics import INT64
+from .private import (
+    INT64,
+    alloca_once,
+    borrow,
+    call_compiled,
+    compiled_version,
+    link,
+    make_tuple,
+    size_of,
+    unpack_tuple,
+    void,
+)
 
-# Of an outlined loop: address of the arguments, first row, row after the last, address of scratch.
+# Parameters of an outlined loop: address of the arguments, first row, end of the rows, address of the scratch memory.
 ENTRY = ir.FunctionType(ir.VoidType(), [INT64] * 4)
-MEMORY = 1024  # bytes that arguments take at most
+MEMORY = 1024  # bytes reserved for the arguments of a loop
 
 
 @intrinsic(prefer_literal=True)
-def outline(typing, loop, arrays, rest, told, memory):
-    """(address of a compiled function, address of its arguments); `loop` and `told` must be globals.
+def outline(typing, loop, arrays, scalars, extras, memory):
+    """Return (address of a compiled function, address of its arguments); `loop` and `extras` must be globals.
 
-    With `told` 1 the number of the first row goes between the arrays and the rest, with 2 the address of scratch too.
+    With `extras` 1 the loop gets the index of its first row between arrays and scalars, with 2 the address of the
+    scratch memory too.
     """
-    given = (*arrays, *[types.int64] * told.literal_value, *rest)
-    loop.get_call_type(typing, given, {})  # compiles it
-    compiled = loop.dispatcher.overloads[given]
+    argument_types = (*arrays, *[types.int64] * extras.literal_value, *scalars)
+    compiled = compiled_version(loop, typing, argument_types)
 
     def generate(context, builder, signature, arguments):
-        context.active_code_library.add_linking_library(compiled.library)
-        _, arrays_value, rest_value, _, memory = arguments
-        values = cgutils.unpack_tuple(builder, arrays_value) + cgutils.unpack_tuple(builder, rest_value)
-        given = context.make_tuple(builder, types.Tuple((*arrays, *rest)), values)
-        assert context.get_abi_sizeof(given.type) <= MEMORY, f"{loop} has too many arguments"
-        stack = cgutils.alloca_once(builder, given.type)
+        link(context, compiled)
+        _, arrays_value, scalars_value, _, memory = arguments
+        values = unpack_tuple(builder, arrays_value) + unpack_tuple(builder, scalars_value)
+        packed = make_tuple(context, builder, types.Tuple((*arrays, *scalars)), values)
+        assert size_of(context, packed.type) <= MEMORY, f"{loop} has too many arguments"
+        stack = alloca_once(builder, packed.type)
         on_stack = builder.icmp_signed("==", memory, INT64(0))
-        kept = builder.select(on_stack, stack, builder.inttoptr(memory, stack.type))
-        builder.store(given, kept).align = 8
-        function = _entry(context, builder.module, compiled, arrays, rest, kept.type)
-        return context.make_tuple(
-            builder, signature.return_type, [builder.ptrtoint(pointer, INT64) for pointer in (function, kept)]
-        )
+        target = builder.select(on_stack, stack, builder.inttoptr(memory, stack.type))
+        builder.store(packed, target).align = 8
+        function = _entry(context, builder.module, compiled, arrays, scalars, target.type)
+        addresses = [builder.ptrtoint(pointer, INT64) for pointer in (function, target)]
+        return make_tuple(context, builder, signature.return_type, addresses)
 
-    return types.UniTuple(types.int64, 2)(loop, arrays, rest, told, memory), generate
+    return types.UniTuple(types.int64, 2)(loop, arrays, scalars, extras, memory), generate
 
 
 @intrinsic
 def call(typing, function, arguments, start, stop, scratch):
-    """Run rows start to stop of what was outlined. The loops of this package raise nothing, and none is looked for."""
+    """Run rows start to stop of an outlined loop. Loops raise nothing, and no error is looked for."""
 
     def generate(context, builder, signature, values):
         builder.call(builder.inttoptr(values[0], ENTRY.as_pointer()), values[1:])
-        return context.get_dummy_value()
+        return void(context)
 
     return types.void(*[types.int64] * 5), generate
 
 
-def _entry(context, module, compiled, arrays, rest, kept_type):
-    """The function that reads the kept arguments, cuts rows out of the arrays and runs the loop."""
+def _entry(context, module, compiled, arrays, scalars, packed_type):
+    """Build the function that loads the arguments, cuts the rows out of the arrays and runs the loop."""
     function = ir.Function(module, ENTRY, module.get_unique_name("entry"))
     function.linkage = "internal"
-    kept, start, stop, scratch = function.args
+    address, start, stop, scratch = function.args
     builder = ir.IRBuilder(function.append_basic_block())
-    values = cgutils.unpack_tuple(builder, builder.load(builder.inttoptr(kept, kept_type)))
-    cut = [_borrowed(context, builder, t, v, start, stop) for t, v in zip(arrays, values, strict=False)]
-    whole = [_borrowed(context, builder, t, v) for t, v in zip(rest, values[len(arrays) :], strict=True)]
-    told = (start, scratch)[: len(compiled.signature.args) - len(values)]
-    context.call_internal_no_propagate(builder, compiled.fndesc, compiled.signature, [*cut, *told, *whole])
+    values = unpack_tuple(builder, builder.load(builder.inttoptr(address, packed_type)))
+    cut = [borrow(context, builder, t, v, (start, stop)) for t, v in zip(arrays, values, strict=False)]
+    whole = [borrow(context, builder, t, v) for t, v in zip(scalars, values[len(arrays) :], strict=True)]
+    extras = (start, scratch)[: len(compiled.signature.args) - len(values)]
+    call_compiled(context, builder, compiled, [*cut, *extras, *whole])
     builder.ret_void()
     return function
-
-
-def _borrowed(context, builder, kind, value, start=None, stop=None):
-    """An array that owns nothing, its rows from start to stop, or all; another value as it is."""
-    if not isinstance(kind, types.Array):
-        return value
-    array = context.make_array(kind)(context, builder, value)
-    array.meminfo, array.parent = (ir.Constant(field.type, None) for field in (array.meminfo, array.parent))
-    if start is not None:
-        rows, stride = builder.extract_value(array.shape, 0), builder.extract_value(array.strides, 0)
-        offset = builder.mul(start, stride)
-        array.data = builder.inttoptr(builder.add(builder.ptrtoint(array.data, INT64), offset), array.data.type)
-        array.nitems = builder.mul(builder.sub(stop, start), builder.sdiv(array.nitems, rows))
-        array.shape = builder.insert_value(array.shape, builder.sub(stop, start), 0)
-    return array._getvalue()

@@ -1,52 +1,58 @@
-"""A recorded step on the CPU: what its launches run, put together into a few calls of compiled code."""
+"""A recorded step on the CPU: its loops joined into a few calls of compiled code."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .team import Job, NotCollectable, Program, collecting
+from .team import Job, NotOnlyLoops, Program, collecting
 
 Call = Callable[[], Any]
 
 
 def loops_only(launch: Any) -> Any:
-    """Marks a launcher that does nothing but run loops, with arguments that follow from its own alone.
+    """Mark a launcher that only runs loops, with arguments that depend on its own arguments alone.
 
-    What else it does, it announces with `at_once`. A launcher that reads an array on the host, such as the learning
-    rate, is none: the next time it may read another number.
+    If it does anything else, it calls `runs_host_code` first. A launcher that reads an array on the host, such as the
+    learning rate, must not be marked: a replay would repeat the value of the recording.
     """
     launch.loops_only = True
     return launch
 
 
-def put_together(calls: Sequence[Any]) -> list[Call]:
-    """Calls that do the same as these calls of launchers (functools.partial), fewer if some run nothing but loops."""
-    found: list[Call] = []
+def join_loops(calls: Sequence[Any]) -> list[Call]:
+    """Return calls with the same effect as these calls of launchers (functools.partial), with adjacent loops joined.
+
+    Raises CompilationError if a loop cannot be compiled.
+    """
+    joined: list[Call] = []
     jobs: list[Job] = []
 
     def end_program() -> None:
         if jobs:
-            found.append(Program(jobs))
+            joined.append(Program(jobs))
             jobs.clear()
 
     for call in calls:
         collected = _loops_of(call)
         if collected is None:
             end_program()
-            found.append(call)
+            joined.append(call)
         else:
             jobs.extend(collected)
     end_program()
-    return found
+    return joined
 
 
 def _loops_of(call: Any) -> list[Job] | None:
-    if not getattr(getattr(call, "func", None), "loops_only", False):
+    """Return the jobs of a call, or None if it does more than run loops."""
+    launch = getattr(call, "func", None)
+    if not getattr(launch, "loops_only", False):
         return None
+    compiled = getattr(launch, "compiled", launch)  # without the fallback of the CPU device, which would run here
     try:
         with collecting() as jobs:
-            call()
-    except NotCollectable:
+            compiled(*call.args, **call.keywords)
+    except NotOnlyLoops:
         return None
     return jobs

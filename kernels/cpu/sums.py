@@ -1,6 +1,7 @@
-"""Sums of many numbers on a CPU: of parts whose size follows from the numbers alone, each in double precision.
+"""Sums of many numbers on a CPU, in double precision, by parts.
 
-A double is exact to the last bit of float32, and no slower. Whichever core adds up a part, the sum has the same bits.
+The parts depend only on the count of the numbers, so the result is the same bit for bit on any number of cores. Double
+precision makes a sum of float32 exact to the last bit, and is no slower.
 """
 
 from __future__ import annotations
@@ -13,21 +14,23 @@ from ..contract import PARTIALS
 from .options import compile_cpu
 from .team import LIGHT, spread
 
-PARTS = PARTIALS // 2  # doubles in the scratch for partial sums in single precision
-LEAST = 1 << 15  # numbers of a part
+PARTS = PARTIALS // 2  # doubles that fit into the scratch array of a single-precision reduction
+LEAST = 1 << 15  # minimum numbers per part
 
 
 def sums_of_parts(loop: Any, n: int, partials: Any, *arguments: Any) -> Any:
-    """The sums of the parts of n numbers, float64, in the memory of `partials`.
+    """Return the sums of the parts of n numbers, a float64 array in the memory of `partials`.
 
-    loop(sums, first, step, *arguments): of `compile_cpu`; writes the sums of parts of `step` numbers from part `first`.
+    The function of `compile_cpu` is called as ``loop(sums, first, step, *arguments)``: it writes the sums of parts of
+    `step` numbers, beginning with part `first`.
     """
     step = max(LEAST, -(-n // PARTS))
     sums = partials.view(np.float64)[: max(1, -(-n // step))]
-    spread(loop, (sums,), step, *arguments, width=min(step, n), speed=LIGHT, tell=1)
+    spread(loop, (sums,), step, *arguments, width=min(step, n), speed=LIGHT, extras=1)
     return sums
 
 
 @compile_cpu
-def part_of(numbers, part, step):
-    return numbers[part * step : (part + 1) * step]
+def bounds_of(part, step, n):
+    """Return the range of a part: its first index and the end of it."""
+    return part * step, min((part + 1) * step, n)

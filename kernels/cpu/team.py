@@ -1,12 +1,12 @@
-"""Loops over many rows, shared out over the cores by a team of threads that stay in compiled code.
+"""A team of threads that runs compiled loops over many rows on all cores.
 
-A thread of Python takes some 50 µs to wake, and the loops of a small network take less. So the members of the team
-watch a word in memory for a while after their last job, half a millisecond, before they sleep: a job then begins 1 µs
-after it is posted. Whoever posts it, the leader, works too. Parts are taken one at a time, so that nobody waits for a
-member that does not come, only for one that is at work on a part.
+A Python thread takes some 50 µs to wake, longer than a loop of a small network runs. So the members of the team watch a
+word in memory for half a millisecond after their last job before they sleep, and a job starts 1 µs after it is posted.
+The thread that posts it, the leader, works too. Each part is claimed separately, so the leader waits only for members
+that are working on a part, never for one that is still asleep.
 
-No other threads compute in a step: two teams that both wait for work on the same cores, Numba's parallel loops and
-those of OpenBLAS, turned a step of 0.5 ms into one of 8.7 ms.
+No other threads compute during a step: Numba's parallel loops and OpenBLAS's threads, both spinning on the same cores,
+turned a step of 0.5 ms into one of 8.7 ms.
 """
 
 from __future__ import annotations
@@ -24,30 +24,32 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .atomics import add, load, pause, replace, store
-from .options import compile_and_keep, compile_cpu
+from .options import compile_and_cache, compile_cpu
 from .outline import MEMORY, call, outline
 
-GRAIN = 1 << 13  # elements of a part at least, of speed 1: some 5 µs of an optimizer, exponentials or random numbers
-LIGHT = 8  # the speed of a loop that compares, adds or multiplies
-ALIGNED = 64  # elements: a flat part but the last is whole vectors and cache lines: its bits do not depend on the cut
-PATIENCE = 20_000  # pauses before a member sleeps
-SCRATCH_BYTES = 1 << 21  # bytes that each thread has for the loops that want some
+# The speed of a loop is the number of elements that it processes in the time of one element of an optimizer's update,
+# of an exponential or of a random number.
+LIGHT = 8  # speed of a loop that compares, adds or multiplies
+GRAIN = 1 << 13  # minimum elements per part of a loop of speed 1, some 5 µs
+ALIGNED = 64  # elements: parts of flat arrays begin at a multiple, so vectors and cache lines do not depend on the cut
+PATIENCE = 20_000  # pauses without work before a member sleeps
+SCRATCH_BYTES = 1 << 21  # scratch memory per thread
 
-# The words of a team, as offsets in bytes. TICKET is the number of the job and that of the next part to be taken, in
-# the lowest bits; there they are all set while a job is being posted.
+# Words that the team shares, as offsets in bytes. TICKET holds the number of the job and, in the PART bits, the next
+# part to claim; while a job is being posted all PART bits are set.
 TICKET, DONE, STOP, FUNCTION, ARGUMENTS, ROWS, STEP, PARTS = 0, 64, 128, 192, 200, 208, 216, 224
 WORDS = 32
 PART = (1 << 16) - 1
 
 
 def cores() -> int:
-    """The cores that this process may run on, or fewer where GPUGRAD_THREADS says so, or OMP_NUM_THREADS without it."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores of this process, limited by GPUGRAD_THREADS or, if that is unset, OMP_NUM_THREADS."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for name in ("GPUGRAD_THREADS", "OMP_NUM_THREADS"):
         wanted = os.environ.get(name, "").partition(",")[0].strip()
         if wanted.isdigit() and int(wanted) > 0:
-            return min(there, int(wanted))
-    return there
+            return min(available, int(wanted))
+    return available
 
 
 def spread(
@@ -57,90 +59,115 @@ def spread(
     width: int = 1,
     speed: int = 1,
     multiple: int | None = None,
-    tell: int = 0,
+    extras: int = 0,
 ) -> None:
-    """loop(*arrays, *scalars), whose rows are independent: with parts of the rows on several cores, if they are many.
+    """Run ``loop(*arrays, *scalars)``, on several cores if the rows are worth it.
 
-    loop: of `compile_cpu`; must not raise. arrays: of the same number of rows, or None. width: elements of a row.
-    speed: how many elements the loop does while an optimizer's does one. multiple: of rows in a part, but the last one.
-    tell: 1 for the number of the first row before the scalars, 2 for that and the address of SCRATCH_BYTES bytes.
+    Parameters
+    ----------
+    loop : function of `compile_cpu`
+        Must not raise, and must compute each row independently of the others.
+    arrays : tuple of arrays or None
+        Arrays with the same number of rows; a part of the work gets a slice of each.
+    *scalars
+        Further arguments, the same for each part; arrays among them are passed whole.
+    width : int, default 1
+        Elements per row.
+    speed : int, default 1
+        Elements that the loop processes in the time of one element of an optimizer's update.
+    multiple : int, optional
+        Rows per part are a multiple of this, except in the last part.
+    extras : {0, 1, 2}, default 0
+        With 1 the loop gets the index of its first row between arrays and scalars, with 2 also the address of
+        SCRATCH_BYTES bytes of scratch memory.
+
+    Raises
+    ------
+    CompilationError
+        If the loop cannot be compiled. Nothing has run then.
     """
     rows = arrays[0].shape[0]
     parts, step = rows * width // (GRAIN * speed), rows or 1
     if parts > 1 and (parts := min(parts, the_team().size)) > 1:
         step = -(-rows // parts)
         step += -step % (multiple or (ALIGNED if width == 1 else 1))
-    _do(_shared(loop, tell), arrays, scalars, rows, step)
+    _run(_runner(loop, extras), arrays, scalars, rows, step)
 
 
-def once(loop: Any, *arguments: Any) -> None:
-    """loop(*arguments), on this thread; loop: of `compile_cpu`; must not raise."""
-    _do(_shared(loop, 0), (), arguments, 1, 1)
+def run_once(loop: Any, *arguments: Any) -> None:
+    """Run ``loop(*arguments)`` on the calling thread; the loop of `compile_cpu` must not raise."""
+    _run(_runner(loop, 0), (), arguments, 1, 1)
+
+
+def compile_ahead(loop: Any, arrays: tuple, *scalars: Any, extras: int = 0) -> None:
+    """Compile a loop for arguments of these types without running it."""
+    _runner(loop, extras)(0, the_team().own_scratch(), 0, arrays, scalars, 0, 1)
 
 
 class Job(NamedTuple):
-    """A loop of `_shared`, its arguments, and how many rows there are in all and in a part."""
+    """A loop with its arguments, its number of rows, and the rows of a part."""
 
-    shared: Callable[..., int]
+    runner: Callable[..., int]  # of `_runner`
     arrays: tuple
     scalars: tuple
     rows: int
     step: int
 
 
-def _do(shared: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, step: int) -> None:
-    """Run all parts of a loop, or note it where loops are collected."""
-    collected = getattr(_here, "jobs", None)
+def _run(runner: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, step: int) -> None:
+    """Run all parts of a loop, or note it while loops are collected."""
+    collected = getattr(_thread, "jobs", None)
     if collected is not None:
-        collected.append(Job(shared, arrays, scalars, rows, step))
+        collected.append(Job(runner, arrays, scalars, rows, step))
     elif step >= rows:
-        shared(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
+        runner(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
     else:
-        the_team().run(Job(shared, arrays, scalars, rows, step))
+        the_team().run(Job(runner, arrays, scalars, rows, step))
 
 
-_here = threading.local()  # `jobs`: those that are collected on this thread instead of done
+_thread = threading.local()  # `jobs`: the list that collects this thread's jobs, or None
 
 
 @contextlib.contextmanager
 def collecting() -> Iterator[list[Job]]:
-    """Within the block this thread's loops are not run but put into the list, for a `Program`."""
-    _here.jobs = []
+    """Within the block, append this thread's jobs to the list instead of running them."""
+    _thread.jobs = []
     try:
-        yield _here.jobs
+        yield _thread.jobs
     finally:
-        _here.jobs = None
+        _thread.jobs = None
 
 
-class NotCollectable(Exception):
-    """A launch does something else than running loops."""
+class NotOnlyLoops(Exception):
+    """A launch that does more than run loops."""
 
 
-def at_once() -> None:
-    """Said before anything else than a loop is done. Raises NotCollectable where loops are collected."""
-    if getattr(_here, "jobs", None) is not None:
-        raise NotCollectable
+def runs_host_code() -> None:
+    """Declare that the launcher continues with something other than a loop; raise NotOnlyLoops while collecting."""
+    if getattr(_thread, "jobs", None) is not None:
+        raise NotOnlyLoops
 
 
 class Program:
-    """Jobs that are run again and again with the same arguments, by one call of compiled code."""
+    """Jobs that one call of compiled code runs, each time with the same arguments."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self._jobs = list(jobs)  # keeps their arrays
+        self._jobs = list(jobs)  # keeps the arrays alive
         self._memory = np.zeros((len(self._jobs), MEMORY // 8), np.int64)
         self._words = np.empty((len(self._jobs), 4), np.int64)
         for job, memory, words in zip(self._jobs, self._memory, self._words, strict=True):
             address = memory.ctypes.data
-            function = job.shared(0, 0, address, job.arrays, job.scalars, job.rows, job.step)
+            function = job.runner(0, 0, address, job.arrays, job.scalars, job.rows, job.step)
             words[:] = function, address, job.rows, job.step
         self._alone = all(job.step >= job.rows for job in self._jobs)
+        run_program(0, 0, self._words[:0])  # compiles it: a program that exists can run
 
     def __call__(self) -> None:
-        the_team().lead(_run_program, self._alone, self._words)
+        the_team().lead(run_program, self._alone, self._words)
 
 
 class Team:
-    """Threads that wait for parts of a loop, `size` with the one that leads; made by `the_team`."""
+    """Threads that run the parts of a job: the leader and `size` − 1 members. Created by `the_team`."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -149,16 +176,18 @@ class Team:
         self._scratch = threading.local()
         self._lead = threading.Lock()
         self._awake = threading.Event()
+        if size > 1:
+            _watch(self._address, 0, 0)  # compiles it here, where an error has a caller
         self._members = [threading.Thread(target=self._serve, name=f"gpugrad-{i}", daemon=True) for i in range(1, size)]
         for member in self._members:
             member.start()
 
     def run(self, job: Job) -> None:
         """Run all parts of a job."""
-        self.lead(job.shared, False, 0, job.arrays, job.scalars, job.rows, job.step)
+        self.lead(job.runner, False, 0, job.arrays, job.scalars, job.rows, job.step)
 
     def lead(self, function: Any, alone: bool, *arguments: Any) -> None:
-        """function(team, scratch, *arguments); the team is 0 if `alone`, or where another thread leads just now."""
+        """Call ``function(team, scratch, *arguments)``; team is 0 if `alone`, or while another thread leads."""
         scratch = self.own_scratch()
         if alone or not self._lead.acquire(blocking=False):
             function(0, scratch, *arguments)
@@ -171,26 +200,27 @@ class Team:
             self._lead.release()
 
     def close(self) -> None:
+        """End the threads."""
         self._words[STOP // 8] = 1
         self._awake.set()
         for member in self._members:
             member.join()
 
     def _wake(self) -> None:
-        """Wake the members, on other cores than this thread's.
+        """Wake the members on cores other than this thread's.
 
-        In a virtual machine Linux takes a core that sleeps for one that is not there, and lets a thread that wakes wait
-        on the core of the one that woke it: a job of 6 ms was done before its member began.
+        In a virtual machine Linux treats a sleeping core as busy, and queues a waking thread on the core of the thread
+        that woke it: a job of 6 ms was over before the member began.
         """
         if hasattr(os, "sched_setaffinity"):
-            with contextlib.suppress(OSError):  # of a sandbox that does not allow it
+            with contextlib.suppress(OSError):  # a sandbox may forbid it
                 others = os.sched_getaffinity(0) - {_libc().sched_getcpu()}
                 for member in self._members if others else ():
                     os.sched_setaffinity(member.native_id or 0, others)
         self._awake.set()
 
     def own_scratch(self) -> int:
-        """The address of the scratch of the calling thread: memory that is used from the first time it is wanted."""
+        """Return the address of the calling thread's scratch memory, allocated at the first call."""
         try:
             return self._scratch.address
         except AttributeError:
@@ -199,6 +229,7 @@ class Team:
             return self._scratch.address
 
     def _serve(self) -> None:
+        """Work as a member until the team is closed."""
         scratch = self.own_scratch()
         while not self._words[STOP // 8]:
             _watch(self._address, scratch, PATIENCE)
@@ -214,9 +245,9 @@ def _libc() -> Any:
 
 @functools.cache
 def the_team() -> Team:
-    """The team of this process, of all its cores; made at the first call."""
+    """Return the team of this process, one thread per core; create it at the first call."""
     team = Team(cores())
-    atexit.register(team.close)  # no thread may run compiled code while the interpreter frees it
+    atexit.register(team.close)  # compiled code must not run while the interpreter frees it
     return team
 
 
@@ -229,13 +260,13 @@ if hasattr(os, "register_at_fork"):
 
 @compile_cpu
 def _post_and_work(team, scratch, function, arguments, rows, step):
-    """Post a job and work on it until all of it is done; alone if `team` is 0."""
+    """Post a job and work on it until all its parts are done; alone if `team` is 0."""
     if team == 0:
         for start in range(0, rows, step):
             call(function, arguments, start, min(start + step, rows), scratch)
         return
     job = (load(team + TICKET) | PART) + 1
-    store(team + TICKET, job | PART)  # nobody takes a part before all words are written
+    store(team + TICKET, job | PART)  # no part can be claimed until all words are written
     store(team + FUNCTION, function)
     store(team + ARGUMENTS, arguments)
     store(team + ROWS, rows)
@@ -250,23 +281,24 @@ def _post_and_work(team, scratch, function, arguments, rows, step):
 
 @compile_cpu
 def _work(team, scratch):
-    """Take parts until none is left."""
+    """Claim and run parts until none is left."""
     while True:
         ticket = load(team + TICKET)
         if ticket & PART >= load(team + PARTS):
             return
         function, arguments = load(team + FUNCTION), load(team + ARGUMENTS)
         rows, step = load(team + ROWS), load(team + STEP)
-        # Whoever changes the ticket has the part, and has read the words of its job: another one has another ticket.
+        # The thread that changes the ticket owns the part, and has read the words of that job: each job has its own
+        # tickets.
         if replace(team + TICKET, ticket, ticket + 1):
             start = (ticket & PART) * step
             call(function, arguments, start, min(start + step, rows), scratch)
             add(team + DONE, 1)
 
 
-@compile_and_keep
+@compile_and_cache
 def _watch(team, scratch, patience):
-    """Work on every job that is posted; return after so many pauses without one, or when the team ends."""
+    """Work on each posted job; return after `patience` pauses without one, or when the team is closed."""
     left = patience
     while left > 0 and load(team + STOP) == 0:
         if load(team + TICKET) & PART < load(team + PARTS):
@@ -277,31 +309,33 @@ def _watch(team, scratch, patience):
             left -= 1
 
 
-@compile_and_keep
-def _run_program(team, scratch, jobs):
-    """The jobs one after the other: rows of function, arguments, rows, step."""
+@compile_and_cache
+def run_program(team, scratch, jobs):
+    """Run jobs in order; each row of `jobs` is (function, arguments, rows, step)."""
     for i in range(jobs.shape[0]):
         function, arguments, rows, step = jobs[i]
         _post_and_work(team if step < rows else 0, scratch, function, arguments, rows, step)
 
 
 @functools.cache
-def _shared(loop: Any, told: int) -> Callable[..., int]:
-    """The compiled function that outlines a loop, and runs it, or with `memory` leaves its arguments there.
+def _runner(loop: Any, extras: int) -> Callable[..., int]:
+    """Return the compiled function that outlines a loop and runs it, or leaves its arguments in `memory` (not 0).
 
-    It has the loop as a global, and the name and the file of the loop, by which Numba keeps what it compiled.
+    It is a copy of `_run_outlined` with the loop as a global, so that compiling it inlines the loop. Numba's cache
+    finds functions by name, file and line: the copy has those of the loop.
     """
     origin = loop.py_func.__code__
-    name = f"{origin.co_name}_shared_{told}"
+    name = f"{origin.co_name}_runner_{extras}"
     place = {"co_filename": origin.co_filename, "co_firstlineno": origin.co_firstlineno, "co_name": name}
     code = _run_outlined.__code__.replace(**place)
-    function = types.FunctionType(code, globals() | {"loop": loop, "told": told}, name)
+    function = types.FunctionType(code, globals() | {"loop": loop, "extras": extras}, name)
     function.__qualname__, function.__module__ = name, loop.py_func.__module__
-    return compile_and_keep(function)
+    return compile_and_cache(function)
 
 
 def _run_outlined(team, scratch, memory, arrays, scalars, rows, step):
-    function, arguments = outline(loop, arrays, scalars, told, memory)  # noqa: F821
+    """Template of `_runner`; returns the address of the outlined loop."""
+    function, arguments = outline(loop, arrays, scalars, extras, memory)  # noqa: F821
     if memory == 0:
         _post_and_work(team, scratch, function, arguments, rows, step)
     return function

@@ -1,11 +1,11 @@
-"""Dense layer compiled for the CPU: its products by `cpu_product`, one loop for everything around them."""
+"""Dense layer compiled for the CPU: products by `cpu_product`, and a loop each for activations and sums."""
 
 import numpy as np
 
 from ..activation.numba_cpu import activate, scale_by_derivative
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.team import LIGHT, at_once, spread
+from ..cpu.team import LIGHT, compile_ahead, runs_host_code, spread
 from .cpu_product import product
 from .rounding import round_factor
 
@@ -21,11 +21,21 @@ def _column_sums(db, start, dz, accumulate):
 
 
 def _rounded_product(a, b, c, precision, bias=None, **options):
-    """The lower precisions, which are here to be compared with, make rounded copies of the factors."""
+    """Multiply; lower precisions, which exist for comparison, multiply rounded copies of the inputs."""
     if precision != "float32":
-        at_once()
+        runs_host_code()
         a, b = round_factor(a, precision), round_factor(b, precision)
     product(a, b, c, bias, **options)
+
+
+_compiled_sums = set()  # dtypes
+
+
+def _compile_sums(db, dz):
+    """Compile the sums before a product adds to dw: if they cannot be compiled, nothing has been added yet."""
+    if dz.dtype not in _compiled_sums:
+        compile_ahead(_column_sums, (db,), dz, True, extras=1)
+        _compiled_sums.add(dz.dtype)
 
 
 @loops_only
@@ -39,6 +49,8 @@ def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, preci
 
 @loops_only
 def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
+    if accumulate and db is not None and db.size:
+        _compile_sums(db, dy)
     dz = dy
     if activation != "identity" and dy.size:
         dz = workspace[: dy.size].reshape(dy.shape)
@@ -48,7 +60,7 @@ def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negati
     if dw is not None:
         _rounded_product(x, dz, dw, precision, transpose_a=True, add=accumulate)
     if db is not None and db.size:
-        spread(_column_sums, (db,), dz, accumulate, width=dz.shape[0], speed=LIGHT, tell=1)
+        spread(_column_sums, (db,), dz, accumulate, width=dz.shape[0], speed=LIGHT, extras=1)
 
 
 @loops_only
@@ -56,6 +68,6 @@ def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     if c.ndim == 2:
         _rounded_product(a, b, c, precision, transpose_a=transpose_a, transpose_b=transpose_b)
         return
-    at_once()
+    runs_host_code()
     a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
     np.matmul(round_factor(a, precision), round_factor(b, precision), out=c)

@@ -1,4 +1,4 @@
-"""Minibatches compiled for the CPU: a row is cast and scaled by one flat loop that vectorises."""
+"""Minibatches compiled for the CPU: one vectorized loop casts and scales a row."""
 
 import math
 
@@ -6,14 +6,15 @@ import numpy as np
 
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.team import once, spread
+from ..cpu.team import run_once, spread
 from ..cpu.vectors import LINE, prefetch
 
-# Rows lie anywhere, so that no processor guesses where the next one begins; the rest of a long one it does.
-AHEAD = 1024  # bytes
+# Shuffled rows have no pattern that a processor could prefetch, so the first bytes of the next row are prefetched here;
+# it then prefetches the remaining bytes of a long row.
+PREFETCHED = 1024  # bytes
 
-# Half precision, which the compiler does not know, is read as its bits: shifted into place as a float32 they are the
-# number times 2^−112, subnormal ones too; infinity and NaN have all exponent bits set, here and there.
+# Numba has no half precision, so the bits are converted: shifted into the fields of a float32 they are the number times
+# 2^−112, subnormal numbers included. Infinity and NaN have all exponent bits set in both formats.
 MAGNITUDE, SIGN = np.uint32(0x7FFF), np.uint32(0x8000)
 RESCALE = np.float32(2.0**112)
 INFINITE_HALF, EXPONENT = np.uint32(0x7C00), np.uint32(0x7F800000)
@@ -38,7 +39,7 @@ def _clamp(row, n):
 @compile_cpu
 def _prefetch_row(data, row):
     start = data.ctypes.data + _clamp(row, data.shape[0]) * data.shape[1] * data.itemsize
-    for place in range(start, start + min(data.shape[1] * data.itemsize, AHEAD), LINE):
+    for place in range(start, start + min(data.shape[1] * data.itemsize, PREFETCHED), LINE):
         prefetch(place)
 
 
@@ -69,7 +70,7 @@ def _rows_of_half(rows, out, bits, scale):
 
 @loops_only
 def next_rows(order, cursor, rows):
-    once(_next_rows, order, cursor, rows)
+    run_once(_next_rows, order, cursor, rows)
 
 
 @loops_only

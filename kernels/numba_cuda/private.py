@@ -44,6 +44,15 @@ def simulates(cuda: ModuleType) -> bool:
     return bool(cuda.config.ENABLE_CUDASIM)
 
 
+def compile_listener() -> Any:
+    """Return a context whose value is a listener: its `duration` is the seconds that numba-cuda spent compiling.
+
+    numba-cuda reports only that it holds its compiler lock.
+    """
+    event = importlib.import_module("numba.cuda.core.event")
+    return event.install_listener("numba-cuda:compiler_lock", event.TimingListener())
+
+
 def load_nvvm() -> None:
     """Load libNVVM, or raise what numba-cuda raises: the compiler's only public entry compiles a kernel."""
     importlib.import_module("numba.cuda.cudadrv.nvvm").NVVM()

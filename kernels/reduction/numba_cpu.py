@@ -1,18 +1,18 @@
-"""The sum of an array compiled for the CPU: at 200,000 elements 7 µs, where np.sum takes 26 and is less accurate."""
+"""Sum of an array compiled for the CPU: 7 µs for 200,000 elements; np.sum takes 26 µs and is less accurate."""
 
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.sums import part_of, sums_of_parts
-from ..cpu.team import once
+from ..cpu.sums import bounds_of, sums_of_parts
+from ..cpu.team import run_once
 
 
 @compile_cpu
 def _parts(sums, first, step, x):
     for part in range(sums.size):
-        numbers = part_of(x, first + part, step)
+        start, stop = bounds_of(first + part, step, x.size)
         total = 0.0
-        for i in range(numbers.size):
-            total += numbers[i]
+        for i in range(start, stop):
+            total += x[i]
         sums[part] = total
 
 
@@ -26,4 +26,4 @@ def _sum(sums, out, scale, accumulate):
 
 @loops_only
 def sum_elements(x, out, partials, *, scale, accumulate):
-    once(_sum, sums_of_parts(_parts, x.size, partials, x.reshape(-1)), out, float(scale), accumulate)
+    run_once(_sum, sums_of_parts(_parts, x.size, partials, x.reshape(-1)), out, float(scale), accumulate)

@@ -1,4 +1,4 @@
-"""Losses of regression compiled for the CPU: one flat loop a loss, which vectorises whatever the number of outputs."""
+"""Regression losses compiled for the CPU: one flat loop per loss, vectorized for any number of outputs."""
 
 from ..cpu.exp import exp_negative
 from ..cpu.options import compile_cpu
@@ -25,7 +25,7 @@ def _absolute_error(predictions, targets, losses, gradient, norm, delta):
         d = predictions[i] - targets[i]
         losses[i] = scale * abs(d)
         if gradient is not None:
-            gradient[i] = scale if d > zero else (-scale if d < zero else d)  # d: 0, or NaN
+            gradient[i] = scale if d > zero else (-scale if d < zero else d)  # d is 0 or NaN
 
 
 @compile_cpu
@@ -34,8 +34,8 @@ def _huber(predictions, targets, losses, gradient, norm, delta):
     scale, half = number(1) / norm[0], number(0.5)
     for i in range(losses.size):
         d = predictions[i] - targets[i]
-        square, straight = half * d * d, delta * (abs(d) - half * delta)
-        losses[i] = scale * (square if abs(d) <= delta else straight)
+        quadratic, linear = half * d * d, delta * (abs(d) - half * delta)
+        losses[i] = scale * (quadratic if abs(d) <= delta else linear)
         if gradient is not None:
             gradient[i] = scale * (delta if d > delta else (-delta if d < -delta else d))
 

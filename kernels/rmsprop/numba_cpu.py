@@ -8,10 +8,10 @@ from ..update_contract import signed_scale
 
 
 @compile_cpu
-def _rmsprop(g, p, v, scale, rate, alpha, rest, eps, decay):
+def _rmsprop(g, p, v, scale, rate, alpha, one_minus_alpha, eps, decay):
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        v[i] = alpha * v[i] + rest * gi * gi
+        v[i] = alpha * v[i] + one_minus_alpha * gi * gi
         p[i] -= rate * gi / (math.sqrt(v[i]) + eps)
 
 

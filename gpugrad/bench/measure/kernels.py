@@ -24,8 +24,8 @@ __all__ = ["Row", "measure"]
 
 MEASURABLE = ("cpu", "cuda")
 OWN = "gpugrad"
-# The events of Numba's compilers; numba-cuda reports only that it holds its compiler lock.
-COMPILER_EVENTS = {"numba.core.event": "numba:compile", "numba.cuda.core.event": "numba-cuda:compiler_lock"}
+# Adapters that can listen to the compilers of Numba; one that is not loaded compiles nothing.
+NUMBA_ADAPTERS = ("cpu.private", "numba_cuda.private")
 
 
 @dataclass(frozen=True)
@@ -270,10 +270,10 @@ def compiling() -> Iterator[Callable[[], float]]:
     """Yield a function that returns the seconds that Numba and NVRTC spent compiling within the block."""
     with contextlib.ExitStack() as stack:
         listeners = []
-        for module, kind in COMPILER_EVENTS.items():
-            event = sys.modules.get(module)
-            if event is not None:
-                listeners.append(stack.enter_context(event.install_listener(kind, event.TimingListener())))
+        for name in NUMBA_ADAPTERS:
+            adapter = sys.modules.get(f"{kernels.__name__}.{name}")
+            if adapter is not None:
+                listeners.append(stack.enter_context(adapter.compile_listener()))
         before = cuda.build_seconds()
 
         def total() -> float:

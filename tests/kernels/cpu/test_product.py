@@ -22,7 +22,7 @@ def draw(rng, rows, columns, dtype, transpose):
     return rng.standard_normal((columns, rows) if transpose else (rows, columns)).astype(dtype)
 
 
-def turned(matrix, transpose):
+def transposed(matrix, transpose):
     return matrix.T if transpose else matrix
 
 
@@ -73,8 +73,8 @@ def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, relu, dt
     options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "add": add, "relu": relu}
     whole(lambda: product(a, b, room[1:-1], bias, **options))
 
-    exact = turned(a, transpose_a).astype(np.longdouble) @ turned(b, transpose_b).astype(np.longdouble)
-    size = np.abs(turned(a, transpose_a)) @ np.abs(turned(b, transpose_b)) + 4
+    exact = transposed(a, transpose_a).astype(np.longdouble) @ transposed(b, transpose_b).astype(np.longdouble)
+    size = np.abs(transposed(a, transpose_a)) @ np.abs(transposed(b, transpose_b)) + 4
     expected = exact + (bias if with_bias else 0) + (before if add else 0)
     expected = np.maximum(expected, 0) if relu else expected
     assert (np.abs(room[1:-1] - expected) <= (k + 4) * EPS[dtype] * size).all()
@@ -97,7 +97,7 @@ def test_the_bits_do_not_depend_on_the_parts(m, n, k, transpose_a, transpose_b, 
     monkeypatch.setattr(cpu_team, "the_team", lambda: team)
     for c, places, multiple, by_rows in ((rows, m, ROWS, True), (columns, n, VECTORS * VECTOR // 4, False)):
         arguments = a, b, c, bias, k, transpose_a, transpose_b, False, False, by_rows
-        cpu_team.spread(cpu_product._part, (c.reshape(-1)[:places],), *arguments, multiple=multiple, tell=2)
+        cpu_team.spread(cpu_product._multiply_part, (c.reshape(-1)[:places],), *arguments, multiple=multiple, extras=2)
     team.close()
     assert rows.tobytes() == one.tobytes()
     assert columns.tobytes() == one.tobytes()

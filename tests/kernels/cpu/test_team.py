@@ -1,4 +1,4 @@
-"""Loops shared out over the cores: the same bits as in one piece, nothing left out, and no thread left over."""
+"""Loops distributed over the cores: the same result as on one core, every row once, and no thread left over."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def team():
 
 @pytest.fixture
 def parts(monkeypatch, team):
-    """Even short loops are shared out over three threads; returns (rows, rows of a part) of each job."""
+    """Distribute even short loops over three threads; return (rows, rows of a part) of each job."""
     runs = []
     monkeypatch.setattr(cpu_team, "GRAIN", 1 / 64)
     monkeypatch.setattr(cpu_team, "the_team", lambda: team)
@@ -74,7 +74,7 @@ def test_parts_give_the_same_bits_as_the_whole(contract, parts, monkeypatch):
         *("gather", "dropout_forward"),
     ],
 )
-def test_work_is_shared_out(name, parts):
+def test_work_is_distributed(name, parts):
     contract = next(c for c in CONTRACTS if c.name == name)
     for example in contract.draw_examples():
         run(contract, example)
@@ -84,7 +84,7 @@ def test_work_is_shared_out(name, parts):
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 129, 1000, 1025])
 def test_every_row_is_done_once(parts, rows):
     starts, sizes = np.zeros(rows), np.zeros(rows)
-    cpu_team.spread(add_starts, (starts, sizes), tell=1)
+    cpu_team.spread(add_starts, (starts, sizes), extras=1)
     assert sizes.sum() >= rows
     place = 0
     while place < rows:
@@ -118,7 +118,7 @@ def test_threads_that_lead_at_the_same_time(parts):
 
 
 def test_a_thread_does_not_wait_for_another_one_that_leads(parts, team):
-    """It runs its loops alone, and is done while the other one still has the team."""
+    """It runs its loops alone, and finishes while the other thread still has the team."""
     piece, teams = np.zeros(192), []
     leads, may_end, done = threading.Event(), threading.Event(), threading.Event()
     cpu_team.spread(add_number, (piece,), 1)  # compiles it
@@ -160,7 +160,7 @@ def test_members_sleep_when_there_is_no_work_and_wake_for_more(parts, team):
     cpu_team.spread(add_number, (piece,), 1)
     assert (piece == 2).all()
     if hasattr(os, "sched_setaffinity") and (there := len(os.sched_getaffinity(0))) > 1:
-        # They were not to wait for the core of the thread that woke them.
+        # They must not wait for the core of the thread that woke them.
         assert [len(os.sched_getaffinity(member.native_id)) for member in team._members] == [there - 1] * 2
 
 
@@ -208,7 +208,7 @@ def times(piece, number):
 
 
 def program(text, folder):
-    """Runs a program that has `loops.py`, with a cache of its own."""
+    """Run a program next to `loops.py`, with its own cache."""
     if not (loops := folder / "loops.py").exists():  # older Numbas compile again what is in a newer file
         loops.write_text(LOOPS)
     head = """
@@ -219,15 +219,15 @@ def program(text, folder):
         cpu_team.cores = lambda: 3
         piece = np.ones(192)
     """
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(text)],
         env={**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert told.returncode == 0, told.stderr
-    return told.stdout.split()
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -252,15 +252,15 @@ def test_a_forked_process_has_a_team_of_its_own(tmp_path):
 
 
 @pytest.mark.slow
-def test_machine_code_of_several_processes_is_told_apart(tmp_path):
+def test_machine_code_of_several_processes_is_kept_apart(tmp_path):
     """Each process numbers what it compiles from the start: the loops that two of them left must not be mixed up."""
     show = "print(piece[0], piece[191])"
     add, multiply = (f"cpu_team.spread(loops.{name}, (piece,), 5.0)" for name in ("plus", "times"))
     assert program(f"{add}; {show}", tmp_path) == ["6.0", "6.0"]
     assert program(f"{multiply}; {show}", tmp_path) == ["5.0", "5.0"]
     assert program(f"{add}; {multiply}; {show}", tmp_path) == ["30.0", "30.0"]
-    compiled = "print(sum(cpu_team._shared(loop, 0).stats.cache_misses[s] for loop in (loops.plus, loops.times) "
-    compiled += "for s in cpu_team._shared(loop, 0).stats.cache_misses))"
+    compiled = "print(sum(cpu_team._runner(loop, 0).stats.cache_misses[s] for loop in (loops.plus, loops.times) "
+    compiled += "for s in cpu_team._runner(loop, 0).stats.cache_misses))"
     assert program(f"{add}; {multiply}; {compiled}", tmp_path) == ["0"]
 
 
@@ -287,15 +287,15 @@ def test_code_is_made_executable_only_with_what_it_is_linked_into():
         assert not version.library.codegen._engine.is_symbol_defined(version.fndesc.llvm_func_name)
     x = np.ones(3)
     for loop, expected in ((quadrupled, 4), (doubled, 8), (quadrupled, 32)):
-        cpu_team.once(loop, x)
+        cpu_team.run_once(loop, x)
         assert x.tolist() == [expected] * 3
 
 
 def test_a_loop_refuses_to_be_called_from_python():
-    """Before it is compiled and afterwards, when Numba would jump to where there is nothing."""
+    """Before it is compiled and afterwards, when a plain dispatcher would jump to a missing entry point."""
     x = np.ones(3)
     for _ in range(2):
-        with pytest.raises(TypeError, match=r"doubled is for compiled code alone: run it with spread\(\) or once\(\)"):
+        with pytest.raises(TypeError, match=r"doubled is for compiled code alone: run it with spread\(\) or run_once"):
             doubled(x)
-        cpu_team.once(doubled, x)
+        cpu_team.run_once(doubled, x)
     assert x.tolist() == [4, 4, 4]

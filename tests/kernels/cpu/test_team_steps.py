@@ -1,8 +1,8 @@
-"""The words of a team, read and written in every order that its threads can come to.
+"""The shared words of a team, read and written in every order that its threads can produce.
 
 A race that is open for a few instructions may not show in a million jobs on two cores. Here the functions of `team` run
-in one thread, not compiled: a thread of the team stops before each word that it reads or writes, and each of them is
-tried as the one that goes on. Not tried are the orders of memory, which `atomics` asks of the processor.
+in one thread, not compiled. Each simulated thread stops before each word that it reads or writes, and each of them is
+tried as the next one to continue. Memory orders are not tried: `atomics` requests them from the processor.
 """
 
 import inspect
@@ -212,7 +212,7 @@ def test_every_part_is_run_once_with_the_words_of_its_job(jobs, members):
 
 
 POST = """\
-    store(team + TICKET, job | PART)  # nobody takes a part before all words are written
+    store(team + TICKET, job | PART)  # no part can be claimed until all words are written
 """
 GIVE_OUT = """\
     store(team + PARTS, -(-rows // step))

@@ -1,24 +1,25 @@
-"""The loops of the CPU run in vector registers: one left scalar gives the same numbers in ten times the time."""
+"""The CPU loops are vectorized: a scalar loop computes the same numbers and takes ten times as long."""
 
 import contextlib
 import re
 
+import numba
 import numpy as np
 import pytest
 
 import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.check import arrays_of
-from gpugrad.kernels.cpu import options as numba_options
 from gpugrad.kernels.cpu import team as cpu_team
+from gpugrad.kernels.cpu.options import OPTIONS
 
 CPU = gg.device("cpu")
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 
-# What each loop does on many numbers at once, in the code of the compiler.
+# A vector instruction of each loop, in LLVM code.
 FLOATS = r"f(mul|add|sub|cmp [a-z]+) [^\n]*<\d+ x float>|llvm\.fm[a-z]+\.v\d+f32"
 ROOTS = r"llvm\.sqrt\.v\d+f32"
-EXPONENTIALS = r"shl [^\n]*<\d+ x i32>"  # 2^n by its bits
+EXPONENTIALS = r"shl [^\n]*<\d+ x i32>"  # 2^n from its bits
 SUMS = r"fadd [^\n]*<\d+ x double>"
 VECTORS = {
     "activation_forward": FLOATS,
@@ -43,25 +44,25 @@ VECTORS = {
 
 
 def loops_of(contract):
-    """A job of each loop that is shared out over rows, as single precision runs it."""
+    """Return a job of each loop that is distributed over rows, in single precision."""
     jobs = {}
     for example in contract.draw_examples():
-        with contextlib.suppress(cpu_team.NotCollectable), cpu_team.collecting() as collected:
+        with contextlib.suppress(cpu_team.NotOnlyLoops), cpu_team.collecting() as collected:
             getattr(CPU.kernels, contract.name).launch(*arrays_of(contract, example, np.float32), **example.scalars)
-        jobs.update({job.shared: job for job in collected if job.arrays})
+        jobs.update({job.runner: job for job in collected if job.arrays})
     return jobs.values()
 
 
 def compiled(job):
-    """The code of the compiler for a job: what is kept of an earlier process does not tell it."""
+    """Return the LLVM code of a job, compiled anew since the cache keeps machine code alone."""
     memory = np.zeros(cpu_team.MEMORY, np.uint8)
-    function = numba_options._compile(no_cfunc_wrapper=True)(job.shared.py_func)
+    function = numba.njit(**OPTIONS)(job.runner.py_func)
     function(0, 0, memory.ctypes.data, job.arrays, job.scalars, job.rows, job.step)
     (code,) = function.inspect_llvm().values()
     return code
 
 
-# Products, whose vectors are written by hand, and what picks a few numbers.
+# Products, whose vector instructions are written by hand, and loops over a few numbers.
 OTHERS = {"dense_forward", "dense_backward", "matmul", "next_rows", "softmax_cross_entropy_norm"}
 COMPILED = [name for name in CONTRACTS if getattr(CPU.kernels, name).source.endswith("numba_cpu.py")]
 
@@ -72,7 +73,7 @@ def test_loops_are_vectorised(name):
     jobs = loops_of(CONTRACTS[name])
     assert jobs
     for job in jobs:
-        assert re.search(VECTORS.get(name, FLOATS), compiled(job)), f"{job.shared.__name__} is scalar"
+        assert re.search(VECTORS.get(name, FLOATS), compiled(job)), f"{job.runner.__name__} is scalar"
 
 
 def test_these_kernels_have_compiled_loops():

@@ -13,12 +13,12 @@ from gpugrad.kernels.cpu.vectors import (
     MAXIMA,
     VECTOR,
     array_at,
-    copy_some,
+    copy_partial,
     maxima,
     maximum,
-    put_some,
-    turn_in,
-    turn_out,
+    transpose_in,
+    transpose_out,
+    write_partial,
 )
 from gpugrad.kernels.dense.cpu_product import product
 
@@ -37,25 +37,27 @@ def largest_of_columns(matrix, target):
 
 @njit
 def copied(source, count, target):
-    copy_some(source[0], source.ctypes.data, count, target.ctypes.data)
+    copy_partial(source[0], source.ctypes.data, count, target.ctypes.data)
 
 
 @njit
 def put(source, count, target, add):
-    put_some(source[0], source.ctypes.data, count, target.ctypes.data, add)
+    write_partial(source[0], source.ctypes.data, count, target.ctypes.data, add)
 
 
 @njit
 def square_in(source, rows, columns, target):
     like, size = source[0, 0], source.itemsize
-    turn_in(like, source.ctypes.data, source.shape[1] * size, rows, columns, target.ctypes.data, target.shape[1] * size)
+    transpose_in(
+        like, source.ctypes.data, source.shape[1] * size, rows, columns, target.ctypes.data, target.shape[1] * size
+    )
 
 
 @njit
 def square_out(source, target, rows, columns):
     like, size = source[0, 0], source.itemsize
     strides = source.shape[1] * size, target.shape[1] * size
-    turn_out(like, source.ctypes.data, strides[0], target.ctypes.data, strides[1], rows, columns)
+    transpose_out(like, source.ctypes.data, strides[0], target.ctypes.data, strides[1], rows, columns)
 
 
 @njit
@@ -102,7 +104,7 @@ def test_a_part_of_a_vector_is_copied_and_nothing_else_touched(dtype):
 
 
 @each_dtype
-def test_a_part_of_a_square_is_turned_and_nothing_else_touched(dtype):
+def test_a_part_of_a_square_is_transposed_and_nothing_else_is_touched(dtype):
     lanes = VECTOR // np.dtype(dtype).itemsize
     rng = np.random.default_rng(0)
     for rows in range(1, lanes + 3):
@@ -153,11 +155,12 @@ from gpugrad.kernels.dense.cpu_product import product
 assert cpu_vectors.VECTOR == int(sys.argv[2]), cpu_vectors.VECTOR
 given = np.load(sys.argv[3])
 c = np.empty((given["a"].shape[0], given["b"].shape[1]), np.float32)
-for turn_a in (False, True):
-    for turn_b in (False, True):
-        a, b = (np.ascontiguousarray(f.T if turn else f) for f, turn in ((given["a"], turn_a), (given["b"], turn_b)))
-        product(a, b, c, transpose_a=turn_a, transpose_b=turn_b)
-        assert c.tobytes() == given["c"].tobytes(), (turn_a, turn_b, np.abs(c - given["c"]).max())
+for transpose_a in (False, True):
+    for transpose_b in (False, True):
+        a = np.ascontiguousarray(given["a"].T if transpose_a else given["a"])
+        b = np.ascontiguousarray(given["b"].T if transpose_b else given["b"])
+        product(a, b, c, transpose_a=transpose_a, transpose_b=transpose_b)
+        assert c.tobytes() == given["c"].tobytes(), (transpose_a, transpose_b, np.abs(c - given["c"]).max())
 losses, dlogits = np.empty_like(given["losses"]), np.empty_like(given["dlogits"])
 softmax_cross_entropy = kernels.load("numba_cpu").softmax_cross_entropy
 softmax_cross_entropy(given["logits"], given["labels"], None, None, np.ones(1, np.float32), losses, dlogits)
@@ -182,5 +185,5 @@ def test_shorter_vectors_give_the_same(features, vector, tmp_path):
     np.savez(tmp_path / "given.npz", **given)
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     command = [sys.executable, "-c", NARROWER, features, str(vector), str(tmp_path / "given.npz")]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert told.returncode == 0, told.stderr
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
