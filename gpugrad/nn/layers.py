@@ -236,9 +236,7 @@ def _draw_bias(initialiser: str | float | Initialiser, rng: np.random.Generator,
     if callable(initialiser):
         bias = np.asarray(initialiser(rng, n_in, n_out, 1.0))
         if bias.shape != (n_out,):
-            raise ArgumentError(
-                f"bias_init returned shape {bias.shape}, expected {(n_out,)}: one value for each output"
-            )
+            raise ArgumentError(f"bias_init returned shape {bias.shape}, expected {(n_out,)}: one value per output")
         return bias
     if isinstance(initialiser, str):
         choose("initialiser of biases", initialiser, ("zeros",))

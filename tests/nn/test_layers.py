@@ -227,7 +227,11 @@ def test_sequential_is_a_sequence():
     with pytest.raises(IndexError):
         model[3]
     with pytest.raises(ArgumentError, match=r"part 1 of Sequential is .*expected a module"):
-        nn.Sequential(parts[0], [parts[1]])
+        nn.Sequential(parts[0], parts[1].forward)
+    with pytest.raises(
+        ArgumentError, match=r"part 0 of Sequential is a list.* one by one, nn\.Sequential\(\*modules\)"
+    ):
+        nn.Sequential(parts)
 
 
 def test_mlp_has_dropout_and_activation_between_its_layers_only():
