@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -216,8 +217,8 @@ def check_size(name: str, size: Any) -> int:
 
 def check_rate(name: str, p: float) -> float:
     """Return a dropout rate as a float; refuse anything outside [0, 1)."""
-    if not 0 <= p < 1:
-        raise ArgumentError(f"{name} is {p}, expected a number in [0, 1): the share of elements set to 0")
+    if not (isinstance(p, Real) and 0 <= p < 1):
+        raise ArgumentError(f"{name} is {p!r}, expected a number in [0, 1): the share of elements set to 0")
     return float(p)
 
 

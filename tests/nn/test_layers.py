@@ -175,7 +175,7 @@ def test_dropout_gradient_has_the_mask_of_the_forward_pass():
     np.testing.assert_array_equal(x.grad.numpy(), out.numpy())
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.0, 2, math.nan])
+@pytest.mark.parametrize("p", [-0.1, 1.0, 2, math.nan, "0.5", None])
 def test_dropout_rates_are_checked(p):
     for make in (lambda: nn.Dropout(p), lambda: nn.MLP(2, [3], 1, dropout=p)):
         with pytest.raises(ArgumentError, match=r"expected a number in \[0, 1\)"):
