@@ -36,7 +36,12 @@ class Sequential(Module):
     def __init__(self, *modules: Module) -> None:
         for i, module in enumerate(modules):
             if not isinstance(module, Module):
-                raise ArgumentError(f"part {i} of Sequential is {module!r}, expected a module such as nn.Dense(4, 3)")
+                several = isinstance(module, list | tuple)
+                given = f"a {type(module).__name__}" if several else repr(module)
+                remedy = ": pass the modules one by one, nn.Sequential(*modules)" if several else ""
+                raise ArgumentError(
+                    f"part {i} of Sequential is {given}, expected a module such as nn.Dense(4, 3){remedy}"
+                )
             setattr(self, str(i), module)
         self._length = len(modules)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -216,8 +217,8 @@ def check_size(name: str, size: Any) -> int:
 
 def check_rate(name: str, p: float) -> float:
     """Return a dropout rate as a float; refuse anything outside [0, 1)."""
-    if not 0 <= p < 1:
-        raise ArgumentError(f"{name} is {p}, expected a number in [0, 1): the share of elements set to 0")
+    if not (isinstance(p, Real) and 0 <= p < 1):
+        raise ArgumentError(f"{name} is {p!r}, expected a number in [0, 1): the share of elements set to 0")
     return float(p)
 
 
@@ -236,9 +237,7 @@ def _draw_bias(initialiser: str | float | Initialiser, rng: np.random.Generator,
     if callable(initialiser):
         bias = np.asarray(initialiser(rng, n_in, n_out, 1.0))
         if bias.shape != (n_out,):
-            raise ArgumentError(
-                f"bias_init returned shape {bias.shape}, expected {(n_out,)}: one value for each output"
-            )
+            raise ArgumentError(f"bias_init returned shape {bias.shape}, expected {(n_out,)}: one value per output")
         return bias
     if isinstance(initialiser, str):
         choose("initialiser of biases", initialiser, ("zeros",))

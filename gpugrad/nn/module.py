@@ -242,7 +242,7 @@ class Module:
             remedy = (
                 "these weights are transposed, load PyTorch's with nn.load_pytorch"
                 if transposed
-                else "build the model with the sizes that they were saved from"
+                else "build the model with the sizes it was saved with"
             )
             raise CheckpointError(f"the weights do not fit {type(self).__name__} ({'; '.join(problems)}): {remedy}")
         for name, array in arrays.items():

@@ -116,9 +116,9 @@ def _check_decidable(
     shapes: Mapping[str, tuple[int, ...]],
     own: Mapping[str, str],
 ) -> None:
-    """Refuse weights without a layout that would fit a Dense layer both ways; one that is not square decides for all.
+    """Refuse weights with no known layout that fit Dense layers both ways; one that is not square decides for all.
 
-    Linear layers have PyTorch's layout, the one of weights that say nothing.
+    Linear layers expect PyTorch's layout, so any weights with no known layout fit them.
     """
     dense = [name for name in names if own[name] == IN_OUT]
     if any(shapes[name][0] != shapes[name][1] for name in dense):
@@ -127,7 +127,7 @@ def _check_decidable(
         array = arrays[name]
         if array.shape == shapes[name] and not np.array_equal(array, array.T, equal_nan=array.dtype.kind == "f"):
             raise CheckpointError(
-                f"{name} is square {array.shape} and does not say its layout, so it may be transposed: "
+                f"{name} is square {array.shape} with no known layout, so it may be transposed: "
                 'pass layout="in_out" if it comes from a Dense layer, layout="out_in" if it comes from PyTorch, '
                 "or load PyTorch's weights with nn.load_pytorch"
             )

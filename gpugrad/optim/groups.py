@@ -52,7 +52,7 @@ def parse(params: Any) -> list[Mapping[str, Any]]:
     return items
 
 
-def learned(params: Any) -> list[Parameter]:
+def trainable(params: Any) -> list[Parameter]:
     """Return the parameters of a group that require a gradient."""
     parameters: list[Any] = [params] if isinstance(params, Tensor) else list(params)
     for p in parameters:

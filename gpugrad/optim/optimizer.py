@@ -13,7 +13,7 @@ from ..engine.parameter import FlatParameters, Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, choose
 from .arguments import CheckedCall, changed_options, check_option, show
-from .groups import check_number, learned, parse
+from .groups import check_number, parse, trainable
 
 # Kinds of state: one value per element; one step count (int32) per parameter group; one value for all parameters.
 ELEMENTS, COUNT, TOTAL = KINDS = ("elements", "count", "total")
@@ -316,7 +316,7 @@ class Optimizer(CheckedCall):
             raise ArgumentError('a parameter group has no "params": write {"params": [...], "lr": 0.1}')
         for name in group:
             check_option(f"option of {type(self).__name__}", name, ["params", *self.defaults])
-        made: dict[str, Any] = {"params": learned(group["params"]), **self.defaults}
+        made: dict[str, Any] = {"params": trainable(group["params"]), **self.defaults}
         made.update((name, value) for name, value in group.items() if name != "params")
         self._check_group(made)
         for name, kind in self._state_kinds(made).items():

@@ -127,8 +127,7 @@ class Schedule(CheckedCall):
         refuse_recording(self.optimizer)
         if self._unknown():
             raise ArgumentError(
-                f"{type(self).__name__} does not know how long the training is: "
-                "pass its length, or call prepare() first"
+                f"{type(self).__name__} does not know the length of the run: pass its length, or call prepare() first"
             )
         self.steps += 1
         self._apply()
@@ -227,9 +226,7 @@ def check_optimizer(optimizer: Any) -> Optimizer:
 def refuse_recording(optimizer: Optimizer) -> None:
     """Refuse to step inside a recorded step."""
     if optimizer.flat.device.recorder is not None:
-        raise RecordingError(
-            "a schedule stepped inside a recorded step, where a replay passes over it: step it outside"
-        )
+        raise RecordingError("a schedule stepped inside a recorded step, which a replay would skip: step it outside")
 
 
 def check_steps(name: str, value: Any, low: int = 1, *, optional: bool = True) -> None:
@@ -237,7 +234,7 @@ def check_steps(name: str, value: Any, low: int = 1, *, optional: bool = True) -
     if optional and value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        otherwise = ", or None: it follows from the training's length" if optional else ""
+        otherwise = ", or None to derive it from the length of the run" if optional else ""
         raise ArgumentError(f"{name} is {value!r}, expected an integer of at least {low}{otherwise}")
 
 
@@ -484,7 +481,7 @@ class OneCycleLR(Schedule):
         groups = len(self.base_lrs)
         peaks = self.base_lrs if max_lr is None else max_lr if isinstance(max_lr, Sequence) else [max_lr] * groups
         if len(peaks) != groups:
-            raise ArgumentError(f"max_lr has {len(peaks)} values, expected one for each of {groups} parameter groups")
+            raise ArgumentError(f"max_lr has {len(peaks)} values, expected one per parameter group, {groups}")
         for peak in peaks:
             check_number("max_lr", peak, 0.0)
         check_steps("total_steps", total_steps)

@@ -175,7 +175,7 @@ def test_dropout_gradient_has_the_mask_of_the_forward_pass():
     np.testing.assert_array_equal(x.grad.numpy(), out.numpy())
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.0, 2, math.nan])
+@pytest.mark.parametrize("p", [-0.1, 1.0, 2, math.nan, "0.5", None])
 def test_dropout_rates_are_checked(p):
     for make in (lambda: nn.Dropout(p), lambda: nn.MLP(2, [3], 1, dropout=p)):
         with pytest.raises(ArgumentError, match=r"expected a number in \[0, 1\)"):
@@ -227,7 +227,11 @@ def test_sequential_is_a_sequence():
     with pytest.raises(IndexError):
         model[3]
     with pytest.raises(ArgumentError, match=r"part 1 of Sequential is .*expected a module"):
-        nn.Sequential(parts[0], [parts[1]])
+        nn.Sequential(parts[0], parts[1].forward)
+    with pytest.raises(
+        ArgumentError, match=r"part 0 of Sequential is a list.* one by one, nn\.Sequential\(\*modules\)"
+    ):
+        nn.Sequential(parts)
 
 
 def test_mlp_has_dropout_and_activation_between_its_layers_only():

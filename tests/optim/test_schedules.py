@@ -245,7 +245,7 @@ def test_without_a_length_there_is_no_step():
     for make in (optim.StepLR, optim.ExponentialLR, optim.CosineAnnealingLR, optim.OneCycleLR, optim.LinearWarmup):
         schedule = make(o)
         with pytest.raises(
-            ArgumentError, match=r"does not know how long the training is: pass its length, or call prepare"
+            ArgumentError, match=r"does not know the length of the run: pass its length, or call prepare"
         ):
             schedule.step()
         assert schedule.get_last_lr() == list(RATES)
@@ -265,7 +265,7 @@ def test_without_a_length_there_is_no_step():
         (lambda o: optim.CosineAnnealingLR(o, -3), "T_max is -3"),
         (lambda o: optim.CosineAnnealingLR(o, 3, -0.1), "eta_min is -0.1"),
         (lambda o: optim.OneCycleLR(o, -1.0, 10), "max_lr is -1.0"),
-        (lambda o: optim.OneCycleLR(o, [0.1], 10), "max_lr has 1 values, expected one for each of 2"),
+        (lambda o: optim.OneCycleLR(o, [0.1], 10), "max_lr has 1 values, expected one per parameter group, 2"),
         (lambda o: optim.OneCycleLR(o, 0.1, 10, pct_start=1.5), "pct_start is 1.5"),
         (lambda o: optim.OneCycleLR(o, 0.1, 10, div_factor=0), "div_factor is 0"),
         (lambda o: optim.LinearWarmup(o, 5, start_factor=2), "start_factor is 2"),
