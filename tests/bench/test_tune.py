@@ -368,7 +368,7 @@ def calls(product):
 
     def launch(workspace):
         with cuda.dry_run() as seen:
-            launcher(*arrays, workspace)
+            launcher(*arrays, workspace, **getattr(dense, launcher.__name__).defaults)
         return variants.choose_variant(m, n, k, entries, tuned=(seen[0].block[0] // 2, seen[0].grid[1]))
 
     return least, sum(output.size for output in outputs if output is not None), launch
