@@ -35,7 +35,7 @@ def main():
         write_table(sold, 1200, seed=0)
         write_table(offered, 5, seed=1, with_price=False)
 
-        # Numbers are standardised, categories one-hot encoded, both from the statistics of the training rows only.
+        # Numbers are standardized, categories one-hot encoded, both from the statistics of the training rows only.
         flats = data.load(sold, target="price")
         print(
             f"{len(flats.x_train)} rows to train, {len(flats.x_test)} to test, features",

@@ -1,4 +1,4 @@
-"""Train multilayer perceptrons with handwritten CUDA kernels, and the same program without a GPU."""
+"""Train multilayer perceptrons with handwritten CUDA kernels; the same program also runs without a GPU."""
 
 import importlib.util
 import sys
@@ -133,7 +133,7 @@ __all__ = [
     "zeros_like",
 ]
 
-# A row of the table of activations is enough for a function of its name.
+# Each row of the table of activations becomes a function of its name.
 _ACTIVATIONS = [name for name in functional.__all__ if name in ACTIVATIONS and name not in __all__]
 globals().update({name: getattr(functional, name) for name in _ACTIVATIONS})
 
@@ -141,7 +141,7 @@ sys.modules[f"{__name__}.functional"] = functional  # for `import gpugrad.functi
 
 
 def __getattr__(name: str) -> Any:
-    """Import what few programs need when it is first used; scikit-learn, for the estimators, takes longest."""
+    """Import modules that few programs need at their first use; scikit-learn, for the estimators, takes longest."""
     if name in ("MLPClassifier", "MLPRegressor"):
         from . import estimators
 

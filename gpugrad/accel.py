@@ -1,7 +1,7 @@
 """Run a program that uses scikit-learn's MLPClassifier and MLPRegressor with gpugrad's instead.
 
-python -m gpugrad.accel program.py its arguments
-python -m gpugrad.accel -m package.module its arguments
+python -m gpugrad.accel program.py [arguments]
+python -m gpugrad.accel -m package.module [arguments]
 %load_ext gpugrad.accel          in a notebook, before anything is imported from scikit-learn
 """
 
@@ -37,12 +37,12 @@ def load_ipython_extension(ipython: Any) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a program or a module; the remaining arguments are its own.
+    """Run a program or a module; it gets the remaining arguments.
 
     Parameters
     ----------
     arguments : list of str
-        Those of the command line.
+        Arguments of the command line.
     """
     as_module = arguments[:1] == ["-m"]
     rest = arguments[as_module:]

@@ -47,7 +47,7 @@ class RecordingError(GpugradError, RuntimeError):
 
 
 class GraphError(GpugradError, RuntimeError):
-    """A backward pass that the tape cannot do."""
+    """A backward pass that the tape cannot compute."""
 
 
 class NonFiniteError(GpugradError, ArithmeticError):
@@ -60,7 +60,7 @@ def choose(kind: str, name: str, options: Iterable[str]) -> str:
     Parameters
     ----------
     kind : str
-        What the name is, for the message.
+        Kind of thing that has the name, for the message, such as "optimizer".
     name : str
         The name.
     options : iterable of str

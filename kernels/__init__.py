@@ -5,7 +5,7 @@ the launcher's name and parameters whose docstring is the specification and whos
 are next to them, or in `examples.py` where both would not fit on a screen. `reference.py`, `numba_cpu.py`,
 `numba_cuda.py` and `cupy_cuda.py` hold the launchers, which trust the checks of the contract and get its defaults. The
 launcher of an elementwise kernel in CUDA C++ follows from the contract and need not be written. The other folders,
-`cpu`, `cuda` and `numba_cuda`, hold what the kernels of one toolchain share.
+`cpu`, `cuda` and `numba_cuda`, hold the shared parts of the kernels of one toolchain.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Contracts of the kernels: the specification of a launcher, the checks it is made of, and the tolerance of a test."""
+"""Contracts of the kernels: the specification of a launcher, its checks, and the tolerance of its tests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Example:
     Parameters
     ----------
     reason : str
-        What the example covers; unique within its contract.
+        Case that the example covers; unique within its contract.
     arrays : dict
         Arrays by name, every one of the contract; None for one that is left out. Outputs that are not also inputs are
         filled with NaN, or with another value that no kernel writes.
@@ -88,7 +88,7 @@ class Contract:
         @double.cost
         def _(x, y): return Cost(bytes=x.nbytes + y.nbytes, operations=x.size)
 
-        @double.workloads              # what is measured, if not the costliest example; the reason names the size
+        @double.workloads              # sizes to measure instead of the costliest example; the reason names the size
         def _(rng): yield Example("1048576", {"x": …, "y": …}, {})
 
     Examples and workloads may be in `examples.py` next to the contract, where the contract would not fit on a screen
@@ -241,7 +241,7 @@ class Contract:
             if set(example.arrays) != set(self.arrays):
                 raise KernelError(
                     f"an example of {self.name} ({example.reason}) has the arrays {', '.join(example.arrays)}, "
-                    f"expected {', '.join(self.arrays)}: give each, None for one that is left out"
+                    f"expected {', '.join(self.arrays)}: pass each of them, None for one that is left out"
                 )
         return examples
 
@@ -345,7 +345,7 @@ def check_array(name: str, array: Any, shape: tuple[int | None, ...] | None, dty
     array : Any
         The argument.
     shape : tuple of (int or None), or None
-        Expected shape; None stands for any size of an axis, or for any shape.
+        Expected shape; None accepts any size of an axis, or any shape.
     dtype : dtype or tuple of dtype
         Expected dtype, or several to choose from.
 

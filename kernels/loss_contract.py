@@ -1,4 +1,4 @@
-"""What the contracts of all losses share: the checks of weights and outputs, and example weights."""
+"""Shared parts of the contracts of all losses: the checks of weights and outputs, and example weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the contracts of all optimizers share: checks of an update over flat buffers, example inputs, the gradient."""
+"""Shared parts of the contracts of all optimizers: checks of an update over flat buffers, examples, the gradient."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Run slow tests first, in order of rank, so that with -n no process is left alone with one at the end."""
+    """Run slow tests first, in order of rank, so that with -n no long test runs alone at the end."""
 
     def rank(item):
         marker = item.get_closest_marker("slow")

@@ -1,4 +1,4 @@
-"""Docstrings of the public API follow numpydoc: each parameter, result and error has an entry of its own."""
+"""Docstrings of the public API follow numpydoc: each parameter, result and error has its own entry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROOMS = (
 )
 
 # numpydoc's codes: the form of summaries, parameters, returns and the order of sections. Left out: the summary starts
-# after the quotes (GL01), and See Also, Examples and extended summaries (SA, EX, ES) stand where they help.
+# after the quotes (GL01), and See Also, Examples and extended summaries (SA, EX, ES) are used where they help.
 CODES = {
     *("GL03", "GL05", "GL06", "GL07", "GL08", "GL09", "SS02", "SS03", "SS04", "SS05", "SS06", "YD01"),
     *("PR01", "PR02", "PR03", "PR04", "PR05", "PR07", "PR08", "PR09", "PR10"),

@@ -1,4 +1,4 @@
-"""Every example runs as a user would run it, and prints what it should."""
+"""Every example runs as a user would run it, and prints the expected result."""
 
 from __future__ import annotations
 

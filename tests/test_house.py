@@ -119,7 +119,7 @@ def test_the_top_of_the_package_is_short():
 
 
 def length(path):
-    """Count the lines of a file; those of Python's docstrings are left out, so that a specification costs nothing."""
+    """Count the lines of a file; those of Python's docstrings do not count, so that specifications are free."""
     text = path.read_text("utf-8")
     count = len(text.splitlines())
     if path.suffix == ".py":

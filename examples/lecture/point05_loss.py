@@ -1,4 +1,4 @@
-"""5. Loss minimisation: L(θ) = (1/n) Σ l(NN_θ(x_i), y_i).
+"""5. Loss minimization: L(θ) = (1/n) Σ l(NN_θ(x_i), y_i).
 
     python examples/lecture/point05_loss.py [FOLDER]
 

@@ -85,7 +85,7 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        code, message = 1, f"cannot use {error.filename}: {error.strerror}: choose a file or folder that you may use"
+        code, message = 1, f"cannot use {error.filename}: {error.strerror}: choose a file or folder that you can access"
     except (KeyboardInterrupt, typer.Abort):
         code, message = INTERRUPTED, ""
     if code == INTERRUPTED:

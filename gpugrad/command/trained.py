@@ -49,7 +49,7 @@ def scores_of(
 ) -> dict[str, float]:
     """Return the scores of `Trainer.evaluate` and, for regression, `rmse` in the target's units."""
     scores = trainer.evaluate(x, y)
-    if "r2" in scores:  # the loss is the mean squared error of standardised targets
+    if "r2" in scores:  # the loss is the mean squared error of standardized targets
         scores["rmse"] = math.sqrt(scores["loss"]) * (preprocessing.target_scale if preprocessing else 1.0)
     return scores
 

@@ -62,10 +62,10 @@ def load(
         - "mnist", "fashion-mnist": from ``data_dir`` or GPUGRAD_DATA (files gzipped or not, in that folder or in its
           folder of that name; nothing is downloaded there), else from the cache, downloaded on first use; split as
           published.
-        - A path to .csv or .parquet: split as the digits; numbers are standardised, texts and booleans one-hot.
+        - A path to .csv or .parquet: split as the digits; numbers are standardized, texts and booleans one-hot.
         - A path to .npz: arrays x_train, y_train, x_test, y_test, split as in the file; or x (or X) and y, split as the
           digits. uint8 features of a classification keep their values, with the scale 1/255; all others are
-          standardised.
+          standardized.
     data_dir : str or path, default None
         Folder with the IDX files of "mnist" or "fashion-mnist".
     target : str, default None

@@ -54,7 +54,7 @@ def load_images(name: str, *, data_dir: str | os.PathLike[str] | None, download:
     """Load the four IDX files of `name`, split as published; pixels are from 0 to 255.
 
     The files are searched in `data_dir`, else in GPUGRAD_DATA, in its folder `name` and then in itself, gzipped or not.
-    A folder that the user named is only read: nothing is ever downloaded into it. Without one, the files are those of
+    A folder that the user names is only read: nothing is ever downloaded into it. Without one, the files are those of
     the cache, `cache_folder()/name`; missing ones are downloaded if `download` is true. Raise DataError for files that
     are absent, damaged, do not fit each other, or belong to another data set; DownloadError where they cannot be
     downloaded.

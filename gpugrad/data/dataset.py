@@ -24,7 +24,7 @@ class Dataset:
     x_train : ndarray, (n_rows, n_features)
         Features, C-contiguous: uint8 (images, digits) or float32 (tables).
     y_train : ndarray
-        Class indices, int32 (n_rows,); or targets, float32 (n_rows, 1), standardised with the statistics of the
+        Class indices, int32 (n_rows,); or targets, float32 (n_rows, 1), standardized with the statistics of the
         training part: ``preprocessing.inverse_target`` returns them in their own units.
     x_test : ndarray, (n_rows, n_features)
         Features of the test part.
@@ -35,7 +35,7 @@ class Dataset:
     scale : float
         Factor of a stored value: 1/255 for images, 1/16 for digits, 1 for tables.
     preprocessing : Preprocessing or None
-        How a raw table became x, to be stored with the model; None where x holds the raw values.
+        Conversion of a raw table to x, to be stored with the model; None if x holds the raw values.
     """
 
     name: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-# Private: the place of the file, as in scikit-learn 1.9. Where it has moved, the public function reads it.
+# Private: the place of the file, as in scikit-learn 1.9. If the file has moved, the public function reads it.
 PLACE = Path("datasets", "data", "digits.csv.gz")
 SHAPE = (1797, 65)  # 64 pixels and the digit
 

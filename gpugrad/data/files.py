@@ -55,7 +55,7 @@ def load_features(path: str | os.PathLike[str], preprocessing: Preprocessing | N
     path : str or path
         A .csv, .parquet or .npz file; in .npz the features are x, X or x_test, or the only array.
     preprocessing : Preprocessing or None
-        That of the data set of the model. A column with the name of its target is ignored.
+        Preprocessing of the model's data set. A column with the name of its target is ignored.
     n_features : int
         Features of the model.
 
@@ -95,18 +95,18 @@ def load_labelled(
     path : str or path
         A .csv, .parquet or .npz file.
     preprocessing : Preprocessing or None
-        That of the data set of the model.
+        Preprocessing of the model's data set.
     classes : tuple of str or None
         Classes of the model; None for regression.
     n_features : int
         Features of the model.
     target : str, default None
-        Column of the targets. None: that of training; in .npz y_test, or the array that `load` would choose.
+        Column of the targets. None: the target of training; in .npz y_test, or the array that `load` would choose.
 
     Returns
     -------
     x : ndarray, (n_rows, n_features)
-        Features as of `load_features`.
+        Features as `load_features` returns them.
     y : ndarray
         Targets as in `Dataset`.
 
@@ -160,7 +160,7 @@ def _dataset(
 
 
 def _load_npz(path: Path, target: str | None, task: str, test_fraction: float, seed: int) -> Dataset:
-    """Load arrays: uint8 features of a classification unchanged, all others standardised and named x0, x1 and so on."""
+    """Load arrays: uint8 features of a classification unchanged, all others standardized and named x0, x1 and so on."""
     arrays = read_npz(path)
     x_name, y_name = pick_arrays(path, arrays, target)
     x = flat_features(path, x_name, arrays[x_name])

@@ -22,7 +22,7 @@ from .split import check_split, keep_seen, split_rows
 from .table import MISSING_WORDS, _parse_numbers, check_finite, missing_value, unknown_column
 from .target import MAX_EXACT, TASKS, Target, encode_quantity, encode_target
 
-COLUMN_BYTES = 32 * 1024**2  # of columns to compute statistics of at a time; at least one column
+COLUMN_BYTES = 32 * 1024**2  # size of the columns whose statistics are computed together; at least one column
 DESCRIPTION = "data.json"  # written last, so a folder that has it is complete
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -71,7 +71,7 @@ def open_parquet(
     ArgumentError
         If an option does not apply, or the folder has other content.
     DataError
-        As of `data.load`.
+        As for `data.load`.
     StorageError
         If the disk has no room.
     """

@@ -23,7 +23,7 @@ def read_npz(path: str | os.PathLike[str]) -> Arrays:
     """Read every array of the file by name; raise DataError if it is absent, empty, damaged or holds pickles."""
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"there is no file {path}: give the path of an existing .npz file")
+        raise DataError(f"there is no file {path}: pass the path of an existing .npz file")
     if not path.stat().st_size:
         raise DataError(f"{path} is empty: expected an .npz file with the arrays x and y")
     if not zipfile.is_zipfile(path):

@@ -106,7 +106,7 @@ class ParquetFiles:
     def columns(
         self, names: Sequence[str], rows: int, *, text: Collection[str] = ()
     ) -> Iterator[tuple[Place, dict[str, np.ndarray]]]:
-        """Yield columns as of `read_table`: finite float64, or stripped texts as objects; `text` names text columns."""
+        """Yield columns like `read_table`: finite float64, or stripped texts as objects; `text` names text columns."""
         for place, table in self.tables(names, rows):
             with place.named():
                 columns = {name: _from_arrow(name, table.column(name), name in text) for name in names}
@@ -143,9 +143,9 @@ def parquet_batches(
     target : str
         Column to predict.
     rows : int, default None
-        Most rows of a batch; None for about 16 MiB.
+        Maximum number of rows of a batch; None for about 16 MiB.
     preprocessing : Preprocessing, default None
-        Standardise and encode the columns first: that of a data set of `open_parquet` or `data.load`.
+        Standardize and encode the columns first: that of a data set of `open_parquet` or `data.load`.
 
     Returns
     -------
@@ -212,10 +212,10 @@ def _find(paths: Paths) -> list[Path]:
         if not files:
             raise DataError(f"the folder {path} holds no .parquet file: name another, or the files themselves")
         if missing := next((file for file in files if not file.is_file()), None):
-            raise DataError(f"there is no file {missing}: give the path of an existing .parquet file")
+            raise DataError(f"there is no file {missing}: pass the path of an existing .parquet file")
         found += files
     if not found:
-        raise ArgumentError("no path was given, expected at least one: of a Parquet file or a folder of them")
+        raise ArgumentError("no path was given: pass a Parquet file or a folder of them")
     return found
 
 

@@ -17,7 +17,7 @@ MAX_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class Column:
-    """Column of a raw table: a number, standardised to (value − mean)/scale, or one of `categories`, one-hot."""
+    """Column of a raw table: a number, standardized to (value − mean)/scale, or one of `categories`, one-hot."""
 
     name: str
     mean: float = 0.0
@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True, repr=False)
 class Preprocessing:
-    """Map from a raw table to features x, and between a target's own units and standardised ones.
+    """Map from a raw table to features x, and between a target's own units and standardized ones.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Preprocessing:
         Parameters
         ----------
         columns : mapping of str to ndarray, (n_rows,)
-            Columns as of `read_table`.
+            Columns as `read_table` returns them.
         target : str, default None
             Name of the target column.
         y : ndarray, (n_rows,), default None
@@ -140,7 +140,7 @@ class Preprocessing:
         return x
 
     def transform_target(self, y: np.ndarray) -> np.ndarray:
-        """Standardise targets.
+        """Standardize targets.
 
         Parameters
         ----------

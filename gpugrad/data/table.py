@@ -54,7 +54,7 @@ def read_table(
     path = Path(path)
     read = {".csv": _read_csv, ".parquet": _read_parquet}[choose("table format", path.suffix.lower(), FORMATS)]
     if not path.is_file():
-        raise DataError(f"there is no file {path}: give the path of an existing {path.suffix} file")
+        raise DataError(f"there is no file {path}: pass the path of an existing {path.suffix} file")
     try:
         columns = read(path, frozenset(text), frozenset(ignore))
     except OSError as error:

@@ -25,7 +25,7 @@ RUNTIME = "runtime.cpp"
 CHECKS = ("-fsanitize=undefined", "-fno-sanitize=vptr,object-size", "-fsanitize-undefined-trap-on-error")
 # Hidden visibility: otherwise all kernels would share the shared memory of an inline function.
 FLAGS = ("-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing", "-ffp-contract=off", "-U_FORTIFY_SOURCE")
-ADDRESS_CHECKS = ("-fsanitize=address",)  # with GPUGRAD_EMULATOR_SANITIZE=1; the process must preload its library
+ADDRESS_CHECKS = ("-fsanitize=address",)  # GPUGRAD_EMULATOR_SANITIZE=1; the process must preload the library
 
 # A declaration of static shared memory: `__shared__ __align__(16) float tile[2][N];`
 SHARED = re.compile(

@@ -100,7 +100,7 @@ public:
         (void)for_good;
     }
 
-    // Call first on a new stack: tells the address sanitizer which stack control came from.
+    // Call first on a new stack, to inform the address sanitizer which stack control came from.
     static void arrived(Fiber& from) {
 #if defined(__SANITIZE_ADDRESS__)
         __sanitizer_finish_switch_fiber(nullptr, &from.bottom, &from.size);

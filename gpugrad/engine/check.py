@@ -29,17 +29,17 @@ class Finding:
     kernel : str
         The kernel.
     device, toolchain : str
-        Where it ran.
+        Device and toolchain of the check.
     source : str
         The file of the launcher.
     examples : int
-        How many were checked.
+        Number of examples checked.
     left_out : int
         Examples that are too much work for a slow device, or that it refuses.
     error : float
         The largest error, as a share of the tolerance.
     problems : list of str
-        What was wrong.
+        Faults found, one sentence each.
     """
 
     operation: str
@@ -256,9 +256,9 @@ def compare(
     example : Example
         The example.
     dtype : dtype, default float32
-        That of the float arrays.
+        Dtype of the float arrays.
     expected : list of numpy.ndarray, optional
-        What `reference_of` returned for an example with the same arrays.
+        Result of `reference_of` for an example with the same arrays.
 
     Yields
     ------
@@ -284,10 +284,10 @@ def _judge(is_output: bool, old: Any, new: Any, again: Any, right: Any, terms: i
         return 0.0, None if new.tobytes() == old.tobytes() else "is an input and was changed"
     if new.dtype.kind != "f":
         wrong = int((new != right).sum())
-        return (np.inf, f"has {wrong} wrong elements of {new.size}") if wrong else (0.0, None)
+        return (np.inf, f"is wrong in {wrong} elements of {new.size}") if wrong else (0.0, None)
     finite = np.isfinite(right)
     if not np.array_equal(new[~finite], right[~finite].astype(new.dtype), equal_nan=True):
-        return np.inf, "is finite where the reference is not, or another infinity"
+        return np.inf, "is finite where the reference is not, or has the other infinity"
     if not np.isfinite(new[finite]).all():
         return np.inf, f"is not finite in {int((~np.isfinite(new[finite])).sum())} elements of {new.size}"
     unit = tolerance(new.dtype, terms) * np.abs(right[finite]).max(initial=0)
@@ -306,7 +306,7 @@ def arrays_of(contract: Contract, example: Example, dtype: Any) -> list[np.ndarr
     example : Example
         The example.
     dtype : dtype
-        That of the float arrays.
+        Dtype of the float arrays.
 
     Returns
     -------

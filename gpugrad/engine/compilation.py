@@ -41,7 +41,7 @@ class Multiprocessor:
     shared : int
         Bytes of shared memory.
     shared_of_block : int
-        The most bytes that one block may have.
+        Maximum bytes of shared memory per block.
 
     References
     ----------
@@ -51,7 +51,7 @@ class Multiprocessor:
     threads: int
     blocks: int
     shared: int  # bytes
-    shared_of_block: int  # bytes that one block may have at most
+    shared_of_block: int  # bytes
 
 
 MULTIPROCESSORS = {
@@ -72,20 +72,20 @@ class Compiled:
     Parameters
     ----------
     file, kernel, architecture : str
-        What was compiled.
+        File, kernel and target architecture.
     threads : int
         Threads per block.
     dynamic_shared : int
-        The most bytes that any example asks for.
+        Maximum over the examples, in bytes.
     resources : Resources
-        What the compiler reports.
+        Resources that the compiler reports.
     """
 
     file: str
     kernel: str
     architecture: str
-    threads: int  # of a block
-    dynamic_shared: int  # bytes, the most that any example asks for
+    threads: int  # per block
+    dynamic_shared: int  # bytes, the maximum over the examples
     resources: Resources
 
     @property
@@ -113,13 +113,13 @@ class Compiled:
         if self.resources.spilled:
             return f"spills {self.resources.spilled} bytes: it needs more registers than a thread may have"
         if self.occupancy == 0:
-            return f"cannot run: a block takes {self.shared} bytes of shared memory"
+            return f"cannot run: a block needs {self.shared} bytes of shared memory"
         return None
 
 
 @functools.cache
 def instances(only: tuple[str, ...] = ()) -> dict[tuple[cuda.Source, str], tuple[int, int]]:
-    """Return all kernels that the examples of the contracts launch; nothing runs.
+    """Return all kernels that the examples of the contracts launch, without running them.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def instances(only: tuple[str, ...] = ()) -> dict[tuple[cuda.Source, str], tuple
 
 
 def _launches(toolchain: str, dry_run: Callable[[], Any], only: Collection[str] = ()) -> Iterator[Any]:
-    """Yield every launch that the examples of the contracts lead to in a toolchain; nothing runs."""
+    """Yield every launch that the examples of the contracts lead to in a toolchain, without running it."""
     launchers = kernels.load(toolchain)
     for _, contract in chosen(only):
         for example in contract.draw_examples():

@@ -25,13 +25,13 @@ REMEDY = 'pip install --upgrade "numba>=0.67,<0.70"'
 class CpuDevice(Device):
     """The CPU, with compiled loops (toolchain "numba") or the reference alone ("numpy").
 
-    If a loop cannot be compiled, be it before the first launch or in the middle of a run, the device warns once and
+    If a loop cannot be compiled, before the first launch or in the middle of a run, the device warns once and
     uses the reference from then on. A compiled toolchain that was asked for by name raises instead.
 
     Attributes
     ----------
     fallback : str or None
-        Why the device uses the reference although it began with compiled loops.
+        Reason why the device uses the reference instead of compiled loops; None if it does not.
     """
 
     def __init__(self, toolchain: str) -> None:
@@ -126,7 +126,7 @@ def check_compiler() -> None:
 
 
 def cache_problem() -> str | None:
-    """Return why every process compiles its loops anew, or None if they are cached."""
+    """Return why every process compiles its loops again, or None if they are cached."""
     from ..kernels.cpu.team import run_program
 
     return (

@@ -57,7 +57,7 @@ def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False, device:
     if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
         dtype = np.float32
     if array.dtype.kind not in "biuf":
-        raise ArgumentError(f"a tensor was made of data of dtype {array.dtype}, expected numbers: convert them first")
+        raise ArgumentError(f"a tensor was made from data of dtype {array.dtype}, expected numbers: convert them first")
     return Tensor(target.upload(array, dtype), target, requires_grad)
 
 
@@ -271,7 +271,9 @@ def _host_array(data: Any) -> np.ndarray:
         return np.asarray(data)
     except GpugradError:
         raise
-    except (RuntimeError, TypeError) as error:  # of an array library, such as PyTorch's where a gradient is required
-        raise ArgumentError(f"a tensor cannot be made of a {type(data).__name__}: {str(error).rstrip('.')}") from error
+    except (RuntimeError, TypeError) as error:  # raised by an array library, such as PyTorch if a gradient is required
+        raise ArgumentError(
+            f"a tensor cannot be made from a {type(data).__name__}: {str(error).rstrip('.')}"
+        ) from error
     except ValueError:
-        raise ArgumentError("a tensor was made of rows of different lengths, expected equal ones: pad them") from None
+        raise ArgumentError("a tensor was made from rows of different lengths, expected equal ones: pad them") from None

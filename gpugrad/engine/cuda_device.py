@@ -33,7 +33,7 @@ class CudaDevice(Device):
     index : int
         The number of the GPU, as CUDA_VISIBLE_DEVICES counts.
     toolchain : str
-        Which files of launchers it runs.
+        Name of the toolchain, which selects the files of launchers.
 
     Attributes
     ----------
@@ -352,7 +352,7 @@ class CudaDevice(Device):
                 self.xp.copyto(array, self.xp.asarray(host))  # through pinned memory, without a wait
 
     def staging(self, buffers: Sequence[Any]) -> Staging:
-        """Return what brings parts of a data set from the host into these arrays.
+        """Return the transfer of parts of a data set from the host into these arrays.
 
         Parameters
         ----------
@@ -367,7 +367,7 @@ class CudaDevice(Device):
         return CudaStaging(self, buffers)
 
     def fits(self, size: int) -> bool:
-        """Return whether so much data can stay on this device and leave room for training.
+        """Return whether data of this size fit on this device and leave room for training.
 
         Parameters
         ----------
@@ -404,7 +404,7 @@ class CudaStaging(Staging):
     device : CudaDevice
         The GPU.
     buffers : sequence of array
-        Where the parts go.
+        Arrays on the device that receive the parts.
     """
 
     def __init__(self, device: CudaDevice, buffers: Sequence[Any]) -> None:
@@ -427,7 +427,7 @@ class CudaStaging(Staging):
         Parameters
         ----------
         rows : int
-            How many.
+            Number of rows.
         """
         with self._xp.cuda.Device(self._device.index):  # this runs in another thread, which has its own current device
             self._copies.wait_event(self._received)
@@ -441,7 +441,7 @@ class CudaStaging(Staging):
         Parameters
         ----------
         rows : int
-            How many.
+            Number of rows.
         """
         self._device.stream.wait_event(self._sent)
         for buffer, arrived in zip(self._buffers, self._arrived, strict=True):

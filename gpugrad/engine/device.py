@@ -48,7 +48,7 @@ class Device:
     kind : str
         The kind, such as "cpu".
     toolchain : str
-        Which files of launchers it runs.
+        Name of the toolchain, which selects the files of launchers.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Device:
     kind : str
         The name without a number.
     toolchain : str
-        Which files of launchers it runs.
+        Name of the toolchain, which selects the files of launchers.
     xp : module
         The array library.
     kernels : namespace
@@ -87,7 +87,7 @@ class Device:
         self._observers: list[Observer] = []
         self._constants: dict[tuple, Any] = {}
         self._stock: dict[tuple, list[Any]] = {}  # unused arrays of blocks, by shape and dtype
-        self._results: dict[tuple, tuple[tuple[int, ...], np.dtype]] = {}  # of `call`, by operands
+        self._results: dict[tuple, tuple[tuple[int, ...], np.dtype]] = {}  # results of `call`, by operands
 
     def __repr__(self) -> str:
         return f"device({self.name!r}, toolchain={self.toolchain!r})"
@@ -193,7 +193,7 @@ class Device:
 
     @property
     def observed(self) -> bool:
-        """Whether someone wants to see each launch."""
+        """Whether an observer or a profiler sees each launch."""
         return bool(self._observers) or self.profiler is not None
 
     def replayer(self, calls: Sequence[Call]) -> Call:
@@ -470,7 +470,7 @@ class Device:
         np.copyto(array, value)
 
     def staging(self, buffers: Sequence[Any]) -> Staging:
-        """Return what brings parts of a data set from the host into these arrays.
+        """Return the transfer of parts of a data set from the host into these arrays.
 
         Parameters
         ----------
@@ -485,7 +485,7 @@ class Device:
         return Staging(buffers)
 
     def fits(self, size: int) -> bool:
-        """Return whether so much data can stay on this device and leave room for training.
+        """Return whether data of this size fit on this device and leave room for training.
 
         Parameters
         ----------
@@ -542,7 +542,7 @@ class Device:
         Parameters
         ----------
         size : int
-            How many elements the launch needs.
+            Elements that the launch needs.
         dtype : dtype
             The dtype.
 
@@ -653,7 +653,7 @@ def register(
     make : function
         From (toolchain, index) to the device.
     obstacle : function
-        From (toolchain, index) to why there is none here and what would change that, or None.
+        From (toolchain, index) to the reason why there is none here and the remedy, or None.
     falls_back : bool, default False
         Whether a device with the default toolchain exists even so, and replaces the toolchain with a warning.
     """
@@ -754,7 +754,7 @@ def _refuse_name(what: str, name: Any, kind: Any, index: str) -> None:
 
 
 def unavailable(kind: str, toolchain: str, index: int = 0) -> str | None:
-    """Return why a device cannot be used with a toolchain here, and what would change that.
+    """Return why a device cannot be used with a toolchain here, and the remedy.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def dense(
     activation : str, default "identity"
         A name of `kernels.activation.ACTIVATIONS`.
     negative_slope : float, default 0.01
-        That of leaky_relu.
+        Slope of leaky_relu.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def dense(
     options = {
         "activation": activation,
         "negative_slope": negative_slope,
-        "precision": product_precision(dtype),  # the backward pass uses it too, whatever is set by then
+        "precision": product_precision(dtype),  # the backward pass uses it too, even if the setting has changed by then
     }
     sizes = (shape_x[0], *shape_w)
     shape_y = (shape_x[0], shape_w[1])
@@ -128,7 +128,7 @@ def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
     name : str
         A name of `kernels.activation.ACTIVATIONS`.
     negative_slope : float, default 0.01
-        That of leaky_relu.
+        Slope of leaky_relu.
 
     Returns
     -------
@@ -462,7 +462,7 @@ def _loss(name: str, predictions: Tensor, shape: tuple[int, ...], reduction: str
 
     def backward(dy):
         assert gradient is not None
-        if dy is device.constant(1.0, dy.dtype, ()):  # where loss.backward() starts: no factor
+        if dy is device.constant(1.0, dy.dtype, ()):  # the start of loss.backward(): no factor
             return (gradient,)
         factor = dy if dy.ndim in (0, gradient.ndim) else dy.reshape(-1, 1)
         return (device.call(device.xp.multiply, gradient, factor),)

@@ -31,7 +31,7 @@ def gradcheck(
     Parameters
     ----------
     function : function
-        From tensors to one tensor of any shape; each call must give the same result.
+        From tensors to one tensor of any shape; each call must return the same result.
     inputs : Tensor or sequence of Tensor
         Float64 leaves. Those that require a gradient are checked, element by element.
     eps : float, default 1e-6
@@ -111,6 +111,6 @@ def _compare(i: int, analytic: np.ndarray, numeric: np.ndarray, atol: float, rto
     if wrong.any():
         index = tuple(int(k) for k in np.argwhere(wrong)[0])
         raise GradientMismatch(
-            f"input {i} at {index}: the tape says {analytic[index]:.9g}, the finite difference {numeric[index]:.9g} "
-            f"({int(wrong.sum())} of {wrong.size} elements differ)"
+            f"input {i} at {index}: the tape's gradient is {analytic[index]:.9g}, "
+            f"the finite difference {numeric[index]:.9g} ({int(wrong.sum())} of {wrong.size} elements differ)"
         )

@@ -36,12 +36,12 @@ class Staging:
     Parameters
     ----------
     buffers : sequence of array
-        Where the parts go, on the device.
+        Arrays on the device that receive the parts.
 
     Attributes
     ----------
     host : list of numpy.ndarray
-        Where to write the next part.
+        Arrays to write the next part to.
     """
 
     def __init__(self, buffers: Sequence[Any]) -> None:
@@ -57,7 +57,7 @@ class Staging:
         Parameters
         ----------
         rows : int
-            How many.
+            Number of rows.
         """
 
     def receive(self, rows: int) -> None:
@@ -66,7 +66,7 @@ class Staging:
         Parameters
         ----------
         rows : int
-            How many.
+            Number of rows.
         """
         for buffer, host in zip(self._buffers, self.host, strict=True):
             np.copyto(buffer[:rows], host[:rows])

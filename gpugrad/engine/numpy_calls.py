@@ -71,7 +71,7 @@ REMEDY = "use the tensor's own operators and methods and gg.sin, gg.exp, gg.log,
 
 
 class NumPyCalls:
-    """NumPy's two protocols: how a tensor answers when a function of NumPy is called with it."""
+    """NumPy's two protocols, by which NumPy's functions call a tensor's methods."""
 
     __slots__ = ()
 

@@ -61,7 +61,7 @@ class Operation:
     name, shapes : str
         The operation and its shapes.
     launches : int
-        How many there are in a step.
+        Number of launches per step.
     seconds : float
         Their time in a step.
     share : float
@@ -83,7 +83,7 @@ class Operation:
 
 
 class Profile:
-    """Timer of the launches of steps on a device, and of the same steps whole.
+    """Timer of the launches of steps on a device, and of the same steps as a whole.
 
     A recorded step runs launch by launch in `step`, with the same results, and as usual in `whole_step`. A GPU starts
     when all launches of a step are queued: no gap is counted in which it waits for the host. Tools that show NVTX
@@ -159,7 +159,7 @@ class Profile:
         """Make a launch; called by `Device.run`."""
         device, name, call = self.device, launch.__name__, launch
         if isinstance(launch, Launcher):
-            launch.check(*arrays, **scalars)  # a recorded step goes without
+            launch.check(*arrays, **scalars)  # a replay skips the check
             call = launch.launch
         with device.named(name):
             begin = time.perf_counter()

@@ -32,7 +32,7 @@ class Generator:
     seed : int
         The seed.
     calls : array, (1,)
-        How many times it was drawn from, int64, on the device.
+        Number of draws so far, int64, on the device.
     """
 
     def __init__(self, seed: int, device: Device) -> None:
@@ -42,7 +42,7 @@ class Generator:
         self.set_calls(0)
 
     def get_calls(self) -> int:
-        """Return how many times it was drawn from.
+        """Return the number of draws so far.
 
         Returns
         -------
@@ -52,7 +52,7 @@ class Generator:
         return int(self.device.download(self.calls)[0])
 
     def set_calls(self, calls: int) -> None:
-        """Set how many times it was drawn from.
+        """Set the number of draws so far.
 
         Parameters
         ----------

@@ -60,7 +60,7 @@ class Recorded:
     Attributes
     ----------
     recordings : int
-        How many variants were recorded: one per combination of argument shapes, dtypes and plain values, and of
+        Number of recorded variants: one per combination of argument shapes, dtypes and plain values, and of
         host state that the step depends on.
     """
 

@@ -38,13 +38,13 @@ def no_grad() -> Iterator[None]:
         _grad_enabled.reset(token)
 
 
-grad_enabled: Callable[[], bool] = _grad_enabled.get  # whether operations are put on the tape here
+grad_enabled: Callable[[], bool] = _grad_enabled.get  # whether operations go onto the tape in this context
 
 
 class Version:
     """Count of in-place changes of one piece of memory; shared by every tensor that views it."""
 
-    count = 0  # of the class: most memory never changes, and a version is made with every tensor
+    count = 0  # on the class, since every tensor creates a version and most memory never changes
 
     def bump(self) -> None:
         """Count one more change."""
@@ -56,7 +56,7 @@ class ReadOnlyVersion(Version):
 
 
 class OnTape(Protocol):
-    """What the tape needs of a tensor."""
+    """The interface of a tensor that the tape uses."""
 
     data: Any
     device: Device
@@ -75,7 +75,7 @@ class OnTape(Protocol):
 
 
 class Node:
-    """How a tensor was computed: its parents, the function from its gradient to theirs, what that function reads.
+    """Node of the tape: a tensor's parents, the function from its gradient to theirs, the tensors that it reads.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ class Tensor(Lending):
     requires_grad : bool, default False
         Whether the tape computes a gradient of the tensor.
     version : Version, optional
-        That of the memory, if another tensor views it.
+        Version of the memory, if another tensor views it.
 
     Attributes
     ----------
@@ -663,7 +663,7 @@ def on_tape(
     data : array
         The result.
     parents : tuple of Tensor
-        What it was computed from.
+        Tensors it was computed from.
     backward : function
         From the gradient of the result, an array that must not be written to, to an array or None per parent.
     saved : tuple of Tensor
@@ -671,7 +671,7 @@ def on_tape(
     saves_output : bool
         Whether `backward` reads the result too.
     version : Version, optional
-        That of the memory, if the result is a view.
+        Version of the memory, if the result is a view.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """The variants of products that were measured to be the fastest on a device, stored for later processes.
 
-`gpugrad bench tune` measures and stores them. The number of parts of a sum decides the order of additions, and so the
-bits: a device reads its file once. With GPUGRAD_TUNING=0 in the environment no file is read.
+`gpugrad bench tune` measures and stores them. The number of parts of a sum decides the order of additions, and with
+it the last bits: a device reads its file once. With GPUGRAD_TUNING=0 in the environment no file is read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .version import __version__
 
 
 class Place(Protocol):
-    """What tuning needs of a device."""
+    """The interface of a device that tuning uses."""
 
     name: str
     kind: str

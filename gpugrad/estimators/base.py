@@ -74,7 +74,7 @@ class OnDevice(Exports, Perceptron):
     def from_sklearn(cls, model: Any, **extras: Any) -> Any:
         """Convert an estimator of scikit-learn, fitted or not.
 
-        A later `partial_fit` starts the averages of the solver anew.
+        A later `partial_fit` resets the averages of the solver.
 
         Parameters
         ----------
@@ -373,7 +373,7 @@ class OnDevice(Exports, Perceptron):
         Raises
         ------
         GpugradError
-            If the estimator has not been trained in epochs, or matplotlib is missing.
+            If the estimator has not been trained in epochs, or Matplotlib is missing.
         """
         return getattr(self, "history_", History()).plot(path)
 

@@ -45,7 +45,7 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH,
     power_t : float, default 0.5
         Exponent of "invscaling".
     max_iter : int, default 200
-        Most epochs, or iterations of L-BFGS.
+        Maximum number of epochs, or of iterations of L-BFGS.
     shuffle : bool, default True
         Shuffle the rows in each epoch.
     random_state : int, RandomState or None, default None
@@ -73,7 +73,7 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH,
     n_iter_no_change : int, default 10
         Epochs without an improvement before training stops.
     max_fun : int, default 15000
-        Most evaluations of the loss by L-BFGS.
+        Maximum number of evaluations of the loss by L-BFGS.
     device : str or Device, default "auto"
         Device, as for `gg.device`. A model trained on one device predicts on any, and can be pickled. A GPU computes in
         float32, whatever the dtype of X.
@@ -228,7 +228,7 @@ class MLPRegressor(OnDevice, neural_network.MLPRegressor, constraints={**BOTH, *
     power_t : float, default 0.5
         Exponent of "invscaling".
     max_iter : int, default 200
-        Most epochs, or iterations of L-BFGS.
+        Maximum number of epochs, or of iterations of L-BFGS.
     shuffle : bool, default True
         Shuffle the rows in each epoch.
     random_state : int, RandomState or None, default None
@@ -256,7 +256,7 @@ class MLPRegressor(OnDevice, neural_network.MLPRegressor, constraints={**BOTH, *
     n_iter_no_change : int, default 10
         Epochs without an improvement before training stops.
     max_fun : int, default 15000
-        Most evaluations of the loss by L-BFGS.
+        Maximum number of evaluations of the loss by L-BFGS.
     device : str or Device, default "auto"
         Device, as for `gg.device`. A model trained on one device predicts on any, and can be pickled. A GPU computes in
         float32, whatever the dtype of X.

@@ -160,7 +160,7 @@ class Run(Task):
         e, state = self.estimator, self._state
         if self._stopped_by is None or self._stopped_by == [e.tol, e.n_iter_no_change]:
             return
-        if self._stopped_by[0] != e.tol:  # count improvements anew
+        if self._stopped_by[0] != e.tol:  # count improvements from here
             state.epochs_without_improvement = 0
         if state.epochs_without_improvement <= e.n_iter_no_change:
             self.stop_reason = self._stopped_by = None

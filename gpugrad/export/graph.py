@@ -19,7 +19,7 @@ from .steps import Activation, Product, Step
 # Versions that onnxruntime 1.20 reads; the version of the file follows from that of the operators.
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 8
 ML = "ai.onnx.ml"
-LARGEST = 2**31 - 2**24  # most bytes of weights: a protobuf message has at most 2 GiB in all
+LARGEST = 2**31 - 2**24  # maximum bytes of weights: a protobuf message has at most 2 GiB in all
 
 
 class Builder(Protocol):

@@ -53,7 +53,7 @@ def to_pytorch(model: Any, path: str | Path | None = None) -> dict[str, np.ndarr
     if isinstance(model, nn.Module):
         network = steps.of_module(model)
         if (scale := resolve_scale(model)) != 1:
-            logger.warning("the weights expect features multiplied by %g, the scale of the training", scale)
+            logger.warning("the weights expect features multiplied by %g, the scale used in training", scale)
     else:
         check_estimator(model)
         network = steps.of_estimator(model)

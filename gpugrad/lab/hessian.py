@@ -135,7 +135,7 @@ def _scanned(
     rays = point + distances[None, :, None] * directions[:, None]
     heights = objective.values(rays.reshape(-1, objective.dim)).reshape(len(directions), DISTANCES) - value
     rounding = ROUNDING[objective.dtype.name] * max(1.0, abs(value))
-    bottom = float(gradient @ newton) / 2  # of the quadratic model
+    bottom = float(gradient @ newton) / 2  # value at the bottom of the quadratic model, relative to the point
     kinds = set()
     for ray in heights:
         risen = np.flatnonzero(~(ray <= rounding))

@@ -197,7 +197,7 @@ def minimize(
     -----
     f is tried on one point. If it returns one number, that is its value, and a batch is used only if it gives the same
     values and gradients at the starts and at random points near the first one, and if f reads no value on the host.
-    Otherwise each start is a call of its own. A function that takes no single point is called with batches.
+    Otherwise f is called once per start. A function that takes no single point is called with batches.
 
     References
     ----------
@@ -223,7 +223,7 @@ def minimize(
     )
     max_steps = _count("max_steps", max_steps)
     if clip_norm is not None and _number("clip_norm", clip_norm, "1.0") == 0:
-        raise ArgumentError("clip_norm is 0, which would stop every step: expected more, 1.0 for instance")
+        raise ArgumentError("clip_norm is 0, which would stop every step: expected a positive number, such as 1.0")
     seeds = _seeds(seed, len(starts))
     _refuse_names_of_others(options)
     makers = [_maker(name, options) for name in names]
@@ -306,7 +306,7 @@ def _seeds(seed: Any, n_starts: int) -> list[int]:
         first = check_seed(seed)
         return [first + i for i in range(n_starts)]
     if len(seed) != n_starts:
-        raise ArgumentError(f"there are {len(seed)} seeds for {n_starts} starts: give one for each, or one number")
+        raise ArgumentError(f"there are {len(seed)} seeds for {n_starts} starts: pass one per start, or one number")
     return [check_seed(value) for value in seed]
 
 

@@ -44,7 +44,7 @@ class NetworkLoss:
     """
 
     name = "network loss"
-    about = "A small network's real loss, on a plane through its parameters; the origin is where training led."
+    about = "A small network's real loss, on a plane through its parameters; the origin is where training ended."
     dim = 2
     batched = True  # called with (n, 2)
     resolution = 60  # points per side of a picture: each one is a pass of the network over its data

@@ -37,7 +37,7 @@ from .view import (
 File = str | pathlib.Path | None
 
 DPI = 120
-FEW, SOME = 60, 250  # most steps whose points get a dot, and a small dot
+FEW, SOME = 60, 250  # up to FEW steps each point gets a dot, up to SOME a small one
 NOWHERE = "#eeeeee"  # colour of starts that lead to no minimum
 SHADE = 0.65  # opacity of the basins
 

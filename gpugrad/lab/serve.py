@@ -118,9 +118,7 @@ class PageServer(ThreadingHTTPServer):
                 )
             start = point(fields["start"], "start") if fields["start"] else f.starts[0]
             if len(start) != 2:
-                raise ArgumentError(
-                    f"start has {len(start)} numbers, the page shows a plane: give 2, -1,0.5 for instance"
-                )
+                raise ArgumentError(f"start has {len(start)} numbers, the page shows a plane: pass two, such as -1,0.5")
             paths = race(
                 f,
                 [start],

@@ -250,7 +250,7 @@ def _plateau_gradient(x: np.ndarray) -> np.ndarray:
 
 
 _HILL, _PIT = 0.5025460365546747, 0.9949586376523348  # the first zeros of Rastrigin's derivative
-_TIP_SADDLE, _TIP_PIT = 0.6257806168564638, 0.9684776587077244  # of Ackley's, on an axis and on a diagonal
+_TIP_SADDLE, _TIP_PIT = 0.6257806168564638, 0.9684776587077244  # those of Ackley's, on an axis and a diagonal
 
 SURFACES: dict[str, Surface] = {
     made.name: made

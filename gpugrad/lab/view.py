@@ -39,7 +39,7 @@ RESOLUTION = 200  # points per side of the grid
 MARGIN = 0.15  # margin around the paths of a function without its own view, as a share of their extent
 QUANTILES = 14
 FAR = 1000.0  # lines are drawn up to this many widths of the view: Matplotlib cannot draw farther coordinates
-IN_LEGEND = 10  # most paths in a legend
+IN_LEGEND = 10  # maximum number of paths in a legend
 NARROW = 1.35  # width over height of a view below which the legend is to its right
 DEEP, HIGH, LINES = "#a9bfd8", "#f7f9fc", "#8396ab"
 
@@ -61,7 +61,7 @@ class View:
     minima, saddles : tuple of points
         Known stationary points.
     resolution : int
-        Most points per side of a grid.
+        Maximum number of points per side of a grid.
     """
 
     objective: Objective
@@ -146,7 +146,7 @@ def view_of(f: Any, paths: Sequence[Path] = (), bounds: Any = None, dim: int = 2
 
 def _around(paths: Sequence[Path]) -> Any:
     if not paths:
-        raise ArgumentError("a function without a view was drawn without paths: give bounds=((−2, 2), (−2, 2))")
+        raise ArgumentError("a function without a view was drawn without paths: pass bounds=((−2, 2), (−2, 2))")
     points = np.concatenate([path.points for path in paths])
     points = points[np.isfinite(points).all(axis=1)]
     low, high = points.min(axis=0), points.max(axis=0)

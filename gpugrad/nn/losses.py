@@ -410,7 +410,7 @@ def _fit(name: str, weights: Parameter | None, predictions: Tensor, what: str) -
     if predictions.ndim != 2 or predictions.shape[1] != weights.size:
         raise ArgumentError(
             f"{name} has {weights.size} numbers for predictions of shape {predictions.shape}: "
-            f"give one per {what}, in their order"
+            f"pass one per {what}, in their order"
         )
     return _cast(weights, predictions.dtype)
 

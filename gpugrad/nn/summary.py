@@ -97,7 +97,7 @@ class Summary:
 
 
 def summary(model: Module, input_shape: int | Sequence[int] | None = None) -> Summary:
-    """Summarise the layers of a model; `print` shows the result as a table.
+    """Summarize the layers of a model; `print` shows the result as a table.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def check_call(made: type, first: str, arguments: tuple[Any, ...], options: Mapp
     made : type
         Class of an optimizer or schedule.
     first : str
-        How to write the first argument.
+        Text of the first argument in an example call.
     arguments : tuple
         Positional arguments.
     options : mapping

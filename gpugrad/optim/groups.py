@@ -22,7 +22,7 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf, *, a
 def check_betas(betas: Any) -> None:
     """Refuse anything except two numbers in [0, 1), the weights of the past in two moving averages."""
     if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise ArgumentError(f"betas is {betas!r}, expected two numbers: (0.9, 0.999) for instance")
+        raise ArgumentError(f"betas is {betas!r}, expected two numbers, such as (0.9, 0.999)")
     for name, beta in zip(("beta1", "beta2"), betas, strict=True):
         check_number(name, beta, 0.0, 1.0)
 

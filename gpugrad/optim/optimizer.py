@@ -396,7 +396,7 @@ class Optimizer(CheckedCall):
         return {**kept, "param_groups": [dict(group) for group in self.param_groups], "_state": state}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        """Lay the parameters out anew, which may be copies, and continue from the state."""
+        """Lay out the parameters, which may be copies, in new buffers, and continue from the state."""
         vars(self).update(kept)
         self.flat = FlatParameters.over(group["params"] for group in self.param_groups)
         self._allocate()

@@ -39,7 +39,7 @@ ONE_REACH = in_reach(1.0)
 
 @dataclass(frozen=True)
 class Solver:
-    """How an estimator creates an optimizer.
+    """Recipe by which an estimator creates an optimizer.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Solver:
 
 @dataclass(frozen=True)
 class Rule:
-    """An optimizer by name: a class with options, and what suits it elsewhere.
+    """An optimizer by name: a class with options, and suitable settings for the command, the estimators and the lab.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Rule:
     peak_lr : float
         Learning rate of `gpugrad train` without --lr, chosen on the digits and MNIST with the default schedule.
     solver : Solver or None
-        How the estimators create it; None uses the class with its defaults.
+        Recipe of the estimators for it; None uses the class with its defaults.
     is_solver : bool
         True if the estimators offer it.
     colour : str or None

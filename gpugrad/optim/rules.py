@@ -32,7 +32,7 @@ class SGD(Optimizer):
     weight_decay : float, default 0.0
         Factor of the parameters that is added to their gradients.
     maximize : bool, default False
-        Climb instead of descend.
+        Ascend instead of descend.
 
     Notes
     -----
@@ -71,7 +71,7 @@ class SGD(Optimizer):
     def _check(self, group: dict[str, Any]) -> None:
         check_number("momentum", group["momentum"], 0.0)
         if group["nesterov"] and group["momentum"] == 0:
-            raise ArgumentError("momentum is 0, expected more with nesterov: set momentum, 0.9 for instance")
+            raise ArgumentError("momentum is 0, expected a positive number with nesterov: set momentum, such as 0.9")
 
     def _state_kinds(self, group: dict[str, Any]) -> dict[str, str]:
         return {"momentum_buffer": ELEMENTS} if group["momentum"] else {}
@@ -104,7 +104,7 @@ class AdagradNorm(Optimizer):
     weight_decay : float, default 0.0
         Factor of the parameters that is added to their gradients.
     maximize : bool, default False
-        Climb instead of descend.
+        Ascend instead of descend.
 
     Notes
     -----
@@ -158,7 +158,7 @@ class Adagrad(Optimizer):
     weight_decay : float, default 0.0
         Factor of the parameters that is added to their gradients.
     maximize : bool, default False
-        Climb instead of descend.
+        Ascend instead of descend.
 
     Notes
     -----
@@ -219,7 +219,7 @@ class RMSprop(Optimizer):
     weight_decay : float, default 0.0
         Factor of the parameters that is added to their gradients.
     maximize : bool, default False
-        Climb instead of descend.
+        Ascend instead of descend.
 
     Notes
     -----
@@ -271,7 +271,7 @@ class Adadelta(Optimizer):
     weight_decay : float, default 0.0
         Factor of the parameters that is added to their gradients.
     maximize : bool, default False
-        Climb instead of descend.
+        Ascend instead of descend.
 
     Notes
     -----
@@ -328,7 +328,7 @@ class Adam(Optimizer):
     amsgrad : bool, default False
         Divide by the largest v so far.
     maximize : bool, default False
-        Climb instead of descend.
+        Ascend instead of descend.
 
     Notes
     -----
@@ -407,7 +407,7 @@ class AdamW(Adam):
     amsgrad : bool, default False
         Divide by the largest v so far.
     maximize : bool, default False
-        Climb instead of descend.
+        Ascend instead of descend.
 
     Notes
     -----

@@ -146,7 +146,7 @@ class EarlyStopping(Callback):
     """End the run when a value has not improved for `patience` epochs, and restore the weights of its best epoch.
 
     They are restored however the run ends, after an interrupt too. A value of NaN is no improvement. Each `fit` starts
-    afresh.
+    with no best epoch.
 
     Parameters
     ----------

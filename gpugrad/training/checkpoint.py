@@ -29,7 +29,7 @@ OWN_KEYS = frozenset(
 
 
 def write_file(path: str | Path, arrays: Mapping[str, np.ndarray], header: dict[str, Any]) -> None:
-    """Write named arrays and a JSON-able header to a safetensors file."""
+    """Write named arrays and a header of JSON-able values to a safetensors file."""
     from safetensors.numpy import save
 
     metadata = {HEADER: json.dumps({**header, "version": VERSION}, default=_plain)}

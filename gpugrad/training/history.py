@@ -103,7 +103,7 @@ class History:
         Raises
         ------
         GpugradError
-            If there are no epochs, or matplotlib is not installed.
+            If there are no epochs, or Matplotlib is not installed.
         """
         from .plots import plot_history
 

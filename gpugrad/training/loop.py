@@ -117,7 +117,7 @@ class Loop:
         end_schedule_epoch(task, record)
         for hook in self._hooks:
             hook.on_epoch_end(task, record)
-        record.update(as_json(record))  # with the additions of callbacks
+        record.update(as_json(record))  # includes the additions of callbacks
         bar.epoch_done(record)
         task.judge_epoch(record)
 

@@ -93,7 +93,7 @@ class Minibatches:
         self._dtype = np.dtype(dtype)
         self.scale = scale
         arrays = [x, y]
-        if weight is not None:  # normalised to mean 1; dividing by the largest first avoids overflow of the sum
+        if weight is not None:  # normalized to mean 1; dividing by the largest first avoids overflow of the sum
             chosen = weight if rows is None else weight[rows]
             largest = chosen.max()
             arrays.append((weight / largest / (chosen / largest).mean()).astype(self._dtype))

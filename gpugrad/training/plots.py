@@ -92,7 +92,7 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path 
 
 
 def available() -> bool:
-    """Return whether matplotlib is installed."""
+    """Return whether Matplotlib is installed."""
     import importlib.util
 
     return importlib.util.find_spec("matplotlib") is not None
@@ -103,7 +103,7 @@ def _short(name: str) -> str:
 
 
 def figure_type() -> Any:
-    """Return matplotlib's Figure; raise GpugradError if matplotlib is not installed."""
+    """Return Matplotlib's Figure; raise GpugradError if Matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure  # not pyplot: no windows, no global state
     except ImportError:

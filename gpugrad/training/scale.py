@@ -1,4 +1,4 @@
-"""The scale of stored features: given once, kept with the model, used wherever the model meets features again."""
+"""The scale of stored features: passed once, kept with the model, used wherever the model reads features again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from ..nn import Module
 from .values import describe, is_number
 
-SAME = 1e-6  # relative difference up to which two scales are one: float32 has 1/255 only so far
+SAME = 1e-6  # relative difference up to which two scales are one: float32 stores 1/255 only to this accuracy
 
 
 def check_scale(scale: Any, name: str = "scale") -> float:

@@ -34,7 +34,7 @@ class Task(ABC):
     Attributes
     ----------
     device : Device
-        Where the parameters are.
+        Device of the parameters.
     model : object
         Has state_dict and load_state_dict.
     optimizer : optim.Optimizer
@@ -96,7 +96,7 @@ class Task(ABC):
             The number of these rows.
         """
 
-    # ---- what the loop calls ----
+    # ---- called by the loop ----
 
     @abstractmethod
     def make_step(self, recorded: bool) -> Step:

@@ -72,7 +72,7 @@ class Trainer(Task):
         are not given are set when `fit` begins and their number of steps, epochs · ⌈rows / batch_size⌉, is known. By
         default the learning rate is constant.
     device : str or Device, default "auto"
-        Where to train, as for `gg.device`.
+        Device to train on, as for `gg.device`.
     toolchain : str, optional
         Toolchain of the device, as for `gg.device`.
     seed : int, default 0
@@ -99,7 +99,7 @@ class Trainer(Task):
     schedule : optim.Schedule or None
         The schedule. It may be replaced between two calls of `fit`.
     device : Device
-        Where the model is.
+        Device of the model.
     precision : str
         Precision of matrix products.
     generator : Generator
@@ -171,7 +171,7 @@ class Trainer(Task):
         self._make_epoch_loss()
 
     def _make_epoch_loss(self) -> None:
-        self._epoch_loss = self.device.zeros(1, self._dtype)  # of the epoch so far, relative to all of its rows
+        self._epoch_loss = self.device.zeros(1, self._dtype)  # loss of the epoch so far, relative to all of its rows
 
     @property
     def scale(self) -> float | None:
@@ -223,7 +223,7 @@ class Trainer(Task):
     ) -> History:
         """Train for a number of epochs, or resume from a checkpoint and train up to that number.
 
-        An interrupt (Ctrl-C) ends the run: the model stays as it is then, or as in the best epoch of early stopping,
+        An interrupt (Ctrl-C) ends the run: the model keeps its weights (with early stopping, those of the best epoch),
         and `history.stopped` has the reason. A second call continues the first.
 
         Parameters
@@ -337,7 +337,7 @@ class Trainer(Task):
     def running_loss(self) -> tuple[float, int]:
         return float(self.device.download(self._epoch_loss)[0]) * self.data.rows, self.rows_so_far
 
-    # ---- what the loop calls ----
+    # ---- called by the loop ----
 
     def make_step(self, recorded: bool) -> Step:
         device, data = self.device, self.data

@@ -1,4 +1,4 @@
-"""Binary cross-entropy compiled for the CPU: one pass, vectorised along the outputs."""
+"""Binary cross-entropy compiled for the CPU: one pass, vectorized along the outputs."""
 
 import math
 

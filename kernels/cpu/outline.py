@@ -60,7 +60,7 @@ def outline(typing, loop, arrays, scalars, extras, memory):
 
 @intrinsic
 def call(typing, function, arguments, start, stop, scratch):
-    """Run rows start to stop of an outlined loop. Loops raise nothing, and no error is looked for."""
+    """Run rows start to stop of an outlined loop. Loops raise nothing, so no error is checked for."""
 
     def generate(context, builder, signature, values):
         builder.call(builder.inttoptr(values[0], ENTRY.as_pointer()), values[1:])

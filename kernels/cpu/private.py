@@ -182,7 +182,7 @@ class _CachedFunction(CPUDispatcher):
 
     @property
     def cache_folder(self) -> str | None:
-        """Folder of the cached versions; None if no folder can be written, so that every process compiles anew."""
+        """Folder of the cached versions; None if no folder can be written, so that every process compiles again."""
         return self._cache.cache_path
 
     def _compile_for_args(self, *arguments: Any, **keywords: Any) -> Any:

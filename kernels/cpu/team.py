@@ -107,7 +107,7 @@ def compile_ahead(loop: Any, arrays: tuple, *scalars: Any, extras: int = 0) -> N
 class Job(NamedTuple):
     """A loop with its arguments, its number of rows, and the rows of a part."""
 
-    runner: Callable[..., int]  # of `_runner`
+    runner: Callable[..., int]  # result of `_runner`
     arrays: tuple
     scalars: tuple
     rows: int

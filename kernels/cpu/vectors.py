@@ -43,7 +43,7 @@ def multiply_tile(typing, like, k, a, across, along, b, c, c_stride, narrow, add
 
 @intrinsic
 def transpose_square(typing, like, source, stride, target, target_stride):
-    """Transpose a square whose side is the numbers in a vector."""
+    """Transpose a square block with as many rows and columns as a vector has lanes."""
 
     def generate(context, builder, signature, arguments):
         code = _Vectors(builder, context.get_value_type(like))

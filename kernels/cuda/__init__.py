@@ -1,1 +1,1 @@
-"""What the CUDA C++ kernels share: headers, launches (source, grids, elementwise) and compilation (nvrtc)."""
+"""Shared parts of the CUDA C++ kernels: headers, launches (source, grids, elementwise) and compilation (nvrtc)."""

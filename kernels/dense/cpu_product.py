@@ -201,7 +201,7 @@ def _copy(like, source, target, width):
 
 @compile_cpu
 def _transpose(like, size, count, depth, source, stride, target, target_stride):
-    """Write up to a vector of rows as columns, square by square; the next square overwrites what is too much."""
+    """Write up to a vector of rows as columns, square by square; the next square overwrites the excess."""
     lanes = VECTOR // size
     for p in range(0, depth, lanes):
         square, target_square = source + p * size, target + p * target_stride

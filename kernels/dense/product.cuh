@@ -15,7 +15,7 @@
 
 template <int TILE, int PRECISION>
 struct Sums {
-    static_assert(PRECISION == FLOAT32, "lower precisions are specialised below");
+    static_assert(PRECISION == FLOAT32, "lower precisions are specialized below");
     static constexpr int THREAD_ROWS = TILE == 32 ? 4 : 8, THREAD_COLUMNS = TILE == 128 ? 8 : 4;
     static constexpr int WARP_ROWS = 4 * THREAD_ROWS, WARP_COLUMNS = 8 * THREAD_COLUMNS;  // sums of a warp
     static constexpr int DEPTH = TILE == 128 ? 8 : 16;

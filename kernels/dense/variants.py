@@ -98,7 +98,7 @@ class Product(NamedTuple):
 # (tile, splits) of the products tuned on a device.
 Choices = Mapping[Product, tuple[int, int]]
 
-_choices: dict[int | None, Choices] = {}  # by the index of the GPU; None for the emulator
+_choices: dict[int | None, Choices] = {}  # choices by the index of the GPU; None is the emulator
 _forced: tuple[int | None, int | None] = (None, None)
 
 

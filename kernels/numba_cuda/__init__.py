@@ -1,4 +1,4 @@
-"""What the Numba CUDA kernels share.
+"""Shared parts of the Numba CUDA kernels.
 
 launch      launches a kernel; import `cuda` from there
 device      functions for kernels: mathematics in single precision, sums over a block

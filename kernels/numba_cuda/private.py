@@ -1,8 +1,8 @@
 """Every private name of Numba and numba-cuda that the Numba CUDA kernels need, in one place.
 
-Read in Numba 0.68.1 and numba-cuda 0.30.4. Another release may rename what is below: this file is then the only one to
-change. Neither library is changed: the simulator's classes are subclassed, and its contexts are entered at a launch and
-left after it. The one exception is a name that numba-cuda expects of NumPy, see `_with_row_stack`.
+Read in Numba 0.68.1 and numba-cuda 0.30.4. Another release may rename these; then only this file has to
+change. Neither library is changed: the simulator's classes are subclassed, and its contexts are entered at a launch
+and left after it. The one exception is a name that numba-cuda expects of NumPy, see `_with_row_stack`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def load_nvvm() -> None:
 
 
 def simulator() -> SimpleNamespace:
-    """Return the parts of the simulator that a launch of our own is made of.
+    """Return the parts of the simulator that our own launches are built from.
 
     - ``Thread``: a thread of a block; the simulated ``cuda`` asks the current thread for its indices and barriers.
     - ``Cuda``: the module that a running kernel sees under the name ``cuda``.

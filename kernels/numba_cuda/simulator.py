@@ -1,4 +1,4 @@
-"""Run a Numba CUDA kernel in Numba's simulator, and refuse what the simulator alone would let pass.
+"""Run a Numba CUDA kernel in Numba's simulator, and report faults that the simulator alone would miss.
 
 The simulator runs the threads of a block as Python threads, one block after another. On its own it lets a negative
 index wrap around to the end of an array, where a GPU reads whatever memory is there, and it lets threads wait at a
@@ -82,8 +82,8 @@ class Block:
     def __init__(self, function: Callable[..., None], shape: tuple[int, int, int]) -> None:
         self.function = function
         self.new = list(np.ndindex(*shape))  # indices of the threads that have not begun
-        self.waiting: list[Worker] = []  # at a barrier
-        self.ready: list[Worker] = []  # past it
+        self.waiting: list[Worker] = []  # threads at a barrier
+        self.ready: list[Worker] = []  # threads past the barrier
         self.ended = 0
         self.error: Exception | None = None
         self.over = _closed()

@@ -70,7 +70,7 @@ def _(rng):
 @sum_elements.workloads
 def _(rng):
     for size in (64, 1 << 19, 1 << 25):
-        x = rng.random(size, np.float32)  # positive: a sum that cancels gives its error no scale
+        x = rng.random(size, np.float32)  # positive: a sum that cancels leaves its error without a scale
         words = {"out": np.zeros(1, np.float32), "partials": np.zeros(PARTIALS, np.float32)}
         yield Example(str(size), {"x": x, **words}, {}, terms=size)
 

@@ -77,7 +77,7 @@ def sgd_step(
         found, expected = ("None", "an array like p") if momentum_buffer is None else ("an array", "None")
         raise ArgumentError(f"momentum_buffer is {found}, expected {expected} at momentum {momentum}: pass {expected}")
     if nesterov and momentum == 0:
-        raise ArgumentError("momentum is 0, expected more with nesterov: set momentum, 0.9 for instance")
+        raise ArgumentError("momentum is 0, expected a positive number with nesterov: set momentum, such as 0.9")
 
 
 @sgd_step.examples

@@ -25,7 +25,7 @@ def _(rng):
         return Example(reason, arrays, scalars, terms=n_classes)
 
     for (batch, columns), reason in SIZES.items():
-        n_classes = max(2, columns)  # with one class the gradient is 0 and gives its error no scale
+        n_classes = max(2, columns)  # with one class the gradient is 0 and leaves its error without a scale
         logits = rng.normal(0, 3, (batch, n_classes)).astype(np.float32)
         class_weight = rng.uniform(0.2, 3, n_classes).astype(np.float32)
         sample_weight = draw_weights(rng, batch)

@@ -67,7 +67,7 @@ def test_curves_differ_by_their_most_distant_epoch():
     assert estimators.largest_difference([1.0], [1.0]) == 0
 
 
-# ---- what is measured ----
+# ---- measurements ----
 
 
 def test_all_ten_data_sets_or_the_requested_ones():
@@ -83,7 +83,7 @@ def test_a_third_is_held_out_and_the_rest_is_standardised(name):
     (x, y), (x_test, y_test) = task.split(1)
     assert len(x_test) == len(y_test) == pytest.approx((len(x) + len(x_test)) / 3, abs=1)
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-9)
-    assert np.abs(x_test.mean(axis=0)).max() > 1e-3, "standardised by rows that are held out"
+    assert np.abs(x_test.mean(axis=0)).max() > 1e-3, "standardized by rows that are held out"
     if task.estimator == "MLPRegressor":
         assert (y.mean(), y.std()) == pytest.approx((0, 1))
     assert not np.array_equal(x, task.split(2)[0][0])

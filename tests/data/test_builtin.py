@@ -1,4 +1,4 @@
-"""The named data sets: digits as scikit-learn has it, and IDX folders in every form, the real MNIST among them."""
+"""The named data sets: digits as in scikit-learn, and IDX folders in every form, including the real MNIST."""
 
 import gzip
 import hashlib

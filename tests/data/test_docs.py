@@ -1,4 +1,4 @@
-"""What docs/data.md shows is run, one block after the other."""
+"""The blocks of docs/data.md run, one after another."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from gpugrad.errors import ArgumentError, DataError, DownloadError
 
 
 class Mirror:
-    """A server whose `files` can be changed; it counts what it was asked for."""
+    """A server whose `files` can be changed; it counts its requests."""
 
     def __init__(self):
         self.files, self.asked = {}, []
@@ -66,7 +66,7 @@ def published():
 
 @pytest.fixture
 def mirrors(monkeypatch, tmp_path):
-    """Two mirrors that both hold the files, known as those of MNIST; the cache is under tmp_path."""
+    """Two mirrors with the same files, registered as MNIST's; the cache is under tmp_path."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("GPUGRAD_DATA", raising=False)
@@ -92,7 +92,7 @@ def test_load_fetches_once_and_then_needs_no_network(mirrors, capsys):
     again = data.load("mnist", download=False)
     np.testing.assert_array_equal(first.x_train, again.x_train)
     assert len(mirrors[0].asked) == 4
-    assert capsys.readouterr() == ("", "")  # no progress where standard error is no terminal
+    assert capsys.readouterr() == ("", "")  # no progress unless standard error is a terminal
 
 
 def test_progress_goes_to_a_terminal(mirrors, tmp_path, monkeypatch, capsys):

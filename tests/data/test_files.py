@@ -1,4 +1,4 @@
-"""Data sets from files, whole way: a table or arrays to float32 features, a split, and the same features to predict."""
+"""Data sets from files, end to end: table or arrays to float32 features, a split, and the same features to predict."""
 
 import json
 
@@ -48,11 +48,11 @@ def test_a_table_to_classify(tmp_path, suffix):
         assert part.flags.c_contiguous
     assert shop.y_train.dtype == shop.y_test.dtype == np.int32
     assert shop.preprocessing.feature_names == ("age", "income", "job=cook", "job=nurse", "job=smith")
-    # Standardised by the training part alone: exactly there, only roughly in the test part.
+    # Standardized by the training part alone: exactly there, only roughly in the test part.
     np.testing.assert_allclose(shop.x_train[:, :2].mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(shop.x_train[:, :2].std(0), 1, atol=1e-6)
     assert np.abs(shop.x_test[:, :2].mean(0)).min() > 1e-3
-    # Every row of the file is there once, in its own features and with its own class.
+    # Every row of the file occurs once, with its own features and class.
     age, income = (shop.preprocessing.columns[i] for i in (0, 1))
     x = np.concatenate([shop.x_train, shop.x_test]).astype(np.float64)
     y = np.concatenate([shop.y_train, shop.y_test])
@@ -117,7 +117,7 @@ def test_categories_that_look_like_numbers_stay_categories(tmp_path):
     path = write_csv(tmp_path / "a.csv", {"code": ["1", "02", "x"] * 4, "y": ["a", "b"] * 6})
     fitted = data.load(path, target="y").preprocessing
     assert fitted.feature_names == ("code=02", "code=1", "code=x")
-    some = write_csv(tmp_path / "b.csv", {"code": ["02", "1"]})  # nothing here but numbers
+    some = write_csv(tmp_path / "b.csv", {"code": ["02", "1"]})  # only numbers here
     assert load_features(some, fitted, n_features=3).tolist() == [[1, 0, 0], [0, 1, 0]]
 
 
@@ -131,7 +131,7 @@ def test_labelled_quantities_come_standardised(tmp_path):
 
 def test_a_category_of_one_row_trains(tmp_path):
     job = JOB.copy()
-    for seed in range(8):  # wherever the split puts it
+    for seed in range(8):  # in either part
         job[11] = "astronaut"
         shop = data.load(write_csv(tmp_path / "s.csv", {**COLUMNS, "job": job}), target="buys", seed=seed)
         assert shop.x_train[:, 2].sum() == 1

@@ -1,4 +1,4 @@
-"""The IDX reader: every element type and rank comes back, and every way a file can be wrong has its own sentence."""
+"""The IDX reader: it reads every element type and rank, and each fault of a file has its own message."""
 
 import gzip
 import struct

@@ -1,4 +1,4 @@
-"""Data in the forms that other libraries give: read where they lie, or refused with the reason."""
+"""Data in the forms of other libraries: read in place, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = ("a", "b", "c")
 
 
 class Exchanged:
-    """An array that can be had through DLPack alone."""
+    """An array that only DLPack can access."""
 
     def __init__(self, array):
         self.array = array
@@ -35,7 +35,7 @@ class Exchanged:
 
 
 def frames(columns):
-    """The same table of each library that is there."""
+    """The same table in each installed library."""
     pa = pytest.importorskip("pyarrow")
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     return {"pandas": pandas.DataFrame(columns), "polars": polars.DataFrame(columns), "pyarrow": pa.table(columns)}
@@ -254,7 +254,7 @@ def test_what_is_mapped(tmp_path):
         assert not is_mapped(array)
 
 
-# ---- what the estimators call ----
+# ---- functions for the estimators ----
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,4 +1,4 @@
-"""Parquet files prepared a part at a time: what `load` makes in memory, and far less of it."""
+"""Parquet files prepared part by part: the result of `load`, with far less memory."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def table(rows=200, seed=0):
 
 
 def rows_of(data, part):
-    """The rows of a part, features and target, in an order of their own."""
+    """Return the rows of a part, features and target, sorted."""
     x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
     return sorted(map(tuple, np.column_stack([x, y]).tolist()))
 
 
 def check_same(streamed, loaded):
-    """The same statistics, and the same rows in each part, to the last bit."""
+    """Assert that statistics, and the rows in each part, are bit-for-bit identical."""
     assert streamed.preprocessing == loaded.preprocessing
     assert (streamed.task, streamed.classes, streamed.scale) == (loaded.task, loaded.classes, loaded.scale)
     for part in ("train", "test"):
@@ -56,7 +56,7 @@ def check_same(streamed, loaded):
 
 
 def outcome(make):
-    """What was made, or the error."""
+    """Return the result, or the error."""
     try:
         return make()
     except DataError as error:
@@ -72,7 +72,7 @@ texts = st.sampled_from(["a", "b", " b", "cd", "é", "7", "07", "7.0", "NA", "-"
 
 @st.composite
 def tables(draw):
-    """Columns of a few kinds, one of them to be the target, cut into files and row groups."""
+    """Draw columns of a few kinds, one of them the target, cut into files and row groups."""
     rows = draw(st.integers(6, 40))
     columns = {}
     for i in range(draw(st.integers(2, 4))):
@@ -202,10 +202,10 @@ print(peak[0] - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what memory is a process's own")
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc shows which memory is a process's own")
 @pytest.mark.slow
 def test_memory_stays_far_below_the_size_of_the_data(tmp_path):
-    """About 0.3 MB a column for pyarrow and 60 bytes a row: little beside larger data than a test has time for."""
+    """About 0.3 MB per column for pyarrow and 60 bytes per row: little compared with data too large for a test."""
     columns, rows, blocks = 128, 2**14, 16  # 128 MiB of features
     rng = np.random.default_rng(0)
     x = rng.normal(size=(columns, rows)).astype(np.float32)
@@ -246,7 +246,7 @@ def test_a_folder_is_prepared_once(tmp_path, monkeypatch):
     first = open_parquet(path, target="kind", folder=folder)
     files = ["data.json", "x_test.npy", "x_train.npy", "y_test.npy", "y_train.npy"]
     assert tree(tmp_path / "new") == ["prepared", *(f"prepared/{name}" for name in files)]
-    monkeypatch.setattr(larger, "_prepare", None)  # no second time
+    monkeypatch.setattr(larger, "_prepare", None)  # not prepared again
     check_same(open_parquet(path, target="kind", folder=folder, batch_rows=3), first)
     for changed in ({"target": "cost"}, {"seed": 1}, {"test_fraction": 0.1}, {"task": "regression"}):
         with pytest.raises(ArgumentError, match=r"of other or changed files, .*: choose another folder, or remove it"):
@@ -300,7 +300,7 @@ def test_a_damaged_folder(name, tmp_path):
         open_parquet(path, target="kind", folder=folder)
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(

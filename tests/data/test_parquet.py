@@ -1,4 +1,4 @@
-"""Parquet files read a batch of rows at a time: in their order, under their names, for partial_fit."""
+"""Parquet files read in batches of rows, in order and with column names, for partial_fit."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_batches_that_are_refused(tmp_path):
         ({"target": "kind", "rows": 0}, "rows is 0"),
     ):
         with pytest.raises((ArgumentError, DataError), match=message):
-            parquet_batches(path, **options)  # at the call, before anything is read
+            parquet_batches(path, **options)  # at the call, before reading
     path = write(tmp_path / "null.parquet", {"x": [1.0, 2.0, None], "y": [0, 1, 0]})
     batches = parquet_batches(path, target="y", rows=2)
     assert len(next(batches)[1]) == 2

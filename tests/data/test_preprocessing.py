@@ -1,4 +1,4 @@
-"""Preprocessing: statistics of what it was fitted on and nothing else, an exact JSON, errors by column and row."""
+"""Preprocessing: statistics of the fitted rows alone, exact JSON, errors that name column and row."""
 
 import json
 
@@ -18,7 +18,7 @@ def text(*values):
     return np.array(values, dtype=object)
 
 
-# Hundredths: scikit-learn takes a spread within rounding for none, this package only equal numbers.
+# Hundredths: scikit-learn treats a spread within rounding as zero, this package only equal numbers.
 numbers = hnp.arrays(np.float64, 6, elements=st.integers(-(10**8), 10**8).map(lambda n: n / 100))
 any_numbers = hnp.arrays(np.float64, 6, elements=st.floats(-1e300, 1e300))
 texts = st.lists(st.sampled_from(["a", "b", "10", "9", "ä", "B"]), min_size=6, max_size=6).map(lambda c: text(*c))
@@ -44,7 +44,7 @@ def test_features_are_those_of_scikit_learn(columns):
         if values.dtype == object:
             expected = OneHotEncoder(sparse_output=False).fit_transform(column)
         elif values.min() == values.max():
-            expected = np.zeros((6, 1))  # centred, the scale 1
+            expected = np.zeros((6, 1))  # centred, with scale 1
         else:
             expected = StandardScaler().fit_transform(column)
         np.testing.assert_allclose(x[:, start : start + expected.shape[1]], expected, rtol=1e-5, atol=1e-5)
@@ -105,7 +105,7 @@ def test_feature_names_and_order():
 
 
 def test_a_constant_column_is_centred():
-    fitted = Preprocessing.fit({"a": np.full(7, 0.1)})  # whose computed deviation is not 0
+    fitted = Preprocessing.fit({"a": np.full(7, 0.1)})  # the computed deviation is not 0
     np.testing.assert_array_equal(fitted.transform({"a": np.array([0.1, 1.1])}), np.array([[0], [1]], np.float32))
 
 

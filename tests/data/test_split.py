@@ -1,4 +1,4 @@
-"""The rows held out to test and to validate on."""
+"""Rows held out for testing and for validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables from CSV and Parquet: what was written comes back, and what is missing is named by column and row."""
+"""Tables from CSV and Parquet: the written values are read back, and missing ones are named by column and row."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def is_number(text):
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-# "x" in front, so that a text is neither a number nor a word for a missing value.
+# "x" first, so that a text is neither a number nor a word for a missing value.
 words = (
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     .map(lambda s: ("x" + s).strip())

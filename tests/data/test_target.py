@@ -1,4 +1,4 @@
-"""The target column and the split: what is a class, which index it has, and which rows test."""
+"""The target column and the split: classes, their indices, and the rows of the test part."""
 
 import numpy as np
 import pytest

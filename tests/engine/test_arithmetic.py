@@ -196,7 +196,7 @@ def test_clip_at_its_limits():
     assert gg.clip(gg.tensor([-3, 5]), 0).tolist() == [0, 5]
     assert gg.clip(gg.tensor([-3, 5]), 0).dtype == np.int64
     assert gg.clip(3.0, 0, 1).item() == 1
-    with pytest.raises(ArgumentError, match="clip needs low, high or both: give at least one limit"):
+    with pytest.raises(ArgumentError, match="clip needs low, high or both: pass at least one limit"):
         gg.tensor([1.0]).clip()
 
 
@@ -221,7 +221,7 @@ def test_where_with_constants_and_the_same_tensor_twice():
     assert gradients(lambda x: gg.where(condition, [7, 8, 9], x), [1, 2, 3]) == [[0, 1, 0]]
     assert gg.where(gg.tensor([2, 0]), 1, 0).tolist() == [1, 0]
     assert gg.where(True, 1.5, gg.tensor([2.0, 3.0])).tolist() == [1.5, 1.5]
-    # What was not chosen gets 0, even where the gradient that arrives is infinite.
+    # Elements that were not chosen get 0, even where the incoming gradient is infinite.
     x = gg.tensor([1.0, 2.0], requires_grad=True)
     gg.where([True, False], x, 0.0).backward(gg.tensor([math.inf, math.inf]))
     assert x.grad.tolist() == [math.inf, 0]
@@ -438,7 +438,7 @@ def test_iteration_ends():
 
 @st.composite
 def products(draw):
-    """Two shapes that @ takes: vectors, matrices, stacks that broadcast; sizes may be 0."""
+    """Two shapes that @ accepts: vectors, matrices, stacks that broadcast; sizes may be 0."""
     m, k, n = (draw(st.integers(0, 3)) for _ in range(3))
     stacks = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=2)).input_shapes
     a = draw(st.sampled_from([(k,), (m, k), (*stacks[0], m, k)]))

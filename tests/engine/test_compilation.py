@@ -1,4 +1,4 @@
-"""What a kernel takes on each architecture, and how full it can run a GPU."""
+"""Resources of a kernel on each architecture, and its occupancy."""
 
 import pytest
 
@@ -20,12 +20,12 @@ def compiled(architecture="sm_90", threads=256, registers=32, shared=0, dynamic=
     [
         ({}, 1.0),  # 8 blocks of 8 warps fill 2048 threads
         ({"registers": 64}, 0.5),  # 65536 registers are 1024 threads of 64
-        ({"registers": 65}, 0.375),  # 72 are given out, so 3 blocks of 256 threads
+        ({"registers": 65}, 0.375),  # 72 are allocated, so 3 blocks of 256 threads
         ({"threads": 32}, 0.5),  # 32 blocks at most
-        ({"threads": 33}, 1.0),  # two warps a block
+        ({"threads": 33}, 1.0),  # two warps per block
         ({"shared": 100 * 1024}, 0.25),  # two blocks of 101 KiB in 228
         ({"shared": 20 * 1024, "dynamic": 80 * 1024}, 0.25),
-        ({"dynamic": 228 * 1024}, 0.0),  # more than a block may have
+        ({"dynamic": 228 * 1024}, 0.0),  # more than the limit of a block
         ({"architecture": "sm_75", "dynamic": 64 * 1024}, 0.25),
         ({"architecture": "sm_86", "dynamic": 64 * 1024}, 256 / 1536),
     ],
@@ -64,7 +64,7 @@ def test_resources_are_read(source, architecture):
     file = source("__shared__ float s[N]; s[threadIdx.x] = x[threadIdx.x]; __syncthreads(); y[0] = s[N - 1];")
     found = nvrtc.compile_kernels(file, ["a<64>", "a<256>"], architecture)
     overhead = found["a<64>"].shared - 256
-    assert 0 <= overhead <= 1024  # Hopper and later keep some for themselves
+    assert 0 <= overhead <= 1024  # Hopper and later reserve some
     assert found["a<256>"].shared == 1024 + overhead
     assert 0 < found["a<64>"].registers < 64
     assert found["a<64>"].spilled == 0
@@ -81,7 +81,7 @@ def test_a_file_that_does_not_compile(source):
         nvrtc.compile_kernels(source("y[0] = nothing;"), ["a<1>"], "sm_80")
 
 
-# One test an architecture: together they are the longest of the suite, and several processes share them.
+# One test per architecture: together they take longest in the suite, and several processes share them.
 @pytest.mark.slow(20)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_kernel_of_the_project_compiles(architecture):

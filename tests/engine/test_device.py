@@ -1,4 +1,4 @@
-"""Devices: their names, why one was chosen, what is said where one is missing, memory and observers."""
+"""Devices: names, the reason for a choice, messages for a missing device, memory and observers."""
 
 import importlib.util
 import sys
@@ -27,7 +27,7 @@ def without_cupy(monkeypatch):
 
 
 def _find(monkeypatch, **present):
-    """Let some packages seem to be installed, or not."""
+    """Make some packages seem installed, or missing."""
     real = importlib.util.find_spec
 
     def find_spec(name, *rest):
@@ -310,7 +310,7 @@ def emulator(monkeypatch):
 
 
 def test_everything_is_made_on_the_same_device(emulator):
-    """As on a machine with a GPU: a model takes the tensors that are made next to it, before and after a Trainer."""
+    """As on a machine with a GPU: a model accepts tensors created without a device, before and after a Trainer."""
     model = gg.nn.MLP(3, [4], 2, seed=0)
     loss = gg.nn.CrossEntropyLoss(weight=[1.0, 2.0])
     x, labels = np.ones((5, 3), np.float32), np.zeros(5, np.int32)

@@ -1,6 +1,6 @@
-"""What holds on every device that this machine has: the CPU in both toolchains, the emulator, a GPU in both.
+"""Properties of every device of this machine: the CPU in both toolchains, the emulator, a GPU in both.
 
-The kernels have their own tests against the reference (tests/kernels); here is what is built from them.
+The kernels have their own tests against the reference (tests/kernels); these tests cover what is built from them.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import gpugrad as gg
 from gpugrad import nn, optim
 from gpugrad.engine import functional as F
 
-# name -> (function of a list of float64 tensors, their shapes); all values lie in (0.3, 2) and are distinct.
+# name -> (function of a list of float64 tensors, their shapes); all values are in (0.3, 2) and are distinct.
 TAPE = {
     "arithmetic": (lambda a, b: (a + b) * a - b / a + a**b - 2 * a, [(3, 4), (4,)]),
     "broadcast": (lambda a, b: a * b, [(3, 1, 4), (2, 1)]),
@@ -51,7 +51,7 @@ def test_tape(every_device, name):
 
 
 class Training:
-    """Two dense layers with dropout and a penalty, by an optimizer of one's choice."""
+    """Two dense layers with dropout and a penalty, trained by a given optimizer."""
 
     def __init__(self, device, make_optimizer=optim.Adam, dropout=0.2):
         self.device = device
@@ -115,7 +115,7 @@ def weights_of(trainer):
 
 @pytest.mark.parametrize("record", [True, False])
 def test_trainer_with_data_on_the_device_or_streamed(every_device, record, monkeypatch):
-    monkeypatch.setattr("gpugrad.training.streaming.PART_BYTES", 1000)  # several parts an epoch, the last one shorter
+    monkeypatch.setattr("gpugrad.training.streaming.PART_BYTES", 1000)  # several parts per epoch, the last one shorter
     results = []
     for on_device in (True, False):
         trainer = make_trainer(every_device, record=record, clip_norm=1.0)

@@ -50,7 +50,7 @@ def test_the_operations_below_are_there():
 
 @pytest.mark.parametrize("name", sorted(set(PUBLIC) - TESTED_BELOW))
 def test_gradients_of_any_other_operation(name, device):
-    """Of tensors of one shape, by finite differences: what takes something else is tested below."""
+    """Check functions of tensors of one shape by finite differences; the others are tested below."""
     parameters = inspect.signature(PUBLIC[name]).parameters.values()
     tensors = [p for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     rng = np.random.default_rng(0)
@@ -375,7 +375,7 @@ def test_regression_losses(name, inputs):
 
 
 def test_a_loss_inside_a_larger_graph(device):
-    """The gradient that the kernel wrote is scaled by what arrives: a number, one a row, or one an element."""
+    """The kernel's gradient is scaled by the incoming one: a number, one per row, or one per element."""
     rng = np.random.default_rng(10)
     logits = leaf(rng, device, 4, 3)
     labels = constant([0, 2, 1, 1], device)
@@ -426,7 +426,7 @@ def test_loss_errors():
     learned = gg.tensor(np.zeros((2, 3)), requires_grad=True)
     with pytest.raises(GraphError, match=r"targets of a loss requires a gradient.*pass detach\(\)"):
         F.regression_loss(z, learned, loss="squared_error")
-    with gg.no_grad():  # evaluation does not care
+    with gg.no_grad():  # irrelevant in evaluation
         assert F.regression_loss(z, learned, loss="squared_error").item() == 0
 
 

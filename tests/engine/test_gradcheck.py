@@ -1,4 +1,4 @@
-"""gradcheck finds wrong gradients, names the place, and leaves its inputs as they were."""
+"""gradcheck finds wrong gradients, names the place, and leaves its inputs unchanged."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_right_gradients_pass():
 def test_a_wrong_gradient_is_named():
     x = leaf(1.0, -2.0, 3.0)
     with pytest.raises(
-        GradientMismatch, match=r"input 1 at \(2,\): the tape says .*, the finite difference .* \(1 of 3 elem"
+        GradientMismatch, match=r"input 1 at \(2,\): the tape's gradient is .*, the finite difference .* \(1 of 3 elem"
     ):
         gg.gradcheck(lambda c, x: wrong_square(x, np.array([0, 0, 0.01])), [gg.tensor([1.0]), x])
     assert issubclass(GradientMismatch, AssertionError)
@@ -48,7 +48,7 @@ def test_a_missing_gradient_counts_as_zero():
     x, y = leaf(1.0), leaf(2.0)
     assert gg.gradcheck(lambda x, y: x + 0 * y, [x, y])
     assert gg.gradcheck(lambda x, y: x * 2, [x, y])
-    with pytest.raises(GradientMismatch, match=r"input 1 at \(0,\): the tape says 0, the finite difference"):
+    with pytest.raises(GradientMismatch, match=r"input 1 at \(0,\): the tape's gradient is 0, the finite difference"):
         gg.gradcheck(lambda x, y: x * y.detach(), [x, y])
 
 
@@ -62,7 +62,7 @@ def test_tolerances():
     assert gg.gradcheck(off, leaf(1.0))
     with pytest.raises(GradientMismatch):
         gg.gradcheck(off, leaf(1.0), rtol=1e-6, atol=1e-8)
-    assert gg.gradcheck(lambda x: x**2, leaf(1.0, 3.0), rtol=1e-8, atol=1e-8)  # as accurate as its docstring says
+    assert gg.gradcheck(lambda x: x**2, leaf(1.0, 3.0), rtol=1e-8, atol=1e-8)  # as accurate as its docstring states
 
 
 def test_inputs_are_left_as_they_were():

@@ -55,7 +55,7 @@ def test_a_pytorch_tensor_and_its_tensor_are_the_same_memory(torch):
 
 def test_memory_lives_as_long_as_its_tensor(torch):
     ours = gg.from_dlpack(torch.full((1000,), 3.0))
-    others = [torch.full((1000,), 4.0) for _ in range(50)]  # memory that was given back would be theirs now
+    others = [torch.full((1000,), 4.0) for _ in range(50)]  # memory that was freed would be theirs now
     assert ours.numpy().tolist() == [3.0] * 1000
     assert len(others) == 50
 
@@ -104,7 +104,7 @@ def test_read_only_memory_makes_a_read_only_tensor(library, request):
     assert tensor.data.ctypes.data == np.from_dlpack(array).ctypes.data
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float16", "complex64", "bool"])
@@ -230,7 +230,7 @@ def test_a_tensor_made_of_other_libraries_is_a_copy(torch):
         theirs[0] = 9
         assert ours.tolist() == [1, 2]
         assert str(ours.dtype) == str(theirs.dtype).removeprefix("torch.")
-    with pytest.raises(ArgumentError, match=r"a tensor cannot be made of a Tensor: .*BFloat16"):
+    with pytest.raises(ArgumentError, match=r"a tensor cannot be made from a Tensor: .*BFloat16"):
         gg.tensor(torch.zeros(2, dtype=torch.bfloat16))
 
 

@@ -22,7 +22,7 @@ def parameters(*shapes, dtype=np.float32):
 
 
 def gaps(flat, array):
-    """What lies between the parameters in a buffer."""
+    """Return the gaps between the parameters in a buffer."""
     inside = np.zeros(array.size, bool)
     for p in flat.parameters:
         start = (p.data.__array_interface__["data"][0] - flat.values.__array_interface__["data"][0]) // p.data.itemsize
@@ -130,7 +130,7 @@ def test_moving_one_parameter_moves_its_companions():
     (a.sum() + b.sum()).backward()
     values = flat.download(flat.values)
     a.to_device(OTHER)
-    b.to_device(OTHER)  # is there already
+    b.to_device(OTHER)  # already there
     assert flat.device is a.device is b.device is OTHER
     assert a.grad is None
     assert b.grad is None
@@ -163,7 +163,7 @@ def test_a_later_flat_buffer_takes_over():
     assert a.grad.tolist() == [1, 1, 1]
     assert b.grad.tolist() == [2, 2]
     assert np.shares_memory(a.grad.data, second.gradients)
-    # c, which was left behind, is on its own.
+    # c, which was left out, has its own memory.
     c.to_device(OTHER)
     assert a.device is not OTHER
     first.to(OTHER)

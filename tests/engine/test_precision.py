@@ -24,7 +24,7 @@ from gpugrad.kernels.dense.rounding import PRECISIONS, round_factor
 from gpugrad.training.callbacks import Callback
 from gpugrad.training.checkpoint import read_file, write_file
 
-ROUNDED = {"tf32": 10, "bfloat16": 7}  # bits of mantissa that stay
+ROUNDED = {"tf32": 10, "bfloat16": 7}  # bits of mantissa that are kept
 
 
 @pytest.mark.parametrize(("precision", "bits"), ROUNDED.items())
@@ -92,7 +92,7 @@ def test_what_is_refused():
         x @ x
 
 
-# ---- of a training ----
+# ---- of a run ----
 
 
 DIGITS = data.load("digits")
@@ -111,7 +111,7 @@ def fit(trainer, epochs=2, **options):
 
 
 def left_by(trainer):
-    """The bits that a training leaves: weights, the optimizer's state, losses."""
+    """Return the results of a run as bytes: weights, the optimizer's state, losses."""
     arrays = {**trainer.model.state_dict(), **trainer.optimizer.state_dict()["state"]}
     losses = trainer.history["train_loss"], trainer.history["validation_loss"]
     return {name: array.tobytes() for name, array in arrays.items()}, losses
@@ -156,7 +156,7 @@ def test_every_use_of_a_trainer_has_its_precision(trained, precision):
     logits = round_factor(hidden, precision) @ round_factor(w2, precision) + b2
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     expected = odds / odds.sum(axis=1, keepdims=True)
-    with gg.precision("float32"):  # what is set around it changes nothing
+    with gg.precision("float32"):  # an enclosing setting changes nothing
         np.testing.assert_allclose(done.predict_proba(x, scale=DIGITS.scale), expected, rtol=1e-3, atol=1e-4)
         scores = done.evaluate(x, DIGITS.y_test[:100], scale=DIGITS.scale)
     assert scores["loss"] == pytest.approx(-np.log(expected[range(100), DIGITS.y_test[:100]]).mean(), rel=1e-4)
@@ -239,7 +239,7 @@ def test_a_trainer_is_refused_at_once():
 
 
 def gpu(capability, toolchain="cupy"):
-    """What is asked of a GPU: its kind, its toolchain, and through CuPy its compute capability."""
+    """Return a stand-in for a GPU: kind, toolchain, and the compute capability that CuPy reports."""
     answer = SimpleNamespace(compute_capability=str(capability))
     cupy = SimpleNamespace(cuda=SimpleNamespace(Device=lambda index: answer))
     return SimpleNamespace(kind="cuda", name="cuda:0", index=0, toolchain=toolchain, xp=cupy)
@@ -289,7 +289,7 @@ def test_the_command_trains_in_it_and_keeps_it(train, tmp_path):
     assert (code, resumed["precision"], resumed["epochs"]) == (0, "tf32", 2)
     code, _, err = train("--resume", "--out", tmp_path, "--precision", "float32")
     assert (code, "--precision cannot change on resume" in err) == (1, True)
-    with pytest.raises(ArgumentError, match="unknown precision"):  # before the data are looked for
+    with pytest.raises(ArgumentError, match="unknown precision"):  # before the data are read
         run_training(Settings("absent.csv", precision="half"))
     code, _, err = train("--precision", "half")
     assert (code, err.count("\n"), "unknown precision 'half'" in err) == (1, 1, True)

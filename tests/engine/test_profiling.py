@@ -1,4 +1,4 @@
-"""Profiles: what they time, what they leave as it is, and what they write."""
+"""Profiles: measurements, unchanged results, and files."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Recording: a replay equals the unrecorded step bit for bit, and a step that cannot be replayed says why."""
+"""Recording: a replay equals the unrecorded step bit for bit; a step that cannot be replayed is refused."""
 
 import tracemalloc
 
@@ -144,7 +144,7 @@ def test_zero_grad_alone_at_the_end_is_repeated():
 
     recorded = gg.record(step)
     for x, y in batches([4] * 3):
-        training.parameters[0].has_grad = True  # whatever it was, the step leaves none
+        training.parameters[0].has_grad = True  # whatever it was, the step leaves no gradient
         recorded(x, y)
         assert training.parameters[0].grad is None
         assert training.parameters[1].grad is not None
@@ -257,7 +257,7 @@ def test_indices_and_conditions_follow_their_values():
     assert recorded.recordings == 1
 
 
-# ---- what is returned ----
+# ---- results ----
 
 
 def test_outputs_are_the_same_objects_overwritten():
@@ -288,7 +288,7 @@ def test_recorded_keeps_the_name_of_the_step():
     assert (recorded.__name__, recorded.__doc__) == ("training_step", "Train.")
 
 
-# ---- what a replay does not do ----
+# ---- work that a replay skips ----
 
 
 def test_a_replay_has_no_tape_and_allocates_nothing(monkeypatch):
@@ -302,14 +302,14 @@ def test_a_replay_has_no_tape_and_allocates_nothing(monkeypatch):
 
     monkeypatch.setattr(gg.Device, "empty", refuse)
     monkeypatch.setattr(gg.Device, "run", refuse)
-    monkeypatch.setattr(Launcher, "__call__", refuse)  # what the contract checked once is not checked again
+    monkeypatch.setattr(Launcher, "__call__", refuse)  # arguments that the contract checked are not checked again
     monkeypatch.setattr(gg.Tensor, "__init__", refuse)
     recorded(x, y)
     tracemalloc.start()
     recorded(x, y)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < x.nbytes  # not even one array of the batch: what is left is the arguments of calls
+    assert peak < x.nbytes  # not even one array of the batch: only the arguments of calls remain
 
 
 def test_an_observed_replay_shows_each_launch():

@@ -1,4 +1,4 @@
-"""Small operations: how many functions each one calls, which decides how long it takes, and what is looked up.
+"""Small operations: the number of functions that each one calls, which determines its time, and its lookups.
 
 No time is measured here: `gpugrad bench operations` does that, next to PyTorch.
 """

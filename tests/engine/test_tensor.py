@@ -1,4 +1,4 @@
-"""Tensor and the tape: what a tensor is, what backward() does to a graph, and what it refuses."""
+"""Tensor and the tape: attributes of a tensor, backward() on a graph, and errors."""
 
 import gc
 import sys
@@ -15,7 +15,7 @@ def leaf(values=(1.0, 2.0, 3.0), dtype=np.float64, **options):
     return gg.tensor(np.array(values, dtype), requires_grad=True, **options)
 
 
-# ---- what it is ----
+# ---- attributes ----
 
 
 def test_dtypes_and_shapes():
@@ -318,7 +318,7 @@ def test_a_freed_part_of_another_graph():
 
 
 def test_backward_frees_what_it_saved():
-    """What an operation keeps for its gradient dies with the pass, even while its result lives."""
+    """Arrays that an operation keeps for its gradient are freed with the pass, even while its result exists."""
     x, w = leaf([[1.0, 2.0]]), leaf([[3.0], [4.0]])
     h = x * 2
     saved = weakref.ref(h.data)

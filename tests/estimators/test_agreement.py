@@ -13,7 +13,7 @@ import gpugrad as gg
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-CURVE = 1e-6  # relative, of the losses of an epoch in float64
+CURVE = 1e-6  # relative error of the losses of an epoch in float64
 
 
 def classes(n_classes, rows=190, seed=0):
@@ -184,7 +184,7 @@ def test_verbose_prints_what_scikit_learn_prints(capsys):
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_the_kernels_of_a_gpu_give_the_same_curve(solver):
-    """In the emulator: CUDA C++ in single precision, beside scikit-learn in double."""
+    """In the emulator: CUDA C++ in single precision, compared with scikit-learn in double."""
     x, y = classes(3, rows=80)
     ours, theirs = both("MLPClassifier", max_iter=3, batch_size=32, early_stopping=True, **SOLVERS[solver])
     ours.set_params(device="emulator").fit(x, y), theirs.fit(x, y)

@@ -1,4 +1,4 @@
-"""What scikit-learn's estimators do not have: each parameter against its formula, written out in NumPy."""
+"""Parameters that scikit-learn lacks, each against its formula, written out in NumPy."""
 
 import functools
 from dataclasses import replace
@@ -41,7 +41,7 @@ def linear(name="MLPClassifier", **options):
 
 
 def descend(start, gradient, rule, rates=(0.1,) * STEPS, decay=0.0, clip_norm=np.inf, clip_value=np.inf):
-    """A literal loop over (w, b). rule: of a gradient and what it keeps; yields the step at the rate 1."""
+    """Train (w, b) in a literal loop; `rule(gradient, state, t)` returns the step at the rate 1."""
     parameters = [np.array(p) for p in start]
     kept = [{} for _ in parameters]
     for t, rate in enumerate(rates, 1):
@@ -95,7 +95,7 @@ def cross_entropy_gradient(x, y, smoothing=0.0, weight=None):
 
 
 def initial(model, x, y):
-    """The weights and intercepts that a model starts from."""
+    """Return the initial weights and intercepts of a model."""
     start = clone(model).set_params(
         max_iter=1, solver="sgd", learning_rate_init=1e-300, weight_decay=None, schedule=None
     )
@@ -264,7 +264,7 @@ def test_dropout_is_drawn_from_random_state_and_is_for_training_alone():
 
 
 def test_the_first_loss_with_dropout_is_of_the_network_without_some_outputs():
-    """With all but no outputs left the network is its last intercepts."""
+    """With nearly all outputs dropped, the network is its last intercepts."""
     x, y = labelled()
     model = gg.MLPClassifier((4,), dropout=1 - 1e-12, random_state=0, max_iter=1, alpha=0.0, device="cpu").fit(x, y)
     intercepts = clone(model).set_params(solver="sgd", learning_rate_init=1e-300).fit(x, y).intercepts_[1]
@@ -299,7 +299,7 @@ def test_the_kernels_of_a_gpu_drop_the_same(tmp_path):
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-5)
 
 
-# ---- validation, callbacks, what is seen ----
+# ---- validation, callbacks, output ----
 
 
 def split(x, y, rows=60):
@@ -498,7 +498,7 @@ def test_weights_that_are_not_finite_name_the_operation_at_fault(options):
         ValueError, match=r"need to be preprocessed\. It happened in epoch \d, step \d of 3: \w+\(.*wrote"
     ):
         model.fit(x, y)
-    # As scikit-learn's it is what it has become, not what it was before it was explained.
+    # As in scikit-learn, the weights are the non-finite ones, not those before the error was explained.
     assert model.n_iter_ == len(model.loss_curve_) == len(model.history_) == 5
     assert not all(np.isfinite(w).all() for w in model.coefs_)
 
@@ -537,7 +537,7 @@ def test_early_stopping_keeps_the_weights_from_before_they_were_not_finite():
 
 
 def test_the_penalty_of_a_rule_with_decoupled_decay_is_in_the_loss(monkeypatch):
-    """Not its weight decay, which would not pass through the gradient."""
+    """The weight decay is not part of it, since it would not pass through the gradient."""
     x, y = datasets.make_classification(60, 6, random_state=0)
     options = {"hidden_layer_sizes": (7,), "random_state": 0, "max_iter": 6, "alpha": 2.0, "device": "cpu"}
     usual = gg.MLPClassifier(solver="adamw", **options).fit(x, y)

@@ -1,4 +1,4 @@
-"""The estimators take arrays and tables of other libraries, and memory maps, as they take NumPy's arrays."""
+"""The estimators accept arrays and tables of other libraries, and memory maps, like NumPy's arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = {"MLPClassifier": LABELS, "MLPRegressor": TARGETS}
 
 
 class Exchanged:
-    """An array that can be had through DLPack alone."""
+    """An array that only DLPack can access."""
 
     def __init__(self, array):
         self.array = array

@@ -1,6 +1,6 @@
-"""Inside what scikit-learn builds around an estimator: searches in processes and threads, meta-estimators, routing.
+"""Estimators inside scikit-learn's tools: searches in processes and threads, meta-estimators, routing.
 
-What `check_estimator` covers is not repeated here, nor what the programs beside this file do.
+Cases of `check_estimator`, and of the programs in this folder, are not repeated here.
 """
 
 import pickle
@@ -86,7 +86,7 @@ def test_a_search_in_processes_finds_the_same_with_a_share_of_the_cores_for_each
     assert done.returncode == 0, done.stderr.decode()
     found, threads = pickle.loads(done.stdout)
     assert_same_search(found, search(theirs()).fit(*load_wine(return_X_y=True)))
-    # joblib tells its processes their share in OMP_NUM_THREADS.
+    # joblib passes each process its share in OMP_NUM_THREADS.
     assert set(threads) == {max(joblib.cpu_count() // 2, 1)}
 
 
@@ -98,7 +98,7 @@ def test_a_search_in_threads_finds_the_same():
 
 
 def test_networks_that_train_and_predict_at_the_same_time_do_not_meet():
-    """Each of many threads has the bits that it has alone."""
+    """Each of many threads has the same results, bit for bit, as alone."""
     x, y = two_classes(600)
     start = Barrier(4)
 

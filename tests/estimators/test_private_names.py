@@ -24,7 +24,7 @@ def private(name):
 
 @pytest.fixture(scope="module")
 def names():
-    """The private names of scikit-learn's estimators, fitted, and of the encoder of their labels."""
+    """Return the private names of scikit-learn's fitted estimators, and of the encoder of their labels."""
     x, y = np.eye(20), np.arange(20) % 2
     found = set()
     for cls in (neural_network.MLPClassifier, neural_network.MLPRegressor):
@@ -34,7 +34,7 @@ def names():
 
 
 def touched(path):
-    """Every name that a file reads or writes as an attribute, defines, or holds as a text."""
+    """Return every name that a file reads or writes as an attribute, defines, or contains as a string."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.Constant(value=str(name)):

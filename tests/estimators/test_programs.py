@@ -1,4 +1,4 @@
-"""Twelve programs of scikit-learn's users, unchanged, and with nothing but the import changed: the same numbers."""
+"""Twelve programs of scikit-learn's users print the same numbers unchanged and with only the import changed."""
 
 import os
 import re
@@ -18,9 +18,9 @@ PROGRAMS = {path.stem: path for path in sorted((Path(__file__).parent / "program
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 THEIRS, OURS = "sklearn.neural_network._multilayer_perceptron", "gpugrad.estimators.multilayer"
 
-# The data are in double precision, and so is the arithmetic: all printed digits, eight of them, were the same but for
-# the seventh of one loss of L-BFGS, which multiplies a rounding with each of its steps: after a hundred, scikit-learn
-# itself has another loss on another processor, so the programs let it take no more than forty.
+# The data are in double precision, and so is the arithmetic: all eight printed digits were the same, except
+# the seventh of one loss of L-BFGS, which amplifies a rounding error in each step: after a hundred steps, scikit-learn
+# itself has another loss on another processor, so the programs allow at most forty.
 TOLERANCE = 1e-6
 LBFGS = {"penalty_and_surfaces": 1e-4, "several_targets": 1e-4}
 
@@ -39,7 +39,7 @@ def with_the_import_changed(path):
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
-    """run(path, way): what a program printed, its picture if it drew one, and the modules of the networks it fitted."""
+    """Return run(path, way): a program's output, its picture if it drew one, and the modules of its fitted networks."""
     monkeypatch.setenv("PICTURES", str(tmp_path))
     monkeypatch.setenv("GPUGRAD_DEVICE", "cpu")
 
@@ -63,7 +63,7 @@ def run(monkeypatch, tmp_path, capsys):
 
 
 def assert_same_output(ours, theirs, tolerance):
-    """The same words and the same integers; numbers with a point, to a tolerance."""
+    """Assert the same words and integers, and the same numbers with a point to a tolerance."""
     assert NUMBER.sub("#", ours) == NUMBER.sub("#", theirs)
     pairs = list(zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True))
     assert pairs

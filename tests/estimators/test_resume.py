@@ -1,4 +1,4 @@
-"""A training that goes on from its checkpoint ends with the bits of one that never stopped."""
+"""A run resumed from its checkpoint ends bit-for-bit identical to one that never stopped."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ KEPT = ("loss_", "loss_curve_", "best_loss_", "validation_scores_", "validation_
 
 
 class Crash(gg.Callback):
-    """Dies in the middle of an epoch, after so many steps; None: never."""
+    """Raise an error in the middle of an epoch, after this many steps; None: never."""
 
     def __init__(self, step):
         self.step = step
@@ -73,7 +73,7 @@ def test_a_crash_loses_at_most_the_running_epoch(tmp_path, options):
     assert len(json.loads(_header(path))["estimator"]["loss_curve_"]) == 3
     resumed = model(path, **options, callbacks=[Crash(None)]).fit(X, Y, resume=True)
     assert_same(resumed, whole)
-    assert_same(model(path, **options, callbacks=[Crash(None)]).fit(X, Y, resume=True), whole)  # it had ended
+    assert_same(model(path, **options, callbacks=[Crash(None)]).fit(X, Y, resume=True), whole)  # the run had ended
 
 
 def _header(path):
@@ -84,7 +84,7 @@ def _header(path):
 
 
 def test_it_goes_on_where_nothing_was_seeded(tmp_path):
-    """The rows held out are those of the first start: none of them is trained on."""
+    """The held-out rows are those of the first start; no run trains on them."""
     path = tmp_path / "file"
     options = {"random_state": None, "early_stopping": True, "callbacks": [gg.Callback()]}
     first = model(path, **options, n_iter_no_change=50).fit(X, Y)
@@ -111,8 +111,8 @@ def test_a_regressor(tmp_path):
     assert_same(gg.MLPRegressor(max_iter=5, checkpoint=path, **options).fit(x, y, resume=True), whole)
 
 
-# What makes `fit` lose patience: no loss or score is an improvement after the first. A lower rate may come instead of
-# the end, again and again.
+# Settings under which no loss or score after the first is an improvement, so `fit` runs out of patience: it ends, or
+# lowers the rate again and again.
 PATIENT = {
     "loss": {"tol": 10.0, "n_iter_no_change": 4},
     "score": {"early_stopping": True, "tol": 1.0, "n_iter_no_change": 3},
@@ -127,7 +127,7 @@ PATIENT = {
 
 
 def stop_and_go_on_after_each_epoch(folder, *names):
-    """Compare a fit that never stopped with those that stopped after an epoch and went on, one per epoch."""
+    """Compare an uninterrupted fit with fits that stopped after an epoch and continued, one per epoch."""
     for name in names:
         whole = model(None, **PATIENT[name], max_iter=12).fit(X, Y)
         for epochs in range(1, whole.n_iter_ + 1):
@@ -141,7 +141,7 @@ def stop_and_go_on_after_each_epoch(folder, *names):
 
 @pytest.mark.parametrize("name", PATIENT)
 def test_patience_that_was_running_goes_on(tmp_path, name):
-    """The epochs without an improvement before the stop count, so fit ends, or lowers the rate, where it would have."""
+    """Epochs without improvement before the stop count, so fit ends, or lowers the rate, at the same epoch."""
     whole = stop_and_go_on_after_each_epoch(tmp_path, name)
     if name == "rate":
         assert len(set(whole.history_["lr"])) == 4
@@ -152,7 +152,7 @@ def test_patience_that_was_running_goes_on(tmp_path, name):
 
 @pytest.mark.parametrize("name", saved.KEPT)
 def test_nothing_is_kept_in_vain(tmp_path, monkeypatch, name):
-    """Without one of the attributes in its checkpoint fit goes on as another one, and the comparison above shows it."""
+    """Without one of the attributes in its checkpoint fit continues differently, which the comparison above detects."""
     monkeypatch.setattr(saved, "KEPT", tuple(kept for kept in saved.KEPT if kept != name))
     with pytest.raises((AssertionError, AttributeError)):
         stop_and_go_on_after_each_epoch(tmp_path, *PATIENT)
@@ -193,7 +193,7 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
     gg.save_model(gg.nn.MLP(2, [3], 2), path)
     with pytest.raises(CheckpointError, match="expected kind 'estimator checkpoint'"):
         model(path).fit(X, Y, resume=True)
-    with pytest.raises(StorageError, match="file"):  # before anything is trained
+    with pytest.raises(StorageError, match="file"):  # before any training
         model(path / "below_a_file", callbacks=[Crash(1)]).fit(X, Y)
     with pytest.raises(ArgumentError, match="needs the parameter checkpoint"):
         model(None).fit(X, Y, resume=True)

@@ -1,4 +1,4 @@
-"""scikit-learn's tests of its MLP, with these classes in the place of its own."""
+"""scikit-learn's tests of its MLP, with these classes instead of its own."""
 
 import pytest
 from sklearn.neural_network.tests import test_mlp

@@ -1,4 +1,4 @@
-"""Wrong uses of the estimators get one sentence, and natural ones work."""
+"""Wrong uses of the estimators are errors of one sentence, and natural ones work."""
 
 import shutil
 
@@ -42,7 +42,7 @@ def test_a_minibatch_of_weight_zero_changes_nothing(solver):
     options = {"solver": solver, "momentum": 0, "batch_size": 20, "shuffle": False, "max_iter": 1, "alpha": 0.1}
     whole = model(**options).fit(X, Y, WEIGHTS)
     assert np.isfinite(whole.loss_)
-    if solver == "sgd":  # without momentum a step along no gradient is none
+    if solver == "sgd":  # without momentum, no gradient means no step
         rest = model(**options).fit(X[20:], Y[20:], WEIGHTS[20:])
         for one, other in zip(whole.coefs_, rest.coefs_, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""From scikit-learn's estimators and back, and programs that are run with these in the place of its own."""
+"""From scikit-learn's estimators and back, and programs that run with these instead of its own."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Estimators in onnxruntime: every kind of target and activation, on random rows and on those at the edges."""
+"""Estimators in onnxruntime: every kind of target and activation, on random rows and on edge cases."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ REGRESSION = ("a number", "three numbers", "counts")
 
 
 def fitted(target, *, hidden=(8, 6), activation="relu", dtype=np.float32, features=5, **params):
-    """An estimator with weights as large as those of long trainings."""
+    """Return an estimator with weights as large as after a long run."""
     kind = gg.MLPRegressor if target in REGRESSION else gg.MLPClassifier
     if target == "counts":
         params["loss"] = "poisson"
@@ -199,7 +199,7 @@ def test_weights_that_no_file_holds(monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_to(request):
-    model = fitted("a number")  # before the process becomes another user, who may not keep what is compiled
+    model = fitted("a number")  # before the process becomes another user, who cannot cache compiled code
     locked_folder = request.getfixturevalue("locked_folder")
     with pytest.raises(StorageError, match="choose a folder that you may write to"):
         export.to_onnx(model, locked_folder / "model.onnx")

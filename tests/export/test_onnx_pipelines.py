@@ -61,7 +61,7 @@ def test_preprocessing(steps, dtype, serve, agree):
     proto = export.to_onnx(model, dtype=dtype)
     agree(model, rows, serve(proto, X=rows))
     agree(model, rows[:1], serve(proto, X=rows[:1]))
-    if steps != "quantiles":  # whose nodes by skl2onnx take no empty batch
+    if steps != "quantiles":  # its nodes from skl2onnx accept no empty batch
         assert serve(proto, X=rows[:0])["probabilities"].shape == (0, 3)
 
 

@@ -156,7 +156,7 @@ def test_a_category_that_was_not_there_in_training_is_refused(serve):
 
 @pytest.fixture(scope="module", params=["classes", "regression", "digits", "bytes"])
 def trained(request, tmp_path_factory):
-    """What `gpugrad train` left, and a file of rows to predict."""
+    """Return the folder of a run of `gpugrad train`, and a file of rows to predict."""
     folder = tmp_path_factory.mktemp(request.param)
     rng = np.random.default_rng(3)
     if request.param in ("classes", "regression"):

@@ -1,4 +1,4 @@
-"""The Python of docs/export.md runs, and what it asserts holds."""
+"""The Python of docs/export.md runs, with its assertions."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""Weights that torch.nn.Sequential loads, and predicts the same with."""
+"""torch.nn.Sequential loads the weights and predicts the same."""
 
 import itertools
 import sys

@@ -1,4 +1,4 @@
-"""Estimators as safetensors and as NumPy arrays: what is read back is what was written, and a file is no program."""
+"""Estimators as safetensors and as NumPy arrays: a round trip changes nothing, and a file runs no code."""
 
 import json
 

@@ -27,7 +27,7 @@ from gpugrad.errors import KernelError  # noqa: E402
 
 SECONDS = 60  # limit for work of a second or two on an idle machine
 
-# A replacement for session.work: the name of a kernel is what it does.
+# A replacement for session.work: the name of a kernel describes its behaviour.
 FAKE = """
 import json, os, signal, sys, time
 def emit(**found): print(json.dumps(found), flush=True)
@@ -284,7 +284,7 @@ def test_a_run_that_is_killed_leaves_the_finished_stages_and_no_process(tmp_path
     assert "| waits | started, not ended |" in text
 
 
-# ---- what the processes do ----
+# ---- processes ----
 
 
 def test_a_check_emits_each_example_as_it_begins_and_each_finding():

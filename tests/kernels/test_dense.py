@@ -270,7 +270,7 @@ def test_both_factors_of_each_product_are_rounded_and_nothing_else(toolchain, pr
     ],
 )
 def test_the_rule_for_the_variant_of_a_product(m, n, k, entries, tile, splits):
-    """The rule takes the largest tile with enough blocks for a large GPU; only times would show another one."""
+    """The rule takes the largest tile with enough blocks for a large GPU; only timings would reveal another choice."""
     assert choose_variant(m, n, k, entries)[:2] == (tile, splits)
 
 

@@ -77,7 +77,7 @@ def test_nesterov_by_hand():
     [
         (None, {"momentum": 0.9}, "momentum_buffer is None, expected an array like p"),
         (np.zeros(3), {}, "momentum_buffer is an array, expected None at momentum 0.0"),
-        (None, {"nesterov": True}, "momentum is 0, expected more with nesterov"),
+        (None, {"nesterov": True}, "momentum is 0, expected a positive number with nesterov"),
         (np.zeros(3), {"momentum": -0.1}, "momentum is -0.1"),
         (np.zeros(3), {"momentum": float("nan")}, "momentum is nan"),
         (np.zeros(4), {"momentum": 0.9}, r"momentum_buffer has shape \(4,\)"),

@@ -1,4 +1,4 @@
-"""minimize: the optimizers' paths are PyTorch's, a batch is its rows alone, and what it refuses."""
+"""minimize: paths equal PyTorch's, a batch equals its rows alone, and errors."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_an_optimizer_s_class_and_options():
 
 
 class Bowl:
-    """A function of NumPy with a gradient of its own."""
+    """A function of NumPy with its own gradient."""
 
     def __call__(self, x):
         return ((x - 3) ** 2).sum(axis=1)
@@ -174,7 +174,7 @@ def test_gradient_descent_stays_at_a_saddle_and_noise_leaves_it():
     noisy = gg.minimize("double well", [well] * 20, lr=0.05, noise=0.01, max_steps=400)
     ends = np.array([path.x for path in noisy])
     np.testing.assert_allclose(np.abs(ends[:, 0]), 1, atol=0.05)
-    assert {-1.0, 1.0} == set(np.sign(ends[:, 0]))  # each start has noise of its own
+    assert {-1.0, 1.0} == set(np.sign(ends[:, 0]))  # each start has its own noise
 
 
 def test_perturbed_gradient_descent_leaves_the_saddle_and_ends_at_a_minimum():
@@ -201,7 +201,7 @@ def test_the_same_seed_gives_the_same_path():
 
 
 def test_minibatches_are_descended_and_the_whole_is_measured():
-    """The mean of (x − c)² over ten numbers, one after the other: the path is the one written out."""
+    """Minibatches of (x − c)² over ten numbers, one at a time: the path equals the formula."""
     numbers = np.arange(10.0)
 
     def whole(x):
@@ -222,14 +222,14 @@ def test_minibatches_are_descended_and_the_whole_is_measured():
 
 
 def test_every_device(every_device):
-    """Within float32 of the CPU's path, wherever the kernels run."""
+    """On every device the path agrees with the CPU's to float32."""
     expected = gg.minimize("himmelblau", [(0.0, 0.0), (1.0, -1.0)], "adam", lr=0.1, max_steps=4)
     found = gg.minimize("himmelblau", [(0.0, 0.0), (1.0, -1.0)], "adam", lr=0.1, max_steps=4, device=every_device)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.points, other.points, rtol=1e-4, atol=1e-5)
 
 
-# ---- what it refuses ----
+# ---- errors ----
 
 
 def vector(x):

@@ -1,4 +1,4 @@
-"""The loss of a network on a plane: it is the network's own, on directions that are normalised by its units."""
+"""The loss of a network on a plane: equal to the network's, along directions normalized per unit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_it_is_the_network_s_loss(trained):
     for point, value in zip(POINTS, plane(POINTS), strict=True):
         moved = [w + point[0] * a + point[1] * b for w, a, b in zip(weights, *plane.directions, strict=True)]
         assert value == pytest.approx(literal_loss(moved, x, y), rel=1e-12)
-    for name, array in model.state_dict().items():  # the model itself stays where it was
+    for name, array in model.state_dict().items():  # the model itself is unchanged
         np.testing.assert_array_equal(array, before[name])
 
 

@@ -31,7 +31,7 @@ return told;
 
 @pytest.fixture(scope="module")
 def url():
-    """Where a server of the page is."""
+    """Return the address of a server of the page."""
     with PageServer(port=0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -120,7 +120,7 @@ def test_pause_step_and_back(browser, url):
     assert int(browser.text("count")) == int(paused) + 1
     browser.find("back").click()
     assert browser.text("count") == "0"
-    browser.set("steps", "30")  # a change of the race takes its paths away
+    browser.set("steps", "30")  # a change of the race removes its paths
     assert browser.table() == {}
 
 
@@ -151,7 +151,7 @@ def test_a_link_restores_the_race(browser, url):
     )
     browser.find("run").click()
     browser.until_over()
-    assert set(browser.run("return counts")) == {"40"}  # at once, where no motion is wanted
+    assert set(browser.run("return counts")) == {"40"}  # at once under reduced motion
     assert browser.table() == first
     assert set(first) == {"momentum", "adam"}
     browser.run("location.hash = '#surface=ravine&optimizer=adam:0.3'")

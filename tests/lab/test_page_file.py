@@ -1,4 +1,4 @@
-"""The page as a file: what is recorded is what minimize finds, and a browser needs nothing else."""
+"""The page as a file: recorded paths are minimize's, and a browser needs nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server of the page: its answers are minimize's, and what it cannot answer gets one sentence."""
+"""The server of the page: its answers are minimize's, and an invalid request gets one sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server():
 
 @pytest.fixture
 def ask(server):
-    """Send a request as it is written: (status, headers, text)."""
+    """Send a raw request; return (status, headers, text)."""
 
     def call(address, method="GET"):
         connection = http.client.HTTPConnection(*server.server_address, timeout=30)
@@ -47,7 +47,7 @@ def ask(server):
 
 
 def same_bits(told, wanted):
-    """Whether JSON holds exactly these numbers, with null for those that are not finite."""
+    """Return whether JSON holds exactly these numbers, with null for those that are not finite."""
     wanted = wanted.ravel().tolist()
     told = np.array(told, dtype=object).ravel().tolist()
     return [None if not np.isfinite(x) else x for x in wanted] == told
@@ -142,7 +142,7 @@ def test_races_at_once_are_those_alone(ask):
         ("/race?optimizer=", "optimizer is '', expected at least one optimizer"),
         ("/race?optimizer=" + "sgd," * 21, "optimizer names 21 optimizers, expected at most 20"),
         ("/race?start=1;2", "start is '1;2', expected numbers separated by commas"),
-        ("/race?start=1,2,3&surface=beale", "start has 3 numbers, the page shows a plane: give 2"),
+        ("/race?start=1,2,3&surface=beale", "start has 3 numbers, the page shows a plane: pass two"),
         ("/race?start=1,2,3", "start has 3 numbers"),
         ("/race?start=inf,0", "x0 holds NaN or infinity"),
         ("/race?momentum=much", "momentum is 'much', expected a number such as 0.9"),

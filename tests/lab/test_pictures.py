@@ -1,4 +1,4 @@
-"""Pictures hold what they should: each path where it went, each minimum, words that are whole and on the picture."""
+"""Pictures are complete: each path in its place, each minimum, and no text cut off."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def race():
 
 
 def words(figure):
-    """Titles, names of axes and legends of a figure, which must lie within it."""
+    """Return titles, axis labels and legends of a figure, which must be inside it."""
     figure.draw_without_rendering()
     texts = [axes.title for axes in figure.axes]
     texts += [
@@ -223,7 +223,7 @@ def test_a_page_holds_its_frames(tmp_path):
         np.testing.assert_array_equal(np.array(together), frame)
 
 
-# ---- what they refuse ----
+# ---- errors ----
 
 
 def test_what_pictures_refuse(race, tmp_path):
@@ -235,6 +235,6 @@ def test_what_pictures_refuse(race, tmp_path):
         draw.plot_paths("himmelblau", race, bounds=((1, -1), (0, 1)))
     with pytest.raises(ArgumentError, match="pass paths of one or two numbers"):
         draw.plot_paths("parabola", gg.minimize("parabola", (1.0, 2.0, 3.0), lr=0.1))
-    with pytest.raises(ArgumentError, match="give bounds="):
+    with pytest.raises(ArgumentError, match="pass bounds="):
         draw.plot_surface(lambda x: x.sum(axis=-1))
     assert not any(tmp_path.iterdir())

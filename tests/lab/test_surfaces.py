@@ -1,4 +1,4 @@
-"""The catalogue: gradients three ways, minima, saddles and hills where it says, a view that shows them."""
+"""The catalogue: gradients computed three ways, stationary points in the listed places, a view that shows them."""
 
 from __future__ import annotations
 

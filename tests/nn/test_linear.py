@@ -1,4 +1,4 @@
-"""Linear is PyTorch's layer, layout included; no state loads transposed in silence."""
+"""Linear is PyTorch's layer, layout included; no state loads transposed without an error."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_a_plain_dict_of_square_weights_is_loaded_with_a_layout():
         np.testing.assert_array_equal(outputs(other), outputs(model))
     with pytest.raises(ArgumentError, match="unknown layout 'out_on': did you mean 'out_in'"):
         other.load_state_dict(plain, layout="out_on")
-    # A matrix that equals its transpose has no wrong way round.
+    # A symmetric matrix has no wrong layout.
     other.load_state_dict({name: np.zeros_like(array) for name, array in plain.items()})
 
 

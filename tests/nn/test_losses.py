@@ -1,4 +1,4 @@
-"""Losses as modules: values and gradients against PyTorch, and what they refuse."""
+"""Losses as modules: values and gradients against PyTorch, and errors."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_integer_targets_of_regression():
     assert float(nn.MSELoss()(gg.tensor([[1.0], [3.0]]), gg.tensor([[1], [1]]))) == 2
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(

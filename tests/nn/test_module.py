@@ -1,4 +1,4 @@
-"""Module: its parts and their names, modes, moving, copies, values in and out, how it looks."""
+"""Module: its parts and their names, modes, moving, copies, saving and loading, repr."""
 
 from __future__ import annotations
 

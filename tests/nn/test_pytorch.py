@@ -1,4 +1,4 @@
-"""PyTorch: the same network trains the same, and its weights go in and out."""
+"""PyTorch: the same network trains the same, and its weights can be imported and exported."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_layers_that_share_a_weight():
         nn.load_pytorch(model, state)
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 def test_every_problem_is_named_and_nothing_changed():

@@ -1,4 +1,4 @@
-"""Optimizers: against PyTorch, recorded, saved, resumed, copied, in groups; and what they refuse."""
+"""Optimizers: against PyTorch, recorded, saved, resumed, copied, in groups; and errors."""
 
 import copy
 import json
@@ -349,7 +349,7 @@ def test_a_recorded_step_equals_the_eager_one_bit_for_bit(label):
         run = gg.record(step) if recorded else step
         losses = []
         for i in range(15):
-            # clipped and unclipped steps take turns, each a recording of its own
+            # clipped and unclipped steps alternate, each with its own recording
             losses.append(run(*net.inputs, i % 3 == 0).numpy())
             schedule.step()
         if recorded:
@@ -745,7 +745,7 @@ def test_a_copied_trainer_continues_bit_for_bit(how):
     assert_same_bits(other.model.state_dict().values(), model.state_dict().values())
 
 
-# ---- what it shows ----
+# ---- repr ----
 
 
 def test_repr_is_one_line():
@@ -767,7 +767,7 @@ def test_dir_lists_public_names_only():
     assert dir(nn) == sorted(nn.__all__)
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(
@@ -854,7 +854,7 @@ def test_invalid_params_are_refused():
         *[("sgd", {"lr": lr}, "lr is") for lr in (-1e-3, math.nan, math.inf, "0.1", True)],
         ("sgd", {"weight_decay": -1}, "weight_decay is -1"),
         ("sgd", {"momentum": math.nan}, "momentum is nan"),
-        ("sgd", {"nesterov": True}, "momentum is 0, expected more with nesterov"),
+        ("sgd", {"nesterov": True}, "momentum is 0, expected a positive number with nesterov"),
         ("adagrad-norm", {"eps": 0}, "eps is 0"),
         ("adagrad", {"eps": 0.0}, "eps is 0"),
         ("adagrad", {"initial_accumulator_value": -1}, "initial_accumulator_value"),
@@ -874,7 +874,7 @@ def test_invalid_values_are_refused(rule, options, message):
     p = Parameter([1.0])
     with pytest.raises(ArgumentError, match=message):
         optim.make(rule, [p], **options)
-    assert p._flat is None  # nothing was taken
+    assert p._flat is None  # nothing was taken over
 
 
 def test_an_option_changed_to_an_invalid_value_is_refused_at_the_step():

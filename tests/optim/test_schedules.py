@@ -251,7 +251,7 @@ def test_without_a_length_there_is_no_step():
         assert schedule.get_last_lr() == list(RATES)
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_cosine_by_name_ends_with_the_run():
 
 
 class Torch:
-    """Stands for an object of another library."""
+    """An object as from another library."""
 
     __module__ = "torch.nn.modules"
 

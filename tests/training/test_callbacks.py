@@ -85,7 +85,7 @@ def test_stop_ends_the_training_from_any_callback(moment, epochs):
     history = trainer.fit(*data(), epochs=4, batch_size=20, callbacks=[script])
     assert (len(history), history.stopped) == (epochs, "test")
     assert script.calls[-1] == ("fit end", epochs)
-    assert trainer.fit(*data(), epochs=1, batch_size=20).stopped is None  # that was for one fit
+    assert trainer.fit(*data(), epochs=1, batch_size=20).stopped is None  # for one fit only
     assert len(history) == epochs + 1
 
 
@@ -268,7 +268,7 @@ def test_a_training_resumed_after_its_last_epoch_ends_there(tmp_path):
         results.append((weights(trainer).tolist(), trainer.epoch, trainer.history.stopped, stopping.best_epoch))
     assert results[0] == results[1]
     assert results[0][1] == 3
-    trainer = make_trainer()  # more patience than before: it goes on
+    trainer = make_trainer()  # more patience than before: it continues
     callbacks = [Script(values), EarlyStopping(3, monitor="value")]
     trainer.fit(*data(), epochs=5, batch_size=20, callbacks=callbacks, resume=path)
     assert trainer.epoch == 5

@@ -54,7 +54,7 @@ def test_nothing_is_found_in_good_steps_not_even_in_scratch():
     assert watched(step) is None
 
 
-# ---- in a training ----
+# ---- in a run ----
 
 
 def data(rows=96, bad=None):
@@ -108,7 +108,7 @@ def test_epoch_step_and_operation_are_named_and_the_last_good_epoch_kept(options
     x, y = data(bad=bad)
     seen = []
 
-    class Begin(Callback):  # once the schedule knows the length of the training
+    class Begin(Callback):  # once the schedule knows the length of the run
         def on_epoch_begin(self, trainer, epoch):
             seen.append(state(trainer))
 

@@ -54,7 +54,7 @@ def test_ten_kills_change_no_bit(tmp_path, context):
     epochs = []
     for kill in range(KILLS):
         process = start(parts, checkpoint.exists())
-        if kill % 3:  # some moments fall into the training, some into the start
+        if kill % 3:  # some moments are during training, some during the start
             wait_for_a_new(checkpoint, process)
             time.sleep(draw.uniform(0, 0.1))
         else:

@@ -58,7 +58,7 @@ def test_streamed_data_are_the_same_minibatches(monkeypatch, weight, batch_size,
     options = {"batch_size": batch_size, "accumulation_steps": accumulation}
     kept, streamed = (minibatches(30, weight, on_device=on_device, **options) for on_device in (True, False))
     for epoch in range(3):
-        if epoch == 1:  # an epoch that is left early
+        if epoch == 1:  # an epoch that ends early
             streamed.begin_epoch(5)
         for kept_batch, streamed_batch in zip(walk(kept, epoch), walk(streamed, epoch), strict=True):
             for one, other in zip(kept_batch, streamed_batch, strict=True):

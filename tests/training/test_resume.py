@@ -279,11 +279,11 @@ def test_a_schedule_ends_with_the_training_whatever_was_trained_before():
     trainer.schedule = optim.CosineAnnealingLR(trainer.optimizer)
     trainer.fit(*example_data(), epochs=2, batch_size=5)
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-12)
-    trainer.fit(*example_data(), epochs=2, batch_size=3)  # the way is longer now, and it ends at its end
+    trainer.fit(*example_data(), epochs=2, batch_size=3)  # a longer run, which ends at the last rate
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(0, abs=1e-12)
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(

@@ -328,7 +328,7 @@ def test_with_an_estimator(tmp_path):
     model = clone(model).fit(X, Y)
     check_lines(tmp_path / "log.csv", model.history_)
     check_points(tmp_path / "run", model.history_)
-    losses = points(tmp_path / "run")["step_loss"]  # of one step an epoch
+    losses = points(tmp_path / "run")["step_loss"]  # one step per epoch
     assert [losses[step] for step in model.history_["steps"]] == pytest.approx(model.loss_curve_, rel=1e-5)
     model.fit(X, Y)
     check_points(tmp_path / "run", model.history_)

@@ -109,7 +109,7 @@ def test_the_last_smaller_minibatch_is_trained():
     trainer = make_trainer()
     trainer.fit(*blobs(rows=70), epochs=1, batch_size=32, callbacks=[Spy()])
     assert seen == [1, 2, 3]
-    # With plain gradient descent and one batch a step, a row of the last minibatch moves the weights.
+    # With plain gradient descent and one batch per step, a row of the last minibatch moves the weights.
     x, y = blobs(rows=33)
     moved = []
     for value in (0.0, 5.0):
@@ -127,7 +127,7 @@ def test_accumulated_gradients_equal_one_large_minibatch(weighted, limits):
     x, y = blobs(rows=150)
     weight = np.random.default_rng(0).uniform(0, 9, 150) if weighted else None
     results = []
-    for batch_size, accumulation in ((60, 1), (20, 3), (7, 9)):  # 63 rows a step
+    for batch_size, accumulation in ((60, 1), (20, 3), (7, 9)):  # 63 rows per step
         trainer = make_trainer(optimizer=optim.SGD, lr=0.1, **limits)
         rows = 126 if batch_size == 7 else 150
         trainer.fit(
@@ -221,7 +221,7 @@ def test_steps_are_clipped():
     assert np.linalg.norm(free) > 0.5
     assert np.linalg.norm(step(clip_norm=0.1)) == pytest.approx(0.1, rel=1e-4)
     np.testing.assert_allclose(step(clip_value=0.01), np.clip(free, -0.01, 0.01), atol=1e-6)
-    clipped = np.clip(free, -0.01, 0.01)  # the values first, the norm of what is left then
+    clipped = np.clip(free, -0.01, 0.01)  # first by value, then by the norm of the result
     np.testing.assert_allclose(
         step(clip_norm=0.02, clip_value=0.01), 0.02 * clipped / np.linalg.norm(clipped), atol=1e-6
     )
@@ -270,7 +270,7 @@ def test_multi_label_learns():
 
 def test_validation_split_is_stratified_and_not_trained_on(monkeypatch):
     x, y = blobs(rows=200)
-    x[:, 0] = np.arange(200)  # a row's number, by which it is known
+    x[:, 0] = np.arange(200)  # the row's number identifies it
     trained, held = [], []
 
     def spy(self, device, x, y, weight, **options):
@@ -406,10 +406,11 @@ def test_two_trainers_of_one_model():
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     first, second = (gg.Trainer(model, optimizer=optimizer, device="cpu", seed=seed) for seed in (1, 2))
     first.fit(*blobs(), epochs=1, batch_size=50)
-    assert (first.generator.get_calls(), second.generator.get_calls()) == (6, 0)  # dropout follows who trains
+    # Dropout draws from the generator of the active trainer.
+    assert (first.generator.get_calls(), second.generator.get_calls()) == (6, 0)
     second.fit(*blobs(), epochs=1, batch_size=50)
     assert (first.generator.get_calls(), second.generator.get_calls()) == (6, 6)
-    third = gg.Trainer(model, device="cpu")  # an optimizer of its own over the same parameters
+    third = gg.Trainer(model, device="cpu")  # its own optimizer over the same parameters
     first.fit(*blobs(), epochs=1, batch_size=50)
     third.fit(*blobs(), epochs=1, batch_size=50)
     fourth = gg.Trainer(model, optimizer=optim.SGD(model[2].parameters()), device="cpu")  # over some of them
@@ -455,7 +456,7 @@ def test_what_a_training_keeps_in_memory():
     finally:
         tracemalloc.stop()
     scratch = 4 * max(backward_workspace(100, *sizes, "relu") for sizes in ((100, 1000), (1000, 500), (500, 3)))
-    activations = 3 * 100 * (100 + 1000 + 500 + 3) * 4 + scratch  # outputs, their gradients, what is made of them
+    activations = 3 * 100 * (100 + 1000 + 500 + 3) * 4 + scratch  # outputs, their gradients, the results of the loss
     assert max(held) < x.nbytes + 4 * size + activations + 1e5  # the other four are the trainer's, made before
     assert peak < x.nbytes + 7 * size + activations  # for a moment, while the state is copied
     assert after < size / 10 + scratch  # which the device keeps
@@ -597,7 +598,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         trainer.fit(x, y, epochs=2, batch_size=32, resume=tmp_path / "m.safetensors")
 
 
-# ---- what is refused ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Compare the estimators with scikit-learn's: held-out scores and the time of `fit`, on ten data sets.
 
-Both have the same parameters and random_state, train on the same standardised rows, and are scored on the same
+Both have the same parameters and random_state, train on the same standardized rows, and are scored on the same
 held-out third. First each trains a few epochs, which also compiles the kernels, and their losses must agree. Then
 both are timed in turn; which one is first alternates with the seed.
 """
@@ -53,7 +53,7 @@ class Task:
     options: dict[str, Any]
 
     def split(self, seed: int) -> tuple[Arrays, Arrays]:
-        """Return (x, y) for training and for scoring, standardised with the statistics of the training rows."""
+        """Return (x, y) for training and for scoring, standardized with the statistics of the training rows."""
         from sklearn.model_selection import train_test_split
         from sklearn.preprocessing import StandardScaler
 

@@ -1,6 +1,6 @@
 """The work of each kernel written with NumPy, CuPy or PyTorch, for comparison.
 
-A way is a function of the library, the arrays and the scalars of a contract. It prepares the data and returns a call
+A `Way` is a function of the library, the arrays and the scalars of a contract. It prepares the data and returns a call
 that does the work once and returns the results under the contract's names.
 """
 
@@ -45,7 +45,7 @@ def check_libraries(names: list[str], device: Device) -> None:
 
 
 def same_work(name: str, device: Device, contract: Contract, workload: Example, expected: dict) -> Work | None:
-    """Return a call of a library that does the work of a kernel; None if the library has no way to do it.
+    """Return a call of a library that does the work of a kernel; None if the library has no `Way` for it.
 
     Raise KernelError if its result differs from `expected`, a dict of reference arrays.
     """

@@ -20,7 +20,7 @@ Weights = list[tuple[np.ndarray, np.ndarray]]
 
 FEATURES = 784
 CLASSES = 10
-TRAIN_ROWS = 59_904  # of MNIST's 60,000, so that every batch is full for every batch size and engine
+TRAIN_ROWS = 59_904  # a part of MNIST's 60,000, so that every batch is full for every batch size and engine
 DRAWN = "drawn, in the shape of mnist"
 NETWORKS: tuple[tuple[tuple[int, ...], int], ...] = (
     ((128,), 64),

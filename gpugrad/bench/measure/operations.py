@@ -30,7 +30,7 @@ def measure(device: Device, *, rounds: int = 50, on_row: Callable[[dict[str, Any
     device : Device
         A CPU.
     rounds : int, default 50
-        How often each side is timed; they alternate, so that both meet the same neighbours.
+        Number of timings of each side; the sides alternate, so that both share the machine with the same programs.
     on_row : function
         Called with each row once it is measured.
 
@@ -52,7 +52,7 @@ def measure(device: Device, *, rounds: int = 50, on_row: Callable[[dict[str, Any
     try:
         import torch
     except ImportError:
-        raise ArgumentError("PyTorch is not installed, expected it to compare with: pip install torch") from None
+        raise ArgumentError("PyTorch, the library to compare with, is not installed: pip install torch") from None
     rows = []
     for name, ours, theirs in (*_operations(device, torch), *_steps(device, torch)):
         row = {"operation": name, **_compare(device, ours, theirs, rounds)}

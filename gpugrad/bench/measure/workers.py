@@ -17,7 +17,7 @@ PAUSE = 0.5  # seconds; idle threads of the previous engine spin for up to 0.2 s
 
 
 class EngineError(KernelError):
-    """An engine cannot be measured: it failed, its process died, or it trains another network than gpugrad."""
+    """An engine cannot be measured: it failed, its process died, or it trains a different network from gpugrad's."""
 
     def __init__(self, engine: str, message: str) -> None:
         super().__init__(message)

@@ -56,7 +56,7 @@ def roofline(rows: list[Row], ceilings: list[Row]) -> Picture:
         "roofline",
         figure,
         f"Roofline of {len(named)} kernels. The fastest is {name(best)} with {si(best['speed'])}FLOP/s.",
-        "Roofline: the speed of each kernel, and the limits given by a copy and by large matrix products. Labels mark "
+        "Roofline: the speed of each kernel, and the limits set by a copy and by large matrix products. Labels mark "
         "the largest size of each kernel, small points its other sizes. A point above the line worked in a cache, on "
         "less data than the copy.",
     )

@@ -158,7 +158,7 @@ def _kernels(target: Any, quick: bool, seconds: float, *, only: Any = None, agai
     )
     limits = ceilings.records()
     print("\n(m: memory-bound, a: compute-bound; *: the median did not settle)")
-    print("Limits of this machine, the better of two measurements, before and after the kernels; records use these")
+    print("Limits of this machine: the better of two measurements, before and after the kernels; records contain these")
     print("\n".join(tables.ceiling_lines(limits)))
     return {"ceilings": limits, "rows": [row.record() for row in rows]}
 

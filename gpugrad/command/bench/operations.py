@@ -9,7 +9,7 @@ import typer
 from ...bench.records.tables import duration
 from .options import Quick, RecordFile, Threads, ToolchainName, measuring, printed
 
-Rounds = Annotated[int, typer.Option(min=5, help="How often each side is timed.")]
+Rounds = Annotated[int, typer.Option(min=5, help="Number of timings of each side.")]
 
 QUICK_ROUNDS = 5
 HEADER = f"{'operation':<20} {'gpugrad':>9} {'PyTorch':>9} {'× ours':>7} {'20–80 %':>15}"

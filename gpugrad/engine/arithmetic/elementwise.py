@@ -318,7 +318,7 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
     The gradient is 0 outside and passes at the limits.
     """
     if low is None and high is None:
-        raise ArgumentError("clip needs low, high or both: give at least one limit")
+        raise ArgumentError("clip needs low, high or both: pass at least one limit")
     device, x = as_operand(x)
     m = math_of(device)
     out = x.data if low is None else m.maximum(x.data, low)

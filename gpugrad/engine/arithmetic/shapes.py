@@ -174,7 +174,7 @@ def _scatter(xp: Any, out: Any, index: Any, array: Any) -> None:
 
 
 def plain_index(index: Any) -> tuple[Any, tuple[Tensor, ...]]:
-    """Return an index with arrays in place of its tensors, and those tensors."""
+    """Return an index with arrays instead of its tensors, and those tensors."""
     entries = index if isinstance(index, tuple) else (index,)
     arrays = tuple(map(value_of, entries))
     return arrays if isinstance(index, tuple) else arrays[0], tuple(e for e in entries if isinstance(e, Tensor))
@@ -211,7 +211,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     for entry in index if isinstance(index, tuple) else (index,):
         if device.recorder is not None and getattr(entry, "dtype", None) == np.bool_:
             raise RecordingError(
-                "an index of booleans gives a result whose shape depends on values, "
+                "an index of booleans has a result whose shape depends on values, "
                 "which a replay could not follow: use where()"
             )
     out = device.empty(x.data[index].shape, x.dtype)

@@ -34,7 +34,7 @@ function paintContours(surface, width, height) {
       const at = j * (width + 1) + i, here = rows[at];
       const slope = Math.hypot(rows[at + 1] - here, rows[at + width + 1] - here);
       const level = clamp(Math.round(here), 1, surface.bands - 1);
-      // Distance to the nearest line in pixels: lines are smooth, and fade where they are too close to tell apart.
+      // Distance to the nearest line in pixels: lines are smooth, and fade where they are too close to distinguish.
       const ink = clamp(0.5 + ratio / 2 - Math.abs(here - level) / slope, 0, 1) * clamp(0.45 / (slope * ratio), 0, 1);
       const share = clamp(Math.floor(here), 0, surface.bands - 1) / (surface.bands - 1);
       for (let c = 0; c < 3; c++) {

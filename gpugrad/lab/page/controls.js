@@ -10,7 +10,7 @@ class Controls {
     $("surface").append(...setup.surfaces.map((name) => new Option(name)));
   }
 
-  /** Return the race in the fields; an empty rate stands for the one that suits. */
+  /** Return the race in the fields; an empty rate means the suitable one. */
   read() {
     const race = { surface: $("surface").value, start: $("start").value.replaceAll(/\s/g, "").replaceAll("−", "-") };
     for (const name of SETTINGS) race[name] = $(name).value.trim();

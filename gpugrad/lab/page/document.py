@@ -73,7 +73,7 @@ def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
     f : Surface or NetworkLoss
         The surface.
     side : int, default 140
-        Most points per side of the grid.
+        Maximum number of points per side of the grid.
 
     Returns
     -------

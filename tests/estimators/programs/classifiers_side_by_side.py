@@ -1,4 +1,4 @@
-"""A network beside other classifiers and in ensembles, bagged, voting and stacked, on two toy sets."""
+"""A network next to other classifiers and in ensembles, bagged, voting and stacked, on two toy sets."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which digits are taken for which, and how the score grows with rows and with the size of the network."""
+"""Confused digits, and the growth of the score with rows and with the size of the network."""
 
 import os
 from pathlib import Path

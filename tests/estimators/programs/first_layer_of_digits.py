@@ -1,4 +1,4 @@
-"""What the units of the first layer look for in handwritten digits: their weights as pictures."""
+"""Weights of the first layer on handwritten digits, as pictures."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A table with numbers, gaps and words: which of its columns matter to a network."""
+"""A table with numbers, gaps and words, and the importance of its columns for a network."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a regressor has learned of single columns and of a pair: partial dependence, beside boosted trees."""
+"""Partial dependence of a regressor on single columns and a pair, compared with boosted trees."""
 
 import os
 from pathlib import Path

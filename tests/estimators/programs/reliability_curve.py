@@ -1,4 +1,4 @@
-"""Whether 80 % means eight of ten: a network's probabilities, as they are and calibrated in two ways."""
+"""Reliability of a network's probabilities, uncalibrated and calibrated in two ways."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rows that come in portions, learned by partial_fit; and all at once, until held-out rows say that it is enough."""
+"""Rows that arrive in portions, learned by partial_fit; and all at once, with early stopping on held-out rows."""
 
 import os
 from pathlib import Path

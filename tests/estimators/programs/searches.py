@@ -1,4 +1,4 @@
-"""Which parameters of a pipeline are the best: all of a grid, some drawn, and ever fewer with ever more rows."""
+"""Search for the best parameters of a pipeline: by grid, at random, and by successive halving."""
 
 import numpy as np
 from scipy.stats import loguniform

@@ -1,4 +1,4 @@
-"""More than one answer a row: several targets, several labels, a network for each or one for all; scaled targets."""
+"""Several outputs per row: targets, labels, one network for each or one for all; scaled targets."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a short text is about: sparse counts of words and of letters, joined, into a network."""
+"""Topics of short texts, from joined sparse counts of words and of letters."""
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import classification_report

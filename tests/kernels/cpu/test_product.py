@@ -1,4 +1,4 @@
-"""The product of matrices on a CPU: right for every shape, and the same bits however the work is shared out."""
+"""Matrix product on a CPU: right for every shape, and bit-for-bit identical for any division of the work."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def transposed(matrix, transpose):
 
 
 def whole(call):
-    """The call in one piece."""
+    """Run the call as a single part."""
     before, cpu_team.GRAIN = cpu_team.GRAIN, 1 << 60
     try:
         call()
@@ -38,7 +38,7 @@ def whole(call):
 @pytest.mark.parametrize("more", [-1, 0, 1])
 @pytest.mark.parametrize("m", [ROWS - 1, ROWS, BLOCK_M + ROWS + 3])
 def test_rows_that_are_copied_give_the_bits_of_those_that_are_not(m, more):
-    """Rows of a are read where they lie, those of a transposed one are copied."""
+    """Rows of a are read in place, those of a transposed a are copied."""
     rng = np.random.default_rng(0)
     n, k = BLOCK_N + more, 70
     a, b = draw(rng, m, k, np.float32, False), draw(rng, k, n, np.float32, False)
@@ -67,7 +67,7 @@ def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, relu, dt
     rng = np.random.default_rng(seed)
     a, b = draw(rng, m, k, dtype, transpose_a), draw(rng, k, n, dtype, transpose_b)
     bias = draw(rng, 1, n, dtype, False)[0] if with_bias else None
-    room = np.full((m + 2, n), np.nan, dtype)  # what lies before and after stays
+    room = np.full((m + 2, n), np.nan, dtype)  # memory before and after stays unchanged
     before = draw(rng, m, n, dtype, False)
     room[1:-1] = before if add else np.nan
     options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "add": add, "relu": relu}

@@ -144,7 +144,7 @@ def test_a_thread_does_not_wait_for_another_one_that_leads(parts, team):
     assert done_meanwhile
     assert teams == [team._address, 0]
     assert (piece == 2).all()
-    assert parts == [(192, 64)] * 2  # a loop that is shared out where nobody else leads
+    assert parts == [(192, 64)] * 2  # a loop that is distributed if no other thread leads
 
 
 def test_members_sleep_when_there_is_no_work_and_wake_for_more(parts, team):
@@ -209,7 +209,7 @@ def times(piece, number):
 
 def program(text, folder):
     """Run a program next to `loops.py`, with its own cache."""
-    if not (loops := folder / "loops.py").exists():  # older Numbas compile again what is in a newer file
+    if not (loops := folder / "loops.py").exists():  # older versions of Numba recompile a rewritten file
         loops.write_text(LOOPS)
     head = """
         import numpy as np
@@ -253,7 +253,7 @@ def test_a_forked_process_has_a_team_of_its_own(tmp_path):
 
 @pytest.mark.slow
 def test_machine_code_of_several_processes_is_kept_apart(tmp_path):
-    """Each process numbers what it compiles from the start: the loops that two of them left must not be mixed up."""
+    """Each process numbers its compiled functions from the start: cached loops of two must not be mixed up."""
     show = "print(piece[0], piece[191])"
     add, multiply = (f"cpu_team.spread(loops.{name}, (piece,), 5.0)" for name in ("plus", "times"))
     assert program(f"{add}; {show}", tmp_path) == ["6.0", "6.0"]

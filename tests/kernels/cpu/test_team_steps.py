@@ -32,7 +32,7 @@ TWO, THREE, OTHER_TWO = Job(1, 11, 20, 10), Job(2, 12, 21, 7), Job(3, 13, 5, 3)
 
 
 class State(NamedTuple):
-    """Where all are. A thread is what it has done in its function, as (operation, result).
+    """State of all threads. A thread is the list of its operations so far, as (operation, result).
 
     job: the number of the job that the leader posts or works on. ran: its parts that were run.
     """
@@ -45,11 +45,11 @@ class State(NamedTuple):
 
 
 class Next(Exception):
-    """What a thread does next: the name of an operation and its arguments."""
+    """Next operation of a thread: its name and arguments."""
 
 
 class Functions:
-    """Those of `team`, which are given the results of operations that were done, and stop at the next one.
+    """Functions of `team` that receive the results of the operations so far, and stop at the next one.
 
     right, wrong: a text that is replaced in them.
     """
@@ -74,7 +74,7 @@ class Functions:
         return perform
 
     def next_of(self, done, function, *arguments):
-        """(operation, arguments) after what a thread has done in a function; None where it returns."""
+        """Return the next (operation, arguments) of a thread in a function; None where it returns."""
         self._done = iter(done)
         try:
             self._names[function](*arguments)
@@ -84,7 +84,7 @@ class Functions:
 
 
 def perform(words, name, arguments):
-    """The words after an operation, and its result."""
+    """Return the words after an operation, and its result."""
     if name in ("pause", "call"):
         return words, None
     address, *values = arguments
@@ -100,9 +100,9 @@ def perform(words, name, arguments):
 
 
 def and_then(done, step):
-    """What a thread has done, with one more step.
+    """Return the history of a thread with one more step.
 
-    A turn of a loop is left out when it is over, since the next one begins alike: there are few states then.
+    A finished iteration of a loop is left out, since the next one begins in the same state: this keeps states few.
     """
     done = (*done, step)
     if step[0] == "add" or step == ("replace", False):  # of `_work`, which stores nothing
@@ -113,7 +113,7 @@ def and_then(done, step):
 
 
 def run_part(state, jobs, function, arguments, start, stop, scratch):
-    """The parts that were run, with this one."""
+    """Return the parts that were run, with this one."""
     assert state.job < len(jobs), "a part is run when its leader has returned"
     job, part = jobs[state.job], (start, stop)
     assert (function, arguments) == job[:2], "a part is run with the words of another job"
@@ -127,11 +127,11 @@ def with_thread(state, thread, done):
     if thread == "leader":
         return state._replace(leader=done)
     others = (*state.members[:thread], *state.members[thread + 1 :])
-    return state._replace(members=tuple(sorted((*others, done), key=repr)))  # one is like another
+    return state._replace(members=tuple(sorted((*others, done), key=repr)))  # all members are alike
 
 
 def step_of(functions, state, thread, jobs):
-    """(operation, state after it) of the thread that goes on; None where it has nothing more to do.
+    """Return (operation, state after it) of the thread that continues; None if it has nothing left to do.
 
     A member works again and again, also where `_watch` would see that there is nothing to be done.
     """
@@ -156,7 +156,7 @@ def step_of(functions, state, thread, jobs):
 
 
 def explore(jobs, members, functions):
-    """All states that there can be. Raises AssertionError, with the steps that lead there, for one that must not be."""
+    """Return all reachable states. Raises AssertionError, with the steps that lead to it, for a forbidden one."""
     first = State((0,) * len(WORDS), 0, (), (), ((),) * members)
     before, way, left = {first: set()}, {first: None}, [first]
     while left:
@@ -175,7 +175,7 @@ def explore(jobs, members, functions):
             before[after].add(state)
 
     left = [state for state in before if state.job == len(jobs)]
-    good = set(left)  # from where the leader can come to the end
+    good = set(left)  # from where the leader can finish
     while left:
         more = before[left.pop()] - good
         good |= more
@@ -204,7 +204,7 @@ def steps_to(state, way):
     ],
 )
 def test_every_part_is_run_once_with_the_words_of_its_job(jobs, members):
-    """Also by a member that reads the ticket while a job is posted, or that has read it when the next one is."""
+    """Cover members that read the ticket while a job is posted, or had read it when the next one is."""
     states = explore(jobs, members, Functions())
     assert {state.job for state in states} == set(range(len(jobs) + 1))
     runs = ("call", None)
@@ -236,12 +236,12 @@ WAIT = """\
 
 
 def lines(text, *order):
-    """The lines of a text in another order."""
+    """Return the lines of a text in another order."""
     found = text.splitlines(keepends=True)
     return "".join(found[i] for i in order)
 
 
-# What is wrong -> (the right text, the wrong one, what is found).
+# Planted fault -> (correct text, wrong text, expected message).
 FAULTS = {
     "the ticket of the last job stays while one is posted": (POST, "", "a part is run"),
     "parts may be taken while a job is posted": (POST, POST.replace(" | PART", ""), "a part is run"),
@@ -271,7 +271,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name):
-    """Each of these is right in most orders: what finds them shows that the exploration above leaves none out."""
+    """Each fault is harmless in most orders: finding them shows that the exploration above is complete."""
     right, wrong, found = FAULTS[name]
     functions = Functions(right, wrong)
     with pytest.raises(AssertionError, match=found):

@@ -126,7 +126,7 @@ def test_a_part_of_a_square_is_transposed_and_nothing_else_is_touched(dtype):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="protects a page of memory as POSIX does")
 def test_what_lies_after_the_last_row_is_not_read():
-    """The last rows end where the process may read no further."""
+    """The last rows end at the end of readable memory."""
     page = mmap.PAGESIZE
     room = np.frombuffer(mmap.mmap(-1, 2 * page), np.float32)
     assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(room.ctypes.data + page), page, 0) == 0
@@ -172,7 +172,7 @@ np.testing.assert_allclose(dlogits, given["dlogits"], rtol=1e-5, atol=1e-7)
 @pytest.mark.parametrize(("features", "vector"), [("avx2", 32), ("none", 16)])
 @pytest.mark.slow
 def test_shorter_vectors_give_the_same(features, vector, tmp_path):
-    """A product to the bit; a loss to its roundings."""
+    """A product bit for bit; a loss up to rounding."""
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((45, 600), (600, 301)))
     c = np.empty((45, 301), np.float32)
