@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -665,6 +666,9 @@ _devices: dict[tuple[str, int, str], Device] = {}
 # What "auto" chose and why, by GPUGRAD_DEVICE and toolchain: to look for a GPU takes longer than to make a tensor.
 _automatic: dict[tuple[str, str | None], tuple[Device, str]] = {}
 
+# The device of "auto" within `automatic`.
+_inside: ContextVar[Device | None] = ContextVar("inside", default=None)
+
 # Other words for a kind of device, for messages.
 SYNONYMS = {"gpu": "cuda", "nvidia": "cuda", "host": "cpu"}
 
@@ -704,8 +708,20 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
     return _find(name, toolchain, "device")
 
 
+@contextlib.contextmanager
+def automatic(target: Device) -> Iterator[None]:
+    """Make "auto" this device within the block: around a user's function, whose constants then join its arguments."""
+    token = _inside.set(target)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
 def _choose_automatically(toolchain: str | None) -> Device:
     """Return the device that GPUGRAD_DEVICE names, else a GPU, else the CPU; its `reason` explains the choice."""
+    if toolchain is None and (inside := _inside.get()) is not None:
+        return inside
     wish = os.environ.get("GPUGRAD_DEVICE") or "auto"
     key = (wish, toolchain)
     if key not in _automatic:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.device import Device
+from ..engine.device import Device, automatic
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError
@@ -178,7 +178,8 @@ class Objective:
     def _on_tape(self, points: np.ndarray) -> tuple[Tensor, Tensor]:
         x = Tensor(self.device.upload(points, self.dtype), self.device, requires_grad=True)
         before = self.device.downloads
-        y = self.f(x)
+        with automatic(self.device):
+            y = self.f(x)
         self.reads += self.device.downloads - before
         if not isinstance(y, Tensor):
             raise ArgumentError(

@@ -407,3 +407,13 @@ def test_a_gradient_of_another_shape_is_refused():
 @pytest.mark.parametrize(("start", "noise"), [(1e300, 0.0), (1.0, 1e300)])
 def test_numbers_beyond_all_bounds_diverge_without_a_warning(start, noise):
     assert gg.minimize("saddle", [start, 1.0], "sgd", noise=noise).verdict == "diverged"
+
+
+@pytest.mark.parametrize("starts", [[0.0, 0.0], [[0.0, 0.0], [3.0, 1.0]]], ids=["one start", "two starts"])
+def test_constants_of_the_function_are_on_its_device(starts, monkeypatch):
+    """Wherever "auto" would put them, as on a machine with a GPU."""
+    monkeypatch.setenv("GPUGRAD_DEVICE", "emulator")
+    paths = gg.minimize(lambda x: ((x - gg.tensor([1.0, 2.0])) ** 2).sum(), starts, lr=0.1)
+    for path in [paths] if isinstance(starts[0], float) else paths:
+        np.testing.assert_allclose(path.points[-1], [1, 2], atol=1e-5)
+    assert gg.tensor(1.0).device.kind == "emulator"
