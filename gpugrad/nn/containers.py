@@ -94,7 +94,7 @@ class MLP(Sequential):
         Initialiser of all weights, as in `Dense`; None uses the default of each layer's activation.
     seed : int or numpy.random.Generator, optional
         Seed of the initial values, or the generator that draws them; None uses the generator of `gg.manual_seed`.
-    device : str or Device, default "cpu"
+    device : str or Device, default "auto"
         Device of the parameters.
     dtype : {"float32", "float64"}, default "float32"
         Type of the parameters.
@@ -177,7 +177,7 @@ class MLP(Sequential):
             Attribute `config` of an MLP.
         seed : int or numpy.random.Generator, optional
             Seed of the initial values, by default 0.
-        device : str or Device, default "cpu"
+        device : str or Device, default "auto"
             Device of the parameters.
 
         Returns

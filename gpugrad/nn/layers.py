@@ -47,7 +47,7 @@ class Dense(Module):
         Initial bias: zeros, one number, or a function (rng, n_in, n_out, gain) → (n_out,).
     seed : int or numpy.random.Generator, optional
         Seed of the initial values, or the generator that draws them; None uses the generator of `gg.manual_seed`.
-    device : str or Device, default "cpu"
+    device : str or Device, default "auto"
         Device of the parameters.
     dtype : {"float32", "float64"}, default "float32"
         Type of the parameters; float64 is for gradient checks.

@@ -33,7 +33,7 @@ class Linear(Module):
         Size of an output row.
     bias : bool, default True
         Add a learnable bias.
-    device : str or Device, default "cpu"
+    device : str or Device, default "auto"
         Device of the parameters.
     dtype : {"float32", "float64"}, default "float32"
         Type of the parameters; float64 is for gradient checks.
@@ -65,7 +65,7 @@ class Linear(Module):
         in_features: int,
         out_features: int,
         bias: bool = True,
-        device: str | Device = "cpu",
+        device: str | Device = "auto",
         dtype: Any = np.float32,
         *,
         seed: int | np.random.Generator | None = None,
