@@ -11,7 +11,8 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError, choose
 
 # Axes of a weight matrix: (in_features, out_features) in Dense, (out_features, in_features) in Linear and PyTorch.
-IN_OUT, OUT_IN = "in_out", "out_in"
+IN_OUT: str = "in_out"
+OUT_IN: str = "out_in"
 LAYOUTS = ("own", IN_OUT, OUT_IN)
 
 
