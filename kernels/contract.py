@@ -419,9 +419,14 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"),
     ArgumentError
         For a value outside the range.
     """
-    if not ((low < value if open_low else low <= value) and value <= high):
+    try:
+        inside = (low < value if open_low else low <= value) and value <= high
+    except TypeError:  # not a number
+        inside = False
+    if not inside:
         left = "(" if open_low else "["
-        raise ArgumentError(f"{name} is {value}, expected a number in {left}{low}, {high}]")
+        shown = repr(value) if isinstance(value, str) else value
+        raise ArgumentError(f"{name} is {shown}, expected a number in {left}{low}, {high}]")
 
 
 def remember(launch: tuple) -> None:

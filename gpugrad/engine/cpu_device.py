@@ -114,12 +114,14 @@ def _with_fallback(launch: Any, reference: Any, fall_back: Callable[[Compilation
 @functools.cache
 def check_compiler() -> None:
     """Compile, or load from the cache, the function that runs recorded steps; raise CompilationError if that fails."""
-    if importlib.util.find_spec("numba") is None:
-        raise CompilationError(f"Numba is not installed: {REMEDY}")
     try:
-        importlib.import_module("..kernels.cpu.private", __package__)
+        installed = importlib.util.find_spec("numba") is not None
+        if installed:
+            importlib.import_module("..kernels.cpu.private", __package__)
     except Exception as error:  # An incompatible Numba fails with any kind of error.
         raise CompilationError(f"Numba cannot be used ({summary(error)}): {REMEDY}") from error
+    if not installed:
+        raise CompilationError(f"Numba is not installed: {REMEDY}")
     from ..kernels.cpu.team import run_program
 
     run_program(0, 0, np.empty((0, 4), np.int64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -201,8 +202,8 @@ def arange(
     """
     start, stop = (0, start) if stop is None else (start, stop)
     for name, value in (("start", start), ("stop", stop), ("step", step)):
-        if not math.isfinite(value) or (name == "step" and value == 0):
-            raise ArgumentError(f"{name} is {value}, expected a finite number{', not 0' * (name == 'step')}")
+        if not isinstance(value, Real) or not math.isfinite(value) or (name == "step" and value == 0):
+            raise ArgumentError(f"{name} is {value!r}, expected a finite number{', not 0' * (name == 'step')}")
     array = np.arange(start, stop, step)
     if dtype is None:
         dtype = np.int64 if array.dtype.kind in "iu" else np.float32
@@ -250,7 +251,14 @@ def randn(*shape: Any, dtype: Any = np.float32, device: str | Device = "auto", r
 def _filled(shape: tuple, value: float, dtype: Any, device: str | Device, requires_grad: bool) -> Tensor:
     """Make a tensor of this value everywhere."""
     target = get_device(device)
-    return Tensor(target.full(_sizes(shape), value, dtype), target, requires_grad)
+    sizes = _sizes(shape)
+    try:
+        array = target.full(sizes, value, dtype)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"a tensor cannot be filled with {value!r} ({error}): pass a number and a dtype such as 'float32'"
+        ) from None
+    return Tensor(array, target, requires_grad)
 
 
 def _sizes(shape: tuple) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DeviceError, GraphError, choose
 from ..kernels.activation import ACTIVATIONS, check_activation
 from ..kernels.dense import backward_workspace, forward_workspace
 from . import arithmetic
+from .creation import tensor
 from .device import Device
 from .operations import operation
 from .precision import product_precision
@@ -142,6 +143,8 @@ def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
     """
     if name not in ACTIVATIONS:  # the launcher checks the slope
         check_activation(name, negative_slope)
+    if not isinstance(x, Tensor):  # numbers, as for gg.exp
+        x = tensor(x)
     device, value = x.device, x.data
     shape, dtype = value.shape, value.dtype
     y = device.empty(shape, dtype)

@@ -97,8 +97,10 @@ class Parameter(Tensor):
         return _rebuild, (self.numpy(), self.device, self.requires_grad)
 
 
-def _rebuild(data: np.ndarray, device: Device, requires_grad: bool) -> Parameter:
-    return Parameter(data, device, requires_grad)
+def _rebuild(data: np.ndarray, device: Device | str, *rest: Any) -> Parameter:
+    """Make a parameter again; pickles of version 0.1 hold the names of the device and of its toolchain."""
+    *toolchain, requires_grad = rest
+    return Parameter(data, get_device(device, *toolchain), requires_grad)
 
 
 class FlatParameters:

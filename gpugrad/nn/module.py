@@ -12,7 +12,7 @@ from ..engine.device import device as get_device
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError
-from .state import StateDict, arrange
+from .state import StateDict, arrange, check_state
 
 # Functions of (module, output), called after each forward pass; `summary` reads the shapes with one.
 watchers: list[Callable[[Module, Any], None]] = []
@@ -221,10 +221,13 @@ class Module:
 
         Raises
         ------
+        ArgumentError
+            If `state` is not a mapping, or `layout` is unknown.
         CheckpointError
             If entries are missing, unexpected, of the wrong shape, not numbers, or square with no known layout; the
             message names all of them. No parameter was changed.
         """
+        check_state("state", state)
         parameters = dict(self.named_parameters())
         own = self.weight_layouts()
         arrays = arrange(state, {name: p.shape for name, p in parameters.items()}, own, layout)

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, CheckpointError
 from .layers import Dense
 from .linear import Linear
 from .module import Module
-from .state import OUT_IN, StateDict, to_host
+from .state import OUT_IN, StateDict, check_state, to_host
 
 # Float dtypes in a safetensors file; NumPy has no bfloat16 (BF16), which `_decode` widens.
 FLOATS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
@@ -37,10 +37,18 @@ def load_pytorch(model: Module, source: str | Path | Mapping[str, Any], *, names
 
     Raises
     ------
+    ArgumentError
+        If `model` is not a module, or `source` is neither a path nor a mapping.
     CheckpointError
         If the file cannot be read, the order of the layers is ambiguous, or entries are missing, unexpected or of the
         wrong shape; the message names all of them. No parameter was changed.
     """
+    if not isinstance(model, Module):
+        raise ArgumentError(
+            f"model is a {type(model).__name__}, expected an nn.Module: write nn.load_pytorch(model, source)"
+        )
+    if not isinstance(source, str | Path):
+        check_state("source", source)
     entries = _read(Path(source)) if isinstance(source, str | Path) else {k: to_host(v) for k, v in source.items()}
     layers = _layers(model)
     where = f"{source}" if isinstance(source, str | Path) else "the state_dict"

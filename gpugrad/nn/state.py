@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 from ..engine.tensor import Tensor
-from ..errors import CheckpointError, choose
+from ..errors import ArgumentError, CheckpointError, choose
 
 # Axes of a weight matrix: (in_features, out_features) in Dense, (out_features, in_features) in Linear and PyTorch.
-IN_OUT, OUT_IN = "in_out", "out_in"
+IN_OUT: str = "in_out"
+OUT_IN: str = "out_in"
 LAYOUTS = ("own", IN_OUT, OUT_IN)
 
 
@@ -77,6 +78,13 @@ class StateDict(dict[str, np.ndarray]):
             The same arrays under the same names.
         """
         return StateDict(self, self.layouts)
+
+
+def check_state(name: str, state: Any) -> None:
+    """Refuse a state that is not a mapping; a model's own module is a likely mistake."""
+    if not isinstance(state, Mapping):
+        remedy = "pass its state_dict()" if hasattr(state, "state_dict") else "pass the result of state_dict()"
+        raise ArgumentError(f"{name} is a {type(state).__name__}, expected arrays by name: {remedy}")
 
 
 def arrange(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -38,9 +38,7 @@ def parse(params: Any) -> list[Mapping[str, Any]]:
     try:
         items = list(params)
     except TypeError:
-        raise ArgumentError(
-            f"params is {params!r}, expected a list of Parameters or of dicts: pass model.parameters()"
-        ) from None
+        raise _not_parameters(params, "a list of Parameters or of dicts") from None
     if not items:
         raise ArgumentError(
             "there are no parameters, expected at least one: pass model.parameters() of a model that has some"
@@ -54,6 +52,8 @@ def parse(params: Any) -> list[Mapping[str, Any]]:
 
 def trainable(params: Any) -> list[Parameter]:
     """Return the parameters of a group that require a gradient."""
+    if not isinstance(params, Iterable):  # a Tensor is one, over its rows
+        raise _not_parameters(params, "a list of Parameters")
     parameters: list[Any] = [params] if isinstance(params, Tensor) else list(params)
     for p in parameters:
         if not isinstance(p, Parameter):
@@ -68,3 +68,12 @@ def trainable(params: Any) -> list[Parameter]:
             "set requires_grad=True, or leave the group out"
         )
     return kept
+
+
+def _not_parameters(params: Any, expected: str) -> ArgumentError:
+    bound = getattr(params, "__name__", None) == "parameters"
+    plain = params is None or isinstance(params, Real)
+    found = "the method parameters" if bound else repr(params) if plain else f"a {type(params).__name__}"
+    return ArgumentError(
+        f"params is {found}, expected {expected}: {'call it, ' if bound else ''}pass model.parameters()"
+    )

@@ -176,10 +176,11 @@ class Optimizer(CheckedCall):
         ----------
         Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", arXiv:1211.5063.
         """
+        max_norm = _limit("max_norm", max_norm)
         self._prepare()
         flat, device = self.flat, self.flat.device
         arrays = (flat.gradients, self._norm, self._grad_scale, device.partials(flat.dtype))
-        device.run(device.kernels.clip_norm, *arrays, max_norm=float(max_norm))
+        device.run(device.kernels.clip_norm, *arrays, max_norm=max_norm)
         self._set_clip_pending(True)
         return Tensor(self._norm.reshape(()), device)
 
@@ -198,6 +199,7 @@ class Optimizer(CheckedCall):
         ArgumentError
             If limit is not more than 0, or `clip_grad_norm` was called first.
         """
+        limit = _limit("limit", limit)
         self._prepare()
         device = self.flat.device
         if device.recorder is not None:
@@ -206,7 +208,7 @@ class Optimizer(CheckedCall):
             raise ArgumentError(
                 "clip_grad_value came after clip_grad_norm, whose norm it would change: clip by value first"
             )
-        device.run(device.kernels.clip_value, self.flat.gradients, limit=float(limit))
+        device.run(device.kernels.clip_value, self.flat.gradients, limit=limit)
 
     def to(self, device: str | Device) -> None:
         """Move parameters and state to another device in place, and drop the gradients.
@@ -554,3 +556,11 @@ class Update:
 def _plain(value: Any) -> Any:
     """Return an option as JSON can hold it."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _limit(name: str, value: Any) -> float:
+    """Return a limit of clipping as a float; its kernel refuses one out of range."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} is {value!r}, expected a number more than 0: 1.0, for instance") from None

@@ -486,3 +486,19 @@ def test_operands_on_two_devices():
     ):  # fmt: skip
         with pytest.raises(DeviceError, match=r"tensors live on .* and on .*: move one of them with .to\(\)"):
             operation()
+
+
+@pytest.mark.parametrize("reduce", [gg.sum, gg.mean, gg.max, gg.min, gg.argmax, gg.softmax, gg.log_softmax])
+@pytest.mark.parametrize("axis", ["rows", 1.5, gg.ones(2, 2)], ids=["text", "fraction", "tensor"])
+def test_an_axis_that_is_no_integer_is_refused(reduce, axis):
+    with pytest.raises(ArgumentError, match=r"axis is .* for a tensor with 2 axes: expected different integers"):
+        reduce(gg.ones(2, 3), axis)
+
+
+@pytest.mark.parametrize("join", [gg.stack, gg.concatenate])
+def test_a_generator_of_tensors_is_joined_and_one_tensor_refused(join):
+    rows = [gg.ones(2), gg.zeros(2)]
+    assert (join(row for row in rows).numpy() == join(rows).numpy()).all()
+    for wrong in (gg.ones(2, 2), None, 3, "ab"):
+        with pytest.raises(ArgumentError, match=r"got a .*, expected a list: write gg\.\w+\(\[a, b\]\)"):
+            join(wrong)

@@ -119,3 +119,11 @@ def test_public_names_alone_are_listed(module):
     assert set(dir(module)) & {"Any", "TYPE_CHECKING", "importlib", "sys", "warnings", "Path", "np", "math"} == set()
     assert all(hasattr(module, name) for name in dir(module))
     assert set(module.__all__) <= set(dir(module))
+
+
+def test_values_and_dtypes_that_numpy_refuses_are_refused_in_a_sentence():
+    for make in (lambda: gg.full(2, "a"), lambda: gg.full(2, None), lambda: gg.zeros(2, dtype="float31")):
+        with pytest.raises(ArgumentError, match=r"a tensor cannot be filled with .*: pass a number and a dtype"):
+            make()
+    with pytest.raises(ArgumentError, match=r"stop is 'a', expected a finite number"):
+        gg.arange("a")

@@ -322,6 +322,8 @@ def test_everything_is_made_on_the_same_device(emulator):
         model(gg.from_dlpack(x)),
         model(gg.ones(5, 3) * x),
         model(gg.exp(x)),
+        gg.nn.Dense(3, 4)(gg.tensor(x)),
+        gg.nn.Linear(3, 4)(gg.tensor(x)),
         gg.zeros(2),
         gg.full(2, 1.0),
         gg.arange(2),

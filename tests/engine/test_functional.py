@@ -526,3 +526,16 @@ def test_regression_losses_as_in_pytorch(torch, reduction, name):
         lambda p: theirs(p, torch.tensor(t), reduction=reduction),
         arrays((19, 7)),
     )
+
+
+@pytest.mark.parametrize("function", [gg.relu, gg.gelu, gg.silu, gg.tanh, gg.sigmoid, gg.leaky_relu])
+def test_activations_take_numbers_and_arrays_as_exp_does(function):
+    expected = function(gg.tensor([-1.0, 2.0])).numpy()
+    assert (function([-1.0, 2.0]).numpy() == expected).all()
+    assert (function(np.array([-1.0, 2.0], np.float32)).numpy() == expected).all()
+
+
+@pytest.mark.parametrize("slope", ["steep", None, [1]])
+def test_a_slope_that_is_no_number_is_refused(slope):
+    with pytest.raises(ArgumentError, match=r"negative_slope is .*, expected a number in"):
+        gg.leaky_relu(gg.ones(2), slope)

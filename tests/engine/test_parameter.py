@@ -188,3 +188,12 @@ def test_a_recording_notices_that_its_parameters_moved():
     assert forward(x).tolist() == [[3, 3]]
     assert forward(x).tolist() == [[3, 3]]
     assert forward.recordings == 2
+
+
+def test_a_pickle_of_an_earlier_version_holds_names():
+    from gpugrad.engine.parameter import _rebuild
+
+    parameter = _rebuild(np.ones(2, np.float32), "cpu", "numpy", False)
+    assert parameter.device is gg.device("cpu", "numpy")
+    assert not parameter.requires_grad
+    assert (parameter.numpy() == 1).all()

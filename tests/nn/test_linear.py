@@ -255,3 +255,9 @@ def test_training_of_square_layers_keeps_their_best_weights_and_resumes(tmp_path
     whole, resumed = train(4), train(4, resume=path)
     for name, array in whole.items():
         np.testing.assert_array_equal(resumed[name], array)
+
+
+@pytest.mark.parametrize("state", [None, [1], nn.Linear(2, 2, device="cpu"), "model.safetensors"])
+def test_a_state_that_is_no_mapping_is_refused(state):
+    with pytest.raises(ArgumentError, match=r"state is a .*, expected arrays by name: pass"):
+        nn.Linear(2, 2, device="cpu").load_state_dict(state)

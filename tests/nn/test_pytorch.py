@@ -216,3 +216,16 @@ def test_files_that_cannot_be_read(tmp_path):
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(CheckpointError, match="cannot be read"):
         nn.load_pytorch(model, path)
+
+
+def test_arguments_of_load_pytorch_in_another_order_are_refused(tmp_path):
+    model = nn.Dense(2, 2)
+    with pytest.raises(ArgumentError, match=r"model is a str, expected an nn.Module: write nn.load_pytorch"):
+        nn.load_pytorch(str(tmp_path / "weights.safetensors"), model)
+    with pytest.raises(ArgumentError, match=r"source is a Dense, expected arrays by name: pass its state_dict\(\)"):
+        nn.load_pytorch(model, nn.Dense(2, 2))
+
+
+def test_a_path_given_before_the_model_is_refused_by_to_onnx(tmp_path):
+    with pytest.raises(ArgumentError, match=r"path is a Dense, expected the path of a file: pass one that ends in"):
+        gg.export.to_onnx(tmp_path / "model.onnx", nn.Dense(2, 2))

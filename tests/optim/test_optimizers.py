@@ -936,3 +936,23 @@ def test_a_row_added_at_run_time_is_a_name(monkeypatch):
     monkeypatch.setitem(optim.RULES, "slow adam", optim.registry.Rule(optim.Adam, {"eps": 1e-3}))
     made = optim.make("slow adam", [Parameter(np.ones(3))])
     assert made.param_groups[0]["eps"] == 1e-3
+
+
+def test_parameters_that_are_no_list_are_refused_in_a_sentence():
+    model = nn.Dense(2, 2)
+    with pytest.raises(
+        ArgumentError, match=r"params is the method parameters, .*: call it, pass model.parameters\(\)$"
+    ):
+        optim.Adam(model.parameters)
+    optimizer = optim.Adam(model.parameters())
+    with pytest.raises(ArgumentError, match=r"params is 3, expected a list of Parameters: pass"):
+        optimizer.add_param_group({"params": 3})
+
+
+@pytest.mark.parametrize("limit", ["a", None, [1.0]])
+def test_a_limit_of_clipping_that_is_no_number_is_refused(limit):
+    optimizer = optim.Adam(nn.Dense(2, 2).parameters())
+    with pytest.raises(ArgumentError, match=r"max_norm is .*, expected a number more than 0"):
+        optimizer.clip_grad_norm(limit)
+    with pytest.raises(ArgumentError, match=r"limit is .*, expected a number more than 0"):
+        optimizer.clip_grad_value(limit)

@@ -75,9 +75,10 @@ def check_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
         return (axis % ndim,)
     try:
         return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
-    except ValueError:
+    except (ValueError, TypeError):
+        shown = repr(axis) if isinstance(axis, str) else f"a {type(axis).__name__}" if np.ndim(axis) > 1 else axis
         raise ArgumentError(
-            f"axis is {axis} for a tensor with {ndim} axes: expected different integers from {-ndim} to {ndim - 1}"
+            f"axis is {shown} for a tensor with {ndim} axes: expected different integers from {-ndim} to {ndim - 1}"
         ) from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     ArgumentError
         If there are no tensors, or their other sizes differ.
     """
+    tensors = _listed("concatenate", tensors)
     if not tensors:
         raise ArgumentError("concatenate got no tensors, expected at least one")
     device = as_operands(*tensors)[0]
@@ -145,6 +146,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     ArgumentError
         If there are no tensors, or their shapes differ.
     """
+    tensors = _listed("stack", tensors)
     if not tensors:
         raise ArgumentError("stack got no tensors, expected at least one")
     device = as_operands(*tensors)[0]
@@ -158,6 +160,13 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     (shape,) = shapes
     (axis,) = check_axes(len(shape) + 1, axis)
     return concatenate([reshape(t, (*shape[:axis], 1, *shape[axis:])) for t in tensors], axis)
+
+
+def _listed(name: str, tensors: Any) -> list[Any]:
+    """Return the tensors to join as a list; a generator passes, one tensor does not."""
+    if isinstance(tensors, Tensor | str) or not isinstance(tensors, Iterable):
+        raise ArgumentError(f"{name} got a {type(tensors).__name__}, expected a list: write gg.{name}([a, b])")
+    return list(tensors)
 
 
 def _assign(out: Any, array: Any, index: Any) -> None:

@@ -351,3 +351,15 @@ def test_a_folder_that_becomes_read_only_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(caching.IndexDataCacheFile, "_open_for_write", refuse)
     for _ in range(2):
         assert compiled_anew() == (2, False)
+
+
+def test_an_import_hook_that_blocks_numba_is_like_a_numba_that_cannot_be_used(monkeypatch):
+    from gpugrad.engine import cpu_device
+    from gpugrad.kernels.cpu import CompilationError
+
+    def blocked(name):
+        raise ImportError(f"{name} is blocked")
+
+    monkeypatch.setattr(cpu_device.importlib.util, "find_spec", blocked)
+    with pytest.raises(CompilationError, match=r"Numba cannot be used \(ImportError: numba is blocked\)"):
+        cpu_device.check_compiler.__wrapped__()
