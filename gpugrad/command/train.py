@@ -215,6 +215,7 @@ def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: 
     layers = "-".join(map(str, (dataset.n_features, *settings.hidden, dataset.n_outputs)))
     log(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
     log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
+    _ = trainer.device.kernels  # loads the compiler: without one the next line names NumPy
     log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
 
 
