@@ -39,6 +39,9 @@ LAUNCHER_FILES = {
 SINGLE_PRECISION = ("cupy_cuda", "numba_cuda")
 
 
+_UNKNOWN: Any = object()  # in place of a value of CHECKED
+
+
 class Launcher:
     """One operation in one toolchain: a call checks the arguments by the contract, then launches.
 
@@ -59,15 +62,19 @@ class Launcher:
     ----------
     launch : callable
         The toolchain's function with the contract's defaults bound, without checks.
+    prepare : callable or None
+        The attribute `prepare` of the toolchain's function: from arrays and scalars to a function of such arrays that
+        does the same faster, or None.
     """
 
-    __slots__ = ("__name__", "contract", "launch", "source", "toolchain")
+    __slots__ = ("__name__", "contract", "launch", "prepare", "source", "toolchain")
 
     def __init__(self, contract: Contract, launch: Callable[..., None], source: str, toolchain: str) -> None:
         self.__name__ = contract.name
         self.contract = contract
         # A partial of a partial is flat, so the defaults cost a recorded call nothing.
         self.launch = functools.partial(launch, **contract.defaults) if contract.defaults else launch
+        self.prepare = getattr(launch, "prepare", None)
         self.source = source
         self.toolchain = toolchain
 
@@ -80,14 +87,18 @@ class Launcher:
                 *scalars.items(),
                 *map(type, scalars.values()),
             )
-            checked = key in CHECKED
+            prepared = CHECKED.get(key, _UNKNOWN)
         except (AttributeError, TypeError):  # arrays by keyword, or something else that only the check can refuse
-            key, checked = (), False
-        if not checked:
+            key, prepared = (), _UNKNOWN
+        if prepared is _UNKNOWN:
             self.check(*arrays, **scalars)
+            self.launch(*arrays, **scalars)
             if key:
-                remember(key)
-        self.launch(*arrays, **scalars)
+                remember(key, self.prepare and self.prepare(*arrays, **(self.contract.defaults | scalars)))
+        elif prepared is None:
+            self.launch(*arrays, **scalars)
+        else:
+            prepared(*arrays)
 
     def check(self, *arrays: Any, **scalars: Any) -> None:
         """Refuse arguments that this launcher cannot accept.

@@ -25,8 +25,9 @@ MEASURED_SHAPES = ((64, 128), (512, 1024), (8192, 4096))
 SCRATCH_NAMES = frozenset({"partials", "workspace"})
 
 # Launches that passed their checks, by all that a check reads: shapes, strides, dtypes and scalars. The same launch is
-# not checked again. Whatever else a check reads (`dense.variant`) clears this when it changes.
-CHECKED: set[tuple] = set()
+# not checked again. Whatever else a check reads (`dense.variant`) clears this when it changes. The value runs a launch
+# with its arrays, without what follows from the key; None if the launcher has nothing to prepare.
+CHECKED: dict[tuple, Callable[..., None] | None] = {}
 MOST_CHECKED = 4096
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -429,17 +430,19 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"),
         raise ArgumentError(f"{name} is {shown}, expected a number in {left}{low}, {high}]")
 
 
-def remember(launch: tuple) -> None:
+def remember(launch: tuple, prepared: Callable[..., None] | None = None) -> None:
     """Note that a launch passed its check, and forget all others when there are too many.
 
     Parameters
     ----------
     launch : tuple
         Launcher, shapes, strides and dtypes of its arrays, and its scalars with their types.
+    prepared : callable, optional
+        Function of the arrays that does the same as the launch.
     """
     if len(CHECKED) >= MOST_CHECKED:
         CHECKED.clear()
-    CHECKED.add(launch)
+    CHECKED[launch] = prepared
 
 
 def tolerance(dtype: Any, terms: int) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import DeviceError
+from ..kernels.contract import CHECKED
 from ..kernels.cpu import CompilationError, summary
 from .device import Call, Device, device, register
 
@@ -89,6 +90,8 @@ class CpuDevice(Device):
                 for name, launcher in vars(self.kernels).items():
                     other = getattr(reference, name)
                     launcher.launch, launcher.source, launcher.toolchain = other.launch, other.source, other.toolchain
+                    launcher.prepare = None
+                CHECKED.clear()  # of what was prepared to run compiled loops
         warnings.warn(f"the CPU uses the NumPy toolchain, which is slower: {error}", RuntimeWarning, stacklevel=2)
 
 

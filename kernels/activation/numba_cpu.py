@@ -13,7 +13,7 @@ from numba.extending import overload
 from ..cpu.exp import IN_ORDER, exp_negative
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.team import LIGHT, runs_host_code, spread
+from ..cpu.team import LIGHT, prepare, runs_host_code, spread
 from . import reference
 
 # Φ(−|z|) = e^(−z²/2) · t·P(t), t = 1/(1 + STRETCH·|z|): P fitted to a relative error of 3e-8 over all z.
@@ -165,17 +165,34 @@ BACKWARD = {
 HEAVY = (_tanh_forward, _sigmoid_forward, _gelu_forward, _silu_forward, _gelu_backward, _silu_backward)
 
 
+def _compiled(table, activation, dtype):
+    """Return the loop of an activation, or None where NumPy computes it."""
+    slow = table is FORWARD and activation == "tanh" and dtype != np.float32
+    return None if slow else table.get(activation)
+
+
+def _prepare(loop, arrays, negative_slope):
+    """Return a function of the arrays that does the same as `_spread`, or None if there is no faster one."""
+    if loop is None:
+        return None
+    like = arrays[0]
+    run = prepare(loop, like.size, like.dtype.type(negative_slope), speed=_speed(loop))
+    if run is None or like.ndim == 1:
+        return run and (lambda *arrays: run(arrays))
+    return lambda *arrays: run(tuple([array.reshape(-1) for array in arrays]))
+
+
 def activate(z, y, activation, negative_slope):
     """Compute y = act(z) for contiguous arrays of any shape; y may be z."""
     if activation == "identity":
         if y is not z:
             runs_host_code()
             np.copyto(y, z)
-    elif activation not in FORWARD or (activation == "tanh" and z.dtype != np.float32):
+    elif (loop := _compiled(FORWARD, activation, z.dtype)) is None:
         runs_host_code()
         reference.activation_forward(z, y, activation=activation, negative_slope=negative_slope)
     else:
-        _spread(FORWARD[activation], (z, y), negative_slope)
+        _spread(loop, (z, y), negative_slope)
 
 
 def scale_by_derivative(dy, saved, dz, activation, negative_slope):
@@ -183,17 +200,21 @@ def scale_by_derivative(dy, saved, dz, activation, negative_slope):
     if activation == "identity":
         runs_host_code()
         np.copyto(dz, dy)
-    elif activation not in BACKWARD:
+    elif (loop := _compiled(BACKWARD, activation, dz.dtype)) is None:
         runs_host_code()
         reference.activation_backward(dy, saved, dz, activation=activation, negative_slope=negative_slope)
     else:
-        _spread(BACKWARD[activation], (dy, saved, dz), negative_slope)
+        _spread(loop, (dy, saved, dz), negative_slope)
 
 
 def _spread(loop, arrays, negative_slope):
     slope = arrays[0].dtype.type(negative_slope)
     flat = arrays if arrays[0].ndim == 1 else tuple([array.reshape(-1) for array in arrays])
-    spread(loop, flat, slope, speed=1 if loop in HEAVY else LIGHT)
+    spread(loop, flat, slope, speed=_speed(loop))
+
+
+def _speed(loop):
+    return 1 if loop in HEAVY else LIGHT
 
 
 @loops_only
@@ -204,3 +225,11 @@ def activation_forward(z, y, *, activation, negative_slope):
 @loops_only
 def activation_backward(dy, saved, dz, *, activation, negative_slope):
     scale_by_derivative(dy, saved, dz, activation, negative_slope)
+
+
+activation_forward.prepare = lambda z, y, *, activation, negative_slope: _prepare(
+    _compiled(FORWARD, activation, z.dtype), (z, y), negative_slope
+)
+activation_backward.prepare = lambda dy, saved, dz, *, activation, negative_slope: _prepare(
+    _compiled(BACKWARD, activation, dz.dtype), (dy, saved, dz), negative_slope
+)

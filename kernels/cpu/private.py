@@ -24,9 +24,10 @@ device then uses the NumPy toolchain.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ alloca_once, alloca_once_value = cgutils.alloca_once, cgutils.alloca_once_value
 for_range, unpack_tuple = cgutils.for_range, cgutils.unpack_tuple
 
 INT64 = ir.IntType(64)
+COLLECT_AFTER = 20_000  # new objects between two garbage collections during a compilation; Python's default is 700
 
 if config.DISABLE_JIT:
     raise CompilationError("NUMBA_DISABLE_JIT is set: unset it")
@@ -172,6 +174,18 @@ class _CheckedCache(FunctionCache):
             super().save_overload(signature, compiled)
 
 
+@contextlib.contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Collect garbage rarely within the block: a compiler makes many objects that live until it is done."""
+    before = gc.get_threshold()
+    if before[0] != 0:  # otherwise collections are off
+        gc.set_threshold(max(before[0], COLLECT_AFTER), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 class _CachedFunction(CPUDispatcher):
     """A compiled function whose versions outlive the process, and whose compilation fails with one kind of error."""
 
@@ -188,7 +202,8 @@ class _CachedFunction(CPUDispatcher):
     def _compile_for_args(self, *arguments: Any, **keywords: Any) -> Any:
         # Nothing but loading and compiling happens here: the caller runs the function afterwards.
         try:
-            return super()._compile_for_args(*arguments, **keywords)
+            with _rare_collections():
+                return super()._compile_for_args(*arguments, **keywords)
         except Exception as error:
             raise CompilationError(f"Numba cannot compile {self.__name__} ({summary(error)})") from error
 

@@ -94,6 +94,40 @@ def spread(
     _run(_runner(loop, extras), arrays, scalars, rows, step)
 
 
+def prepare(
+    loop: Any, rows: int, *scalars: Any, width: int = 1, speed: int = 1, extras: int = 0
+) -> Callable[..., None] | None:
+    """Return a function of the arrays that does the same as `spread`, or None if the work is worth several cores.
+
+    It does without the choice of the parts, which takes longer than a small loop. Do not call it while loops are
+    collected.
+
+    Parameters
+    ----------
+    loop : function of `compile_cpu`
+        As for `spread`; compiled before.
+    rows : int
+        Rows of the arrays.
+    *scalars
+        Further arguments of the loop.
+    width, speed, extras : int
+        As for `spread`.
+
+    Returns
+    -------
+    callable or None
+        The function ``run(arrays, scalars=scalars)``.
+    """
+    if rows * width // (GRAIN * speed) > 1:
+        return None
+    runner, step = _runner(loop, extras), rows or 1
+
+    def run(arrays: tuple, scalars: tuple = scalars) -> None:
+        runner(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
+
+    return run
+
+
 def run_once(loop: Any, *arguments: Any) -> None:
     """Run ``loop(*arguments)`` on the calling thread; the loop of `compile_cpu` must not raise."""
     _run(_runner(loop, 0), (), arguments, 1, 1)

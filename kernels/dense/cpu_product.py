@@ -11,12 +11,13 @@ number of cores and for any division of the work.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..cpu.options import compile_cpu
-from ..cpu.team import SCRATCH_BYTES, runs_host_code, spread
+from ..cpu.team import SCRATCH_BYTES, prepare, runs_host_code, spread
 from ..cpu.vectors import (
     ROWS,
     VECTOR,
@@ -71,7 +72,7 @@ def product(
     relu : bool, default False
         Replace negative results by 0.
     """
-    (m, n), k = c.shape, a.shape[0 if transpose_a else 1]
+    k = a.shape[0 if transpose_a else 1]
     if c.size == 0:
         return
     if k == 0:
@@ -80,13 +81,36 @@ def product(
         if relu:
             np.maximum(c, 0, out=c)
         return
-    flat, by_rows = c.reshape(-1), (2 * m if transpose_a else m) >= n
-    divided, other, multiple = (m, n, ROWS) if by_rows else (n, m, VECTORS * VECTOR // c.itemsize)
+    flat, (divided, other, multiple, by_rows) = c.reshape(-1), _division(c, transpose_a)
     bias = flat[:0] if bias is None else bias  # so that there is one signature, which takes a second to compile
     options = k, transpose_a, transpose_b, add, relu, by_rows
     # `spread` cuts this array into parts; only its length matters, one element per row or column.
     index = (flat[:divided],)
     spread(_multiply_part, index, a, b, c, bias, *options, width=other * k, speed=SPEED, multiple=multiple, extras=2)
+
+
+def prepare_product(
+    a: Any, b: Any, c: Any, *, transpose_a: bool = False, transpose_b: bool = False
+) -> Callable[[Any, Any, Any], None] | None:
+    """Return a function of such a, b and c that does the same as `product`, or None if there is no faster one."""
+    k = a.shape[0 if transpose_a else 1]
+    if c.size == 0 or k == 0:
+        return None
+    divided, other, _, by_rows = _division(c, transpose_a)
+    run = prepare(_multiply_part, divided, width=other * k, speed=SPEED, extras=2)
+    if run is None:
+        return None
+    index, bias = (np.empty(divided, c.dtype),), np.empty(0, c.dtype)
+    options = bias, k, transpose_a, transpose_b, False, False, by_rows
+    return lambda a, b, c: run(index, (a, b, c, *options))
+
+
+def _division(c: Any, transpose_a: bool) -> tuple[int, int, int, bool]:
+    """Return the length of the axis of c that is divided, that of the other, the multiple of parts, if by rows."""
+    m, n = c.shape
+    if (2 * m if transpose_a else m) >= n:
+        return m, n, ROWS, True
+    return n, m, VECTORS * VECTOR // c.itemsize, False
 
 
 @compile_cpu

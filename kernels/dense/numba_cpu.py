@@ -6,7 +6,7 @@ from ..activation.numba_cpu import activate, scale_by_derivative
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
 from ..cpu.team import LIGHT, compile_ahead, runs_host_code, spread
-from .cpu_product import product
+from .cpu_product import prepare_product, product
 from .rounding import round_factor
 
 
@@ -71,3 +71,11 @@ def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
     runs_host_code()
     a, b = a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b
     np.matmul(round_factor(a, precision), round_factor(b, precision), out=c)
+
+
+def _prepare_matmul(a, b, c, workspace, *, precision, **transposed):
+    run = prepare_product(a, b, c, **transposed) if c.ndim == 2 and precision == "float32" else None
+    return run and (lambda a, b, c, workspace: run(a, b, c))
+
+
+matmul.prepare = _prepare_matmul

@@ -170,6 +170,7 @@ def choose_variant(m: int, n: int, k: int, entries: int = 1, tuned: tuple[int, i
 
 
 @functools.lru_cache(maxsize=4096)  # asked before every launch of a product
+@functools.lru_cache(maxsize=4096)
 def _completed(m: int, n: int, k: int, entries: int, tile: int | None, splits: int | None) -> Variant:
     """Return the variant of this tile and number of splits; the rule decides what is None."""
     tile = tile or _rule_for_tile(m, n, entries)

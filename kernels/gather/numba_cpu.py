@@ -79,4 +79,6 @@ def gather(data, rows, out, *, scale):
     data, out = data.reshape(data.shape[0], width), out.reshape(rows.size, width)
     half = data.dtype == np.float16
     data = data.view(np.uint16) if half else data
+    if data.dtype == out.dtype == np.float32 and scale == 1:
+        data, out = data.view(np.int32), out.view(np.int32)  # a copy, by the loop that is compiled for labels anyway
     spread(_rows_of_half if half else _rows, (rows, out), data, out.dtype.type(scale), width=width)

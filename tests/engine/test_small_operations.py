@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad.engine.arithmetic import log_softmax
+from gpugrad.engine.cpu_device import CpuDevice
 from gpugrad.engine.device import BLOCK_BYTES, MOST_IN_BLOCK, MOST_SHAPES, broadcast_shapes
 from gpugrad.errors import ArgumentError
 from gpugrad.kernels.contract import CHECKED, MOST_CHECKED
-from gpugrad.kernels.dense import forward_workspace, variant
+from gpugrad.kernels.cpu import CompilationError
+from gpugrad.kernels.dense import forward_workspace, matmul_workspace, variant
 
 
 def calls(operation) -> int:
@@ -36,22 +39,31 @@ def tensors():
     def leaf(*shape):
         return gg.tensor(np.ones(shape, np.float32), requires_grad=True, device="cpu")
 
-    return leaf(64), leaf(64), leaf(8, 8)
+    return leaf(64), leaf(64), leaf(8, 8), leaf(1, 64), leaf(64, 8)
 
 
 @pytest.mark.parametrize(
     ("most", "operation"),
     [
-        (13, lambda a, b, m: a + b),
-        (13, lambda a, b, m: a + 1.0),
-        (13, lambda a, b, m: a * b),
-        (13, lambda a, b, m: a / b),
-        (10, lambda a, b, m: a > b),
-        (12, lambda a, b, m: a.exp()),
-        (18, lambda a, b, m: a.sum()),
-        (25, lambda a, b, m: a.mean()),
-        (20, lambda a, b, m: gg.relu(a)),
-        (32, lambda a, b, m: m @ m),
+        (13, lambda a, b, m, x, w: a + b),
+        (13, lambda a, b, m, x, w: a + 1.0),
+        (13, lambda a, b, m, x, w: a * b),
+        (13, lambda a, b, m, x, w: a / b),
+        (10, lambda a, b, m, x, w: a > b),
+        (11, lambda a, b, m, x, w: a.exp()),
+        (14, lambda a, b, m, x, w: a.sum()),
+        (16, lambda a, b, m, x, w: a.mean()),
+        (18, lambda a, b, m, x, w: a.max()),
+        (10, lambda a, b, m, x, w: a.clip(0.0, 1.0)),
+        (12, lambda a, b, m, x, w: m.softmax(1)),
+        (14, lambda a, b, m, x, w: gg.relu(a)),
+        (14, lambda a, b, m, x, w: gg.tanh(a)),
+        (14, lambda a, b, m, x, w: gg.sigmoid(a)),
+        (7, lambda a, b, m, x, w: a.reshape(8, 8)),
+        (10, lambda a, b, m, x, w: m.T),
+        (14, lambda a, b, m, x, w: a[3:40]),
+        (23, lambda a, b, m, x, w: m @ m),
+        (23, lambda a, b, m, x, w: x @ w),
     ],
 )
 def test_a_small_operation_calls_few_functions(tensors, most, operation):
@@ -85,6 +97,68 @@ def test_a_known_launch_is_not_checked_again_and_another_one_is(monkeypatch):
     kernel(np.ones(3), np.empty(3), activation="relu")
     assert len(checks) == 4
     CHECKED.clear()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["identity", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu"])
+@pytest.mark.parametrize("shape", [(0,), (1,), (67,), (3, 21)])
+def test_a_prepared_activation_writes_the_same_bits(dtype, activation, shape):
+    """The first launch chooses the parts of the work; later ones with the same shapes do not."""
+    kernels = gg.device("cpu").kernels
+    z, dy = np.random.default_rng(0).standard_normal((2, *shape)).astype(dtype)
+    z.reshape(-1)[:1] = np.nan
+    CHECKED.clear()
+    y, dz = (np.empty((3, *shape), dtype) for _ in range(2))
+    for i in range(3):
+        kernels.activation_forward(z.copy(), y[i], activation=activation, negative_slope=0.3)
+        kernels.activation_backward(dy.copy(), z, dz[i], activation=activation, negative_slope=0.3)
+    for found in (y, dz):
+        assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
+
+
+@pytest.mark.parametrize("transposed", [{}, {"transpose_a": True}, {"transpose_b": True}])
+@pytest.mark.parametrize(("m", "k", "n"), [(8, 8, 8), (1, 64, 8), (64, 3, 1), (5, 0, 3), (17, 70, 33)])
+def test_a_prepared_product_writes_the_same_bits(m, k, n, transposed):
+    kernel, rng = gg.device("cpu").kernels.matmul, np.random.default_rng(0)
+    CHECKED.clear()
+    a = rng.standard_normal((k, m) if "transpose_a" in transposed else (m, k)).astype(np.float32)
+    b = rng.standard_normal((n, k) if "transpose_b" in transposed else (k, n)).astype(np.float32)
+    c = np.full((3, m, n), np.nan, np.float32)
+    scratch = np.empty(matmul_workspace(m, k, n), np.float32)
+    for i in range(3):
+        kernel(a.copy(), b.copy(), c[i], scratch, **transposed)
+    assert c[0].tobytes() == c[1].tobytes() == c[2].tobytes()
+
+
+def test_only_work_for_one_core_is_prepared():
+    kernel = gg.device("cpu").kernels.activation_forward
+    for n, expected in ((64, True), (1 << 20, False)):
+        CHECKED.clear()
+        kernel(np.ones(n, np.float32), np.empty(n, np.float32), activation="relu")
+        assert [prepared is not None for prepared in CHECKED.values()] == [expected]
+
+
+def test_nothing_that_was_prepared_runs_after_a_fallback():
+    device = CpuDevice("numba")
+    kernel, x = device.kernels.activation_forward, np.ones(3, np.float32)
+    kernel(x, np.empty_like(x), activation="relu")
+    assert any(key[0] is kernel for key in CHECKED)
+    with pytest.warns(RuntimeWarning, match="NumPy toolchain"):
+        device._fall_back(CompilationError("no compiler"))
+    assert not CHECKED
+    kernel(x, np.empty_like(x), activation="relu")
+    assert list(CHECKED.values()) == [None]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_a_softmax_in_one_launch_is_the_composed_one(dtype, axis):
+    values = (10 * np.random.default_rng(0).standard_normal((7, 37))).astype(dtype)
+    shifted = values - values.max(axis, keepdims=True)
+    powers = np.exp(shifted)
+    x = gg.tensor(values, device="cpu")
+    assert (x.softmax(axis).numpy() == powers / powers.sum(axis, keepdims=True)).all()
+    assert (log_softmax(x, axis).numpy() == shifted - np.log(powers.sum(axis, keepdims=True))).all()
 
 
 @pytest.mark.parametrize("toolchain", ["numba", "numpy"])

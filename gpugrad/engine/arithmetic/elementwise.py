@@ -320,9 +320,13 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
     if low is None and high is None:
         raise ArgumentError("clip needs low, high or both: pass at least one limit")
     device, x = as_operand(x)
-    m = math_of(device)
-    out = x.data if low is None else m.maximum(x.data, low)
-    out = out if high is None else m.minimum(out, high)
+    m, value = math_of(device), x.data
+    if value.dtype.kind == "f" and type(low) in _LIMITS and type(high) in _LIMITS:  # the result has the dtype of x
+        out = device.empty(value.shape, value.dtype)
+        device.run(_clip, device.xp, value, low, high, out)
+    else:
+        out = value if low is None else m.maximum(value, low)
+        out = out if high is None else m.minimum(out, high)
 
     def backward(dy):
         if low is not None:
@@ -330,6 +334,19 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
         return (dy if high is None else m.multiply(dy, m.less_equal(x.data, high)),)
 
     return on_tape("clip", out, (x,), backward, saved=(x,))
+
+
+_LIMITS = (float, int, type(None))
+
+
+def _clip(xp: Any, array: Any, low: float | None, high: float | None, out: Any) -> None:
+    if low is not None:
+        array = xp.maximum(array, low, out=out)
+    if high is not None:
+        xp.minimum(array, high, out=out)
+
+
+_clip.__name__ = "clip"  # for profiles
 
 
 @operation

@@ -32,7 +32,10 @@ class ArrayMath:
 
     def sum(self, array: Any, axis: Axis, keepdims: bool = True) -> Any:
         """Sum over some axes."""
-        axes = check_axes(array.ndim, axis)
+        return self.sum_over(array, check_axes(array.ndim, axis), keepdims)
+
+    def sum_over(self, array: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+        """Sum over axes from 0, which exist."""
         # NumPy counts booleans and small integers in 64 bits.
         dtype = array.dtype if array.dtype.kind == "f" else np.sum(np.empty(0, array.dtype)).dtype
         if self._device.xp is np:
@@ -43,6 +46,14 @@ class ArrayMath:
         out = self._device.empty(reduced_shape(array.shape, axes, True), dtype)
         self._device.run(self._device.xp.sum, array, axis=axes, keepdims=True, out=out)
         return out.reshape(reduced_shape(array.shape, axes, keepdims))
+
+    def mean(self, array: Any, axes: tuple[int, ...], keepdims: bool, share: float) -> Any:
+        """Sum over some axes, times the share of an element; NumPy does both in one launch."""
+        if self._device.xp is not np or array.dtype.kind != "f":
+            return self.multiply(self.sum_over(array, axes, keepdims), share)
+        out = self._device.empty(reduced_shape(array.shape, axes, keepdims), array.dtype)
+        self._device.run(_average, array, axis=axes, keepdims=keepdims, share=share, out=out)
+        return out
 
     def where(self, condition: Any, x: Any, y: Any) -> Any:
         """Choose x where the condition is true, else y."""
@@ -58,7 +69,12 @@ def _add_up(array: Any, *, axis: tuple[int, ...], keepdims: bool, out: Any) -> N
     np.add.reduce(array, axis, None, out=out, keepdims=keepdims)
 
 
-_add_up.__name__ = "sum"  # for profiles
+def _average(array: Any, *, axis: tuple[int, ...], keepdims: bool, share: float, out: Any) -> None:
+    np.add.reduce(array, axis, None, out=out, keepdims=keepdims)
+    np.multiply(out, share, out=out)
+
+
+_add_up.__name__, _average.__name__ = "sum", "mean"  # for profiles
 
 
 @functools.cache

@@ -35,8 +35,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
         If an operand has no axes, or the inner sizes differ.
     """
     a, b = as_operands(a, b)[1]
-    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.ndim == b.ndim == 2:
-        _check_inner(a, b)
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.data.ndim == b.data.ndim == 2:
         return _product(a, b)
     for operand in (a, b):
         if not isinstance(operand, Tensor) or operand.ndim == 0:
@@ -44,7 +43,7 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     row, column = a.ndim == 1, b.ndim == 1
     a = reshape(a, 1, a.size) if row else a
     b = reshape(b, b.size, 1) if column else b
-    _check_inner(a, b)
+    _check_inner(a.shape, b.shape)
     if b.ndim == 2:  # one matrix for the whole stack: a single, taller product
         out = _product(reshape(a, math.prod(a.shape[:-1]), a.shape[-1]), b)
         out = reshape(out, *a.shape[:-1], b.shape[-1])
@@ -59,16 +58,15 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     return reshape(out, out.shape[:-1]) if column else out
 
 
-def _check_inner(a: Tensor, b: Tensor) -> None:
-    if a.shape[-1] != b.shape[-2]:
-        raise ArgumentError(
-            f"cannot multiply shapes {a.shape} @ {b.shape}: the inner sizes {a.shape[-1]} and {b.shape[-2]} differ"
-        )
+def _check_inner(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    if a[-1] != b[-2]:
+        raise ArgumentError(f"cannot multiply shapes {a} @ {b}: the inner sizes {a[-1]} and {b[-2]} differ")
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
     device, value_a, value_b = a.device, a.data, b.data
     shape_a, shape_b = value_a.shape, value_b.shape
+    _check_inner(shape_a, shape_b)
     m, k, n = shape_a[-2], shape_a[-1], shape_b[-1]
     precision = product_precision(value_a.dtype)
     shape = (*shape_a[:-1], n)
@@ -89,7 +87,9 @@ def _multiply(
     device: Device, a: Any, b: Any, shape: tuple[int, ...], sizes: tuple[int, int, int], **options: Any
 ) -> Any:
     """Return a·b in a new array of this shape; sizes: m, k and n of each product."""
-    c = device.empty(shape, a.dtype)
-    workspace = device.workspace(matmul_workspace(*sizes, *shape[:-2]), a.dtype)
+    dtype = a.dtype
+    c = device.empty(shape, dtype)
+    size = matmul_workspace(*sizes) if len(shape) == 2 else matmul_workspace(*sizes, *shape[:-2])
+    workspace = device.workspace(size, dtype)
     device.run(device.kernels.matmul, a, b, c, workspace, **options)
     return c

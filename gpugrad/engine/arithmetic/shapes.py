@@ -69,13 +69,15 @@ def transpose(x: Tensor, *axes: Any) -> Tensor:
     ArgumentError
         If the axes are not each axis once.
     """
+    device, value = x.device, x.data
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-    order = check_axes(x.ndim, tuple(order)) if order else tuple(reversed(range(x.ndim)))
-    if sorted(order) != list(range(x.ndim)):
-        raise ArgumentError(f"transpose got the axes {order}, expected each of {tuple(range(x.ndim))} once")
-    back = tuple(np.argsort(order))
-    out = x.device.copy(x.data.transpose(order))
-    return on_tape("transpose", out, (x,), lambda dy: (x.device.copy(dy.transpose(back)),))
+    if not order:  # reversing is its own inverse
+        return on_tape("transpose", device.copy(value.T), (x,), lambda dy: (device.copy(dy.T),))
+    order = check_axes(value.ndim, tuple(order))
+    if sorted(order) != list(range(value.ndim)):
+        raise ArgumentError(f"transpose got the axes {order}, expected each of {tuple(range(value.ndim))} once")
+    out = device.copy(value.transpose(order))
+    return on_tape("transpose", out, (x,), lambda dy: (device.copy(dy.transpose(tuple(np.argsort(order)))),))
 
 
 @operation
