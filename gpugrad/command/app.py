@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import sys
 from pathlib import Path
@@ -58,12 +59,21 @@ def gpugrad(
 
 
 def _warn_of_another_checkout() -> None:
-    """Warn if the current folder is a checkout other than the one that runs."""
-    here = Path("kernels")
-    if (here / "contract.py").exists() and Path("gpugrad").exists() and here.resolve() != kernels.FOLDER.resolve():
-        sys.stderr.write(
-            f"gpugrad: running from {kernels.FOLDER.parent}, not from this checkout: use python -m gpugrad\n"
-        )
+    """Warn if the current folder is a checkout with other sources than those that run."""
+    here, package = Path("kernels"), Path(__file__).parents[1]
+    if not (here / "contract.py").exists() or here.resolve() == kernels.FOLDER.resolve():
+        return
+    if not (_same_sources(here, kernels.FOLDER) and _same_sources(Path("gpugrad"), package)):
+        sys.stderr.write(f"gpugrad: running from {package}, not from this checkout: use python -m gpugrad\n")
+
+
+def _same_sources(checkout: Path, running: Path) -> bool:
+    """Return whether every source file of a checkout's folder is the one that runs."""
+    files = [file for pattern in ("*.py", "*.cu*", "*.h") for file in checkout.rglob(pattern)]
+    return all(
+        (other := running / file.relative_to(checkout)).exists() and filecmp.cmp(file, other, shallow=False)
+        for file in files
+    )
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ import typer
 
 ModelFile = Annotated[Path, typer.Argument(help="A model file, or the --out folder of a run.")]
 Out = Annotated[
-    Path, typer.Argument(help="The file to write: .onnx for the whole model, .pt for the weights in PyTorch's format.")
+    Path,
+    typer.Argument(help="The file to write: .onnx for the whole model, .pt or .safetensors for PyTorch's weights."),
 ]
 
 
@@ -24,7 +25,7 @@ def export(model: ModelFile, out: Out) -> None:
     from ..training.checkpoint import read_file
     from .trained import MODEL
 
-    suffix = check_suffix(out, ".onnx", ".pt", ".pth")
+    suffix = check_suffix(out, ".onnx", ".pt", ".pth", ".safetensors")
     file = model / MODEL if model.is_dir() else model
     is_estimator = read_file(file)[1].get("kind") == KIND
     found: Any = load_safetensors(file) if is_estimator else _trained(file)
@@ -32,7 +33,8 @@ def export(model: ModelFile, out: Out) -> None:
         _write_onnx(found, out, is_estimator)
     else:
         to_pytorch(found if is_estimator else found.trainer.model, out)
-        typer.echo(f"wrote the weights to {out}, for torch.load")
+        reader = "safetensors.torch.load_file" if suffix == ".safetensors" else "torch.load"
+        typer.echo(f"wrote the weights to {out}, for {reader}")
 
 
 def _trained(file: Path) -> Any:

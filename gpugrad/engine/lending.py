@@ -73,7 +73,17 @@ class Lending(NumPyCalls):
         return int(self.item())
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ArgumentError(
+                f"the truth value of a tensor of shape {self.shape} is ambiguous, expected one element: reduce it first"
+            )
         return bool(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __round__(self, digits: int | None = None) -> float | int:
+        return round(self.item(), digits)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.requires_grad:

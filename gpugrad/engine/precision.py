@@ -37,7 +37,7 @@ def precision(name: str) -> Iterator[None]:
     Raises
     ------
     ArgumentError
-        If the name is unknown; products raise it for float64 tensors below float32.
+        If the name is unknown; also if float64 tensors are multiplied at a lower precision.
 
     Notes
     -----

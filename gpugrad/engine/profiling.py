@@ -120,6 +120,11 @@ class Profile:
         self._whole_steps: list[tuple[Any, Any]] = []
         self._origin = self.device.mark(), time.perf_counter()
 
+    def __repr__(self) -> str:
+        return (
+            f"Profile({len(self._steps)} steps launch by launch, {len(self._whole_steps)} whole, on {self.device.name})"
+        )
+
     def step(self) -> contextlib.AbstractContextManager[None]:
         """Time one step, launch by launch.
 

@@ -41,6 +41,9 @@ class Generator:
         self.calls: Any = device.empty(1, np.int64)
         self.set_calls(0)
 
+    def __repr__(self) -> str:
+        return f"Generator(seed={self.seed}, {self.get_calls()} draws on {self.device.name})"
+
     def get_calls(self) -> int:
         """Return the number of draws so far.
 

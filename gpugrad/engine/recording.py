@@ -75,7 +75,15 @@ class Recorded:
         """Number of recorded variants."""
         return sum(map(len, self._variants.values()))
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __repr__(self) -> str:
+        name = getattr(self._step, "__qualname__", self._step)
+        return f"Recorded({name}, {self.recordings} recorded, on {self._device.name})"
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        if options:
+            raise RecordingError(
+                f"a recorded step got {', '.join(options)} by name, expected arguments by position: leave the names out"
+            )
         if self._device.recorder is not None:
             raise RecordingError("a recorded step was called inside another one: record the outer step only")
         arrays = [self._array(a) for a in arguments if isinstance(a, Tensor | np.ndarray)]

@@ -22,7 +22,7 @@ from .scikit_learn import decode
 
 @exportable
 class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH, **OF_CLASSIFIER}):
-    """Classifier of scikit-learn, trained on a device, with the same parameters, attributes and results, and more.
+    """Drop-in replacement of scikit-learn's MLPClassifier: trains on a CPU or GPU, and has additional parameters.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH,
 
 @exportable
 class MLPRegressor(OnDevice, neural_network.MLPRegressor, constraints={**BOTH, **OF_REGRESSOR}):
-    """Regressor of scikit-learn, trained on a device, with the same parameters, attributes and results, and more.
+    """Drop-in replacement of scikit-learn's MLPRegressor: trains on a CPU or GPU, and has additional parameters.
 
     Parameters
     ----------

@@ -151,8 +151,8 @@ def minimize(
     f : callable or str
         Function of one point x (dim,), a tensor, that returns one number: ``lambda x: (x**2).sum()``. With ``dim`` >= 2
         required arguments it gets the numbers of the point one by one: ``lambda x, y: x**2 + y**2``. A function of a
-        batch (n_starts, dim) that returns (n_starts,) works as well; it is called once per step. So does an object with
-        a method ``grad``, which gets NumPy arrays, and the name of a surface of the catalogue.
+        batch (n_starts, dim) that returns (n_starts,) works as well; it is called once per step. May also be an object
+        with a method ``grad``, which gets NumPy arrays, or the name of a surface of the catalogue.
     x0 : array_like, (), (dim,) or (n_starts, dim)
         One start, or several.
     optimizer : str, subclass of Optimizer, or a list of them, default "sgd"
@@ -160,7 +160,7 @@ def minimize(
     lr : float or list of float, optional
         Learning rate. By default, the optimizer's own default.
     tol : float, default 1e-6
-        A path ends where the norm of the gradient is less.
+        Stop a path when the norm of its gradient is below this.
     max_steps : int, default 1000
         Largest number of steps.
     grad : callable, optional
@@ -185,7 +185,7 @@ def minimize(
     Returns
     -------
     Path or list of Path
-        A list if x0, lr or optimizer is one: optimizers outermost, then learning rates, then starts.
+        A list for several starts, learning rates or optimizers: optimizers outermost, then learning rates, then starts.
 
     Raises
     ------

@@ -87,7 +87,7 @@ class MLP(Sequential):
     negative_slope : float, default 0.01
         Slope of leaky_relu for negative inputs.
     dropout : float, default 0.0
-        Probability of 0, in [0, 1).
+        Probability of setting a hidden unit to 0, in [0, 1).
     bias : bool, default True
         Add a learnable bias to each layer.
     weight_init : str or callable, optional
@@ -102,7 +102,7 @@ class MLP(Sequential):
     Attributes
     ----------
     config : dict
-        Architecture as JSON can hold it; `from_config` builds the model again.
+        Architecture, as JSON-serializable values; `from_config` builds the model again.
 
     Raises
     ------

@@ -124,7 +124,7 @@ class Dropout(Module):
     Parameters
     ----------
     p : float, default 0.5
-        Probability of 0, in [0, 1).
+        Probability of setting an element to 0, in [0, 1).
     generator : Generator, optional
         Source of the masks; None uses the Trainer's generator, or the device's outside of a Trainer. Copies and pickles
         of the module drop it, since it belongs to a run.

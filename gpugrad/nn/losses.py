@@ -112,6 +112,11 @@ class _Loss(Module):
                 f"predictions of {type(self).__name__} have shape {predictions.shape}, expected (batch, n_out): "
                 "reshape predictions and targets of one output with .reshape(-1, 1)"
             )
+        if targets.ndim == 1 and predictions.shape[1] == 1 and self.kind != CLASSES:
+            raise ArgumentError(
+                f"targets of {type(self).__name__} have shape {targets.shape}, expected {predictions.shape}: "
+                "reshape targets of one output with .reshape(-1, 1)"
+            )
         if sample_weight is None:
             return None
         check_tensor(self, "sample_weight", sample_weight)

@@ -30,7 +30,7 @@ class SGD(Optimizer):
     lr_in_buffer : bool, default False
         Multiply by lr before the buffer, as scikit-learn and Keras do; the path differs once lr changes.
     weight_decay : float, default 0.0
-        Factor of the parameters that is added to their gradients.
+        L2 penalty: adds weight_decay · p to the gradient of p.
     maximize : bool, default False
         Ascend instead of descend.
 
@@ -102,7 +102,7 @@ class AdagradNorm(Optimizer):
     eps : float, default 1e-10
         Added to the sum before the root.
     weight_decay : float, default 0.0
-        Factor of the parameters that is added to their gradients.
+        L2 penalty: adds weight_decay · p to the gradient of p.
     maximize : bool, default False
         Ascend instead of descend.
 
@@ -152,11 +152,11 @@ class Adagrad(Optimizer):
     lr : float, default 1e-2
         Learning rate.
     eps : float, default 1e-10
-        Added to the root.
+        Added to the denominator.
     initial_accumulator_value : float, default 0.0
         Initial value of the sum.
     weight_decay : float, default 0.0
-        Factor of the parameters that is added to their gradients.
+        L2 penalty: adds weight_decay · p to the gradient of p.
     maximize : bool, default False
         Ascend instead of descend.
 
@@ -215,9 +215,9 @@ class RMSprop(Optimizer):
     alpha : float, default 0.99
         Weight of the past in the moving average.
     eps : float, default 1e-8
-        Added to the root.
+        Added to the denominator.
     weight_decay : float, default 0.0
-        Factor of the parameters that is added to their gradients.
+        L2 penalty: adds weight_decay · p to the gradient of p.
     maximize : bool, default False
         Ascend instead of descend.
 
@@ -269,7 +269,7 @@ class Adadelta(Optimizer):
     eps : float, default 1e-6
         Added to both averages.
     weight_decay : float, default 0.0
-        Factor of the parameters that is added to their gradients.
+        L2 penalty: adds weight_decay · p to the gradient of p.
     maximize : bool, default False
         Ascend instead of descend.
 
@@ -320,13 +320,13 @@ class Adam(Optimizer):
     betas : (float, float), default (0.9, 0.999)
         Weights of the past in the moving averages of g and g².
     eps : float, default 1e-8
-        Added to the root.
+        Added to the denominator.
     eps_hat : bool, default False
         Add eps before the correction of v, as scikit-learn and TensorFlow do.
     weight_decay : float, default 0.0
-        Factor of the parameters that is added to their gradients.
+        L2 penalty: adds weight_decay · p to the gradient of p.
     amsgrad : bool, default False
-        Divide by the largest v so far.
+        Use the largest v so far.
     maximize : bool, default False
         Ascend instead of descend.
 
@@ -399,13 +399,13 @@ class AdamW(Adam):
     betas : (float, float), default (0.9, 0.999)
         Weights of the past in the moving averages of g and g².
     eps : float, default 1e-8
-        Added to the root.
+        Added to the denominator.
     eps_hat : bool, default False
         Add eps before the correction of v, as scikit-learn and TensorFlow do.
     weight_decay : float, default 1e-2
         Factor of the parameters that each step subtracts, times lr.
     amsgrad : bool, default False
-        Divide by the largest v so far.
+        Use the largest v so far.
     maximize : bool, default False
         Ascend instead of descend.
 

@@ -91,6 +91,8 @@ def _read(path: str | Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray]
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder, expected a file: pass {path / 'model.safetensors'}")
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}: pass the path of a model or checkpoint that gpugrad wrote")
     try:

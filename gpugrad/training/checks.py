@@ -44,10 +44,12 @@ def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarr
         )
     outside = np.flatnonzero((y < 0) | (y >= n_classes))
     if outside.size:
-        raise DataError(
-            f"{name} holds the label {y[outside[0]]} in row {outside[0]}, expected 0 … {n_classes - 1}: "
-            "the model has one output per class"
-        )
+        wrong = f"{name} holds the label {y[outside[0]]} in row {outside[0]}"
+        if n_classes == 1:
+            raise DataError(
+                f"{wrong} and the model has one output, expected one per class: add outputs, or pass loss='bce'"
+            )
+        raise DataError(f"{wrong}, expected 0 … {n_classes - 1}: the model has one output per class")
     return np.ascontiguousarray(y, np.int32)
 
 
@@ -56,7 +58,7 @@ def check_targets(y: Any, rows: int, n_out: int, name: str = "y") -> np.ndarray:
     y = as_array(y, name)
     if y.dtype.kind not in "biuf":
         raise DataError(f"{name} has dtype {y.dtype}, expected numbers: encode text and categories first")
-    if y.ndim == 1:
+    if y.ndim == 1 and n_out == 1:
         y = y[:, None]
     _check_shape(y, (rows, n_out), name, "one row per row of x, one column per model output")
     y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float32)

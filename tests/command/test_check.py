@@ -154,6 +154,7 @@ def test_an_edited_kernel_is_seen_in_a_checkout(checkout):
 
 @pytest.mark.slow
 def test_the_installed_command_warns_in_another_checkout(checkout):
+    (checkout / "kernels" / "sgd" / "reference.py").write_text("# edited\n")
     program = "import sys; sys.argv[:] = ['gpugrad', 'check', 'sgd', '--device', 'cpu']\n"
     program += "from gpugrad.command.app import main; main()"
     done = run(checkout, "-P", "-c", program)  # an installed script does not search the current folder

@@ -45,6 +45,13 @@ def test_weights_for_pytorch(trained, tmp_path, capsys):
     model.load_state_dict(torch.load(tmp_path / "digits.pt"))
 
 
+def test_weights_for_pytorch_without_pytorch(trained, tmp_path, capsys):
+    command(trained, tmp_path / "digits.safetensors")
+    assert "for safetensors.torch.load_file" in capsys.readouterr().out
+    model = gg.nn.Sequential(gg.nn.Linear(64, 16), gg.nn.ReLU(), gg.nn.Linear(16, 10))
+    gg.nn.load_pytorch(model, tmp_path / "digits.safetensors")
+
+
 def test_a_stored_estimator(tmp_path, serve, agree):
     onnx = pytest.importorskip("onnx")
     x = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
@@ -55,7 +62,7 @@ def test_a_stored_estimator(tmp_path, serve, agree):
 
 
 def test_what_is_refused(trained, tmp_path):
-    with pytest.raises(ArgumentError, match=r"ends in '.h5', expected .onnx or .pt or .pth: rename it"):
+    with pytest.raises(ArgumentError, match=r"ends in '.h5', expected .onnx or .pt or .pth or .safetensors: rename it"):
         command(trained, tmp_path / "model.h5")
     with pytest.raises(CheckpointError, match="there is no file"):
         command(tmp_path / "none", tmp_path / "model.onnx")

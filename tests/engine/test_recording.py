@@ -420,3 +420,17 @@ def test_an_exception_in_the_step_leaves_everything_usable():
     plain = Training()
     assert recorded(x, y).item() == plain.gradients(*tensors(plain.device, x, y)).item()
     assert recorded.recordings == 1
+
+
+def test_a_recorded_step_takes_its_arguments_by_position():
+    step = gg.record(lambda x: x * 2.0)
+    with pytest.raises(RecordingError, match="a recorded step got x by name, expected arguments by position"):
+        step(x=gg.tensor([1.0]))
+
+
+def test_reprs_are_one_line():
+    step = gg.record(lambda x: x * 2.0, "cpu")
+    step(gg.tensor([1.0], device="cpu"))
+    assert repr(step).endswith("<lambda>, 1 recorded, on cpu)")
+    assert repr(gg.Generator(3, gg.device("cpu"))) == "Generator(seed=3, 0 draws on cpu)"
+    assert repr(gg.Profile("cpu")) == "Profile(0 steps launch by launch, 0 whole, on cpu)"

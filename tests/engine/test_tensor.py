@@ -460,3 +460,18 @@ def test_a_change_after_the_pass_is_fine():
             x[:] = x - 0.5 * x.grad
         x.zero_grad()
     assert x.tolist() == [0, 0, 0]
+
+
+def test_a_number_is_formatted_and_rounded_like_one():
+    loss = gg.tensor(0.123456)
+    assert f"{loss:.3f}" == "0.123"
+    assert round(loss, 2) == 0.12
+    assert f"{gg.tensor([1.0, 2.0])}" == "tensor([1., 2.])"
+    with pytest.raises(ArgumentError, match=r"item\(\) takes a tensor with one element"):
+        f"{gg.tensor([1.0, 2.0]):.3f}"
+
+
+def test_the_truth_of_several_elements_is_ambiguous():
+    assert gg.tensor(1.0)
+    with pytest.raises(ArgumentError, match=r"truth value of a tensor of shape \(2,\) is ambiguous.*reduce it"):
+        bool(gg.tensor([1.0, 2.0]))

@@ -218,3 +218,9 @@ def test_repr_shows_what_differs_from_the_defaults():
 def test_losses_by_name():
     assert set(map(type, map(nn.losses.make, nn.losses.LOSSES))) == set(nn.losses.LOSSES.values())
     assert nn.losses.make("huber", delta=2.0).delta == 2
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.BCEWithLogitsLoss, nn.PoissonNLLLoss])
+def test_targets_in_one_axis_are_refused_with_the_remedy(loss):
+    with pytest.raises(ArgumentError, match=r"have shape \(3,\), expected \(3, 1\): reshape targets of one output"):
+        loss()(gg.ones(3, 1), gg.ones(3))

@@ -177,3 +177,8 @@ def test_written_files_can_be_read_by_others(tmp_path):
     finally:
         os.umask(mask)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_folder_is_not_a_model(tmp_path):
+    with pytest.raises(CheckpointError, match=r"is a folder, expected a file: pass .*model\.safetensors"):
+        gg.load_model(tmp_path)

@@ -134,3 +134,13 @@ def test_class_weights():
     ):
         with pytest.raises((ArgumentError, DataError), match=message):
             class_weights(weight, labels, 3)
+
+
+def test_labels_of_a_model_with_one_output():
+    with pytest.raises(DataError, match=r"holds the label 2 in row 1 and the model has one output.*loss='bce'"):
+        check_labels([0, 2], 2, 1)
+
+
+def test_the_shape_in_a_message_is_the_one_given():
+    with pytest.raises(DataError, match=r"y has shape \(5,\), expected \(5, 3\)"):
+        check_targets(np.ones(5), 5, 3)

@@ -315,7 +315,7 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
 
     Notes
     -----
-    The gradient is 0 outside and passes at the limits.
+    The gradient is 0 outside the limits and passes through at them.
     """
     if low is None and high is None:
         raise ArgumentError("clip needs low, high or both: pass at least one limit")
@@ -356,7 +356,7 @@ def where(condition: Operand, a: Operand, b: Operand) -> Tensor:
     Parameters
     ----------
     condition : Tensor or array_like
-        It holds where it is true, or not 0.
+        Elements that are true or nonzero choose a.
     a, b : Tensor or array_like
         The choices. All three broadcast as in NumPy.
 
