@@ -8,8 +8,8 @@ numba.core.registry.CPUDispatcher       base class of the two kinds of compiled 
 numba.core.caching                      `FunctionCache` and `IndexDataCacheFile`, which raise on a damaged entry
 numba.core.compiler, compiler_machinery,
   typed_passes, codegen, numba._dynfunc replace the one compiler pass that optimizes a function which is only inlined
-options no_cpython_wrapper,              omit wrappers that nobody calls, and the reference counts of arrays, which
-  no_cfunc_wrapper, _nrt                the caller owns: less code to generate and to optimize
+options no_cpython_wrapper and
+  no_cfunc_wrapper                      omit wrappers that nobody calls
 numba.core.event                        the seconds spent compiling, for measurements
 numba.core.cgutils, numba.np.arrayobj   read, write and construct tuples and arrays in an `@intrinsic`
 target context: get_dummy_value,        methods of the `context` of an `@intrinsic`; only `get_value_type` is part of
@@ -128,7 +128,7 @@ class _LinkedFunction(CPUDispatcher):
 
 def linked_function(function: Callable[..., Any], **options: Any) -> Any:
     """Return a function for compiled code to call; `options` are those of `numba.njit`."""
-    options = {"nopython": True, "boundscheck": None, "_nrt": False, **_NO_WRAPPERS, **options}
+    options = {"nopython": True, "boundscheck": None, **_NO_WRAPPERS, **options}
     return _LinkedFunction(function, targetoptions=options, pipeline_class=_LinkedCompiler)
 
 
@@ -210,7 +210,7 @@ class _CachedFunction(CPUDispatcher):
 
 def cached_function(function: Callable[..., Any], **options: Any) -> Any:
     """Return a function that Python can call and that is cached on disk; `options` are those of `numba.njit`."""
-    options = {"nopython": True, "boundscheck": None, "_nrt": False, "no_cfunc_wrapper": True, **options}
+    options = {"nopython": True, "boundscheck": None, "no_cfunc_wrapper": True, **options}
     compiled = _CachedFunction(function, targetoptions=options)
     compiled.enable_caching()
     return compiled
