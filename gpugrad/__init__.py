@@ -1,4 +1,21 @@
-"""Train multilayer perceptrons with handwritten CUDA kernels; the same program also runs without a GPU."""
+"""Train multilayer perceptrons with handwritten CUDA kernels; the same program also runs without a GPU.
+
+    import gpugrad as gg
+
+    digits = gg.data.load("digits")
+    model = gg.nn.MLP(64, [128], 10)
+    trainer = gg.Trainer(model)
+    trainer.fit(digits.x_train, digits.y_train, scale=digits.scale)
+    trainer.evaluate(digits.x_test, digits.y_test)
+
+Trainer                   fit, evaluate, predict, checkpoints
+nn, optim, data           layers and losses, optimizers and schedules, data sets
+tensor, zeros, exp, …     arrays on a device, their operators on the tape, backward()
+MLPClassifier, …          estimators for scikit-learn
+minimize, lab             paths of optimizers on surfaces, with verdicts and pictures
+device, record, Profile   CPU or GPU; a step recorded once and replayed; the time of each launch
+export                    ONNX, safetensors, PyTorch
+"""
 
 import importlib.util
 import sys
@@ -44,6 +61,7 @@ from .engine.arithmetic import (
 )
 from .engine.creation import arange, full, ones, ones_like, randn, tensor, zeros, zeros_like
 from .engine.device import Device, device
+from .engine.elsewhere import FUNCTIONS, has_no
 from .engine.functional import gelu, leaky_relu, relu, sigmoid, silu, tanh
 from .engine.gradcheck import gradcheck
 from .engine.interop import from_dlpack
@@ -157,7 +175,7 @@ def __getattr__(name: str) -> Any:
             return importlib.import_module(".descent", __name__)
     if name in ("export", "lab"):
         return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(has_no(__name__, name, FUNCTIONS), name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

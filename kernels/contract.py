@@ -337,8 +337,6 @@ def draw(rng: np.random.Generator, *shape: int) -> np.ndarray:
 def check_array(name: str, array: Any, shape: tuple[int | None, ...] | None, dtype: Any) -> None:
     """Refuse anything but a C-contiguous array of this shape and dtype.
 
-    Every unrecorded launch calls this several times, so that an array that fits costs half a microsecond.
-
     Parameters
     ----------
     name : str

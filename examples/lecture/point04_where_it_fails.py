@@ -46,7 +46,7 @@ def main(folder="."):
     paths = gg.minimize("double well", STARTS, lr=0.05)
     for path in paths:
         print(f"from x₁ = {path.points[0, 0]:g} to x₁ = {path.x[0]:.3g}, value {path.value:.3f}: {path.verdict}")
-        print(f"    {path.reason}".replace("-", "−"))
+        print(f"    {path.reason}")
     for view, found in (double_well, himmelblau):
         shares = ", ".join(f"{np.mean(found.labels == i):.0%} to {value:.3f}" for i, value in enumerate(found.values))
         print(f"{view.name}: {len(found.ends)} basins; of the view {shares}")

@@ -87,7 +87,8 @@ def main() -> None:
         code, message = app(prog_name="gpugrad", standalone_mode=False) or 0, ""
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "gpugrad"
-        code, message = 2, f"{error.format_message().rstrip('.?')}: see {command} --help"
+        said = error.format_message().rstrip(".?").replace(". Did", ", did")
+        code, message = 2, f"{said[:1].lower()}{said[1:]}: see {command} --help"
     except GpugradError as error:
         code, message = 1, str(error)
     except MemoryError as error:

@@ -21,6 +21,13 @@ LABEL_NAMES = ("label", "labels", "target", "class", "y")
 UINT8_SCALE = 1 / 255
 
 
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if not suffix:
+        raise ArgumentError(f"{str(path)!r} is no data file, expected a name that ends in {' or '.join(SUFFIXES)}")
+    return choose("file format", suffix, SUFFIXES)
+
+
 def load_file(
     path: str | os.PathLike[str], *, target: str | None, task: str, test_fraction: float, seed: int
 ) -> Dataset:
@@ -32,7 +39,7 @@ def load_file(
     path = Path(path)
     choose("task", task, TASKS)
     check_split(test_fraction, seed)
-    if choose("file format", path.suffix.lower(), SUFFIXES) == ".npz":
+    if _suffix(path) == ".npz":
         return _load_npz(path, target, task, test_fraction, seed)
     if target is None:
         names = listed(read_table(path))
@@ -71,7 +78,7 @@ def load_features(path: str | os.PathLike[str], preprocessing: Preprocessing | N
         If the file cannot be read, or does not match the data that the model was trained on.
     """
     path = Path(path)
-    if choose("file format", path.suffix.lower(), SUFFIXES) == ".npz":
+    if _suffix(path) == ".npz":
         arrays = read_npz(path)
         name = pick_features(path, arrays)
         return _prepare_array(path, name, arrays[name], preprocessing, n_features)
@@ -118,7 +125,7 @@ def load_labelled(
         If the file cannot be read, or has a label outside ``classes``.
     """
     path = Path(path)
-    if choose("file format", path.suffix.lower(), SUFFIXES) == ".npz":
+    if _suffix(path) == ".npz":
         arrays = read_npz(path)
         tested = target is None and "x_test" in arrays and "y_test" in arrays
         x_name, target = ("x_test", "y_test") if tested else pick_arrays(path, arrays, target)

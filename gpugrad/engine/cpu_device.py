@@ -121,6 +121,8 @@ def check_compiler() -> None:
         installed = importlib.util.find_spec("numba") is not None
         if installed:
             importlib.import_module("..kernels.cpu.private", __package__)
+    except CompilationError:
+        raise
     except Exception as error:  # An incompatible Numba fails with any kind of error.
         raise CompilationError(f"Numba cannot be used ({summary(error)}): {REMEDY}") from error
     if not installed:

@@ -59,7 +59,7 @@ def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False, device:
         dtype = np.float32
     if array.dtype.kind not in "biuf":
         raise ArgumentError(f"a tensor was made from data of dtype {array.dtype}, expected numbers: convert them first")
-    return Tensor(target.upload(array, dtype), target, requires_grad)
+    return Tensor(target.upload(array, None if dtype is None else number_dtype(dtype)), target, requires_grad)
 
 
 def zeros(*shape: Any, dtype: Any = np.float32, device: str | Device = "auto", requires_grad: bool = False) -> Tensor:
@@ -240,7 +240,7 @@ def randn(*shape: Any, dtype: Any = np.float32, device: str | Device = "auto", r
     -----
     The numbers come from the generator that `gg.manual_seed` seeds.
     """
-    kind = np.dtype(dtype)
+    kind = number_dtype(dtype)
     if kind not in (np.float32, np.float64):
         raise ArgumentError(f"dtype is {kind}, expected float32 or float64: convert the tensor with astype")
     target = get_device(device)
@@ -251,14 +251,23 @@ def randn(*shape: Any, dtype: Any = np.float32, device: str | Device = "auto", r
 def _filled(shape: tuple, value: float, dtype: Any, device: str | Device, requires_grad: bool) -> Tensor:
     """Make a tensor of this value everywhere."""
     target = get_device(device)
-    sizes = _sizes(shape)
+    sizes, kind = _sizes(shape), number_dtype(dtype)
     try:
-        array = target.full(sizes, value, dtype)
+        array = target.full(sizes, value, kind)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"a tensor cannot be filled with {value!r} ({error}): pass a number and a dtype such as 'float32'"
-        ) from None
+        raise ArgumentError(f"a tensor cannot be filled with {value!r} ({error}): pass a number") from None
     return Tensor(array, target, requires_grad)
+
+
+def number_dtype(dtype: Any) -> np.dtype:
+    """Return a dtype of numbers; raise ArgumentError for anything else."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
+    if kind.kind not in "biuf":
+        raise ArgumentError(f"dtype is {dtype!r}, expected a dtype of numbers such as 'float32' or np.int64")
+    return kind
 
 
 def _sizes(shape: tuple) -> tuple[int, ...]:

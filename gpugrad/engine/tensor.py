@@ -8,11 +8,27 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DeviceError, GraphError
+from . import elsewhere
 from .device import Device
 from .device import device as get_device
+from .elsewhere import has_no
 from .lending import Lending
 from .operations import operations
 from .tape import Gradients, Node, Version, grad_enabled, walk_back
+
+# Attributes that the engine reads; `dir()` of a tensor, which completes names, leaves them out.
+_INTERNAL = frozenset(
+    (
+        "add_gradient",
+        "changed_in_place",
+        "gradient_buffer",
+        "has_grad",
+        "in_own_dtype",
+        "node",
+        "retains_grad",
+        "version",
+    )
+)
 
 
 class Tensor(Lending):
@@ -87,6 +103,14 @@ class Tensor(Lending):
     def size(self) -> int:
         """Number of elements."""
         return self.data.size
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in _INTERNAL]
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):  # a property that raises AttributeError, with its own message
+            return object.__getattribute__(self, name)
+        raise AttributeError(has_no("a tensor", name, elsewhere.TENSOR), name=name, obj=self)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -524,7 +548,7 @@ class Tensor(Lending):
         Raises
         ------
         ArgumentError
-            If both limits are missing.
+            If both limits are missing, or one is not a number.
         """
         return operations.clip(self, low, high)
 
@@ -580,6 +604,11 @@ class Tensor(Lending):
         -------
         Tensor
             A copy.
+
+        Raises
+        ------
+        ArgumentError
+            If it is not a dtype of numbers.
         """
         return operations.astype(self, dtype)
 

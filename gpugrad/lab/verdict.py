@@ -22,6 +22,7 @@ BACK_AND_FORTH = 4.0  # a path this many times longer than the distance between 
 NEAR = 1e-2  # a gradient shorter than this share of the first one is near a stationary point
 FALLING = 0.1  # the value still falls if the last quarter of the steps made this share of the whole fall
 NEARLY = 0.9  # steps go back and forth from this share of the largest stable learning rate
+HALVINGS = 12  # of a step across a possible kink: a continuous slope then changes by a small share of what it did
 SHOWN = 4  # largest number of eigenvalues that a reason lists
 
 
@@ -131,6 +132,10 @@ def judge(
     found = curvature(objective, points[-1], at_rest=at_rest)
     if at_rest:
         return _at_rest(found, values, norms, tol, rule)
+    slopes = None if rule.noisy or len(points) <= FEWEST else _across_a_kink(objective, *points[-2:])
+    if slopes is not None:
+        jump = f"the slope jumps from {_number(slopes[0])} to {_number(slopes[1])} at a kink that the last step crosses"
+        return Judgement("oscillating", f"{jump}: a smaller learning rate ends closer to it", found)
     return _on_its_way(found, points, values, norms, tol, rule)
 
 
@@ -200,6 +205,23 @@ def _on_its_way(
         reason = f"the value still falls: it went from {_number(values[0])} to {_number(values[-1])} in {n} steps"
         return Judgement("max_steps", reason, found)
     return Judgement("slow", _why_slow(found, norms, more, rule), found)
+
+
+def _across_a_kink(objective: Objective, before: np.ndarray, after: np.ndarray) -> tuple[float, float] | None:
+    """Return the slopes along a step on both sides of a minimum where they jump, or None if there is none on it."""
+    length = float(np.linalg.norm(after - before))
+    if not length:
+        return None
+    direction = (after - before) / length
+    low, high = objective.gradients(np.stack([before, after]))[1] @ direction
+    jump = high - low
+    for _ in range(HALVINGS):
+        if not low < 0 <= high:
+            return None
+        middle = (before + after) / 2
+        slope = float(objective.gradients(middle[None])[1][0] @ direction)
+        before, low, after, high = (middle, slope, after, high) if slope < 0 else (before, low, middle, slope)
+    return (low, high) if high - low > jump / 4 else None
 
 
 def _back_and_forth(points: np.ndarray) -> bool:
@@ -273,7 +295,7 @@ def _eigenvalues(found: Curvature) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−") if abs(value) >= 1e-7 else "0"
+    return f"{value:.4g}" if abs(value) >= 1e-7 else "0"
 
 
 def _rounded(steps: float) -> str:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from ..engine import functional
 from ..engine.tensor import Tensor
 from ..kernels.activation import ACTIVATIONS, Activation, check_activation
+from ..options import CheckedOptions
 from .module import Module, check_tensor
 
 
@@ -27,7 +28,7 @@ class ActivationModule(Module):
         return x if self.name == "identity" else functional.activation(x, self.name)
 
 
-class SlopedModule(ActivationModule):
+class SlopedModule(CheckedOptions, ActivationModule):
     """An activation with a slope for negative inputs, as a module.
 
     Parameters

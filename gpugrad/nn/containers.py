@@ -11,6 +11,7 @@ import numpy as np
 from ..engine.device import Device
 from ..engine.random import host_generator
 from ..errors import ArgumentError
+from ..options import CheckedOptions
 from .init import Initialiser
 from .layers import Dense, Dropout, check_dtype, check_rate, check_size
 from .module import Module
@@ -69,7 +70,7 @@ class Sequential(Module):
         return Sequential(*modules[index]) if isinstance(index, slice) else modules[index]
 
 
-class MLP(Sequential):
+class MLP(CheckedOptions, Sequential):
     """Multilayer perceptron: Dense layers with one activation, and dropout after each hidden layer.
 
     The last layer has no activation. The initial values of all layers come from one generator, in order.
@@ -188,8 +189,8 @@ class MLP(Sequential):
         Raises
         ------
         TypeError
-            If an entry is missing or unknown.
+            If an entry is missing.
         ArgumentError
-            If a value is outside what MLP accepts.
+            If an entry is unknown, or a value is outside what MLP accepts.
         """
         return cls(**config, seed=seed, device=device)

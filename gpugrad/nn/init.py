@@ -316,3 +316,7 @@ def draw_weight(
             f"weight_init returned shape {weight.shape}, expected {(n_in, n_out)}: weights are (n_in, n_out)"
         )
     return weight
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,12 +17,13 @@ from ..engine.random import Generator, host_generator
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
 from ..kernels.activation import ACTIVATIONS, check_activation
+from ..options import CheckedOptions
 from .init import Initialiser, draw_weight
 from .module import Module, check_tensor
 from .state import IN_OUT
 
 
-class Dense(Module):
+class Dense(CheckedOptions, Module):
     """Fully connected layer with its activation, act(x·weight + bias), in one launch.
 
     Takes (…, in_features), returns (…, out_features). The weight is the transpose of PyTorch's: `Linear` has PyTorch's
@@ -116,7 +117,7 @@ class Dense(Module):
         return text if self.bias is not None else f"{text}, bias=False"
 
 
-class Dropout(Module):
+class Dropout(CheckedOptions, Module):
     """Dropout: in training mode, set elements to 0 with probability p and divide the others by 1 − p.
 
     In evaluation mode the input is returned unchanged.

@@ -14,12 +14,13 @@ from ..engine.precision import product_precision
 from ..engine.random import host_generator
 from ..engine.tensor import Tensor, common_device, on_tape
 from ..kernels.dense import matmul_workspace
+from ..options import CheckedOptions
 from .layers import check_dtype, check_input, check_size
 from .module import Module
 from .state import OUT_IN
 
 
-class Linear(Module):
+class Linear(CheckedOptions, Module):
     """PyTorch's fully connected layer, x·weightᵀ + bias, which loads the state of a ``torch.nn.Linear``.
 
     Names, shapes, default initial values and repr are PyTorch's. `Dense` is faster: its kernel also adds the bias and

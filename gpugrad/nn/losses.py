@@ -17,6 +17,7 @@ from ..engine import functional
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
+from ..options import CheckedOptions
 from .module import Module, check_tensor
 
 __all__ = [
@@ -95,7 +96,7 @@ def kind_of(loss: Any) -> Kind:
     return getattr(loss, "kind", VALUES)
 
 
-class _Loss(Module):
+class _Loss(CheckedOptions, Module):
     """Base class of the losses."""
 
     kind: ClassVar[Kind] = VALUES

@@ -12,7 +12,7 @@ from ..engine.device import Device
 from ..engine.parameter import FlatParameters, Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, choose
-from .arguments import CheckedCall, changed_options, check_option, show
+from ..options import CheckedCall, changed_options, check_option, show
 from .groups import check_number, parse, trainable
 
 # Kinds of state: one value per element; one step count (int32) per parameter group; one value for all parameters.

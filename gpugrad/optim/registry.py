@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ArgumentError, choose
+from ..options import check_options
 from . import rules
-from .arguments import check_options
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .schedules import (

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, CheckpointError, RecordingError, choose
-from .arguments import CheckedCall, changed_options, show
+from ..options import CheckedCall, changed_options, show
 from .groups import check_number
 from .optimizer import Optimizer
 

@@ -16,6 +16,31 @@ from .callbacks import Callback, EarlyStopping
 from .checkpoint import check_header
 from .values import check_path, describe, is_integer, is_number
 
+# Options of fit() and of Trainer, for the message where one is given to the other.
+OF_FIT = (
+    *("epochs", "batch_size", "validation_data", "validation_split", "sample_weight", "class_weight"),
+    *("accumulation_steps", "early_stopping", "callbacks", "shuffle", "data_on_device", "progress"),
+    *("checkpoint", "checkpoint_header", "resume"),
+)
+OF_TRAINER = (
+    *("model", "loss", "optimizer", "schedule", "device", "toolchain", "seed"),
+    *("clip_norm", "clip_value", "record", "precision"),
+)
+# What to do where an option has neither the name nor a synonym in `gpugrad.options`.
+REMEDIES: dict[str, str] = {
+    **{name: f"pass {name}=… to fit()" for name in (*OF_FIT, "scale")},
+    **{name: f"pass {name}=… to Trainer" for name in OF_TRAINER},
+    **dict.fromkeys(
+        ("lr", "learning_rate", "learning_rate_init", "eta", "weight_decay", "alpha", "momentum", "betas"),
+        "set it in the optimizer, Trainer(model, optimizer=optim.Adam(model.parameters(), lr=1e-3)) for instance",
+    ),
+    **dict.fromkeys(("num_epochs", "n_epochs", "max_epochs", "max_iter"), "pass epochs=… to fit()"),
+    **dict.fromkeys(("criterion", "loss_fn", "loss_function"), "pass loss=… to Trainer"),
+    **dict.fromkeys(("scheduler", "lr_scheduler"), "pass schedule=… to Trainer"),
+    **dict.fromkeys(("metrics", "scoring"), "leave it out, fit() reports the loss and the accuracy or r2"),
+    **dict.fromkeys(("train_loader", "dataloader", "train_dataloaders"), "pass arrays, fit(x, y)"),
+}
+
 
 def check_model(model: Any) -> nn.Module:
     """Return the model; raise ArgumentError unless it is an nn.Module."""

@@ -14,6 +14,14 @@ from ..optim import Optimizer, Schedule
 from .history import History
 from .minibatches import Minibatches
 
+# For the loop and checkpoints; `dir()` of a task, which completes names, leaves them out.
+_INTERNAL = frozenset(
+    (
+        *("after_epoch", "begin_epoch", "end", "epoch_loss", "judge_epoch", "make_step", "report_interrupt"),
+        *("span_of_schedule", "own_state", "load_own_state", "settings", "older_settings", "initial_options", "kind"),
+    )
+)
+
 Step = Callable[[int, int, bool, bool], None]  # (rows, rows of its group, first of the group, last of it)
 
 
@@ -73,6 +81,9 @@ class Task(ABC):
     def __repr__(self) -> str:
         optimizer = type(self.optimizer).__name__
         return f"{type(self).__name__}(optimizer={optimizer}, device={self.device.name!r}, epochs={self.epoch})"
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in _INTERNAL]
 
     def stop(self, reason: str) -> None:
         """End the run after the running epoch; for callbacks.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..engine.recording import record
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, DataError
 from ..nn.losses import kind_of
+from ..options import CheckedCall, check_option
 from . import arguments
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import describe_model, read_header, save_model, scale_in, with_layouts
@@ -40,10 +42,13 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def _in_turn(method: Method) -> Method:
-    """Hold the trainer's device during a method, so that threads take turns."""
+    """Hold the trainer's device during a method, so that threads take turns; refuse unknown options before."""
+    known = [*inspect.signature(method).parameters][1:]
 
     @functools.wraps(method)
     def held(self: Any, *args: Any, **options: Any) -> Any:
+        for name in options:
+            check_option(f"option of {method.__name__}()", name, known, arguments.REMEDIES)
         with self.device.lock:
             return method(self, *args, **options)
 
@@ -51,7 +56,7 @@ def _in_turn(method: Method) -> Method:
 
 
 @inherit_docs
-class Trainer(Task):
+class Trainer(CheckedCall, Task):
     """Train a model on a device, evaluate it, and predict with it.
 
     The same seed on the same device gives bit-for-bit identical results, recorded or not.
@@ -120,6 +125,8 @@ class Trainer(Task):
     """
 
     kind = "checkpoint"
+    _first = "a model such as nn.MLP(4, [16], 3)"
+    _remedies = arguments.REMEDIES
 
     def __init__(
         self,

@@ -256,7 +256,7 @@ def test_help_and_version(run):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tran"], "Did you mean 'train'"),
+        (["tran"], "no such command 'tran', did you mean 'train': see"),
         (["train"], "see gpugrad train --help"),
         (["train", "digits", "--lr", "abc"], "'--lr'"),
         (["train", "digits", "--epochs", "1.5"], "'--epochs'"),

@@ -123,7 +123,7 @@ def test_public_names_alone_are_listed(module):
 
 def test_values_and_dtypes_that_numpy_refuses_are_refused_in_a_sentence():
     for make in (lambda: gg.full(2, "a"), lambda: gg.full(2, None), lambda: gg.zeros(2, dtype="float31")):
-        with pytest.raises(ArgumentError, match=r"a tensor cannot be filled with .*: pass a number and a dtype"):
+        with pytest.raises(ArgumentError, match=r"cannot be filled with .*: pass a number|a dtype of numbers such as"):
             make()
     with pytest.raises(ArgumentError, match=r"stop is 'a', expected a finite number"):
         gg.arange("a")

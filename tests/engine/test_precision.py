@@ -196,7 +196,7 @@ class StopAfter(Callback):
 
     def on_epoch_end(self, trainer, record):
         if record["epoch"] == self.epoch:
-            trainer.stop("told to")
+            trainer.stop("on purpose")
 
 
 def test_a_resumed_bfloat16_training_ends_in_the_same_bits(trained, tmp_path):

@@ -19,13 +19,13 @@ const behind = (node) => {
   }
   return rgb(getComputedStyle(document.documentElement).backgroundColor).slice(0, 3);
 };
-const told = [];
+const found = [];
 for (const node of document.querySelectorAll("body *")) {
   const says = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
   if (!(says || node.value) || !node.offsetParent || node.disabled || node.tagName === "OPTION") continue;
-  told.push([node.tagName + "#" + node.id, rgb(getComputedStyle(node).color).slice(0, 3), behind(node)]);
+  found.push([node.tagName + "#" + node.id, rgb(getComputedStyle(node).color).slice(0, 3), behind(node)]);
 }
-return told;
+return found;
 """
 
 
@@ -63,13 +63,13 @@ def test_a_click_starts_a_race_out_of_the_saddle_and_one_on_the_ridge(browser, u
     browser.until_over()
     x, y = map(float, browser.value("start").split(","))
     assert (x, y) == pytest.approx((-0.8, 0.2), abs=0.02)
-    beside = browser.table()["adam"]
-    assert beside["verdict"] in ("max_steps", "diverged")
-    assert number(beside["value"]) < -10
+    compared = browser.table()["adam"]
+    assert compared["verdict"] in ("max_steps", "diverged")
+    assert number(compared["value"]) < -10
     path = gg.minimize("saddle", [x, y], "adam", lr=0.12, max_steps=150)
-    assert beside["reason"] == f": {path.reason}"
-    assert number(beside["value"]) == pytest.approx(path.value, rel=1e-3)
-    assert number(beside["norm"]) == pytest.approx(path.gradient_norms[-1], rel=1e-3)
+    assert compared["reason"] == f": {path.reason}"
+    assert number(compared["value"]) == pytest.approx(path.value, rel=1e-3)
+    assert number(compared["norm"]) == pytest.approx(path.gradient_norms[-1], rel=1e-3)
 
 
 def number(text):
@@ -166,11 +166,11 @@ def test_it_is_readable_in_light_and_dark_and_on_a_phone(browser, url, width, da
     browser.find("run").click()
     browser.until_over()
     assert browser.run("return document.documentElement.scrollWidth") <= width
-    told = browser.run(COLOURS)
-    assert len(told) > 30
-    poor = [(node, contrast(ink, paper)) for node, ink, paper in told if contrast(ink, paper) < 4.5]
+    found = browser.run(COLOURS)
+    assert len(found) > 30
+    poor = [(node, contrast(ink, paper)) for node, ink, paper in found if contrast(ink, paper) < 4.5]
     assert poor == []
-    paper = told[0][2]
+    paper = found[0][2]
     assert (sum(paper) < 100) == dark
     # Canvases draw their own colours: the picture has many, and the one at its corner is the page's.
     colours, corner = browser.run(

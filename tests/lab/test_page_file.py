@@ -21,9 +21,9 @@ from gpugrad.lab.page import recorded, write_page
 def file(tmp_path_factory):
     """Write the page with the paths of one surface."""
     file = tmp_path_factory.mktemp("page") / "lab.html"
-    told = []
-    write_page(file, ["saddle"], on_surface=told.append)
-    assert told == ["saddle"]
+    reported = []
+    write_page(file, ["saddle"], on_surface=reported.append)
+    assert reported == ["saddle"]
     return file
 
 

@@ -46,11 +46,11 @@ def ask(server):
     return call
 
 
-def same_bits(told, wanted):
+def same_bits(answered, wanted):
     """Return whether JSON holds exactly these numbers, with null for those that are not finite."""
     wanted = wanted.ravel().tolist()
-    told = np.array(told, dtype=object).ravel().tolist()
-    return [None if not np.isfinite(x) else x for x in wanted] == told
+    answered = np.array(answered, dtype=object).ravel().tolist()
+    return [None if not np.isfinite(x) else x for x in wanted] == answered
 
 
 def test_it_serves_this_machine_alone_unless_told(server):
@@ -78,9 +78,13 @@ def test_a_race_is_minimize_bit_for_bit(ask):
     status, headers, text = ask(f"/race?{query}")
     assert status == 200
     assert headers["Content-Type"] == "application/json"
-    told = json.loads(text)["paths"]
-    assert [(path["optimizer"], path["lr"]) for path in told] == [("sgd", 0.002), ("momentum", 0.001), ("adam", 0.1)]
-    for path in told:
+    answered = json.loads(text)["paths"]
+    assert [(path["optimizer"], path["lr"]) for path in answered] == [
+        ("sgd", 0.002),
+        ("momentum", 0.001),
+        ("adam", 0.1),
+    ]
+    for path in answered:
         own = {"momentum": 0.8} if path["optimizer"] == "momentum" else {}
         wanted = gg.minimize(
             "rosenbrock", [-1.3, 1.7], path["optimizer"], lr=path["lr"], noise=0.5, seed=3, max_steps=60, **own
@@ -92,18 +96,18 @@ def test_a_race_is_minimize_bit_for_bit(ask):
 
 
 def test_what_is_not_finite_becomes_null(ask):
-    told = json.loads(ask("/race?surface=rosenbrock&optimizer=sgd:1e100")[2])["paths"][0]
-    assert told["verdict"] == "diverged"
+    answered = json.loads(ask("/race?surface=rosenbrock&optimizer=sgd:1e100")[2])["paths"][0]
+    assert answered["verdict"] == "diverged"
     wanted = gg.minimize("rosenbrock", [-1.5, 2.0], "sgd", lr=1e100)
-    assert same_bits(told["values"], wanted.values)
-    assert None in told["values"]
+    assert same_bits(answered["values"], wanted.values)
+    assert None in answered["values"]
 
 
 def test_without_a_query_it_is_the_usual_race(ask):
-    told = json.loads(ask("/race")[2])
-    assert told["surface"] == "saddle"
-    assert [path["optimizer"] for path in told["paths"]] == ["sgd", "momentum", "adam"]
-    assert told["paths"][0]["start"] == [-1.0, 1e-3]
+    answered = json.loads(ask("/race")[2])
+    assert answered["surface"] == "saddle"
+    assert [path["optimizer"] for path in answered["paths"]] == ["sgd", "momentum", "adam"]
+    assert answered["paths"][0]["start"] == [-1.0, 1e-3]
 
 
 @pytest.mark.parametrize("name", ["saddle", "rosenbrock", "network loss"])
@@ -112,11 +116,13 @@ def test_heights_are_the_values_in_contour_lines(ask, name):
 
     from gpugrad.lab.view import view_of
 
-    told = json.loads(ask("/surface?name=" + name.replace(" ", "+"))[2])
-    side, view = told["side"], view_of(name)
+    answered = json.loads(ask("/surface?name=" + name.replace(" ", "+"))[2])
+    side, view = answered["side"], view_of(name)
     first, second, values = view.grid(side)
-    heights = np.frombuffer(base64.b64decode(told["heights"]), "<u2").reshape(side, side) / 65535 * told["bands"]
-    assert told["name"] == name
+    heights = (
+        np.frombuffer(base64.b64decode(answered["heights"]), "<u2").reshape(side, side) / 65535 * answered["bands"]
+    )
+    assert answered["name"] == name
     assert len(first) == len(second) == side >= 60
     above = (values[..., None] > np.array(view.levels)).sum(axis=-1)  # levels below each value
     clear = np.abs(heights - np.round(heights)) > 1e-3  # the others lie on a line
@@ -164,10 +170,10 @@ def test_races_at_once_are_those_alone(ask):
 def test_a_bad_request_is_one_sentence(ask, address, message):
     status, headers, text = ask(address.replace("²", "%C2%B2"))
     assert (status, headers["Content-Type"]) == (400, "application/json")
-    told = json.loads(text)
-    assert list(told) == ["error"]
-    assert message in told["error"]
-    assert "\n" not in told["error"]
+    answered = json.loads(text)
+    assert list(answered) == ["error"]
+    assert message in answered["error"]
+    assert "\n" not in answered["error"]
     assert "Traceback" not in text
 
 

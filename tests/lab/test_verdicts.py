@@ -230,3 +230,25 @@ def test_too_few_steps_say_so():
     path = gg.minimize("rosenbrock", (-1.5, 2.0), max_steps=3)
     assert path.verdict == "max_steps"
     assert "too few" in path.reason
+
+
+@pytest.mark.parametrize(
+    ("f", "start", "options", "slopes"),
+    [
+        (lambda x: abs(x[0]), (1.0,), {}, "from -1 to 1"),
+        (lambda x: gg.abs(x).sum(), (1.0,), {"lr": 0.3}, "from -1 to 1"),
+        (lambda x: gg.abs(x[0] - 1) + 2 * x[1] ** 2, (5.0, 2.0), {"lr": 0.1}, "from -1 to 1"),
+        (lambda x: gg.maximum(x[0], -3 * x[0]), (1.0,), {"optimizer": "adam", "lr": 0.07}, "at a kink"),
+    ],
+)
+def test_a_kink_is_named(f, start, options, slopes):
+    path = gg.minimize(f, start, **options)
+    assert path.verdict == "oscillating"
+    assert path.reason.startswith("the slope jumps from ")
+    assert slopes in path.reason
+
+
+def test_a_steep_smooth_valley_is_no_kink():
+    path = gg.minimize(lambda x: (x**2 + 1e-4).sqrt().sum(), (1.0,), lr=0.3)
+    assert path.verdict == "oscillating"
+    assert "kink" not in path.reason

@@ -61,7 +61,7 @@ def test_ten_kills_change_no_bit(tmp_path, context):
             time.sleep(draw.uniform(0, 0.5))
         process.kill()
         process.join()
-        assert process.exitcode == -signal.SIGKILL, f"the training ended before kill {kill + 1}"
+        assert process.exitcode == -signal.SIGKILL, f"the run ended before kill {kill + 1}"
         if checkpoint.exists():
             epochs.append(read_file(checkpoint)[1]["epoch"])
     assert epochs == sorted(epochs)

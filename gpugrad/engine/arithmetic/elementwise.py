@@ -292,6 +292,15 @@ def compare(name: str, a: Operand, b: Operand) -> Tensor:
     return Tensor(out, device)
 
 
+def _check_limits(low: Any, high: Any) -> None:
+    for name, limit in (("low", low), ("high", high)):
+        if isinstance(limit, Tensor):
+            function = "maximum" if name == "low" else "minimum"
+            raise ArgumentError(f"{name} is a tensor, expected a number: use gg.{function}(x, {name})")
+        if limit is not None and (isinstance(limit, list | tuple | str) or np.asarray(limit).dtype.kind not in "biuf"):
+            raise ArgumentError(f"{name} is {limit!r}, expected a number or None")
+
+
 @operation
 def clip(x: Operand, low: float | None = None, high: float | None = None) -> Tensor:
     """Limit x to [low, high].
@@ -311,7 +320,7 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
     Raises
     ------
     ArgumentError
-        If both limits are missing.
+        If both limits are missing, or one is not a number.
 
     Notes
     -----
@@ -325,6 +334,7 @@ def clip(x: Operand, low: float | None = None, high: float | None = None) -> Ten
         out = device.empty(value.shape, value.dtype)
         device.run(_clip, device.xp, value, low, high, out)
     else:
+        _check_limits(low, high)
         out = value if low is None else m.maximum(value, low)
         out = out if high is None else m.minimum(out, high)
 

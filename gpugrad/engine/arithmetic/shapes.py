@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, GraphError, RecordingError
-from ..creation import tensor
+from ..creation import number_dtype, tensor
 from ..operations import operation
 from ..tape import ReadOnlyVersion, grad_enabled
 from ..tensor import Tensor, common_device, on_tape
@@ -40,9 +40,9 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
     old = x.shape
     try:
         out = x.data.reshape(new)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ArgumentError(
-            f"cannot reshape a tensor of shape {old} to {new}: expected sizes whose product is {x.size}, "
+            f"cannot reshape a tensor of shape {old} to {new!r}: expected sizes whose product is {x.size}, "
             "one of them may be -1"
         ) from None
     return on_tape("reshape", out, (x,), lambda dy: (dy.reshape(old),), version=x.version)
@@ -287,9 +287,14 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     -------
     Tensor
         A copy.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not a dtype of numbers.
     """
     device = x.device
-    out = device.empty(x.shape, dtype)
+    out = device.empty(x.shape, number_dtype(dtype))
     device.run(device.xp.copyto, out, x.data, casting="unsafe")
 
     def backward(dy):

@@ -1,0 +1,118 @@
+"""Names and options of other libraries: each is refused in one sentence that says what to write here."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad import nn
+from gpugrad.engine import elsewhere
+from gpugrad.errors import ArgumentError
+from gpugrad.training import arguments
+
+X, Y = np.ones((8, 4), np.float32), np.zeros(8, int)
+
+
+def trainer():
+    return gg.Trainer(nn.MLP(4, [3], 2, device="cpu"), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.MSELoss(reducton="mean"), r"option of MSELoss 'reducton': did you mean 'reduction'"),
+        (lambda: nn.MSELoss(size_average=True), r"option of MSELoss 'size_average': write reduction=… instead"),
+        (lambda: nn.Dense(4, 3, units=3), r"option of Dense 'units': write out_features=… instead"),
+        (lambda: nn.Linear(4, 3, activation="relu"), r"option of Linear 'activation': .*use nn.Dense"),
+        (lambda: nn.Dropout(rate=0.3), r"option of Dropout 'rate': write p=… instead"),
+        (lambda: nn.LeakyReLU(0.1, inplace=True), r"option of LeakyReLU 'inplace': leave it out"),
+        (lambda: nn.MLP(4, [3], 2, layers=3), r"option of MLP 'layers': write hidden=… instead"),
+        (lambda: nn.MSELoss("mean", 3), r"MSELoss got 2 positional arguments, expected reduction at most"),
+        (lambda: gg.Trainer(nn.MLP(4, [3], 2), lr=0.1), r"option of Trainer 'lr': set it in the optimizer"),
+        (lambda: gg.Trainer(nn.MLP(4, [3], 2), epochs=3), r"option of Trainer 'epochs': pass epochs=… to fit\(\)"),
+        (lambda: gg.Trainer(nn.MLP(4, [3], 2), loss_fn="mse"), r"option of Trainer 'loss_fn': write loss=… instead"),
+        (lambda: gg.Trainer(nn.MLP(4, [3], 2), "mse"), r"Trainer got 2 positional arguments, expected model at most"),
+        (lambda: gg.Trainer(loss="mse"), r"Trainer got no model, expected it first: pass a model such as nn.MLP"),
+        (lambda: trainer().fit(X, Y, lr=0.1), r"option of fit\(\) 'lr': set it in the optimizer"),
+        (lambda: trainer().fit(X, Y, seed=0), r"option of fit\(\) 'seed': pass seed=… to Trainer"),
+        (lambda: trainer().fit(X, Y, epoch=0), r"option of fit\(\) 'epoch': did you mean 'epochs'"),
+        (lambda: trainer().fit(X, Y, num_epochs=1), r"option of fit\(\) 'num_epochs': write epochs=… instead"),
+        (lambda: trainer().evaluate(X, Y, metrics=["f1"]), r"option of evaluate\(\) 'metrics': leave it out"),
+    ],
+)
+def test_an_option_of_another_name_is_refused_in_one_sentence(call, message):
+    with pytest.raises(ArgumentError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_what_fit_and_trainer_take_is_listed_for_the_message_of_the_other():
+    def options(function):
+        return {name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+    assert {*arguments.OF_FIT, "scale"} == options(gg.Trainer.fit)
+    assert {*arguments.OF_TRAINER} == {"model", *options(gg.Trainer.__init__)}
+
+
+@pytest.mark.parametrize(("name", "remedy"), elsewhere.TENSOR.items())
+def test_an_attribute_of_pytorchs_tensor_says_what_to_write(name, remedy):
+    x = gg.tensor([1.0], device="cpu")
+    with pytest.raises(AttributeError) as error:
+        getattr(x, name)
+    assert str(error.value) == f"a tensor has no attribute {name!r}: {remedy}"
+
+
+@pytest.mark.parametrize(("name", "remedy"), elsewhere.FUNCTIONS.items())
+def test_a_function_of_pytorch_says_what_to_write(name, remedy):
+    with pytest.raises(AttributeError) as error:
+        getattr(gg, name)
+    assert str(error.value) == f"gpugrad has no attribute {name!r}: {remedy}"
+
+
+def test_other_missing_attributes_stay_plain():
+    assert not hasattr(gg.tensor([1.0], device="cpu"), "__array_interface__")
+    with pytest.raises(AttributeError, match=r"^a tensor has no attribute 'rehsape'$"):
+        gg.tensor([1.0], device="cpu").rehsape  # noqa: B018
+    with pytest.raises(AttributeError, match=r"^gpugrad has no attribute 'trian'$"):
+        gg.trian  # noqa: B018
+
+
+def test_completion_shows_public_names():
+    x = gg.tensor([1.0], device="cpu")
+    assert {"sum", "backward", "numpy"} <= set(dir(x))
+    assert not {"node", "version", "gradient_buffer", "add_gradient"} & set(dir(x))
+    assert {"fit", "history", "scale", "stop"} <= set(dir(trainer()))
+    assert not {"begin_epoch", "own_state", "make_step", "kind"} & set(dir(trainer()))
+    assert {"he_normal", "orthogonal"} <= set(dir(nn.init)) <= set(nn.init.__all__)
+
+
+@pytest.mark.parametrize("dtype", ["foo", "U3", "object", "complex64", np.str_])
+def test_a_dtype_without_numbers_is_refused(dtype):
+    x = gg.tensor([1.0], device="cpu")
+    for make in (
+        lambda: x.astype(dtype),
+        lambda: gg.tensor([1.0], dtype, device="cpu"),
+        lambda: gg.zeros(3, dtype=dtype, device="cpu"),
+        lambda: gg.arange(3, dtype=dtype, device="cpu"),
+        lambda: gg.randn(3, dtype=dtype, device="cpu"),
+    ):
+        with pytest.raises(ArgumentError, match="expected a dtype of numbers such as 'float32'"):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: gg.clip(x, "a", 1), "low is 'a', expected a number or None"),
+        (lambda x: gg.clip(x, 0, [1]), r"high is \[1\], expected a number or None"),
+        (lambda x: x.clip(gg.ones(2, device="cpu")), r"low is a tensor, expected a number: use gg.maximum\(x, low\)"),
+        (lambda x: x.reshape("a"), "cannot reshape a tensor of shape .* to 'a'"),
+        (lambda x: x.reshape(1, 1.5), r"cannot reshape a tensor of shape .* to \(1, 1.5\)"),
+    ],
+)
+def test_a_limit_or_size_that_is_no_number_is_refused(call, message):
+    with pytest.raises(ArgumentError, match=message):
+        call(gg.tensor([1.0, 2.0], device="cpu"))
