@@ -305,7 +305,8 @@ class Device:
         array
             It starts at a multiple of 64 bytes, so that a step gives bit-for-bit identical results at any address.
         """
-        stock = self._stock.get((shape, dtype)) if type(shape) is tuple else None
+        key = shape, dtype
+        stock = self._stock.get(key) if type(shape) is tuple else None
         if stock:
             try:
                 return stock.pop()
@@ -322,7 +323,7 @@ class Device:
         if count > 1:
             if len(self._stock) == MOST_SHAPES:
                 self._stock.clear()
-            self._stock[shape, dtype] = [np.ndarray(shape, dtype, buffer, start + i * step) for i in range(1, count)]
+            self._stock[key] = [np.ndarray(shape, dtype, buffer, start + i * step) for i in range(1, count)]
         return np.ndarray(shape, dtype, buffer, start)
 
     def full(self, shape: tuple[int, ...] | int, value: float, dtype: Any = np.float32) -> Any:

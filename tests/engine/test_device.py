@@ -351,3 +351,12 @@ def test_a_name_in_capitals_has_a_suggestion(name, meant):
 def test_a_suggestion_is_spelt_as_the_option_is():
     with pytest.raises(ArgumentError, match="did you mean 'Adam'"):
         choose("rule", "adam", ["SGD", "Adam"])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.dtype(np.float32), "float32"])
+def test_small_arrays_share_a_block(dtype):
+    device = gg.device("cpu")
+    device.empty((3, 5, 7), dtype)
+    first, second = device.empty((3, 5, 7), dtype), device.empty((3, 5, 7), dtype)
+    assert first.base is second.base
+    assert not np.shares_memory(first, second)
