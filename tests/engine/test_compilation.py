@@ -81,9 +81,14 @@ def test_a_file_that_does_not_compile(source):
         nvrtc.compile_kernels(source("y[0] = nothing;"), ["a<1>"], "sm_80")
 
 
-# One test per architecture: together they take longest in the suite, and several processes share them.
+# The first, the last and one in between; the four others take longer than any other test.
+SAMPLE = ("sm_75", "sm_90", "sm_120")
+EACH_ARCHITECTURE = [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.long) for name in ARCHITECTURES]
+
+
+# One test per architecture, so that several processes share them.
 @pytest.mark.slow(20)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", EACH_ARCHITECTURE)
 def test_every_kernel_of_the_project_compiles(architecture):
     compiled = compilation.compile_all((architecture,))
     assert {entry.architecture for entry in compiled} == {architecture}
@@ -94,7 +99,7 @@ def test_every_kernel_of_the_project_compiles(architecture):
 
 
 @pytest.mark.slow(7)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", EACH_ARCHITECTURE)
 def test_every_kernel_of_numba_compiles(architecture):
     problem = numba_ptx.obstacle()
     if problem:
