@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,18 @@ def manual_seed(seed: int) -> None:
         generator.set_calls(0)
     _seed_of_new[0] = seed
 
+
+def _renew_host() -> None:
+    """Continue the host's generator without its lock, which another thread may hold, in the child of a fork."""
+    global _host
+    old = _host.bit_generator
+    new = type(old)()
+    new.state = old.state
+    _host = np.random.Generator(new)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_host)
 
 _seed_of_new: list[int | None] = [None]
 

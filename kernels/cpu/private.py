@@ -10,6 +10,7 @@ numba.core.compiler, compiler_machinery,
   typed_passes, codegen, numba._dynfunc replace the one compiler pass that optimizes a function which is only inlined
 options no_cpython_wrapper and
   no_cfunc_wrapper                      omit wrappers that nobody calls
+numba.core.compiler_lock                a fork waits until no thread compiles, since its child could never compile
 numba.core.event                        the seconds spent compiling, for measurements
 numba.core.cgutils, numba.np.arrayobj   read, write and construct tuples and arrays in an `@intrinsic`
 target context: get_dummy_value,        methods of the `context` of an `@intrinsic`; only `get_value_type` is part of
@@ -37,11 +38,13 @@ from numba.core import cgutils, event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 from numba.np.arrayobj import populate_array
 
+from .. import fork
 from . import CompilationError, summary
 
 alloca_once, alloca_once_value = cgutils.alloca_once, cgutils.alloca_once_value
@@ -134,6 +137,8 @@ def linked_function(function: Callable[..., Any], **options: Any) -> Any:
 
 # ---- functions that Python calls, cached on disk ----
 
+fork.waits_for(global_compiler_lock)
+
 
 class _CheckedFile(IndexDataCacheFile):
     """Cache files that carry the SHA-256 of their machine code, so that damaged code never runs."""
@@ -177,13 +182,14 @@ class _CheckedCache(FunctionCache):
 @contextlib.contextmanager
 def _rare_collections() -> Iterator[None]:
     """Collect garbage rarely within the block: a compiler makes many objects that live until it is done."""
-    before = gc.get_threshold()
-    if before[0] != 0:  # otherwise collections are off
-        gc.set_threshold(max(before[0], COLLECT_AFTER), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+    with global_compiler_lock:  # the threshold is the process's, and Numba compiles one function at a time anyway
+        before = gc.get_threshold()
+        if before[0] != 0:  # otherwise collections are off
+            gc.set_threshold(max(before[0], COLLECT_AFTER), *before[1:])
+        try:
+            yield
+        finally:
+            gc.set_threshold(*before)
 
 
 class _CachedFunction(CPUDispatcher):

@@ -17,7 +17,9 @@ import ctypes
 import functools
 import os
 import threading
+import time
 import types
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +36,7 @@ GRAIN = 1 << 13  # minimum elements per part of a loop of speed 1, some 5 µs
 ALIGNED = 64  # elements: parts of flat arrays begin at a multiple, so vectors and cache lines do not depend on the cut
 PATIENCE = 20_000  # pauses without work before a member sleeps
 SCRATCH_BYTES = 1 << 21  # scratch memory per thread
+LONGEST_END = 30.0  # seconds that the end of a process waits for the compiled code of daemon threads
 
 # Words that the team shares, as offsets in bytes. TICKET holds the number of the job and, in the PART bits, the next
 # part to claim; while a job is being posted all PART bits are set.
@@ -123,7 +126,7 @@ def prepare(
     runner, step = _runner(loop, extras), rows or 1
 
     def run(arrays: tuple, scalars: tuple = scalars) -> None:
-        runner(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
+        _run_alone(runner, arrays, scalars, rows, step)
 
     return run
 
@@ -135,7 +138,8 @@ def run_once(loop: Any, *arguments: Any) -> None:
 
 def compile_ahead(loop: Any, arrays: tuple, *scalars: Any, extras: int = 0) -> None:
     """Compile a loop for arguments of these types without running it."""
-    _runner(loop, extras)(0, the_team().own_scratch(), 0, arrays, scalars, 0, 1)
+    with _working() as scratch:
+        _runner(loop, extras)(0, scratch, 0, arrays, scalars, 0, 1)
 
 
 class Job(NamedTuple):
@@ -154,12 +158,74 @@ def _run(runner: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, s
     if collected is not None:
         collected.append(Job(runner, arrays, scalars, rows, step))
     elif step >= rows:
-        runner(0, the_team().own_scratch(), 0, arrays, scalars, rows, step)
+        _run_alone(runner, arrays, scalars, rows, step)
     else:
         the_team().run(Job(runner, arrays, scalars, rows, step))
 
 
-_thread = threading.local()  # `jobs`: the list that collects this thread's jobs, or None
+def _run_alone(runner: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, step: int) -> None:
+    """Run all parts of a loop on this thread."""
+    worker = getattr(_thread, "worker", None) or _working()
+    worker.busy = True  # as `with worker` does, without its calls
+    if _ending is not None:
+        worker.__enter__()
+    try:
+        runner(0, worker.scratch, 0, arrays, scalars, rows, step)
+    finally:
+        worker.busy = False
+
+
+# Of each thread: `jobs`, the list that collects its jobs, or None; `worker`, if it has run compiled code.
+_thread = threading.local()
+
+
+class _Worker:
+    """A thread while it runs compiled code, with the address of its scratch memory (`with worker as scratch`).
+
+    When the process ends, its last thread waits for the compiled code of all others, whose memory is about to be freed,
+    and they do not begin again: daemon threads would crash the process otherwise.
+    """
+
+    __slots__ = ("__weakref__", "busy", "memory", "scratch")
+
+    def __init__(self) -> None:
+        self.memory = np.empty(SCRATCH_BYTES, np.uint8)
+        self.scratch: int = self.memory.ctypes.data
+        self.busy = False
+        _workers.add(self)
+
+    def __enter__(self) -> int:
+        self.busy = True
+        if _ending is not None and _ending != threading.get_ident():
+            self.busy = False
+            threading.Event().wait()
+        return self.scratch
+
+    def __exit__(self, *error: object) -> None:
+        self.busy = False
+
+
+_workers: weakref.WeakSet[_Worker] = weakref.WeakSet()
+_ending: int | None = None  # the thread that ends the process
+
+
+def _working() -> _Worker:
+    """Return the worker of this thread."""
+    try:
+        return _thread.worker
+    except AttributeError:
+        _thread.worker = _Worker()
+        return _thread.worker
+
+
+@atexit.register
+def _wait_for_workers() -> None:
+    """Wait until no other thread runs compiled code, at the end of the process, and let none begin again."""
+    global _ending
+    _ending = threading.get_ident()
+    limit = time.monotonic() + LONGEST_END
+    while any(worker.busy for worker in list(_workers)) and time.monotonic() < limit:
+        time.sleep(0.001)
 
 
 @contextlib.contextmanager
@@ -207,7 +273,6 @@ class Team:
         self.size = size
         self._words = np.zeros(WORDS, np.int64)
         self._address = self._words.ctypes.data
-        self._scratch = threading.local()
         self._lead = threading.Lock()
         self._awake = threading.Event()
         if size > 1:
@@ -222,16 +287,16 @@ class Team:
 
     def lead(self, function: Any, alone: bool, *arguments: Any) -> None:
         """Call ``function(team, scratch, *arguments)``; team is 0 if `alone`, or while another thread leads."""
-        scratch = self.own_scratch()
-        if alone or not self._lead.acquire(blocking=False):
-            function(0, scratch, *arguments)
-            return
-        try:
-            if not self._awake.is_set():
-                self._wake()
-            function(self._address, scratch, *arguments)
-        finally:
-            self._lead.release()
+        with _working() as scratch:
+            if alone or not self._lead.acquire(blocking=False):
+                function(0, scratch, *arguments)
+                return
+            try:
+                if not self._awake.is_set():
+                    self._wake()
+                function(self._address, scratch, *arguments)
+            finally:
+                self._lead.release()
 
     def close(self) -> None:
         """End the threads."""
@@ -253,20 +318,11 @@ class Team:
                     os.sched_setaffinity(member.native_id or 0, others)
         self._awake.set()
 
-    def own_scratch(self) -> int:
-        """Return the address of the calling thread's scratch memory, allocated at the first call."""
-        try:
-            return self._scratch.address
-        except AttributeError:
-            self._scratch.memory = np.empty(SCRATCH_BYTES, np.uint8)
-            self._scratch.address = self._scratch.memory.ctypes.data
-            return self._scratch.address
-
     def _serve(self) -> None:
         """Work as a member until the team is closed."""
-        scratch = self.own_scratch()
+        worker = _Worker()  # keeps the memory alive; `close` waits for members
         while not self._words[STOP // 8]:
-            _watch(self._address, scratch, PATIENCE)
+            _watch(self._address, worker.scratch, PATIENCE)
             self._awake.clear()
             if not self._words[STOP // 8]:
                 self._awake.wait()
@@ -277,16 +333,32 @@ def _libc() -> Any:
     return ctypes.CDLL(None)
 
 
-@functools.cache
 def the_team() -> Team:
     """Return the team of this process, one thread per core; create it at the first call."""
-    team = Team(cores())
-    atexit.register(team.close)  # compiled code must not run while the interpreter frees it
-    return team
+    return _team or _create_team()
 
 
+def _create_team() -> Team:
+    global _team
+    with _creation:
+        if _team is None:
+            _team = Team(cores())
+            atexit.register(_team.close)  # compiled code must not run while the interpreter frees it
+        return _team
+
+
+def _forget_team() -> None:
+    """Begin without a team in the child of a fork, which threads do not survive."""
+    global _team, _creation
+    _team, _creation = None, threading.Lock()
+    _workers.clear()
+    _thread.__dict__.pop("worker", None)
+
+
+_team: Team | None = None
+_creation = threading.Lock()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=the_team.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_forget_team)
 
 
 # ---- compiled ----
