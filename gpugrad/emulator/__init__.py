@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.device import Device, register
+from ..engine.device import register
+from ..engine.device_in_turns import DeviceInTurns
 from ..errors import KernelError
 from ..kernels.cuda.source import launch_on_host_with
 from . import compiler
@@ -150,6 +151,6 @@ launch_on_host_with(launch)
 register(
     "emulator",
     {"cupy": "cupy_cuda"},
-    make=lambda toolchain, index: Device("emulator", toolchain),
+    make=lambda toolchain, index: DeviceInTurns("emulator", toolchain),
     obstacle=lambda toolchain, index: obstacle(),
 )

@@ -1,7 +1,8 @@
 """The engine: devices, tensors, the tape and recording.
 
 device          memory for arrays, and `Device.run`, the one place that launches work; cpu_device is the CPU,
-                cuda_device the GPU
+                cuda_device the GPU; device_in_turns those whose launches take turns
+sharing         turns of threads that share something, and what each has for itself
 tensor          an array and its place on the tape; creation makes one, lending passes its memory to other libraries
 tape            the chain rule
 arithmetic      operations of the tape that run in the array library

@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..errors import DeviceError
 from ..kernels.contract import CHECKED
 from ..kernels.cpu import CompilationError, summary
 from .device import Call, Device, device, register
+from .sharing import once
 
 COMPILED, REFERENCE = "numba", "numpy"
 REMEDY = 'pip install --upgrade "numba>=0.67,<0.70"'
@@ -44,9 +44,9 @@ class CpuDevice(Device):
         default = self.fallback is not None or (self.toolchain == COMPILED and not self._required)
         return device, (self.name, None if default else self.toolchain)
 
-    @cached_property
+    @once
     def kernels(self) -> SimpleNamespace:
-        """The launchers of this device's toolchain, loaded at first use: Numba is slow to import."""
+        """Launchers of this device's toolchain, loaded at first use: Numba is slow to import."""
         reference = kernels.load("reference")
         if self.toolchain == REFERENCE:
             return reference

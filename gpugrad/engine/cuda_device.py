@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import DeviceMemoryError, KernelError
 from .device import Call, Device, register
+from .device_in_turns import DeviceInTurns
 from .host import Staging
 
 RECENT = 8  # launches in the report of an error that surfaces late
@@ -72,7 +73,7 @@ class CudaDevice(Device):
         **scalars : object
             Its other arguments.
         """
-        with self._gpu, self.stream:
+        with self.lock, self._gpu, self.stream:
             self._recent.append(getattr(launch, "__name__", repr(launch)))
             try:
                 super().run(launch, *arrays, **scalars)
@@ -101,7 +102,7 @@ class CudaDevice(Device):
 
         def replay() -> None:
             nonlocal graph
-            with self._gpu, self.stream:
+            with self.lock, self._gpu, self.stream:
                 self._recent.append("a recorded step")
                 try:
                     if graph is None:
@@ -137,17 +138,17 @@ class CudaDevice(Device):
         None
             The block.
         """
-        with self._gpu, self.stream:
+        with self.lock, self._gpu, self.stream:
             yield
 
     def wait_for_caller(self) -> None:
         """Let the stream wait for the work of the caller's current stream, which is taken to compute arrays of CuPy."""
-        with self._gpu:
+        with self.lock, self._gpu:
             self.stream.wait_event(self.xp.cuda.get_current_stream().record())
 
     def synchronize(self) -> None:
         """Wait until all launched work is done."""
-        with self._gpu, self._late_failures():
+        with self.lock, self._gpu, self._late_failures():
             self.stream.synchronize()
         self._recent.clear()
 
@@ -249,7 +250,7 @@ class CudaDevice(Device):
             It starts at a multiple of 64 bytes, so that a step gives bit-for-bit identical results at any address.
         """
         size = int(np.prod(shape, dtype=np.float64)) * np.dtype(dtype).itemsize
-        with self._gpu, self.stream:
+        with self.lock, self._gpu, self.stream:
             if size <= self._memory:  # a driver may not survive a request for more than the GPU has
                 with contextlib.suppress(self.xp.cuda.memory.OutOfMemoryError):
                     return self.xp.empty(shape, dtype)
@@ -282,12 +283,12 @@ class CudaDevice(Device):
         self._refuse_upload()
         if hasattr(array, "__cuda_array_interface__"):
             self.wait_for_caller()
-            with self._gpu, self.stream:
+            with self.lock, self._gpu, self.stream:
                 source = self.xp.from_dlpack(array) if hasattr(array, "__dlpack__") else self.xp.asarray(array)
                 out = self.empty(source.shape, source.dtype if dtype is None else dtype)
                 self.run(self.xp.copyto, out, source, casting="unsafe")
                 return out
-        with self._gpu, self.stream, self._late_failures():
+        with self.lock, self._gpu, self.stream, self._late_failures():
             host = np.ascontiguousarray(np.asarray(array, dtype))
             out = self.empty(host.shape, host.dtype)
             out.set(host, self.stream)
@@ -329,7 +330,7 @@ class CudaDevice(Device):
             In a recorded step, where a replay could not follow.
         """
         self._begin_download()
-        with self._gpu, self.stream, self._late_failures():
+        with self.lock, self._gpu, self.stream, self._late_failures():
             return self.xp.asnumpy(array, stream=self.stream)
 
     def write(self, array: Any, value: Any) -> None:
@@ -342,7 +343,7 @@ class CudaDevice(Device):
         value : array_like
             The values, which broadcast.
         """
-        with self._gpu, self.stream, self._late_failures():
+        with self.lock, self._gpu, self.stream, self._late_failures():
             if np.ndim(value) == 0 and not hasattr(value, "__cuda_array_interface__"):
                 array.fill(value)
             elif isinstance(value, self.xp.ndarray):
@@ -512,7 +513,7 @@ def _make(toolchain: str, index: int) -> Device:
 
 def _make_simulator(toolchain: str, index: int) -> Device:
     _choose_target(simulator=True)
-    return Device("simulator", toolchain)
+    return DeviceInTurns("simulator", toolchain)
 
 
 def _choose_target(simulator: bool) -> None:

@@ -7,11 +7,9 @@ import ctypes
 import math
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -23,7 +21,7 @@ from ..kernels.contract import PARTIALS
 from ..kernels.dense import variants
 from . import tuning
 from .host import Staging, to_host
-from .recorder import Recorder
+from .sharing import Observer, OfThread, Turns, once
 
 ALIGNMENT_BYTES = 64  # a cache line, and the widest vector of a CPU
 BLOCK_BYTES = 1 << 14  # small arrays of one shape are cut from a common block of at most this size
@@ -34,7 +32,6 @@ MOST_RESULTS = 4096  # combinations of operands whose result `Device.call` remem
 _address: Callable[[Any], int] = ctypes.addressof
 _byte: Callable[[Any], Any] = ctypes.c_char.from_buffer
 
-Observer = Callable[[Any, tuple, dict[str, Any]], None]  # (launch, arrays, scalars)
 Call = Callable[[], Any]
 
 
@@ -43,6 +40,8 @@ class Device:
 
     This class keeps its arrays in the host's memory: it is the CPU, the emulator and the simulator. `CudaDevice` is the
     GPU.
+
+    Any number of threads may use a device: recordings, observers, profiles and scratch belong to a thread.
 
     Parameters
     ----------
@@ -65,13 +64,10 @@ class Device:
         The launchers.
     reason : str
         Why this device was chosen, in one line.
-    recorder : Recorder or None
-        The recording in progress.
-    profiler : function or None
-        Times each launch.
-    lock : RLock
-        Threads that share a device take turns with it. A Trainer and the estimators hold it while they train and
-        predict; other work must hold it itself.
+    thread : OfThread
+        What the calling thread has for itself.
+    lock : Turns
+        Held during whatever threads must not do at once on this kind of device.
     """
 
     xp: Any = np
@@ -81,11 +77,9 @@ class Device:
         self.kind = self.name = kind
         self.toolchain = toolchain
         self.reason = "asked for"
-        self.lock = threading.RLock()
-        self.recorder: Recorder | None = None
+        self.lock = Turns()
         self.downloads = 0  # copies to the host so far
-        self.profiler: Observer | None = None
-        self._observers: list[Observer] = []
+        self.thread = OfThread()
         self._constants: dict[tuple, Any] = {}
         self._stock: dict[tuple, list[Any]] = {}  # unused arrays of blocks, by shape and dtype
         self._results: dict[tuple, tuple[tuple[int, ...], np.dtype]] = {}  # results of `call`, by operands
@@ -97,7 +91,7 @@ class Device:
         # A copy or a pickle is the device of that name in the process that makes it.
         return device, (self.name, self.toolchain)
 
-    @cached_property
+    @once
     def kernels(self) -> SimpleNamespace:
         """Launchers of this device's toolchain; loaded at first use, since compilers are slow to import."""
         if self.has_variants:
@@ -109,14 +103,14 @@ class Device:
         """Whether its kernels have variants to choose from; see `kernels.dense.variants`."""
         return TOOLCHAINS[self.kind][self.toolchain] == "cupy_cuda"
 
-    @cached_property
+    @once
     def choices(self) -> variants.Choices:
         """Variants that were tuned on this device; read once, so that a process keeps its order of additions."""
         if not self.has_variants:
             return {}
         return tuning.load(self)
 
-    @cached_property
+    @once
     def _scratch_of_choices(self) -> int:
         return max((product.scratch(splits) for product, (_, splits) in self.choices.items()), default=0)
 
@@ -134,11 +128,12 @@ class Device:
         **scalars : object
             Its other arguments.
         """
-        if self.profiler is None:
+        own = self.thread
+        if own.profiler is None:
             launch(*arrays, **scalars)
         else:
-            self.profiler(launch, arrays, scalars)
-        for observer in self._observers:
+            own.profiler(launch, arrays, scalars)
+        for observer in own.observers:
             observer(launch, arrays, scalars)
 
     def call(self, function: Any, *arrays: Any) -> Any:
@@ -174,7 +169,7 @@ class Device:
 
     @contextlib.contextmanager
     def observe(self, observer: Observer) -> Iterator[None]:
-        """Call an observer after each launch within the block.
+        """Call an observer after each launch of this thread within the block.
 
         Parameters
         ----------
@@ -186,16 +181,17 @@ class Device:
         None
             The block.
         """
-        self._observers.append(observer)
+        own, before = self.thread, self.thread.observers
+        own.observers = (*before, observer)
         try:
             yield
         finally:
-            self._observers.remove(observer)
+            own.observers = before
 
     @property
     def observed(self) -> bool:
-        """Whether an observer or a profiler sees each launch."""
-        return bool(self._observers) or self.profiler is not None
+        """Whether an observer or a profiler sees each launch of this thread."""
+        return bool(self.thread.observers) or self.thread.profiler is not None
 
     def replayer(self, calls: Sequence[Call]) -> Call:
         """Return a function that makes all these calls in order.
@@ -423,7 +419,7 @@ class Device:
         return array
 
     def _refuse_upload(self) -> None:
-        if self.recorder is not None:
+        if self.thread.recorder is not None:
             raise RecordingError(
                 "a host array was uploaded inside a recorded step and would never change again: "
                 "create it before the step, or pass it to the step as an argument"
@@ -453,7 +449,7 @@ class Device:
     def _begin_download(self) -> None:
         """Count a copy to the host; refuse it in a recorded step."""
         self.downloads += 1
-        if self.recorder is not None:
+        if self.thread.recorder is not None:
             raise RecordingError(
                 "a recorded step read a value back to the host, where a replay could not follow: "
                 "return the tensor from the step and read it outside"
@@ -539,7 +535,7 @@ class Device:
         return array
 
     def workspace(self, size: int, dtype: Any) -> Any:
-        """Return the scratch of a launch; all launches share it, since they follow each other.
+        """Return the scratch of a launch; all launches of a thread share it, since they follow each other.
 
         Parameters
         ----------
@@ -557,13 +553,14 @@ class Device:
         if size == 0:
             return None
         key = ("workspace", np.dtype(dtype))
-        scratch = self._constants.get(key)
+        kept = self.thread.scratch
+        scratch = kept.get(key)
         if scratch is None or scratch.size < size:
-            scratch = self._constants[key] = self.empty(size, dtype)
+            scratch = kept[key] = self.empty(size, dtype)
         return scratch[:size]
 
     def partials(self, dtype: Any) -> Any:
-        """Return the scratch of the reductions; all launches share it, since they follow each other.
+        """Return the scratch of the reductions; all launches of a thread share it, since they follow each other.
 
         Parameters
         ----------
@@ -576,9 +573,10 @@ class Device:
             The scratch.
         """
         key = ("partials", np.dtype(dtype))
-        partials = self._constants.get(key)
+        kept = self.thread.scratch
+        partials = kept.get(key)
         if partials is None:
-            partials = self._constants[key] = self.empty(PARTIALS, dtype)
+            partials = kept[key] = self.empty(PARTIALS, dtype)
         return partials
 
 

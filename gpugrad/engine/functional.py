@@ -240,8 +240,8 @@ def dropout(x: Tensor, p: float = 0.5, *, generator: Generator | None = None) ->
     generator = generator or default_generator(device)
     if generator.device is not device:
         raise DeviceError(f"the generator lives on {generator.device}, the tensor on {device}: move it with to()")
-    if device.recorder is not None:
-        device.recorder.read_attribute(generator, "seed")
+    if device.thread.recorder is not None:
+        device.thread.recorder.read_attribute(generator, "seed")
     y = device.empty(x.shape, x.dtype)
     mask = device.empty(x.shape, np.uint8)
     device.run(device.kernels.dropout_forward, x.data, generator.calls, y, mask, p=p, seed=generator.seed)

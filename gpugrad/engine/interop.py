@@ -69,7 +69,7 @@ def from_dlpack(x: Any, device: str | Device | None = None) -> Tensor:
         raise DeviceError(
             f"a {_name(x)} is on {place}, and {target} cannot share its memory: copy it with gg.tensor(x, device=…)"
         )
-    if target.recorder is not None:
+    if target.thread.recorder is not None:
         raise RecordingError(
             "an array of another library was imported inside a recorded step, and a replay would not do so again: "
             "import it before the step"

@@ -156,7 +156,7 @@ class Lending(NumPyCalls):
     def _check_lending(self) -> None:
         if self.requires_grad:
             raise GraphError("this tensor requires a gradient, which another library would lose: call detach() first")
-        if self.device.recorder is not None:
+        if self.device.thread.recorder is not None:
             raise RecordingError(
                 "a recorded step lent a tensor to another library, whose work a replay would not repeat: "
                 "return the tensor from the step and lend it outside"

@@ -56,7 +56,7 @@ class Parameter(Tensor):
     @property
     def data(self) -> Any:
         """Array of the values, in the memory where they are now."""
-        memory, recorder = self._memory, self.device.recorder
+        memory, recorder = self._memory, self.device.thread.recorder
         if recorder is not None and recorder.first((id(self), "memory", id(memory))):
             recorder.require(lambda: self._memory is memory)
         return memory
@@ -150,7 +150,7 @@ class FlatParameters:
         self.parameters = [p for group in self.groups for p in group]
         _check_alike(self.groups, self.parameters)
         self.device, self.dtype = self.parameters[0].device, self.parameters[0].dtype
-        if self.device.recorder is not None:
+        if self.device.thread.recorder is not None:
             raise RecordingError(
                 "parameters were laid out inside a recorded step: create the optimizer before the step"
             )
@@ -190,7 +190,7 @@ class FlatParameters:
         distinct = _distinct(groups)
         flat = next((p._flat for group in distinct for p in group), None)
         same = flat is not None and [list(map(id, g)) for g in flat.groups] == [list(map(id, g)) for g in distinct]
-        return flat if flat is not None and same and flat.device.recorder is None else cls(distinct)
+        return flat if flat is not None and same and flat.device.thread.recorder is None else cls(distinct)
 
     def __repr__(self) -> str:
         """Return a summary in one line."""

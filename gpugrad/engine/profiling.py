@@ -149,14 +149,14 @@ class Profile:
     def _timed(self, steps: list[tuple[Any, Any]], profiler: Profile | None) -> Iterator[None]:
         device = self.device
         device.synchronize()
-        device.profiler = profiler
+        device.thread.profiler = profiler
         try:
             with device.held():
                 start = device.mark()
                 yield
                 end = device.mark()
         finally:
-            device.profiler = None
+            device.thread.profiler = None
         device.synchronize()
         steps.append((start, end))
 

@@ -13,6 +13,7 @@ from .device import Device
 from .device import device as get_device
 from .precision import product_settings
 from .recorder import Recorder
+from .sharing import Turns
 from .tape import grad_enabled
 from .tensor import Tensor
 
@@ -69,6 +70,8 @@ class Recorded:
         self._step = step
         self._device = device
         self._variants: dict[Hashable, list[_Recording]] = {}
+        self._scratch: dict[tuple, Any] = {}  # of all variants, since they follow each other
+        self._turns = Turns()
 
     @property
     def recordings(self) -> int:
@@ -84,7 +87,7 @@ class Recorded:
             raise RecordingError(
                 f"a recorded step got {', '.join(options)} by name, expected arguments by position: leave the names out"
             )
-        if self._device.recorder is not None:
+        if self._device.thread.recorder is not None:
             raise RecordingError("a recorded step was called inside another one: record the outer step only")
         arrays = [self._array(a) for a in arguments if isinstance(a, Tensor | np.ndarray)]
         # 1, 1.0 and True are equal, so the key holds types too. no_grad() and the precision select other recordings.
@@ -95,12 +98,13 @@ class Recorded:
             raise RecordingError(
                 "a recorded step takes tensors, NumPy arrays and hashable plain values: pass lists and dicts as arrays"
             ) from None
-        for recording in variants:
-            if recording.recorder.valid():
-                return recording.replay(self._device, arrays)
-        recording = self._record(arguments)
-        variants.append(recording)
-        return recording.outputs
+        with self._turns:
+            for recording in variants:
+                if recording.recorder.valid():
+                    return recording.replay(self._device, arrays)
+            recording = self._record(arguments)
+            variants.append(recording)
+            return recording.outputs
 
     def _array(self, argument: Tensor | np.ndarray) -> Any:
         if isinstance(argument, np.ndarray):
@@ -128,13 +132,13 @@ class Recorded:
                 static.append(inputs[-1])
             else:
                 static.append(argument)
-        recorder = Recorder()
-        device.recorder = recorder
+        recorder, thread = Recorder(), device.thread
+        thread.recorder, scratch, thread.scratch = recorder, thread.scratch, self._scratch
         try:
             with device.observe(recorder):
                 outputs = self._step(*static)
         finally:
-            device.recorder = None
+            thread.recorder, thread.scratch = None, scratch
         if not recorder.launches:
             raise RecordingError(f"the step launched nothing on {device}: pass record() the device that it runs on")
         recorder.finish()
@@ -167,7 +171,7 @@ def record(step: Callable[..., Any], device: str | Device | None = None) -> Reco
     -------
     Recorded
         A function with the arguments of the step. It returns what the step returned; the next call overwrites the
-        tensors in it.
+        tensors in it. Calls of several threads follow each other.
 
     Raises
     ------

@@ -141,8 +141,8 @@ class Tensor(Lending):
     @property
     def grad(self) -> Tensor | None:
         """Gradient, in the memory that the next backward pass adds to; None if there is none."""
-        if self.device.recorder is not None:
-            self.device.recorder.read_attribute(self, "has_grad")
+        if self.device.thread.recorder is not None:
+            self.device.thread.recorder.read_attribute(self, "has_grad")
         return Tensor(self._grad, self.device) if self.has_grad else None
 
     @grad.setter
@@ -154,8 +154,8 @@ class Tensor(Lending):
     def zero_grad(self) -> None:
         """Forget the gradient: the next backward pass overwrites it. Nothing is written."""
         self.has_grad = False
-        if self.device.recorder is not None:
-            self.device.recorder.write_attribute(self, "has_grad")
+        if self.device.thread.recorder is not None:
+            self.device.thread.recorder.write_attribute(self, "has_grad")
 
     def __repr__(self) -> str:
         body = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100)
@@ -199,8 +199,8 @@ class Tensor(Lending):
     def changed_in_place(self) -> None:
         """Note on the tape that this memory changed."""
         self.version.bump()
-        if self.device.recorder is not None:
-            self.device.recorder.after_replay.append(self.version.bump)
+        if self.device.thread.recorder is not None:
+            self.device.thread.recorder.after_replay.append(self.version.bump)
 
     # ---- the tape ----
 
@@ -289,7 +289,7 @@ class Tensor(Lending):
         tuple of (array, bool)
             The memory, and whether to add to its contents.
         """
-        recorder = self.device.recorder
+        recorder = self.device.thread.recorder
         if recorder is not None:
             recorder.read_attribute(self, "has_grad")
             recorder.write_attribute(self, "has_grad")
@@ -710,7 +710,7 @@ def on_tape(
     out = Tensor(data, parents[0].device, False, version)
     if not grad_enabled():
         return out
-    recorder = out.device.recorder
+    recorder = out.device.thread.recorder
     if recorder is not None:
         for parent in parents:
             if parent.is_leaf:

@@ -194,8 +194,7 @@ class OnDevice(Exports, Perceptron):
     def _train(self, rows: Rows, incremental: bool) -> None:
         if self.early_stopping and incremental:
             raise ArgumentError("partial_fit does not support early_stopping=True")
-        with self._device().lock:
-            self._train_in_epochs(self._weighted(rows), incremental)
+        self._train_in_epochs(self._weighted(rows), incremental)
 
     def _train_in_epochs(self, train: Rows, incremental: bool) -> None:
         session, validation = self._begin(incremental), None
@@ -303,13 +302,11 @@ class OnDevice(Exports, Perceptron):
 
     def _before_minimizing(self, rows: Rows) -> Rows:
         rows = self._weighted(rows)
-        self._device().lock.acquire()
         self._session = self._session_over_all(rows)
         return rows
 
     def _after_minimizing(self) -> None:
         del self._session
-        self._device().lock.release()
 
     def _session_over_all(self, rows: Rows) -> Session:
         session = Session(self, self._device())
@@ -317,9 +314,8 @@ class OnDevice(Exports, Perceptron):
         return session
 
     def _loss_and_gradient(self, packed: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
-        with self._device().lock:
-            session = getattr(self, "_session", None) or self._session_over_all(rows)
-            loss, gradient = session.loss_and_gradient(packed)
+        session = getattr(self, "_session", None) or self._session_over_all(rows)
+        loss, gradient = session.loss_and_gradient(packed)
         if self.loss == "poisson":
             loss += loss_of_targets(rows.y, rows.weight, np.arange(len(rows)), len(rows))
         return loss, gradient
@@ -345,17 +341,15 @@ class OnDevice(Exports, Perceptron):
         return as_given(super().predict(X), X)
 
     def _outputs(self, x: Any) -> np.ndarray:
-        device = self._device()
-        with device.lock:
-            return network.outputs(
-                x,
-                self.coefs_,
-                self.intercepts_,
-                activation=self.activation,
-                out_activation=self.out_activation_,
-                device=device,
-                precision_name=self.precision,
-            )
+        return network.outputs(
+            x,
+            self.coefs_,
+            self.intercepts_,
+            activation=self.activation,
+            out_activation=self.out_activation_,
+            device=self._device(),
+            precision_name=self.precision,
+        )
 
     def plot_loss_curve(self, path: Any = None) -> Any:
         """Draw losses, validation score and learning rate against the epoch.

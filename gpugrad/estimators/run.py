@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import shuffle
 
+from ..engine.sharing import Turns
 from ..training.task import State, Step, Task
 from . import saved
 from .loss_of_targets import loss_of_targets
@@ -33,7 +34,7 @@ class Run(Task):
         self.device, self.optimizer, self.schedule = session.device, session.optimizer, session.schedule
         self.model, self.data, self.history = _Weights(session), session.data, estimator.history_
         self.steps = self.history[-1]["steps"] if len(self.history) else 0
-        self.order = np.arange(len(train))
+        self.order, self.turns = np.arange(len(train)), Turns()
         self._train, self._validation = train, validation
         self._stopped_by: list[float] | None = None  # tol and n_iter_no_change, where they ended the run
         self._incremental = incremental  # partial_fit: a single epoch

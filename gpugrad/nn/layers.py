@@ -147,7 +147,7 @@ class Dropout(CheckedOptions, Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return x with a new mask applied in training mode, x itself in evaluation mode."""
         check_tensor(self, "the input", x)
-        recorder = x.device.recorder
+        recorder = x.device.thread.recorder
         if recorder is not None:  # a recording of one mode, rate and generator must not be replayed in another
             for name in ("training", "p", "generator"):
                 recorder.read_attribute(self, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,8 +15,8 @@ from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError
 from .state import StateDict, arrange, check_state
 
-# Functions of (module, output), called after each forward pass; `summary` reads the shapes with one.
-watchers: list[Callable[[Module, Any], None]] = []
+# Functions of (module, output), called after each forward pass of this context; `summary` reads the shapes with one.
+watchers: ContextVar[tuple[Callable[[Module, Any], None], ...]] = ContextVar("watchers", default=())
 
 
 class Module:
@@ -42,7 +43,7 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Return the output of `forward`."""
         output = self.forward(*inputs, **options)
-        for watch in watchers:
+        for watch in watchers.get():
             watch(self, output)
         return output
 

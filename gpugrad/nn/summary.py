@@ -153,12 +153,12 @@ def _output_shapes(model: Module, shape: tuple[int, ...]) -> dict[int, tuple[int
     x = Tensor(device.zeros((1, *shape), np.float32 if first is None else first.dtype), device)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    watchers.append(watch)
+    before = watchers.set((*watchers.get(), watch))
     try:
         with no_grad():
             model(x)
     finally:
-        watchers.remove(watch)
+        watchers.reset(before)
         for module, training in modes:
             module.training = training
     return shapes

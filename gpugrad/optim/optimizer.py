@@ -130,7 +130,7 @@ class Optimizer(CheckedCall):
         for group in self.param_groups:
             self._check_group(group)
         self._make_state()
-        recorder = self.flat.device.recorder
+        recorder = self.flat.device.thread.recorder
         if recorder is not None:
             recorder.read_attribute(self, "_clip_pending")
             if recorder.first((id(self), "step")):
@@ -202,8 +202,8 @@ class Optimizer(CheckedCall):
         limit = _limit("limit", limit)
         self._prepare()
         device = self.flat.device
-        if device.recorder is not None:
-            device.recorder.read_attribute(self, "_clip_pending")
+        if device.thread.recorder is not None:
+            device.thread.recorder.read_attribute(self, "_clip_pending")
         if self._clip_pending:
             raise ArgumentError(
                 "clip_grad_value came after clip_grad_norm, whose norm it would change: clip by value first"
@@ -255,7 +255,7 @@ class Optimizer(CheckedCall):
         self._check_current()
         self._follow()
         flat, device = self.flat, self.flat.device
-        recorder = device.recorder
+        recorder = device.thread.recorder
         if recorder is not None:
             if recorder.first((id(self), "memory")):
                 values = flat.values
@@ -272,8 +272,8 @@ class Optimizer(CheckedCall):
 
     def _set_clip_pending(self, value: bool) -> None:
         self._clip_pending = value
-        if self.flat.device.recorder is not None:
-            self.flat.device.recorder.write_attribute(self, "_clip_pending")
+        if self.flat.device.thread.recorder is not None:
+            self.flat.device.thread.recorder.write_attribute(self, "_clip_pending")
 
     # ---- groups and options ----
 

@@ -225,7 +225,7 @@ def check_optimizer(optimizer: Any) -> Optimizer:
 
 def refuse_recording(optimizer: Optimizer) -> None:
     """Refuse to step inside a recorded step."""
-    if optimizer.flat.device.recorder is not None:
+    if optimizer.flat.device.thread.recorder is not None:
         raise RecordingError("a schedule stepped inside a recorded step, which a replay would skip: step it outside")
 
 

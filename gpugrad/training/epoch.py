@@ -17,7 +17,8 @@ def run_epoch(
     """Train one epoch and return its record; `rate` is the learning rate of an epoch that is run again."""
     start = time.perf_counter()
     task.rows_so_far = 0
-    task.begin_epoch(rate)
+    with task.turns:
+        task.begin_epoch(rate)
     lr = task.optimizer.param_groups[0]["lr"]
     for group in task.data.groups:
         rows = sum(group)
@@ -25,7 +26,8 @@ def run_epoch(
             hook.on_step_begin(task, task.steps)
         for i, size in enumerate(group):
             task.data.prepare(size)
-            step(size, rows, i == 0, i == len(group) - 1)
+            with task.turns:
+                step(size, rows, i == 0, i == len(group) - 1)
             if bar is not None:
                 bar.advance(size)
         task.steps += 1

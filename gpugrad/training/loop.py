@@ -87,7 +87,8 @@ class Loop:
             task.stop_reason = f"interrupted in epoch {task.epoch + 1}"
             task.report_interrupt()
         finally:
-            task.end()
+            with task.turns:
+                task.end()
         for hook in self._hooks:
             hook.on_fit_end(task)
         task.history.stopped = task.stop_reason

@@ -41,7 +41,8 @@ def is_finite(state: State) -> bool:
 def restore(task: Task, state: State, hooks: Sequence[Callback]) -> None:
     """Restore a captured state; raise CheckpointError if it does not fit."""
     arrays, values = state.arrays, state.values
-    task.load_own_state(state)
+    with task.turns:
+        task.load_own_state(state)
     task.optimizer.load_state_dict({"state": arrays.get("optimizer", {}), "param_groups": values["param_groups"]})
     if task.schedule is not None:
         task.schedule.load_state_dict(values["schedule"])

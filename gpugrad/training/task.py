@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..engine.device import Device
+from ..engine.sharing import Turns
 from ..optim import Optimizer, Schedule
 from .history import History
 from .minibatches import Minibatches
@@ -18,7 +19,16 @@ from .minibatches import Minibatches
 _INTERNAL = frozenset(
     (
         *("after_epoch", "begin_epoch", "end", "epoch_loss", "judge_epoch", "make_step", "report_interrupt"),
-        *("span_of_schedule", "own_state", "load_own_state", "settings", "older_settings", "initial_options", "kind"),
+        *(
+            "span_of_schedule",
+            "own_state",
+            "load_own_state",
+            "settings",
+            "older_settings",
+            "initial_options",
+            "kind",
+            "turns",
+        ),
     )
 )
 
@@ -59,6 +69,8 @@ class Task(ABC):
         Rows of the running epoch so far.
     stop_reason : str or None
         Why the run ends early.
+    turns : Turns
+        Held while a step, or a prediction in another thread, uses the parameters.
     """
 
     kind: ClassVar[str]  # names its checkpoints
@@ -69,6 +81,7 @@ class Task(ABC):
     schedule: Schedule | None
     history: History
     data: Minibatches
+    turns: Turns
     steps = 0
     rows_so_far = 0
     stop_reason: str | None = None

@@ -18,6 +18,7 @@ from ..engine.device import device as get_device
 from ..engine.precision import check_precision_for, precision
 from ..engine.random import Generator, check_seed
 from ..engine.recording import record
+from ..engine.sharing import Turns
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, DataError
 from ..nn.losses import kind_of
@@ -41,15 +42,25 @@ logger = logging.getLogger("gpugrad")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _in_turn(method: Method) -> Method:
-    """Hold the trainer's device during a method, so that threads take turns; refuse unknown options before."""
+def _checked(method: Method) -> Method:
+    """Refuse unknown options of a method before Python does, naming the right ones."""
     known = [*inspect.signature(method).parameters][1:]
 
     @functools.wraps(method)
-    def held(self: Any, *args: Any, **options: Any) -> Any:
+    def checked(self: Any, *args: Any, **options: Any) -> Any:
         for name in options:
             check_option(f"option of {method.__name__}()", name, known, arguments.REMEDIES)
-        with self.device.lock:
+        return method(self, *args, **options)
+
+    return cast(Method, checked)
+
+
+def _one_at_a_time(method: Method) -> Method:
+    """Let a call of a trainer's method wait until those of other threads are done."""
+
+    @functools.wraps(method)
+    def held(self: Any, *args: Any, **options: Any) -> Any:
+        with self._runs:
             return method(self, *args, **options)
 
     return cast(Method, held)
@@ -59,7 +70,9 @@ def _in_turn(method: Method) -> Method:
 class Trainer(CheckedCall, Task):
     """Train a model on a device, evaluate it, and predict with it.
 
-    The same seed on the same device gives bit-for-bit identical results, recorded or not.
+    The same seed on the same device gives bit-for-bit identical results, recorded or not, whatever other threads do. A
+    prediction in another thread waits for a step of a running `fit` and uses the weights after it; a second `fit` waits
+    for the first.
 
     Parameters
     ----------
@@ -175,6 +188,7 @@ class Trainer(CheckedCall, Task):
             if name != "params"
         }
         self._dtype = self.optimizer.flat.dtype
+        self.turns, self._runs = Turns(), Turns()
         self._make_epoch_loss()
 
     def _make_epoch_loss(self) -> None:
@@ -205,7 +219,8 @@ class Trainer(CheckedCall, Task):
 
     # ---- training ----
 
-    @_in_turn
+    @_checked
+    @_one_at_a_time
     def fit(
         self,
         x: Any,
@@ -422,7 +437,7 @@ class Trainer(CheckedCall, Task):
 
     # ---- use ----
 
-    @_in_turn
+    @_checked
     def evaluate(self, x: Any, y: Any, *, sample_weight: Any = None, scale: float | None = None) -> dict[str, float]:
         """Return the loss and the score on data.
 
@@ -452,7 +467,7 @@ class Trainer(CheckedCall, Task):
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
         return self._scores(x, y, scale, weight)
 
-    @_in_turn
+    @_checked
     def predict(self, x: Any, *, scale: float | None = None) -> np.ndarray:
         """Return the prediction for each row.
 
@@ -477,7 +492,7 @@ class Trainer(CheckedCall, Task):
         scale = resolve_scale(self.model, scale)
         return kind_of(self.loss).predicted(self._forward(check_features(x), scale))
 
-    @_in_turn
+    @_checked
     def predict_proba(self, x: Any, *, scale: float | None = None) -> np.ndarray:
         """Return the probabilities for each row.
 
@@ -526,7 +541,7 @@ class Trainer(CheckedCall, Task):
         save_model(self.model, path, **header)
 
     def _forward(self, x: np.ndarray, scale: float) -> Tensor:
-        with precision(self.precision):
+        with self.turns, precision(self.precision):
             return forward(self.model, x, device=self.device, dtype=self._dtype, scale=scale)
 
     def _scores(self, x: np.ndarray, y: np.ndarray, scale: float, weight: np.ndarray | None = None) -> dict[str, float]:

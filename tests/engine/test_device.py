@@ -56,7 +56,7 @@ def test_the_same_object_each_time():
 
 def test_what_a_device_says_of_itself():
     cpu = gg.device("cpu", "numpy")
-    assert (cpu.name, cpu.kind, cpu.toolchain, cpu.xp, cpu.recorder) == ("cpu", "cpu", "numpy", np, None)
+    assert (cpu.name, cpu.kind, cpu.toolchain, cpu.xp, cpu.thread.recorder) == ("cpu", "cpu", "numpy", np, None)
     assert repr(cpu) == "device('cpu', toolchain='numpy')"
 
 

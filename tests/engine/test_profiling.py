@@ -35,7 +35,7 @@ def test_a_profiled_training_leaves_the_same_bits(every_device, record):
     for a, b in zip(plain.model.parameters(), profiled.model.parameters(), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
     assert plain.history["train_loss"] == profiled.history["train_loss"]
-    assert every_device.profiler is None
+    assert every_device.thread.profiler is None
 
 
 def test_every_operation_of_a_step_is_there_with_its_work():
@@ -94,7 +94,7 @@ def test_bad_arguments_are_refused_as_without_a_profile():
     a = profile.device.zeros((2, 2))
     with pytest.raises(ArgumentError, match="has shape"), profile.step():
         profile.device.run(profile.device.kernels.clip_value, a, limit=1.0)
-    assert profile.device.profiler is None
+    assert profile.device.thread.profiler is None
     with pytest.raises(ArgumentError, match="the profile has no launch"):
         profile.operations()
 
@@ -108,7 +108,7 @@ def test_a_step_that_fails_ends_its_profile():
     trainer = make()
     with pytest.raises(RuntimeError, match="a fault"), ProfileTraining() as profiling:
         fit(trainer, epochs=2, callbacks=[profiling, Fault()])
-    assert trainer.device.profiler is None
+    assert trainer.device.thread.profiler is None
 
 
 def test_the_command_shows_a_table_and_writes_a_trace(tmp_path):

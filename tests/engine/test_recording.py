@@ -178,8 +178,8 @@ def test_attributes_that_a_step_reads():
 
     def step(x):
         runs.append(mode.training)
-        if cpu.recorder is not None:
-            cpu.recorder.read_attribute(mode, "training")
+        if cpu.thread.recorder is not None:
+            cpu.thread.recorder.read_attribute(mode, "training")
         return x * 2 if mode.training else x * 3
 
     recorded = gg.record(step)
@@ -330,7 +330,7 @@ def test_an_observed_replay_shows_each_launch():
 
 def cpu_is_usable():
     device = gg.device("cpu")
-    return device.recorder is None and not device.observed and gg.record(lambda x: x + 1)(np.ones(1)).item() == 2
+    return device.thread.recorder is None and not device.observed and gg.record(lambda x: x + 1)(np.ones(1)).item() == 2
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_an_interrupt_after_any_launch(tmp_path, uninterrupted, record):
             history = trainer.fit(*example_data(), **FIT, checkpoint=path)
         assert history.stopped == f"interrupted in epoch {trainer.epoch + 1}"
         assert [entry["epoch"] for entry in history] == list(range(1, len(history) + 1))
-        assert trainer.device.recorder is None
+        assert trainer.device.thread.recorder is None
         assert not trainer.model.training
         if path.exists():
             resumed = example(record=record)

@@ -220,7 +220,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     index, indices = plain_index(index)
     device = common_device(x, *indices)
     for entry in index if isinstance(index, tuple) else (index,):
-        if device.recorder is not None and getattr(entry, "dtype", None) == np.bool_:
+        if device.thread.recorder is not None and getattr(entry, "dtype", None) == np.bool_:
             raise RecordingError(
                 "an index of booleans has a result whose shape depends on values, "
                 "which a replay could not follow: use where()"
