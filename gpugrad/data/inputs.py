@@ -35,7 +35,7 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         if (frame := _frame(values)) is not None:
             return _numbers(frame, name)
         if (series := _series(values)) is not None:
-            return series.to_numpy()
+            return _one_dtype(series.to_numpy())
         if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
             index = gpu_of(values)
             return np.from_dlpack(values) if index is None else array_from_gpu(values, index, device("cpu"))
@@ -73,6 +73,8 @@ def _frame(values: Any) -> Any:
 
     if nw.dependencies.is_polars_lazyframe(values):
         raise DataError("a LazyFrame has no rows yet, expected a DataFrame: call its collect()")
+    if nw.dependencies.is_pandas_dataframe(values) and not all(isinstance(name, str) for name in values.columns):
+        values = values.set_axis([str(name) for name in values.columns], axis=1)  # 0, 1, … of DataFrame(array)
     return nw.from_native(values) if nw.dependencies.is_into_dataframe(values) else None
 
 
@@ -94,7 +96,12 @@ def _numbers(frame: Any, name: str) -> np.ndarray:
         if dtype.is_decimal() or dtype == nw.Boolean:
             as_other[nw.Float64 if dtype.is_decimal() else nw.UInt8].append(column)
     casts = [nw.col(columns).cast(dtype) for dtype, columns in as_other.items() if columns]
-    return frame.with_columns(*casts).to_numpy()
+    return _one_dtype(frame.with_columns(*casts).to_numpy())
+
+
+def _one_dtype(array: np.ndarray) -> np.ndarray:
+    """Return numbers that pandas holds as objects, of Arrow's or nullable dtypes, in the dtype of NumPy for them."""
+    return np.array(array.tolist()) if array.dtype == object else array
 
 
 def _is_number(dtype: Any) -> bool:

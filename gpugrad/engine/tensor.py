@@ -359,9 +359,13 @@ class Tensor(Lending):
         return operations.compare("greater_equal", self, other)
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        if other is None or isinstance(other, str | bytes):
+            return NotImplemented  # Python then says False
         return operations.compare("equal", self, other)
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        if other is None or isinstance(other, str | bytes):
+            return NotImplemented  # Python then says True
         return operations.compare("not_equal", self, other)
 
     @property

@@ -197,7 +197,11 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH,
         if isinstance(given, list) and not (len(given) == labels and all(isinstance(one, dict) for one in given)):
             expected = f"a list of {labels} dicts, one per label" if labels > 1 else "a dict {label: weight}"
             raise ArgumentError(f"class_weight is {given!r}, expected 'balanced', {expected}, or None")
-        weight = compute_sample_weight(self.class_weight, decode(self, rows.y))
+        decoded = decode(self, rows.y)
+        if isinstance(given, dict) and labels == 1:  # a batch of partial_fit need not have rows of every class
+            absent = set(self.classes_.tolist()) - set(np.unique(decoded).tolist())
+            given = {label: weight for label, weight in given.items() if label not in absent}
+        weight = compute_sample_weight(given, decoded)
         return replace(rows, weight=weight if rows.weight is None else weight * rows.weight)
 
 

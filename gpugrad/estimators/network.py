@@ -52,8 +52,12 @@ def outputs(
     device: Device,
     precision_name: str,
 ) -> np.ndarray:
-    """Return the outputs (rows, n_outputs) for a checked array or sparse x, in the wider dtype of x and weights."""
+    """Return the outputs (rows, n_outputs) for a checked array or sparse x, in the wider dtype of x and weights.
+
+    Wider dtypes than float64 are computed in float64, as `fit` does.
+    """
     dtype = np.result_type(x.dtype, weights[0].dtype)
+    dtype = np.dtype(np.float64) if dtype.itemsize > 8 else dtype
     on_device = dtype if device.kind == "cpu" else np.dtype(np.float32)
 
     def there(array: np.ndarray) -> Tensor:

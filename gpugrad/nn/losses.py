@@ -55,6 +55,8 @@ class Kind:
         the score is the r2 of `quantity`.
     quantity : callable
         Function from the outputs to the predicted quantity on the host.
+    range : tuple of float
+        Least and largest target that has a meaning.
     """
 
     labels: bool = False
@@ -62,6 +64,7 @@ class Kind:
     probabilities: Callable[[Tensor], Tensor] | None = None
     right: Callable[[Tensor, np.ndarray], np.ndarray] | None = None
     quantity: Callable[[Tensor], np.ndarray] = Tensor.numpy
+    range: tuple[float, float] = (-math.inf, math.inf)
 
 
 CLASSES = Kind(
@@ -74,10 +77,11 @@ YES_OR_NO = Kind(
     predicted=lambda out: (out > 0).numpy().astype(np.int64),
     probabilities=lambda out: out.sigmoid(),
     right=lambda out, targets: ((out.numpy() > 0) == (targets > 0.5)).mean(axis=1),
+    range=(0.0, 1.0),
 )
 VALUES = Kind()
 # Outputs are logarithms of expected counts.
-COUNTS = Kind(quantity=lambda out: np.exp(out.numpy()))
+COUNTS = Kind(quantity=lambda out: np.exp(out.numpy()), range=(0.0, math.inf))
 
 
 def kind_of(loss: Any) -> Kind:

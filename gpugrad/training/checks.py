@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ CHECKED_BYTES = 8 * 1024**2  # bytes per block, so that a check does not read a 
 STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))  # dtypes that `gather` reads
 
 
-def check_features(x: Any, name: str = "x") -> np.ndarray:
-    """Return features as a C-contiguous array (rows, features) in a dtype that `gather` reads; all finite.
+def check_features(x: Any, name: str = "x", dtype: Any = np.float64) -> np.ndarray:
+    """Return features as a C-contiguous array (rows, features) in a dtype that `gather` reads; all finite in `dtype`.
 
     Accepts everything that `as_array` accepts. uint8 and floats keep their dtype and, if they are C-contiguous, their
     memory: a memory map stays a memory map. Other numbers become float32. Raises DataError.
@@ -28,7 +29,7 @@ def check_features(x: Any, name: str = "x") -> np.ndarray:
         raise DataError(f"{name} has shape {x.shape}, expected (rows, features): flatten or reshape it")
     if x.size == 0:
         raise DataError(f"{name} has shape {x.shape}, expected at least one row and one feature")
-    _check_finite(x, name)
+    _check_finite(x, name, dtype)
     return np.ascontiguousarray(x)
 
 
@@ -53,8 +54,18 @@ def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarr
     return np.ascontiguousarray(y, np.int32)
 
 
-def check_targets(y: Any, rows: int, n_out: int, name: str = "y") -> np.ndarray:
-    """Return real-valued targets as finite floats (rows, n_out), where (rows,) is one output; raise DataError."""
+def check_targets(
+    y: Any,
+    rows: int,
+    n_out: int,
+    name: str = "y",
+    dtype: Any = np.float64,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> np.ndarray:
+    """Return real-valued targets (rows, n_out), where (rows,) is one output; raise DataError.
+
+    They must be finite in `dtype`, and between the least and the largest target.
+    """
     y = as_array(y, name)
     if y.dtype.kind not in "biuf":
         raise DataError(f"{name} has dtype {y.dtype}, expected numbers: encode text and categories first")
@@ -62,7 +73,14 @@ def check_targets(y: Any, rows: int, n_out: int, name: str = "y") -> np.ndarray:
         y = y[:, None]
     _check_shape(y, (rows, n_out), name, "one row per row of x, one column per model output")
     y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float32)
-    _check_finite(y, name)
+    _check_finite(y, name, dtype)
+    outside = np.argwhere((y < within[0]) | (y > within[1]))
+    if len(outside):
+        row, column = map(int, outside[0])
+        raise DataError(
+            f"{name} holds {y[row, column]:g} in row {row}, expected targets in [{within[0]:g}, {within[1]:g}] for "
+            "this loss: encode them, or choose another"
+        )
     return np.ascontiguousarray(y)
 
 
@@ -110,15 +128,23 @@ def _check_shape(array: np.ndarray, shape: tuple[int, ...], name: str, meaning: 
         raise DataError(f"{name} has shape {array.shape}, expected {shape}: {meaning}")
 
 
-def _check_finite(array: np.ndarray, name: str) -> None:
+def _check_finite(array: np.ndarray, name: str, dtype: Any = np.float64) -> None:
+    """Raise DataError for NaN, infinity, or a number that is infinite in `dtype`, in which it will be computed with."""
     if array.dtype.kind != "f" or array.size == 0:
         return
+    narrower = np.dtype(dtype).itemsize < array.dtype.itemsize
+    largest = np.finfo(dtype if narrower else array.dtype).max
     rows = max(1, CHECKED_BYTES * len(array) // array.nbytes)
     for start in range(0, len(array), rows):
-        finite = np.isfinite(array[start : start + rows])
+        finite = np.abs(array[start : start + rows]) <= largest
         if not finite.all():
             first, *rest = (int(i) for i in np.argwhere(~finite)[0])
             place = (start + first, *rest)
+            if np.isfinite(array[place]):
+                raise DataError(
+                    f"{name} holds {array[place]:g} at {place}, expected numbers up to {largest:.2g}, the largest of "
+                    f"{np.dtype(dtype)}: rescale that column"
+                )
             raise DataError(
                 f"{name} holds {array[place]} at {place}, expected finite numbers: remove the row or fill in the value"
             )

@@ -490,7 +490,7 @@ class Trainer(CheckedCall, Task):
             If the data do not fit the model, or `scale` differs from that of `fit`.
         """
         scale = resolve_scale(self.model, scale)
-        return kind_of(self.loss).predicted(self._forward(check_features(x), scale))
+        return kind_of(self.loss).predicted(self._forward(check_features(x, dtype=self._dtype), scale))
 
     @_checked
     def predict_proba(self, x: Any, *, scale: float | None = None) -> np.ndarray:
@@ -519,7 +519,7 @@ class Trainer(CheckedCall, Task):
         if probabilities is None:
             raise ArgumentError(f"predict_proba needs a loss of logits, not {type(self.loss).__name__}: use predict")
         scale = resolve_scale(self.model, scale)
-        return probabilities(self._forward(check_features(x), scale)).numpy()
+        return probabilities(self._forward(check_features(x, dtype=self._dtype), scale)).numpy()
 
     def save(self, path: str | Path, **header: Any) -> None:
         """Write the model and its scale to a safetensors file, which `gg.load_model` reads.
@@ -559,13 +559,14 @@ class Trainer(CheckedCall, Task):
 
     def _pair(self, x: Any, y: Any, scale: float, what: str = "") -> tuple[np.ndarray, np.ndarray, int]:
         """Return checked features and targets, and n_out; the model itself refuses a wrong number of features."""
-        x = check_features(x, f"x{what}")
+        x = check_features(x, f"x{what}", self._dtype)
         out = self._forward(x[:1], scale)
         if out.ndim != 2:
             raise ArgumentError(f"the model returns the shape {out.shape} for one row, expected (1, n_out)")
-        check = check_labels if kind_of(self.loss).labels else check_targets
-        n_out = out.shape[1]
-        return x, check(y, len(x), n_out, f"y{what}"), n_out
+        kind, n_out, name = kind_of(self.loss), out.shape[1], f"y{what}"
+        if kind.labels:
+            return x, check_labels(y, len(x), n_out, name), n_out
+        return x, check_targets(y, len(x), n_out, name, self._dtype, kind.range), n_out
 
     def _training_data(
         self,

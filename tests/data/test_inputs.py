@@ -281,3 +281,26 @@ def test_as_input_names_the_column_that_is_no_number(form, other):
         as_input(frames({"size": [1.0, 2.0], "town": other})[form])
     labels = frames({"town": other})[form]
     assert as_input(labels, "y") is labels
+
+
+@pytest.mark.parametrize("names", [range(3), [0, "b", 2], [("a", 1), ("a", 2), ("b", 1)], [1.5, 2.5, None]])
+def test_columns_of_pandas_may_have_any_name(names):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X)
+    frame.columns = pandas.Index(list(names), tupleize_cols=False)
+    np.testing.assert_array_equal(as_array(frame), X)
+    assert as_input(frame) is frame
+    frame.iloc[3, 1] = np.nan
+    with pytest.raises(DataError, match="data row 4"):
+        as_array(frame.convert_dtypes())
+
+
+@pytest.mark.parametrize("backend", ["pyarrow", "numpy_nullable"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int8", "uint8", "bool"])
+def test_frames_of_nullable_dtypes_are_numbers(backend, dtype):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    values = (np.arange(6).reshape(3, 2) % 2).astype(dtype)
+    frame = pandas.DataFrame(values, columns=["a", "b"]).convert_dtypes(dtype_backend=backend)
+    assert check_features(frame).tolist() == values.astype(float).tolist()
+    assert as_array(frame["a"], "y").tolist() == values[:, 0].tolist()

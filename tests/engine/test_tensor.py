@@ -475,3 +475,10 @@ def test_the_truth_of_several_elements_is_ambiguous():
     assert gg.tensor(1.0)
     with pytest.raises(ArgumentError, match=r"truth value of a tensor of shape \(2,\) is ambiguous.*reduce it"):
         bool(gg.tensor([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("other", [None, "text", b"text"])
+def test_a_tensor_equals_nothing_that_is_no_number(other):
+    x = gg.tensor([1.0, 2.0], device="cpu")
+    assert ((x == other), (other == x), (x != other), (other != x)) == (False, False, True, True)
+    assert x in [None, x]

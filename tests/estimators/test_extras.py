@@ -546,3 +546,22 @@ def test_the_penalty_of_a_rule_with_decoupled_decay_is_in_the_loss(monkeypatch):
     np.testing.assert_allclose(decoupled.loss_curve_, usual.loss_curve_, rtol=1e-9)
     for one, other in zip(decoupled.coefs_, usual.coefs_, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+def test_a_batch_of_partial_fit_need_not_have_every_class_of_a_dict():
+    x, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    model = gg.MLPClassifier((4,), class_weight={2: 5.0, 1: 2.0}, random_state=0)
+    model.partial_fit(x, y, classes=[0, 1, 2])
+    other = gg.MLPClassifier((4,), random_state=0)
+    other.partial_fit(x, y, classes=[0, 1, 2], sample_weight=np.where(y == 1, 2.0, 1.0))
+    np.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
+    with pytest.raises(ValueError, match="not in class_weight"):
+        gg.MLPClassifier((4,), class_weight={7: 5.0}).partial_fit(x, y, classes=[0, 1, 2])
+
+
+@pytest.mark.parametrize("dtype", ["longdouble", "float16", "int8", "bool"])
+def test_predict_takes_the_dtypes_that_fit_takes(dtype):
+    x = (np.random.default_rng(0).normal(size=(60, 3)) * 3).astype(dtype)
+    y = np.arange(60) % 2
+    model = gg.MLPClassifier((4,), max_iter=2, random_state=0).fit(x, y)
+    np.testing.assert_array_equal(model.predict_proba(x), model.predict_proba(x.astype(np.float64)))

@@ -144,3 +144,29 @@ def test_labels_of_a_model_with_one_output():
 def test_the_shape_in_a_message_is_the_one_given():
     with pytest.raises(DataError, match=r"y has shape \(5,\), expected \(5, 3\)"):
         check_targets(np.ones(5), 5, 3)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39, np.longdouble(3.5e38)])
+def test_numbers_beyond_the_dtype_of_the_model_are_refused(value):
+    x = np.ones((4, 3), np.longdouble)
+    x[2, 1] = value
+    assert check_features(x)[2, 1] == np.float64(value)
+    with pytest.raises(
+        DataError, match=r"x holds .* at \(2, 1\), expected numbers up to 3.4e\+38, the largest of float32"
+    ):
+        check_features(x, dtype=np.float32)
+    with pytest.raises(DataError, match=r"y holds .* at \(2, 1\), expected numbers up to 3.4e\+38"):
+        check_targets(x.astype(np.float64), 4, 3, dtype=np.float32)
+    largest = float(np.finfo(np.float32).max)
+    assert check_features(np.full((2, 2), largest), dtype=np.float32).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("within", "good", "bad"),
+    [((0.0, 1.0), [0, 0.3, 1], [-1, 2, -0.001]), ((0.0, np.inf), [0, 7.5, 1e9], [-1, -1e-9])],
+)
+def test_targets_outside_the_range_of_a_loss_are_refused(within, good, bad):
+    assert check_targets(np.array(good, np.float32), len(good), 1, within=within).shape == (len(good), 1)
+    for value in bad:
+        with pytest.raises(DataError, match=r"y holds .* in row 1, expected targets in \[0, (1|inf)\] for this loss"):
+            check_targets(np.array([0.5, value]), 2, 1, within=within)

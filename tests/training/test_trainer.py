@@ -474,6 +474,25 @@ def test_each_epoch_has_an_order_of_its_own_and_a_plateau_watches_the_validation
     assert metrics == [entry.get("validation_loss", entry["train_loss"]) for entry in history]
 
 
+@pytest.mark.parametrize(("loss", "y"), [("bce", [-1, 1] * 10), ("bce", [1, 2] * 10), ("poisson", [-1.0, 3.0] * 10)])
+def test_targets_that_mean_nothing_to_a_loss_are_refused(loss, y):
+    trainer = gg.Trainer(nn.MLP(3, [4], 1, device="cpu"), loss=loss, device="cpu")
+    with pytest.raises(DataError, match=r"expected targets in \[0, "):
+        trainer.fit(np.ones((20, 3)), np.array(y, np.float32), epochs=1)
+    assert trainer.epoch == 0
+
+
+def test_a_prediction_beyond_float32_is_refused():
+    trainer = make_trainer()
+    x = np.zeros((3, 6))
+    x[1, 4] = 1e300
+    for predict in (trainer.predict, trainer.predict_proba):
+        with pytest.raises(DataError, match=r"x holds 1e\+300 at \(1, 4\), expected numbers up to 3.4e\+38"):
+            predict(x)
+    wide = gg.Trainer(nn.MLP(6, [4], 3, dtype=np.float64, device="cpu"), device="cpu")
+    assert np.isfinite(wide.predict_proba(x / 1e200)).all()
+
+
 class Net(nn.Module):
     """Count forward passes in training mode, and fail in a given one."""
 
