@@ -11,7 +11,7 @@ from .. import optim
 from ..engine.random import check_seed
 from ..errors import ArgumentError, CheckpointError, choose
 from ..kernels.activation import ACTIVATIONS
-from ..training.checkpoint import read_file
+from ..training.checkpoint import damaged, read_file
 from .trained import CHECKPOINT
 
 
@@ -93,11 +93,15 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
         raise CheckpointError(
             f"{out / CHECKPOINT} was not written by gpugrad train: resume it with Trainer.fit(resume=…)"
         ) from None
-    stored["hidden"] = tuple(stored["hidden"])
-    stored["data_dir"] = Path(stored["data_dir"]) if stored["data_dir"] else None
     known = {field.name for field in dataclasses.fields(Settings)}
-    kept = Settings(**{k: v for k, v in stored.items() if k in known})
-    if Path(settings.dataset).name != Path(kept.dataset).name:
+    try:
+        stored["hidden"] = tuple(stored["hidden"])
+        stored["data_dir"] = Path(stored["data_dir"]) if stored["data_dir"] else None
+        kept = Settings(**{k: v for k, v in stored.items() if k in known})
+        same = Path(settings.dataset).name == Path(kept.dataset).name
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(out / CHECKPOINT, f"its settings: {error!r}") from None
+    if not same:
         raise ArgumentError(f"the run in {out} is on {kept.dataset}, not on {settings.dataset}: choose another folder")
     for name in sorted(explicit - set(RESUMABLE)):
         given, before = getattr(settings, name), getattr(kept, name)

@@ -11,7 +11,7 @@ import numpy as np
 from .. import data, nn
 from ..engine.device import device as get_device
 from ..errors import CheckpointError
-from ..training.checkpoint import load_model
+from ..training.checkpoint import damaged, load_model
 from ..training.trainer import Trainer
 
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
@@ -36,12 +36,16 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
         classes = None if header["classes"] is None else tuple(header["classes"])
         stored = header["preprocessing"]
         seed = int(header["settings"]["seed"])
-    except (KeyError, TypeError, ValueError):
+        n_features = header["model"]["config"]["in_features"]
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise CheckpointError(f"{file} was not written by gpugrad train: use it with gg.load_model") from None
-    preprocessing = None if stored is None else data.Preprocessing.from_json(stored)
+    try:
+        preprocessing = None if stored is None else data.Preprocessing.from_json(stored)
+    except Exception as error:  # values of wrong kinds can raise anything
+        raise damaged(file, f"its preprocessing: {error!r}") from None
     loss = nn.MSELoss() if classes is None else nn.CrossEntropyLoss()
     trainer = Trainer(model, loss=loss, device=get_device(device, toolchain))
-    return Trained(trainer, classes, preprocessing, header["model"]["config"]["in_features"], seed)
+    return Trained(trainer, classes, preprocessing, n_features, seed)
 
 
 def scores_of(

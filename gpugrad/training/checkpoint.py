@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import math
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,9 @@ from .values import check_path, describe, is_number
 
 VERSION = 1  # raised when an older gpugrad could not read a file of this version
 HEADER = "gpugrad"  # the key of the JSON header in the file's metadata
+CHECKSUM = "gpugrad.sha256"  # that of the SHA-256 of header and arrays; files of an earlier gpugrad have none
+
+MOST_OF_A_REASON = 120  # characters
 
 # Keys of the header that the format keeps for itself. "scale" is null where the scale is not known.
 OWN_KEYS = frozenset(
@@ -32,9 +38,24 @@ def write_file(path: str | Path, arrays: Mapping[str, np.ndarray], header: dict[
     """Write named arrays and a header of JSON-able values to a safetensors file."""
     from safetensors.numpy import save
 
-    metadata = {HEADER: json.dumps({**header, "version": VERSION}, default=_plain)}
+    text = json.dumps({**header, "version": VERSION}, default=_plain)
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_whole(path, save(contiguous, metadata))
+    write_whole(path, save(contiguous, {HEADER: text, CHECKSUM: _checksum(text, contiguous)}))
+
+
+def _checksum(header: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of a header and named arrays, whatever their order."""
+    digest = hashlib.sha256(header.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def damaged(path: str | Path, why: str) -> CheckpointError:
+    """Return the error for a file whose content cannot be what was written."""
+    return CheckpointError(f"{path} is damaged ({why[:MOST_OF_A_REASON]}): use an earlier one, or write it again")
 
 
 def as_json(value: Any) -> Any:
@@ -97,25 +118,30 @@ def _read(path: str | Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray]
         raise CheckpointError(f"there is no file {path}: pass the path of a model or checkpoint that gpugrad wrote")
     try:
         with safe_open(path, framework="np") as file:
-            names = file.keys() if with_arrays else ()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+            names, metadata = (file.keys() if with_arrays else ()), file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} cannot be read ({error}): it is truncated or not a safetensors file, use an earlier one"
+            f"{path} cannot be read ({str(error)[:MOST_OF_A_REASON]}): it is truncated or not a safetensors file, "
+            "use an earlier one"
         ) from None
+    if with_arrays and CHECKSUM in metadata and metadata[CHECKSUM] != _checksum(metadata.get(HEADER, ""), arrays):
+        raise damaged(path, "its content differs from its checksum")
+    return arrays, metadata
 
 
 def _parse_header(path: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
     try:
         header = json.loads(metadata[HEADER])
-        version = int(header["version"])
-    except (KeyError, ValueError, TypeError):
+        version = operator.index(header["version"])
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError):
         raise CheckpointError(
             f"{path} has no gpugrad header, another program wrote it: read weights of PyTorch with nn.load_pytorch"
         ) from None
     if version > VERSION:
         raise CheckpointError(
-            f"{path} has format version {version}, this gpugrad reads up to {VERSION}: upgrade gpugrad"
+            f"{path} has format version {str(version)[:MOST_OF_A_REASON]}, this gpugrad reads up to {VERSION}: "
+            "upgrade gpugrad"
         )
     return header
 
@@ -211,13 +237,19 @@ def load_model(path: str | Path, model: nn.Module | None = None) -> tuple[nn.Mod
         raise ArgumentError(f"model is {describe(model)}, expected an nn.Module to load into, or None")
     arrays, header = read_file(path)
     if header.get("kind") == "checkpoint":
-        arrays = split(arrays)["model"]
+        arrays = split(arrays).get("model", {})
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise damaged(path, f"{name} holds numbers that are not finite")
+    description = header.get("model") or {}
+    if not isinstance(description, dict):
+        raise damaged(path, f"its header describes the model by a {type(description).__name__}")
     if model is None:
-        model = build_model(header.get("model") or {}, path)
+        model = build_model(description, path, arrays)
     try:
-        model.load_state_dict(with_layouts(arrays, header.get("model") or {}))
+        model.load_state_dict(with_layouts(arrays, description))
     except CheckpointError as error:
-        raise CheckpointError(f"{path} does not fit the model: {error}") from None
+        raise CheckpointError(f"{path} does not fit the model: {str(error)[: 2 * MOST_OF_A_REASON]}") from None
     if (scale := scale_in(header)) is not None:
         model.input_scale = scale
     return model, header
@@ -239,21 +271,33 @@ def describe_model(model: nn.Module) -> dict[str, Any]:
 def with_layouts(arrays: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
     """Return the weights of a file with the layouts that `describe_model` noted."""
     transposed = description.get("out_in") or ()
+    if not isinstance(transposed, list | tuple):
+        raise CheckpointError(f"its header lists transposed weights by a {type(transposed).__name__}, expected a list")
     return nn.StateDict(arrays, {name: "out_in" if name in transposed else "in_out" for name in arrays})
 
 
-def build_model(description: dict[str, Any], path: str | Path) -> nn.Module:
-    """Build the `nn.MLP` that a header describes; raise CheckpointError for another class or a damaged header."""
-    if description.get("class") != "MLP" or not isinstance(description.get("config"), dict):
+def build_model(description: dict[str, Any], path: str | Path, arrays: Mapping[str, np.ndarray]) -> nn.Module:
+    """Build the `nn.MLP` that a header describes; raise CheckpointError for another class or a damaged header.
+
+    Nothing is built if its sizes are not those of the arrays.
+    """
+    config = description.get("config")
+    if description.get("class") != "MLP" or not isinstance(config, dict):
         raise CheckpointError(
-            f"{path} holds a {description.get('class')}, which only its own code can build: pass the model to load into"
+            f"{path} holds a {str(description.get('class'))[:MOST_OF_A_REASON]}, which only its own code can build: "
+            "pass the model to load into"
         )
     try:
-        return nn.MLP.from_config(description["config"])
-    except (TypeError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{path} describes a model that cannot be built ({error}): the header is damaged"
-        ) from None
+        sizes = [config["in_features"], *config["hidden"], config["out_features"]]
+        claimed = sum(n_in * n_out for n_in, n_out in itertools.pairwise(sizes))
+        held = sum(array.size for array in arrays.values() if array.ndim == 2)
+        if claimed != held:
+            raise damaged(path, f"its header describes {claimed} weights, it holds {held}")
+        return nn.MLP.from_config(config)
+    except CheckpointError:
+        raise
+    except Exception as error:  # values of wrong kinds can raise anything
+        raise damaged(path, f"its header describes a model that cannot be built: {error}") from None
 
 
 # A checkpoint holds several sets of arrays under joined names: "model/0.weight", "optimizer/m", "callback0/0.weight".

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, GpugradError
 from .callbacks import Callback
-from .checkpoint import as_json, check_settings, join, read_file, split, write_file
+from .checkpoint import as_json, check_settings, damaged, join, read_file, split, write_file
 from .task import State, Task
+from .values import is_number
 
 
 def capture(task: Task, hooks: Sequence[Callback]) -> State:
@@ -82,14 +83,44 @@ def resume(task: Task, path: str | Path, hooks: Sequence[Callback]) -> None:
     try:
         check_settings(path, {**task.older_settings(), **state.values["run"]}, as_json(_run(task, hooks)))
         before = capture(task, hooks)
+        _check_kinds(before.values, state.values, path)
         try:
             restore(task, state, hooks)
         except BaseException:
             restore(task, before, hooks)
             raise
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} has a damaged header ({error!r}): use an earlier one") from None
+    except (GpugradError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # a header of wrong kinds can raise anything
+        raise damaged(path, f"its header: {error!r}") from None
 
 
 def _run(task: Task, hooks: Sequence[Callback]) -> dict[str, Any]:
     return {**task.settings(), "callbacks": [type(hook).__name__ for hook in hooks]}
+
+
+def _check_kinds(now: dict[str, Any], stored: dict[str, Any], path: str | Path) -> None:
+    """Raise CheckpointError unless stored values are of the kinds of those that they replace."""
+    for name, value in now.items():
+        if name not in ("model", "history") and not _alike(value, stored[name]):
+            raise damaged(path, f"its header holds another kind of {name} than this run has")
+    records = stored["history"]
+    if not isinstance(records, list) or not all(_is_record(record) for record in records):
+        raise damaged(path, "its header holds a history that is no list of records")
+
+
+def _alike(now: Any, stored: Any) -> bool:
+    if now is None:  # not known yet
+        return not isinstance(stored, dict)
+    if isinstance(now, dict):
+        return isinstance(stored, dict) and now.keys() <= stored.keys() and all(_alike(now[k], stored[k]) for k in now)
+    if isinstance(now, list | tuple):
+        return isinstance(stored, list) and all(map(_alike, now, stored))
+    if is_number(now) and not isinstance(now, bool):
+        return is_number(stored) and not isinstance(stored, bool)
+    return isinstance(stored, type(now))
+
+
+def _is_record(record: Any) -> bool:
+    numbers = ("epoch", "steps", "train_loss", "lr", "seconds")
+    return isinstance(record, dict) and all(is_number(record.get(name)) for name in numbers)

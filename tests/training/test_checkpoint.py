@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 
@@ -129,14 +130,14 @@ def test_a_damaged_checkpoint(tmp_path, model):
         checkpoint.write_file(tmp_path / "d", arrays, {key: value for key, value in header.items() if key != name})
         other = gg.Trainer(nn.MLP.from_config(model.config), device="cpu")
         before = training_state.capture(other, [])
-        with pytest.raises(CheckpointError, match=f"damaged header.*{name}.*use an earlier one"):
+        with pytest.raises(CheckpointError, match=f"is damaged .*{name}.*use an earlier one"):
             other.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
         after = training_state.capture(other, [])
         for kept in before.arrays["model"]:  # nothing was changed
             np.testing.assert_array_equal(before.arrays["model"][kept], after.arrays["model"][kept])
         assert (other.epoch, other.steps) == (0, 0)
     checkpoint.write_file(tmp_path / "d", arrays, {**header, "run": None})
-    with pytest.raises(CheckpointError, match="damaged header"):
+    with pytest.raises(CheckpointError, match=r"is damaged .*header"):
         trainer.fit(x, y, epochs=2, batch_size=4, resume=tmp_path / "d")
     without = {name: array for name, array in arrays.items() if name != "model/0.weight"}
     checkpoint.write_file(tmp_path / "d", without, header)
@@ -182,3 +183,135 @@ def test_written_files_can_be_read_by_others(tmp_path):
 def test_a_folder_is_not_a_model(tmp_path):
     with pytest.raises(CheckpointError, match=r"is a folder, expected a file: pass .*model\.safetensors"):
         gg.load_model(tmp_path)
+
+
+# ---- damaged files ----
+
+MOST = 400  # characters of a message
+
+
+def refusal(call):
+    """Return what a call says when it refuses a file, or None; any other error is a failure."""
+    try:
+        call()
+    except (CheckpointError, ArgumentError) as error:
+        return str(error)
+    return None
+
+
+def rewritten(path, change, *, checksum):
+    """Write a file again with another header; `checksum`: with the checksum of that, as another program could."""
+    arrays, header = checkpoint.read_file(path)
+    header = change(header)
+    text = json.dumps(header)
+    metadata = {checkpoint.HEADER: text}
+    if checksum:
+        metadata[checkpoint.CHECKSUM] = checkpoint._checksum(text, arrays)
+    save_file(arrays, path, metadata)
+
+
+def leaves(value, path=()):
+    """Yield the path to each value within a JSON document, and to those that hold others."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in items:
+        yield from leaves(part, (*path, key))
+
+
+def changed(value, path, new):
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    if new is REMOVED and len(path) == 1:
+        del copy[path[0]]
+    else:
+        copy[path[0]] = changed(value[path[0]], path[1:], new)
+    return copy
+
+
+REMOVED = object()
+KINDS = [REMOVED, None, [], {}, "text", -1, 0, 1e308, 10**30, True, [[]], {"a": 1}]
+
+
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path, model):
+    path = tmp_path / "m"
+    gg.save_model(model, path, classes=["no", "yes"])
+    whole = path.read_bytes()
+    rng, unnoticed = np.random.default_rng(0), 0
+    for _ in range(500):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        said = refusal(lambda: gg.load_model(path))
+        assert said is None or len(said) < MOST
+        unnoticed += said is None
+    assert unnoticed < 15  # in the name of the checksum itself
+
+
+def test_cut_and_filled_files_are_refused(tmp_path, model):
+    path = tmp_path / "m"
+    gg.save_model(model, path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(1)
+    for i in range(200):
+        cut = int(rng.integers(len(whole) - 8))
+        path.write_bytes(whole[:cut] + (b"", rng.bytes(len(whole) - cut), bytes(len(whole) - cut))[i % 3])
+        said = refusal(lambda: gg.load_model(path))
+        assert said is not None, cut
+        assert len(said) < MOST
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_headers_of_wrong_kinds_load_or_are_refused_in_a_sentence(tmp_path, model, checksum):
+    path = tmp_path / "m"
+    gg.save_model(model, path, classes=["no", "yes"])
+    _, header = checkpoint.read_file(path)
+    whole = path.read_bytes()
+    for place in leaves(header):
+        for new in KINDS if place else KINDS[1:]:
+            path.write_bytes(whole)
+            rewritten(path, lambda header, place=place, new=new: changed(header, place, new), checksum=checksum)
+            assert len(refusal(lambda: gg.load_model(path)) or "") < MOST, (place, new)
+
+
+def test_checkpoints_of_wrong_kinds_resume_or_are_refused_and_change_nothing(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32), np.arange(30) % 2
+    path = tmp_path / "c"
+
+    def trainer():
+        return gg.Trainer(nn.MLP(4, [3], 2, seed=0, device="cpu"), device="cpu", schedule="cosine")
+
+    trainer().fit(x, y, epochs=1, checkpoint=path)
+    _, header = checkpoint.read_file(path)
+    whole = path.read_bytes()
+    rng, tried = np.random.default_rng(2), list(leaves(header))[1:]
+    for _ in range(200):
+        place, new = tried[rng.integers(len(tried))], KINDS[rng.integers(len(KINDS))]
+        path.write_bytes(whole)
+        rewritten(path, lambda header, place=place, new=new: changed(header, place, new), checksum=True)
+        resumed = trainer()
+        before = resumed.model.state_dict()["0.weight"]
+        said = refusal(functools.partial(resumed.fit, x, y, epochs=2, resume=path))
+        if said is not None:
+            assert len(said) < MOST, (place, new)
+            np.testing.assert_array_equal(resumed.model.state_dict()["0.weight"], before)
+
+
+def test_a_header_that_claims_a_large_network_builds_nothing(tmp_path, model, monkeypatch):
+    gg.save_model(model, tmp_path / "m")
+    monkeypatch.setattr(nn.MLP, "from_config", lambda *arguments: pytest.fail("it was built"))
+    for hidden in ([15000, 15000], [8] * 5000, [4, 4], ["a"], 7, [1e308, 3]):
+        rewritten(
+            tmp_path / "m", lambda h, hidden=hidden: changed(h, ("model", "config", "hidden"), hidden), checksum=True
+        )
+        said = refusal(lambda: gg.load_model(tmp_path / "m"))
+        assert "is damaged" in said
+        assert len(said) < MOST
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_not_served(tmp_path, model, value):
+    list(model.parameters())[2].data[1] = value
+    gg.save_model(model, tmp_path / "m")
+    with pytest.raises(CheckpointError, match=r"is damaged .*not finite"):
+        gg.load_model(tmp_path / "m")
