@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from .. import data, nn, optim
 from ..engine import random
 from ..engine.device import Device
 from ..engine.device import device as get_device
-from ..engine.files import check_writable, remove_partial
+from ..engine.files import check_writable, only_writer, remove_partial
 from ..engine.precision import check_precision_for
 from ..kernels.activation import ACTIVATIONS
 from ..training import plots
@@ -143,6 +144,20 @@ def run(
         settings.dataset, data_dir=settings.data_dir, target=settings.target, task=settings.task, seed=settings.seed
     )
     settings.check_task(classification=dataset.classes is not None)
+    with contextlib.nullcontext() if out is None else only_writer(out):
+        return _run(settings, dataset, device, out, resume, profile, log)
+
+
+def _run(
+    settings: Settings,
+    dataset: data.Dataset,
+    device: Device,
+    out: Path | None,
+    resume: bool,
+    profile: Path | None,
+    log: Log,
+) -> dict[str, Any]:
+    """Train, test and write, as `run` describes."""
     if out is not None:
         remove_partial(out)
     trainer = _make_trainer(settings, dataset, device)

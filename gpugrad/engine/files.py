@@ -8,12 +8,14 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import StorageError
+from ..errors import ArgumentError, StorageError
 
 PARTIAL = ".gpugrad-part"  # suffix of temporary files
+LOCK = ".gpugrad-lock"  # name of the file that the process holds that writes to a folder
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
@@ -100,6 +102,64 @@ def remove_partial(folder: str | Path) -> None:
     """
     for path in Path(folder).glob(f".*{PARTIAL}"):
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_writer(folder: str | Path) -> Iterator[None]:
+    """Hold a folder within the block, so that no other process that asks writes to it.
+
+    A process that dies holds it no longer. Systems and file systems without locks are not protected.
+
+    Parameters
+    ----------
+    folder : path
+        The folder; created if it does not exist.
+
+    Yields
+    ------
+    None
+        The block.
+
+    Raises
+    ------
+    ArgumentError
+        If another process holds it.
+    StorageError
+        If the folder cannot be written to.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    path = Path(folder) / LOCK
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a+")
+        except OSError as error:
+            raise storage_error(path.parent, error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = f"process {number}" if (number := file.read(20).strip()) else "another process"
+                raise ArgumentError(
+                    f"{holder} is writing to {folder}: wait until it ends, or choose another folder"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+            if not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())):
+                continue  # its last holder has removed this file
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

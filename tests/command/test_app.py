@@ -16,6 +16,7 @@ import pytest
 import gpugrad
 from gpugrad import device, kernels
 from gpugrad.command import app as cli
+from gpugrad.engine.files import only_writer
 from gpugrad.training import plots
 
 TABLE = [
@@ -412,3 +413,19 @@ def test_check_fails_on_a_wrong_kernel(run, monkeypatch):
     code, out, _ = run("check", "--device", "cpu", "--toolchain", "numpy", "--json")
     assert code == 1
     assert last_json(out)["failed"] == ["adam_step"]
+
+
+def test_a_second_run_into_a_folder_is_refused_and_the_first_goes_on(run, tmp_path):
+    pytest.importorskip("fcntl")
+    out = tmp_path / "run"
+    with only_writer(out):
+        (out / ".model.gpugrad-part").write_text("being written")
+        code, _, err = run("train", "digits", "--epochs", "1", "--hidden", "4", "--out", str(out))
+        assert (code, err) == (
+            1, f"gpugrad: process {os.getpid()} is writing to {out}: wait until it ends, or choose another folder\n"
+        )  # fmt: skip
+        assert (out / ".model.gpugrad-part").exists()
+    code, _, err = run("train", "digits", "--epochs", "1", "--hidden", "4", "--out", str(out))
+    assert (code, err) == (0, "")
+    assert "model.safetensors" in os.listdir(out)
+    assert not [name for name in os.listdir(out) if name.startswith(".")]

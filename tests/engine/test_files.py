@@ -6,11 +6,13 @@ import errno
 import json
 import math
 import os
+import subprocess
+import sys
 
 import pytest
 
-from gpugrad.engine.files import check_writable, remove_partial, to_json, write_whole
-from gpugrad.errors import StorageError
+from gpugrad.engine.files import LOCK, check_writable, only_writer, remove_partial, to_json, write_whole
+from gpugrad.errors import ArgumentError, StorageError
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
@@ -67,3 +69,52 @@ def test_remove_partial_removes_what_a_kill_left_and_no_other_file(tmp_path, mon
 def test_json_has_no_word_that_json_has_not():
     value = {"a": [1.5, math.nan, (math.inf, "x")], "b": {"c": -math.inf, "d": True}, "e": None}
     assert json.loads(to_json(value)) == {"a": [1.5, None, [None, "x"]], "b": {"c": None, "d": True}, "e": None}
+
+
+HOLD = """
+import sys, time
+from gpugrad.engine.files import only_writer
+with only_writer(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Return a process that holds a folder."""
+    pytest.importorskip("fcntl")
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_writer_is_refused_by_the_number_of_the_first(tmp_path, holder):
+    message = f"process {holder.pid} is writing to .*: wait until it ends"
+    with pytest.raises(ArgumentError, match=message), only_writer(tmp_path):
+        pytest.fail("it was held")
+    assert (tmp_path / LOCK).exists()
+
+
+def test_a_killed_writer_holds_nothing(tmp_path, holder):
+    holder.kill()
+    holder.wait()
+    with only_writer(tmp_path):
+        assert (tmp_path / LOCK).read_text() == str(os.getpid())
+    assert os.listdir(tmp_path) == []
+
+
+def test_writers_follow_each_other(tmp_path):
+    for _ in range(3):
+        with only_writer(tmp_path / "new" / "folder"):
+            pass
+        with pytest.raises(KeyError), only_writer(tmp_path / "new" / "folder"):
+            raise KeyError
+    assert os.listdir(tmp_path / "new" / "folder") == []
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError), only_writer(tmp_path / "file"):
+        pytest.fail("it was held")
