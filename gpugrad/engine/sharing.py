@@ -20,18 +20,21 @@ class Turns:
     """Reentrant lock that is passed on to the thread that has waited longest.
 
     Python's locks may be taken again and again by a thread that releases them for a moment, such as one that trains,
-    while others wait. In the child of a fork it is free.
+    while others wait. In the child of a fork it is free, unless the thread that forked holds it.
     """
 
     def __init__(self) -> None:
-        self._reset()
-        _all.add(self)
-
-    def _reset(self) -> None:
-        self._mutex = threading.Lock()
         self._owner: int | None = None
         self._depth = 0
+        self._leave_to_this_thread()
+        _all.add(self)
+
+    def _leave_to_this_thread(self) -> None:
+        """Forget all other threads, which do not exist in the child of a fork."""
+        self._mutex = threading.Lock()
         self._waiting: deque[tuple[int, threading.Lock]] = deque()
+        if self._owner != threading.get_ident():
+            self._owner, self._depth = None, 0
 
     def __reduce__(self) -> tuple:
         return Turns, ()  # a copy is free
@@ -73,14 +76,13 @@ class Turns:
 _all: weakref.WeakSet[Turns] = weakref.WeakSet()
 
 
-def _reset_all() -> None:
-    """Free every lock, in the child of a fork, where the other threads do not exist."""
+def _leave_all() -> None:
     for turns in list(_all):
-        turns._reset()
+        turns._leave_to_this_thread()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all)
+    os.register_at_fork(after_in_child=_leave_all)
 
 
 class once:

@@ -128,7 +128,8 @@ def test_a_copy_is_free():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
-def test_it_is_free_in_the_child_of_a_fork():
+@pytest.mark.parametrize("forker", ["another thread", "its holder"])
+def test_in_the_child_of_a_fork_no_thread_waits_for_one_that_is_gone(forker):
     turns, held, done = Turns(), threading.Event(), threading.Event()
 
     def hold():
@@ -136,13 +137,27 @@ def test_it_is_free_in_the_child_of_a_fork():
             held.set()
             done.wait(60)
 
-    thread = threading.Thread(target=hold)
+    def fork():
+        child = os.fork()
+        if child:
+            return child
+        with turns:
+            pass
+        return 0
+
+    thread = threading.Thread(target=hold if forker == "another thread" else lambda: None)
     thread.start()
-    held.wait(10)
-    child = os.fork()
+    if forker == "another thread":
+        held.wait(10)
+        child = fork()
+    else:
+        with turns, turns:
+            child = fork()
     if child == 0:
-        turns.__enter__()  # hangs if it is held
-        os._exit(7)
+        other = threading.Thread(target=turns.__enter__)
+        other.start()
+        other.join(20)
+        os._exit(7 if not other.is_alive() else 1)
     end = time.monotonic() + 30
     while (found := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < end:
         time.sleep(0.01)
