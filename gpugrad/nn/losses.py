@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..engine import functional
+from ..engine import arithmetic, functional
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
@@ -161,6 +161,9 @@ class CrossEntropyLoss(_Loss):
         Mean over the predictions, weighted by the sample weights; their sum; or the single losses.
     label_smoothing : float, default 0.0
         Share of each target that is spread evenly over all classes, in [0, 1].
+    ignore_index : int, optional
+        Label of rows to leave out, such as PyTorch's default −100; they get the loss 0 and no gradient. By default no
+        row is left out, and a label outside 0 … n_classes − 1 gives NaN.
 
     Raises
     ------
@@ -170,8 +173,8 @@ class CrossEntropyLoss(_Loss):
     Notes
     -----
     The loss of a row with logits z and label c is −w_c·log softmax(z)_c. As in PyTorch, the mean divides by the sum of
-    w_c over the rows, times their sample weights. With label smoothing ε the loss is (1 − ε) times that, plus
-    ε/n_classes times the sum of −w_k·log softmax(z)_k over all classes k.
+    w_c over the rows, times their sample weights; if that sum is 0, the mean is 0. With label smoothing ε the loss is
+    (1 − ε) times that, plus ε/n_classes times the sum of −w_k·log softmax(z)_k over all classes k.
 
     References
     ----------
@@ -180,8 +183,18 @@ class CrossEntropyLoss(_Loss):
 
     kind = CLASSES
 
-    def __init__(self, weight: Any = None, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        weight: Any = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        *,
+        ignore_index: int | None = None,
+    ) -> None:
         super().__init__(reduction)
+        if not (ignore_index is None or (isinstance(ignore_index, int) and not isinstance(ignore_index, bool))):
+            raise ArgumentError(f"ignore_index is {ignore_index!r}, expected an integer label, or None")
+        self.ignore_index = ignore_index
         if not 0 <= label_smoothing <= 1:
             raise ArgumentError(f"label_smoothing is {label_smoothing}, expected a number in [0, 1]")
         self.label_smoothing = float(label_smoothing)
@@ -195,6 +208,11 @@ class CrossEntropyLoss(_Loss):
                 f"targets of CrossEntropyLoss have dtype {targets.dtype}, expected integer labels 0 … n_classes − 1: "
                 'convert them with .astype("int32")'
             )
+        if self.ignore_index is not None:
+            used = targets != self.ignore_index
+            targets = arithmetic.where(used, targets, 0)
+            weight_of_used = used.astype(predictions.dtype)
+            sample_weight = weight_of_used if sample_weight is None else sample_weight * weight_of_used
         return functional.cross_entropy(
             predictions,
             targets,
@@ -205,7 +223,9 @@ class CrossEntropyLoss(_Loss):
         )
 
     def _options(self) -> dict[str, Any]:
-        return {"weight": self.weight, **super()._options(), "label_smoothing": self.label_smoothing or None}
+        smoothing = self.label_smoothing or None
+        options = {"weight": self.weight, **super()._options(), "label_smoothing": smoothing}
+        return {**options, "ignore_index": self.ignore_index}
 
 
 class BCEWithLogitsLoss(_Loss):

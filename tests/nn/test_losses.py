@@ -224,3 +224,38 @@ def test_losses_by_name():
 def test_targets_in_one_axis_are_refused_with_the_remedy(loss):
     with pytest.raises(ArgumentError, match=r"have shape \(3,\), expected \(3, 1\): reshape targets of one output"):
         loss()(gg.ones(3, 1), gg.ones(3))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("weight", [None, [0.5, 2.0, 1.0]])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_rows_of_the_ignored_label_count_as_in_pytorch(recorded, weight, smoothing, reduction):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(7, 3)).astype(np.float32), np.array([0, -100, 2, 1, -100, 1, 0])
+    z = torch.tensor(logits, requires_grad=True)
+    theirs = torch.nn.CrossEntropyLoss(
+        None if weight is None else torch.tensor(weight), reduction=reduction, label_smoothing=smoothing
+    )(z, torch.tensor(labels))
+    theirs.sum().backward()
+    x, y = gg.tensor(logits, requires_grad=True, device="cpu"), gg.tensor(labels, device="cpu")
+    loss_of = nn.CrossEntropyLoss(weight, reduction, smoothing, ignore_index=-100)
+
+    def step():
+        x.zero_grad()
+        loss = loss_of(x, y)
+        loss.sum().backward()
+        return loss
+
+    loss = (gg.record(step, device="cpu") if recorded else step)()
+    np.testing.assert_allclose(loss.numpy(), theirs.detach().numpy(), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(x.grad.numpy(), z.grad.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_an_ignored_label_is_an_integer_and_shown():
+    assert repr(nn.CrossEntropyLoss(ignore_index=-100)) == "CrossEntropyLoss(ignore_index=-100)"
+    assert nn.CrossEntropyLoss(ignore_index=1)(gg.zeros(2, 3), gg.tensor([1, 1])).item() == 0
+    for wrong in (1.5, True, "a"):
+        with pytest.raises(ArgumentError, match=f"ignore_index is {wrong!r}, expected an integer label"):
+            nn.CrossEntropyLoss(ignore_index=wrong)
