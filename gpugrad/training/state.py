@@ -102,7 +102,7 @@ def _run(task: Task, hooks: Sequence[Callback]) -> dict[str, Any]:
 def _check_kinds(now: dict[str, Any], stored: dict[str, Any], path: str | Path) -> None:
     """Raise CheckpointError unless stored values are of the kinds of those that they replace."""
     for name, value in now.items():
-        if name not in ("model", "history") and not _alike(value, stored[name]):
+        if name not in ("model", "history") and name in stored and not _alike(value, stored[name]):
             raise damaged(path, f"its header holds another kind of {name} than this run has")
     records = stored["history"]
     if not isinstance(records, list) or not all(_is_record(record) for record in records):
