@@ -14,6 +14,14 @@ import pytest
 from gpugrad.engine.sharing import Turns
 
 
+def is_free(turns):
+    """Return whether another thread gets its turn."""
+    thread = threading.Thread(target=turns.__enter__, daemon=True)
+    thread.start()
+    thread.join(10)
+    return not thread.is_alive()
+
+
 def test_only_one_thread_at_a_time_and_again_for_the_same():
     turns, inside, most = Turns(), 0, 0
 
@@ -61,10 +69,7 @@ def test_an_error_within_a_turn_ends_it():
     turns = Turns()
     with pytest.raises(ZeroDivisionError), turns:
         raise ZeroDivisionError
-    thread = threading.Thread(target=turns.__enter__)
-    thread.start()
-    thread.join(10)
-    assert not thread.is_alive()
+    assert is_free(turns)
 
 
 @pytest.mark.parametrize("handed_over", [False, True])
@@ -114,16 +119,14 @@ def test_an_interrupt_while_waiting_passes_the_turn_on(handed_over, monkeypatch)
     monkeypatch.undo()
     other.done.set()
     other.join(10)
-    with ThreadPoolExecutor(1) as threads:  # nobody holds it, nobody waits for a turn that was left
-        threads.submit(lambda: turns.__enter__()).result(10)
+    assert is_free(turns)  # nobody holds it, nobody waits for a turn that was left
 
 
 def test_a_copy_is_free():
     turns = Turns()
     with turns:
-        for other in (copy.deepcopy(turns), pickle.loads(pickle.dumps(turns))):
-            with ThreadPoolExecutor(1) as threads:
-                threads.submit(other.__enter__).result(10)
+        assert is_free(copy.deepcopy(turns))
+        assert is_free(pickle.loads(pickle.dumps(turns)))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -154,10 +157,7 @@ def test_in_the_child_of_a_fork_no_thread_waits_for_one_that_is_gone(forker):
         with turns, turns:
             child = fork()
     if child == 0:
-        other = threading.Thread(target=turns.__enter__)
-        other.start()
-        other.join(20)
-        os._exit(7 if not other.is_alive() else 1)
+        os._exit(7 if is_free(turns) else 1)
     end = time.monotonic() + 30
     while (found := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < end:
         time.sleep(0.01)
