@@ -371,6 +371,7 @@ def test_a_second_record_of_a_day_leaves_the_first_alone(tmp_path):
     assert record.free_name(tmp_path, "day") == "day-2"
 
 
+@pytest.mark.long
 @pytest.mark.slow(80)
 def test_the_rehearsal_runs_from_end_to_end(tmp_path):
     command = [sys.executable, str(HERE / "record.py"), "--minutes", "20", "--device", "emulator"]
