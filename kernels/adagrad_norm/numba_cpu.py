@@ -5,22 +5,22 @@ import math
 import numpy as np
 
 from ..cpu.options import compile_cpu
-from ..cpu.sums import bounds_of, sums_of_parts
+from ..cpu.sums import part_of, sums_of_parts
 from ..cpu.team import LIGHT, run_once, spread
 from ..update_contract import signed_scale
 
 
 @compile_cpu
-def _squares(sums, first, step, g, scale, p, decay):
+def _squares(sums, first, step, gradient, scale, parameters, decay):
     for part in range(sums.size):
-        start, stop = bounds_of(first + part, step, g.size)
+        g, p = part_of(gradient, first + part, step), part_of(parameters, first + part, step)
         total = 0.0
         if decay == 0:  # p need not be read
-            for i in range(start, stop):
+            for i in range(g.size):
                 gi = np.float64(g[i] * scale)
                 total += gi * gi
         else:
-            for i in range(start, stop):
+            for i in range(g.size):
                 gi = np.float64(g[i] * scale + decay * p[i])
                 total += gi * gi
         sums[part] = total

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.sums import bounds_of, sums_of_parts
+from ..cpu.sums import part_of, sums_of_parts
 from ..cpu.team import LIGHT, run_once, spread
 from . import NORM_EPS
 
@@ -14,10 +14,10 @@ from . import NORM_EPS
 @compile_cpu
 def _squares(sums, first, step, g):
     for part in range(sums.size):
-        start, stop = bounds_of(first + part, step, g.size)
+        numbers = part_of(g, first + part, step)
         total = 0.0
-        for i in range(start, stop):
-            total += np.float64(g[i]) * np.float64(g[i])
+        for i in range(numbers.size):
+            total += np.float64(numbers[i]) * np.float64(numbers[i])
         sums[part] = total
 
 

@@ -31,6 +31,6 @@ def sums_of_parts(loop: Any, n: int, partials: Any, *arguments: Any) -> Any:
 
 
 @compile_cpu
-def bounds_of(part, step, n):
-    """Return the range of a part: its first index and the end of it."""
-    return part * step, min((part + 1) * step, n)
+def part_of(numbers, part, step):
+    # A slice, not a range of indices: an index that may be negative is wrapped, and each element is then loaded alone.
+    return numbers[part * step : (part + 1) * step]

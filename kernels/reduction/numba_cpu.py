@@ -2,17 +2,17 @@
 
 from ..cpu.options import compile_cpu
 from ..cpu.program import loops_only
-from ..cpu.sums import bounds_of, sums_of_parts
+from ..cpu.sums import part_of, sums_of_parts
 from ..cpu.team import run_once
 
 
 @compile_cpu
 def _parts(sums, first, step, x):
     for part in range(sums.size):
-        start, stop = bounds_of(first + part, step, x.size)
+        numbers = part_of(x, first + part, step)
         total = 0.0
-        for i in range(start, stop):
-            total += x[i]
+        for i in range(numbers.size):
+            total += numbers[i]
         sums[part] = total
 
 

@@ -16,7 +16,9 @@ from gpugrad.kernels.cpu.options import OPTIONS
 CPU = gg.device("cpu")
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 
-# A vector instruction of each loop, in LLVM code.
+# A vector instruction of each loop, in LLVM code, and the load of a vector from neighbouring elements: vectors made of
+# elements that are loaded one by one take six times as long.
+LOAD = r"load <\d+ x"
 FLOATS = r"f(mul|add|sub|cmp [a-z]+) [^\n]*<\d+ x float>|llvm\.fm[a-z]+\.v\d+f32"
 ROOTS = r"llvm\.sqrt\.v\d+f32"
 EXPONENTIALS = r"shl [^\n]*<\d+ x i32>"  # 2^n from its bits
@@ -73,7 +75,9 @@ def test_loops_are_vectorised(name):
     jobs = loops_of(CONTRACTS[name])
     assert jobs
     for job in jobs:
-        assert re.search(VECTORS.get(name, FLOATS), compiled(job)), f"{job.runner.__name__} is scalar"
+        code = compiled(job)
+        assert re.search(VECTORS.get(name, FLOATS), code), f"{job.runner.__name__} is scalar"
+        assert re.search(LOAD, code), f"{job.runner.__name__} loads elements one by one"
 
 
 def test_these_kernels_have_compiled_loops():
