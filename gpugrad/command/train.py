@@ -16,7 +16,7 @@ from .. import data, nn, optim
 from ..engine import random
 from ..engine.device import Device
 from ..engine.device import device as get_device
-from ..engine.files import check_writable, only_writer, remove_partial
+from ..engine.files import check_writable, only_writer
 from ..engine.precision import check_precision_for
 from ..kernels.activation import ACTIVATIONS
 from ..training import plots
@@ -158,8 +158,6 @@ def _run(
     log: Log,
 ) -> dict[str, Any]:
     """Train, test and write, as `run` describes."""
-    if out is not None:
-        remove_partial(out)
     trainer = _make_trainer(settings, dataset, device)
     _describe(settings, dataset, trainer, log)
     header = _header(settings, dataset)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..engine.files import user_cache as cache_folder
 from ..errors import DataError
 from .dataset import Dataset
 from .digits import digits
@@ -66,18 +67,6 @@ def load_images(name: str, *, data_dir: str | os.PathLike[str] | None, download:
     y_train, y_test = y_train[:, 0].astype(np.int32), y_test[:, 0].astype(np.int32)
     classes = IMAGE_SETS[name].classes
     return Dataset(name, "classification", x_train, y_train, x_test, y_test, classes, 1 / 255, None)
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloaded data sets: gpugrad/ in XDG_CACHE_HOME, or in ~/.cache.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder, which need not exist.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if os.path.isabs(cache) else Path.home() / ".cache") / "gpugrad"
 
 
 def _find(name: str, named: str | os.PathLike[str] | None, download: bool) -> list[Path]:

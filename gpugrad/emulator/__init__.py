@@ -83,7 +83,7 @@ def launch(source: Any, kernel: str, grid: tuple, block: tuple, arguments: tuple
     key = (source.digest, kernel)
     run = _runtime()
     if key not in _kernels:
-        _kernels[key] = ctypes.CDLL(str(compiler.build(source, kernel))).emulator_kernel
+        _kernels[key] = compiler.load(source, kernel).emulator_kernel
     parameters = source.parameters(kernel)
     packed = bytearray(ARGUMENT.size * max(1, len(arguments)))
     for place, (parameter, argument) in enumerate(zip(parameters, arguments, strict=True)):

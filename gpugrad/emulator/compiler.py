@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -11,13 +12,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..engine.files import cache_folder
-from ..errors import KernelError
+from ..engine.files import cache_folder, write_whole
+from ..engine.temporary import temporary_folder
+from ..errors import KernelError, StorageError
 
 HERE = Path(__file__).parent
 RUNTIME = "runtime.cpp"
@@ -54,11 +57,11 @@ def load_runtime() -> ctypes.CDLL:
     def arguments(folder: Path) -> list[str]:
         return [str(HERE / RUNTIME), "-std=c++20", f"-I{HERE}", "-pthread"]
 
-    return ctypes.CDLL(str(_built("runtime", _runtime_digest(), arguments)), mode=ctypes.RTLD_GLOBAL)
+    return _load("runtime", _runtime_digest(), arguments, ctypes.RTLD_GLOBAL)
 
 
-def build(source: Any, kernel: str) -> Path:
-    """Return the shared object of a kernel of a `Source`; compile it unless it is cached."""
+def load(source: Any, kernel: str) -> ctypes.CDLL:
+    """Load the shared object of a kernel of a `Source`; compile it unless it is cached."""
     text = _kernel_text(source, kernel)
 
     def arguments(folder: Path) -> list[str]:
@@ -69,7 +72,7 @@ def build(source: Any, kernel: str) -> Path:
         return [str(folder / "kernel.cpp"), "-std=c++17", f"-I{folder}", f"-I{HERE}", "-w", *CHECKS]
 
     name = re.sub(r"\W+", "_", kernel).strip("_")
-    return _built(name, _digest(source.digest, text, _runtime_digest()), arguments)
+    return _load(name, _digest(source.digest, text, _runtime_digest()), arguments)
 
 
 def _kernel_text(source: Any, kernel: str) -> str:
@@ -90,28 +93,48 @@ def _kernel_text(source: Any, kernel: str) -> str:
     )
 
 
-# ---- shared objects, cached by content ----
+# ---- shared objects, cached by the digest of their source; a checksum in the name finds damaged files ----
 
 
-def _built(name: str, digest: str, arguments: Callable[[Path], list[str]]) -> Path:
-    target = cache_folder() / "emulator" / f"{name}-{digest}.so"
-    if not target.exists():
-        with tempfile.TemporaryDirectory(prefix="gpugrad-") as folder:
-            options = ["-shared", *FLAGS, *(ADDRESS_CHECKS if sanitized() else ()), *arguments(Path(folder))]
-            _compile(name, target, options)
-    return target
+def _load(
+    name: str, digest: str, arguments: Callable[[Path], list[str]], mode: int = ctypes.DEFAULT_MODE
+) -> ctypes.CDLL:
+    folder = cache_folder() / "emulator"
+    with contextlib.suppress(OSError):  # the cache cannot be read
+        for cached in folder.glob(f"{name}-{digest}-*.so"):
+            if cached.stem.endswith(_checksum(cached.read_bytes())):
+                return ctypes.CDLL(str(cached), mode=mode)
+            cached.unlink()
+    with temporary_folder(Path(tempfile.gettempdir()), "emulator") as place:
+        built = place / f"{name}.so"
+        _compile(name, built, ["-shared", *FLAGS, *(ADDRESS_CHECKS if sanitized() else ()), *arguments(place)])
+        content = built.read_bytes()
+        try:
+            cached = folder / f"{name}-{digest}-{_checksum(content)}.so"
+            write_whole(cached, content)
+        except StorageError:
+            _warn_once(folder)
+            cached = built
+        return ctypes.CDLL(str(cached), mode=mode)
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+@functools.cache
+def _warn_once(folder: Path) -> None:
+    message = f"every process compiles the kernels of the emulator again, since {folder} cannot be written to"
+    warnings.warn(f"{message}: name another folder by GPUGRAD_CACHE", RuntimeWarning, stacklevel=2)
 
 
 def _compile(name: str, target: Path, arguments: list[str]) -> None:
-    """Run the compiler and move the complete result to `target`; other processes may compile the same file."""
     compiler = find_compiler()
     assert compiler is not None, "emulator.obstacle() checks this first"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     # The preloaded sanitizer is for this process; loading it into the compiler takes half as long again.
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     result = subprocess.run(
-        [*compiler, *arguments, "-o", str(partial)],
+        [*compiler, *arguments, "-o", str(target)],
         env=environment,
         capture_output=True,
         text=True,
@@ -119,10 +142,8 @@ def _compile(name: str, target: Path, arguments: list[str]) -> None:
         stdin=subprocess.DEVNULL,
     )
     if result.returncode:
-        partial.unlink(missing_ok=True)
         errors = [line for line in result.stderr.splitlines() if "error" in line] or result.stderr.splitlines()
         raise KernelError(f"{' '.join(compiler)} cannot compile {name}: {'; '.join(errors[:3]) or 'no reason given'}")
-    os.replace(partial, target)
 
 
 @functools.cache

@@ -7,21 +7,24 @@ import errno
 import json
 import math
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, StorageError
+from .temporary import PARTIAL as PARTIAL
+from .temporary import temporary_file
 
-PARTIAL = ".gpugrad-part"  # suffix of temporary files
 LOCK = ".gpugrad-lock"  # name of the file that the process holds that writes to a folder
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
     """Write a file so that a reader, or a crash at any moment, finds the old file or the new one, never a part.
 
-    The content goes to a temporary file in the same folder, is synced to the disk, and takes the name in one step.
+    The content goes to a temporary file in the same folder, is synced to the disk, and takes the name in one step. A
+    link is followed; a device, a pipe or a descriptor such as /dev/stdout is written to.
 
     Parameters
     ----------
@@ -35,26 +38,41 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     StorageError
         If the disk is full or the folder cannot be written to; the temporary file is then gone.
     """
-    path = Path(path)
     data = content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
+        target = _behind_links(Path(path))
+        if target is None:
+            with open(path, "ab") as file:
+                file.write(data)
+        else:
+            _replace(target, data)
     except OSError as error:
-        raise storage_error(path, error) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp keeps files private
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise storage_error(path, error) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        raise storage_error(Path(path), error) from error
+
+
+def _behind_links(path: Path) -> Path | None:
+    """Return the file that a path names, or None for what is no file of a folder: a device, a pipe, a descriptor."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return None
+    while path.is_symlink():
+        if path.parent.resolve().is_relative_to("/proc"):
+            return None
+        path = path.parent / path.readlink()
+    return path
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_file(path.parent, path.name) as (file, temporary):
+        file.write(data)
+        file.flush()
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
+        os.fsync(file.fileno())
+        temporary.replace(path)
+    _sync_folder(path.parent)
 
 
 def cache_folder() -> Path:
@@ -65,9 +83,22 @@ def cache_folder() -> Path:
     Path
         $GPUGRAD_CACHE, or gpugrad/ in the user's cache.
     """
-    if os.environ.get("GPUGRAD_CACHE"):
-        return Path(os.environ["GPUGRAD_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpugrad"
+    named = os.environ.get("GPUGRAD_CACHE")
+    return Path(named) if named else user_cache()
+
+
+def user_cache() -> Path:
+    """Return the project's folder in the user's cache.
+
+    Returns
+    -------
+    Path
+        The folder gpugrad in $XDG_CACHE_HOME or ~/.cache; for a user without a home, a folder for temporary files.
+    """
+    named, home = os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~")
+    if os.path.isabs(named):
+        return Path(named, "gpugrad")
+    return Path(home, ".cache", "gpugrad") if os.path.isabs(home) else Path(tempfile.gettempdir(), "gpugrad-cache")
 
 
 def check_writable(folder: str | Path) -> None:
@@ -90,18 +121,6 @@ def check_writable(folder: str | Path) -> None:
             probe.write(b"probe")
     except OSError as error:
         raise storage_error(folder, error) from error
-
-
-def remove_partial(folder: str | Path) -> None:
-    """Remove the temporary files that a killed process left in a folder.
-
-    Parameters
-    ----------
-    folder : path
-        The folder.
-    """
-    for path in Path(folder).glob(f".*{PARTIAL}"):
-        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -213,12 +232,6 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         errno.EEXIST: "choose a path whose parents are folders",
     }.get(error.errno or 0, "choose another folder")
     return StorageError(f"cannot write {path}: {os.strerror(error.errno or 0)}: {remedy}")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -423,19 +423,49 @@ def test_arguments_are_checked_before_anything_runs(kernel):
         source.launch("f", 1, 1, np.zeros(1, np.float32), 2.0)
 
 
-def test_compiled_kernels_are_cached_by_content(kernel, monkeypatch, tmp_path):
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("GPUGRAD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "emulator"
 
+
+def test_compiled_kernels_are_cached_by_content(kernel, cache):
     def files():
-        return {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "emulator").iterdir()}
+        return {path: path.stat().st_mtime_ns for path in cache.iterdir()}
 
-    first = emulator.compiler.build(kernel("__global__ void f(float* x) { x[0] = 1; }"), "f")
-    before = files()
-    assert emulator.compiler.build(kernel("__global__ void f(float* x) { x[0] = 1; }", "again.cu"), "f") != first
-    assert emulator.compiler.build(kernel("__global__ void f(float* x) { x[0] = 1; }"), "f") == first
-    assert before.items() <= files().items()
-    assert not [path for path in files() if "partial" in path.name]
-    assert emulator.compiler.build(kernel("__global__ void f(float* x) { x[0] = 2; }"), "f") != first
+    emulator.compiler.load(kernel("__global__ void f(float* x) { x[0] = 1; }"), "f")
+    first = files()
+    assert len(first) == 1
+    emulator.compiler.load(kernel("__global__ void f(float* x) { x[0] = 1; }"), "f")
+    assert files() == first
+    emulator.compiler.load(kernel("__global__ void f(float* x) { x[0] = 1; }", "again.cu"), "f")
+    emulator.compiler.load(kernel("__global__ void f(float* x) { x[0] = 2; }"), "f")
+    assert first.items() < files().items()
+    assert len(files()) == 3
+
+
+@pytest.mark.parametrize("damage", [lambda found: b"", lambda found: found[:9000], lambda found: found[:-1] + b"?"])
+def test_a_damaged_file_of_the_cache_is_compiled_again(kernel, cache, damage):
+    source = kernel("__global__ void f(float* x) { x[0] = 1; }")
+    emulator.compiler.load(source, "f")
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.unlink()  # the process has loaded it: writing into it would change its memory
+    file.write_bytes(damage(whole))
+    emulator.compiler.load(source, "f")
+    assert len(list(cache.iterdir())) == 1
+    assert all(path.stem.endswith(emulator.compiler._checksum(path.read_bytes())) for path in cache.iterdir())
+
+
+def test_without_a_cache_a_kernel_runs_and_one_warning_says_why(kernel, cache):
+    cache.parent.write_text("no folder")
+    x = np.zeros(1, np.float32)
+    first, second = (kernel(f"__global__ void f(float* x) {{ x[0] = {i}; }}", f"{i}.cu") for i in (1, 2))
+    with pytest.warns(RuntimeWarning, match=r"compiles .* again, since .*emulator cannot be written to"):
+        first.launch("f", 1, 1, x)
+    assert x == 1
+    second.launch("f", 1, 1, x)  # a second warning would fail the test
+    assert x == 2
 
 
 def test_without_a_compiler_the_message_names_what_to_install(monkeypatch):

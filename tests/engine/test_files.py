@@ -8,10 +8,11 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from gpugrad.engine.files import LOCK, check_writable, only_writer, remove_partial, to_json, write_whole
+from gpugrad.engine.files import LOCK, check_writable, only_writer, to_json, user_cache, write_whole
 from gpugrad.errors import ArgumentError, StorageError
 
 
@@ -55,15 +56,65 @@ def test_check_writable_makes_the_folder_and_leaves_it_empty(tmp_path):
         check_writable(tmp_path / "file")
 
 
-def test_remove_partial_removes_what_a_kill_left_and_no_other_file(tmp_path, monkeypatch):
-    (tmp_path / ".download.part").write_text("of another program")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", lambda *paths: os.kill(os.getpid(), 0))
-        patch.setattr(os, "unlink", lambda path: None)
-        write_whole(tmp_path / "model", "cut off before it has its name")
-    assert len(os.listdir(tmp_path)) == 2
-    remove_partial(tmp_path)
-    assert os.listdir(tmp_path) == [".download.part"]
+def test_the_file_behind_links_is_replaced_and_they_stay(tmp_path):
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "first").symlink_to("second")
+    (tmp_path / "second").symlink_to(tmp_path / "target")
+    (tmp_path / "dangling").symlink_to("new/missing")
+    write_whole(tmp_path / "first", "new")
+    write_whole(tmp_path / "dangling", "made")
+    assert (tmp_path / "target").read_text() == "new"
+    assert (tmp_path / "new" / "missing").read_text() == "made"
+    assert all((tmp_path / name).is_symlink() for name in ("first", "second", "dangling"))
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(StorageError, match=r"cannot write .*/a: "):
+        write_whole(tmp_path / "a", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_and_a_device_are_written_to(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(pipe, "through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert pipe.is_fifo()
+    (tmp_path / "null").symlink_to(os.devnull)
+    write_whole(tmp_path / "null", "gone")
+    assert Path(os.devnull).is_char_device()
+    if Path("/dev/full").exists():
+        with pytest.raises(StorageError, match="No space left on device: free some space"):
+            write_whole("/dev/full", "x")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
+def test_standard_output_is_written_to_where_it_goes(tmp_path):
+    code = "import sys; from gpugrad.engine.files import write_whole; write_whole('/dev/stdout', 'second')"
+    with open(tmp_path / "out", "w") as out:
+        out.write("first ")
+        out.flush()
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "first second"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_file_keeps_its_permissions_and_the_mask_is_never_changed(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.touch(mode=0o640)
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("a file that another thread makes now may be public"))
+    write_whole(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert user_cache().is_absolute()
 
 
 def test_json_has_no_word_that_json_has_not():
