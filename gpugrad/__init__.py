@@ -18,10 +18,15 @@ export                    ONNX, safetensors, PyTorch
 """
 
 import importlib.util
+import signal
 import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+_program = sys.orig_argv[2:3] if sys.orig_argv[1:2] == ["-m"] else sys.orig_argv[1:2]
+if [Path(name).name for name in _program] == ["gpugrad"]:  # until the command begins, Ctrl-C prints no traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # kernels/ is next to this folder in a checkout and inside it once installed: import it as gpugrad.kernels either way.
 _folder = Path(__file__).parents[1] / "kernels"

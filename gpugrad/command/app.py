@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from .export import export
 from .info import info
 from .names import names
 from .options import INTERRUPTED
+from .output import Output, drop_output
 from .predict import predict
 from .train import train
 
@@ -82,9 +84,12 @@ def main() -> None:
     The exit code is 0 on success, 1 after an error, 2 for invalid options and 130 after an interrupt (Ctrl-C).
     """
     logging.getLogger("gpugrad").addHandler(logging.NullHandler())  # the commands print what the trainer would log
-    _warn_of_another_checkout()
+    sys.stdout = output = Output(sys.stdout)
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _warn_of_another_checkout()
         code, message = app(prog_name="gpugrad", standalone_mode=False) or 0, ""
+        output.flush()
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "gpugrad"
         said = error.format_message().rstrip(".?").replace(". Did", ", did")
@@ -93,12 +98,17 @@ def main() -> None:
         code, message = 1, str(error)
     except MemoryError as error:
         code, message = 1, f"out of memory ({error}): choose smaller --hidden sizes or fewer rows"
+    except BrokenPipeError:  # the reader of the output has ended
+        drop_output()
+        sys.exit(1)
     except OSError as error:
         if error.filename is None:
             raise
         code, message = 1, f"cannot use {error.filename}: {error.strerror}: choose a file or folder that you can access"
     except (KeyboardInterrupt, typer.Abort):
         code, message = INTERRUPTED, ""
+    if code == 0 and output.error is not None:
+        code, message = 1, f"standard output was cut off: {output.error.strerror}; send it elsewhere"
     if code == INTERRUPTED:
         message = "interrupted"
     if message:
