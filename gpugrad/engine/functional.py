@@ -273,7 +273,8 @@ def cross_entropy(
     logits : Tensor, (batch, n_classes)
         The predictions.
     labels : Tensor, (batch,)
-        Integer classes; a label outside 0 … n_classes − 1 gives NaN.
+        Integer classes from 0 to n_classes − 1. Another label is refused on a CPU; on a GPU, where that would wait for
+        the device, and in a recorded step its loss is NaN.
     weight : Tensor, (n_classes,), optional
         A weight per class.
     sample_weight : Tensor, (batch,), optional
@@ -302,6 +303,8 @@ def cross_entropy(
     device = _loss_device(logits, labels=labels, weight=weight, sample_weight=sample_weight)
     if labels.dtype.kind not in "iu":
         raise ArgumentError(f"labels have dtype {labels.dtype}, expected integers: convert them with astype")
+    if device.xp is np and device.thread.recorder is None and logits.ndim == 2:
+        _check_labels(labels.data, logits.shape[-1])
     if labels.dtype != np.int32:
         if labels.dtype.itemsize >= np.dtype(np.int32).itemsize:  # so that one beyond int32 stays outside the classes
             lowest = -1 if labels.dtype.kind == "i" else 0
@@ -414,6 +417,17 @@ def regression_loss(
         device.run(device.kernels.regression_loss, *arrays, loss=loss, delta=delta)
 
     return _loss(loss, predictions, predictions.shape, reduction, launch)
+
+
+def _check_labels(labels: np.ndarray, n_classes: int) -> None:
+    """Refuse labels outside the classes."""
+    if labels.size and (np.minimum.reduce(labels, None) < 0 or np.maximum.reduce(labels, None) >= n_classes):
+        labels = labels.reshape(-1)
+        row = int(np.argmax((labels < 0) | (labels >= n_classes)))
+        raise ArgumentError(
+            f"labels hold {labels[row]} in row {row}, expected classes from 0 to {n_classes - 1}: correct them, or "
+            "leave such rows out by ignore_index of nn.CrossEntropyLoss"
+        )
 
 
 def _loss_device(predictions: Tensor, **constants: Tensor | None) -> Device:

@@ -163,7 +163,7 @@ class CrossEntropyLoss(_Loss):
         Share of each target that is spread evenly over all classes, in [0, 1].
     ignore_index : int, optional
         Label of rows to leave out, such as PyTorch's default −100; they get the loss 0 and no gradient. By default no
-        row is left out, and a label outside 0 … n_classes − 1 gives NaN.
+        row is left out; see `functional.cross_entropy` for a label outside the classes.
 
     Raises
     ------

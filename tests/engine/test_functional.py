@@ -389,19 +389,26 @@ def test_a_loss_inside_a_larger_graph(device):
     )
 
 
-def test_a_label_outside_the_classes_gives_nan():
-    losses = F.cross_entropy(gg.tensor(np.zeros((2, 3))), gg.tensor([1, 3]), reduction="none")
-    assert np.isnan(losses.numpy()).tolist() == [False, True]
+def test_a_label_outside_the_classes_is_refused_on_a_cpu():
+    logits = gg.zeros(2, 3)
+    for label in (3, -100):
+        with pytest.raises(
+            ArgumentError, match=rf"labels hold {label} in row 1, expected classes from 0 to 2: .*ignore_"
+        ):
+            F.cross_entropy(logits, gg.tensor([1, label]))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint32", "int64", "uint64"])
 def test_labels_of_any_integer_dtype(dtype):
-    """2³² does not become 0 on its way to int32."""
+    """A label outside the classes gives NaN where it is not read, and 2³² does not become 0 on its way to int32."""
     limits = np.iinfo(dtype)
-    fitting = [value for value in (-1, 2**31 - 1, 2**32, -(2**32), 2**63 - 1) if limits.min <= value <= limits.max]
-    labels = gg.tensor(np.array([2, *fitting], dtype))
-    losses = F.cross_entropy(gg.tensor(np.zeros((len(fitting) + 1, 3))), labels, reduction="none")
-    assert np.isnan(losses.numpy()).tolist() == [False] + [True] * len(fitting)
+    outside = [value for value in (-1, 3, 2**31 - 1, 2**32, -(2**32), 2**63 - 1) if limits.min <= value <= limits.max]
+    labels = np.array([2, *outside], dtype)
+    logits = gg.tensor(np.zeros((len(labels), 3)))
+    losses = gg.record(lambda labels: F.cross_entropy(logits, labels, reduction="none"))(labels)
+    assert np.isnan(losses.numpy()).tolist() == [False] + [True] * len(outside)
+    with pytest.raises(ArgumentError, match=f"labels hold {outside[0]} in row 1"):
+        F.cross_entropy(logits, gg.tensor(labels))
 
 
 def test_loss_errors():
