@@ -207,7 +207,7 @@ def test_an_interrupt_after_any_launch(tmp_path, uninterrupted, record):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")], ids=["Ctrl-C", "full"])
-@pytest.mark.parametrize("function", ["fsync", "replace", "chmod", "fdopen"])
+@pytest.mark.parametrize("function", ["open", "fsync", "replace", "chmod"])
 @pytest.mark.parametrize("call", [1, 2])
 def test_a_fault_while_a_checkpoint_is_written(tmp_path, monkeypatch, uninterrupted, error, function, call):
     path = tmp_path / "run" / "checkpoint"
@@ -215,7 +215,8 @@ def test_a_fault_while_a_checkpoint_is_written(tmp_path, monkeypatch, uninterrup
 
     def fail(first, *rest, **options):
         calls.append(first)
-        if len(calls) == call * (2 if function == "fsync" else 1):  # of the file and of its folder
+        # A checkpoint opens and syncs its file and its folder.
+        if len(calls) == {"open": 2 * call - 1, "fsync": 2 * call}.get(function, call):
             raise error
         return original(first, *rest, **options)
 
