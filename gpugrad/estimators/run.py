@@ -131,7 +131,9 @@ class Run(Task):
         warnings.warn("Training interrupted by user.", stacklevel=stack_level())
 
     def span_of_schedule(self, goal: int) -> tuple[int, int]:
-        return 0, self.estimator.max_iter
+        # The chunks of partial_fit may have different lengths: those to come count as the mean of those so far.
+        steps, epochs = self.steps + len(self.data.groups), self.estimator.max_iter
+        return round(epochs * steps / (self.epoch + 1)), epochs
 
     # ---- state ----
 

@@ -70,8 +70,8 @@ class Loop:
         """
         task = self._task
         if task.schedule is not None:
-            (taken, ahead), steps = task.span_of_schedule(goal), len(task.data.groups)
-            task.schedule.prepare(total_steps=taken + ahead * steps, steps_per_epoch=steps, epochs=taken + ahead)
+            total_steps, epochs = task.span_of_schedule(goal)
+            task.schedule.prepare(total_steps=total_steps, steps_per_epoch=len(task.data.groups), epochs=epochs)
         step = task.make_step(self._recorded)
         self._good = states.capture(task, self._hooks)
         try:

@@ -190,7 +190,7 @@ class Task(ABC):
         """Report that Ctrl-C ended the run."""
 
     def span_of_schedule(self, goal: int) -> tuple[int, int]:
-        """Return the past and the future of the schedule in a run.
+        """Return the length of a run for the schedule, counted from its first step.
 
         Parameters
         ----------
@@ -199,12 +199,12 @@ class Task(ABC):
 
         Returns
         -------
-        taken : int
-            Steps that the schedule has taken.
-        ahead : int
-            Epochs that remain.
+        steps : int
+            Steps of the optimizer.
+        epochs : int
+            Epochs.
         """
-        return 0, goal
+        return goal * len(self.data.groups), goal
 
     # ---- state ----
 

@@ -407,7 +407,8 @@ class Trainer(CheckedCall, Task):
 
     def span_of_schedule(self, goal: int) -> tuple[int, int]:
         assert self.schedule is not None
-        return self.schedule.steps, max(0, goal - self.epoch)
+        taken, ahead = self.schedule.steps, max(0, goal - self.epoch)
+        return taken + ahead * len(self.data.groups), taken + ahead
 
     def own_state(self) -> State:
         values = {"model": describe_model(self.model), "scale": self.scale}

@@ -1,6 +1,7 @@
 """Parameters that scikit-learn lacks, each against its formula, written out in NumPy."""
 
 import functools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -486,6 +487,19 @@ def test_accumulated_minibatches_are_one_batch(solver, rows):
     np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-9)
     for one, other in zip((*parts.coefs_, *parts.intercepts_), (*whole.coefs_, *whole.intercepts_), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("last", [1000, 150])
+def test_a_schedule_spans_the_calls_of_partial_fit_whatever_their_rows(last):
+    """At the end of each call its share of max_iter is done: the rate falls at short chunks too, and ends at 0."""
+    rng = np.random.default_rng(0)
+    options = {"schedule": "cosine", "batch_size": 100, "random_state": 0}
+    model = gg.MLPRegressor(hidden_layer_sizes=(4,), max_iter=8, **options)
+    for call, n in enumerate((1000, 1000, 1000, last) * 2, 1):
+        x = rng.normal(size=(n, 3))
+        model.partial_fit(x, x[:, 0])
+        rate = model._session.schedule.get_last_lr()[0]
+        assert rate == pytest.approx(0.001 * (1 + math.cos(math.pi * call / 8)) / 2, abs=2e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"schedule": "cosine", "dropout": 0.2}, {"learning_rate": "adaptive"}])
