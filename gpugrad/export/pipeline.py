@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+from ..estimators.scikit_learn import stack_level
 from . import estimator
 from . import graph as graphs
 from .exportable import ESTIMATORS
@@ -107,10 +110,67 @@ def model_of(model: Any, dtype: np.dtype, sample: Any) -> Any:
         if sample is None:
             remedy = f"pass sample= with rows that it was fitted on, or {remedy}"
         raise ArgumentError(f"skl2onnx cannot convert this {type(model).__name__} ({reason}): {remedy}") from error
+    _rename_inputs(proto.graph, [name for name, _ in inputs])
     used = {name for node in proto.graph.node for name in node.input}
     for value in [value for value in proto.graph.input if value.name not in used]:  # dropped columns
         proto.graph.input.remove(value)
+    if dtype == np.float32:
+        _warn_of_rounding(model)
     return proto
+
+
+def _rename_inputs(graph: Any, names: list[str]) -> None:
+    """Give the inputs the names of the columns: skl2onnx makes "a_b" of "a b", and "a_b1" of a column "a_b" then."""
+    new = {value.name: name for value, name in zip(graph.input, names, strict=True) if value.name != name}
+    if clash := {value.name for value in graph.output} & {*new.values()}:
+        raise ArgumentError(f"column {min(clash)!r} has the name of an output of the model: rename it and fit again")
+    for node in graph.node:  # what the model computes gives way
+        for name in {*node.output} & {*new.values()}:
+            new.setdefault(name, f"{name}'")
+    for node in graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+    for value in graph.input:
+        value.name = new.get(value.name, value.name)
+
+
+# The center and the spread of each column, in scikit-learn's scalers.
+CENTERED = (("mean_", "scale_"), ("center_", "scale_"), ("data_max_", "data_range_"))
+ROUNDED = 1e-3  # of the spread: a larger rounding error can change predictions
+
+
+def _warn_of_rounding(model: Any) -> None:
+    """Warn of a column whose spread is so small beside its values that float32 loses it."""
+    for part in _parts(model, set()):
+        for center, spread in CENTERED:
+            values, spreads = getattr(part, center, None), getattr(part, spread, None)
+            if values is None or spreads is None:
+                continue
+            errors = np.abs(values) * 2.0**-24 / np.where(spreads == 0, np.inf, spreads)
+            i = int(np.argmax(errors))
+            if errors[i] > ROUNDED:
+                column = repr(part.feature_names_in_[i]) if hasattr(part, "feature_names_in_") else f"{i}"
+                warnings.warn(
+                    f"float32 rounds column {column} by {errors[i]:.1g} of its spread ({values[i]:.3g} ± "
+                    f"{spreads[i]:.3g}): predictions may differ, so pass dtype='float64'",
+                    UserWarning,
+                    stacklevel=stack_level(),
+                )
+
+
+def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield the estimators within a fitted one, as it keeps them."""
+    from sklearn.base import BaseEstimator
+
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, BaseEstimator):
+        yield value
+        value = list(vars(value).values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _parts(item, seen)
 
 
 def _inputs(model: Any, dtype: np.dtype, sample: Any) -> list[tuple[str, Any]]:

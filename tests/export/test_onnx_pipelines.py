@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.compose import ColumnTransformer
@@ -18,6 +19,7 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     QuantileTransformer,
+    RobustScaler,
     StandardScaler,
 )
 
@@ -63,6 +65,33 @@ def test_preprocessing(steps, dtype, serve, agree):
     agree(model, rows[:1], serve(proto, X=rows[:1]))
     if steps != "quantiles":  # its nodes from skl2onnx accept no empty batch
         assert serve(proto, X=rows[:0])["probabilities"].shape == (0, 3)
+
+
+@pytest.mark.parametrize("names", [["a b", "a_b"], ["size (m)", "größe"], ["variable", "scaled_input"], ["X", "x"]])
+def test_inputs_have_the_names_of_the_columns(names, serve, agree):
+    frame = pd.DataFrame(X[:, :2], columns=names)
+    model = make_pipeline(StandardScaler(), PCA(2), mlp()).fit(frame, NAMES)
+    proto = export.to_onnx(model, dtype="float64", sample=frame[:1])
+    assert [value.name for value in proto.graph.input] == names
+    agree(model, frame, serve(proto, **{name: frame[[name]].to_numpy() for name in names}))
+
+
+def test_a_column_with_the_name_of_an_output_is_refused():
+    frame = pd.DataFrame(X[:, :2], columns=["label", "b"])
+    with pytest.raises(ArgumentError, match="column 'label' has the name of an output of the model: rename it"):
+        export.to_onnx(make_pipeline(StandardScaler(), mlp()).fit(frame, NAMES), sample=frame)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), RobustScaler()])
+def test_a_column_that_float32_loses_is_warned_of(scaler):
+    far = pd.DataFrame(X, columns=list("abcd"))
+    far["c"] += 1.7e9
+    model = GridSearchCV(make_pipeline(ColumnTransformer([("all", scaler, list("abcd"))]), mlp()), {}, cv=2)
+    model.fit(far, Y)
+    with pytest.warns(UserWarning, match=r"float32 rounds column 'c' by .* of its spread .* dtype='float64'") as warned:
+        export.to_onnx(model, sample=far)
+    assert warned[0].filename == __file__
+    export.to_onnx(model, sample=far, dtype="float64")  # a warning would fail the test
 
 
 TARGETS = {
