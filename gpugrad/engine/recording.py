@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 
-from ..errors import RecordingError
+from ..errors import GraphError, RecordingError
 from .device import Device
 from .device import device as get_device
 from .precision import product_settings
@@ -17,6 +18,9 @@ from .sharing import Turns
 from .tape import grad_enabled
 from .tensor import Tensor
 
+MOST_VARIANTS = 64  # recordings that are kept for the same kinds of arguments
+PLAIN = (bool, int, float, complex, str, bytes, np.generic, type(None))
+
 
 class _Recording:
     """One recorded variant of a step: its launches, the tensors it reads its arguments from, and what it returns."""
@@ -24,7 +28,8 @@ class _Recording:
     def __init__(self, device: Device, recorder: Recorder, inputs: list[Tensor], outputs: Any) -> None:
         self.recorder = recorder
         self.inputs = inputs
-        self.outputs = outputs
+        self._outputs = outputs
+        self._given: list[Tensor] = []  # what the last call returned
         # The arguments were checked when the step was recorded: a replay skips the checks.
         self._run = device.replayer(
             [
@@ -45,7 +50,38 @@ class _Recording:
             self._run()
         for action in self.recorder.after_replay:
             action()
-        return self.outputs
+        return self.results()
+
+    def results(self) -> Any:
+        """Return what the step returned, as new tensors; those of the call before can no longer be read."""
+        for tensor in self._given:
+            tensor.data = _OVERWRITTEN
+        self._given = []
+        return self._new(self._outputs)
+
+    def _new(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            self._given.append(Tensor(value.data, value.device, version=value.version))
+            return self._given[-1]
+        if isinstance(value, dict):
+            return {name: self._new(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            items = [self._new(item) for item in value]
+            return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        return value
+
+
+class _Overwritten:
+    """In place of the array of a tensor that a later call has overwritten."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise GraphError(
+            "a later call of the recorded step has overwritten this result: read it before that call, or keep a copy, "
+            "such as loss.numpy() or loss + 0"
+        )
+
+
+_OVERWRITTEN = _Overwritten()
 
 
 class Recorded:
@@ -103,8 +139,9 @@ class Recorded:
                 if recording.recorder.valid():
                     return recording.replay(self._device, arrays)
             recording = self._record(arguments)
+            del variants[: 1 - MOST_VARIANTS]
             variants.append(recording)
-            return recording.outputs
+            return recording.results()
 
     def _array(self, argument: Tensor | np.ndarray) -> Any:
         if isinstance(argument, np.ndarray):
@@ -132,7 +169,7 @@ class Recorded:
                 static.append(inputs[-1])
             else:
                 static.append(argument)
-        recorder, thread = Recorder(), device.thread
+        recorder, thread, before = Recorder(), device.thread, _seen(self._step)
         thread.recorder, scratch, thread.scratch = recorder, thread.scratch, self._scratch
         try:
             with device.observe(recorder):
@@ -142,7 +179,28 @@ class Recorded:
         if not recorder.launches:
             raise RecordingError(f"the step launched nothing on {device}: pass record() the device that it runs on")
         recorder.finish()
+        # What the step itself changes, such as a list of losses that it appends to, does not decide.
+        if kept := dict(before.items() & _seen(self._step).items()):
+            recorder.require(lambda: kept.items() <= _seen(self._step).items())
         return _Recording(device, recorder, inputs, outputs)
+
+
+def _seen(step: Any) -> dict[str, Hashable]:
+    """Return the plain values that a step reads from around it, also in lists and dicts, by name."""
+    while isinstance(step, functools.partial):
+        step = step.func
+    try:
+        around = inspect.getclosurevars(step)
+    except TypeError:  # a callable object
+        return {}
+    found: dict[str, Hashable] = {}
+    for name, value in {**around.globals, **around.nonlocals}.items():
+        if isinstance(value, PLAIN):
+            found[name] = type(value), value
+        elif isinstance(value, dict | list | tuple):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            found[name] = tuple((key, type(item), item) for key, item in items if isinstance(item, PLAIN))
+    return found
 
 
 def _argument_key(argument: Any) -> Hashable:
@@ -155,8 +213,9 @@ def record(step: Callable[..., Any], device: str | Device | None = None) -> Reco
     """Record a step at its first call and replay it afterwards, bit for bit as if it ran each time.
 
     The first call runs the step. A call with other shapes, dtypes or plain values, or after a change of host state that
-    the step depends on (train/eval mode, an optimizer's hyperparameters), records again; the learning rate is the
-    exception, it may change freely. Other Python code in the step runs only while it is recorded.
+    the step depends on, records again: train/eval mode, an optimizer's hyperparameters, and plain values that the step
+    finds around it, in variables, lists and dicts, and does not change itself. The learning rate is the exception, it
+    may change freely. Other Python code in the step runs only while it is recorded.
 
     Parameters
     ----------
@@ -170,8 +229,8 @@ def record(step: Callable[..., Any], device: str | Device | None = None) -> Reco
     Returns
     -------
     Recorded
-        A function with the arguments of the step. It returns what the step returned; the next call overwrites the
-        tensors in it. Calls of several threads follow each other.
+        A function with the arguments of the step. It returns what the step returned, off the tape; the next call
+        overwrites the tensors in it, which can then no longer be read. Calls of several threads follow each other.
 
     Raises
     ------

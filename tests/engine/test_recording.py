@@ -1,5 +1,7 @@
 """Recording: a replay equals the unrecorded step bit for bit; a step that cannot be replayed is refused."""
 
+import collections
+import functools
 import tracemalloc
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.engine import functional as F
+from gpugrad.engine.recording import MOST_VARIANTS
 from gpugrad.errors import GraphError, RecordingError
 from gpugrad.kernels import Launcher
 
@@ -100,7 +103,7 @@ def test_changed_shapes_record_anew_and_old_ones_are_kept():
 def test_changed_plain_arguments_and_dtypes_record_anew():
     recorded = gg.record(lambda x, factor: x * factor)
     x = np.array([1, 2], np.int64)
-    results = [recorded(x, factor) for factor in (2, 3, 2, 2.0, True)]
+    results = [recorded(x, factor).numpy() for factor in (2, 3, 2, 2.0, True)]
     assert [r.tolist() for r in results] == [[2, 4], [3, 6], [2, 4], [2, 4], [1, 2]]
     assert [r.dtype.name for r in results] == ["int64"] * 3 + ["float64", "int64"]  # 2, 2.0 and True are not the same
     assert recorded.recordings == 4
@@ -207,8 +210,8 @@ def test_no_grad_is_another_step():
     w = gg.tensor([2.0], requires_grad=True)
     recorded = gg.record(lambda x: x * w)
     with gg.no_grad():
-        assert not recorded(np.ones(1)).requires_grad
-    assert recorded(np.ones(1)).requires_grad
+        assert recorded(np.ones(1)).item() == 2
+    assert not recorded(np.ones(1)).requires_grad  # a replay has no tape
     assert recorded.recordings == 2
 
 
@@ -260,14 +263,57 @@ def test_indices_and_conditions_follow_their_values():
 # ---- results ----
 
 
-def test_outputs_are_the_same_objects_overwritten():
-    recorded = gg.record(lambda x: {"double": x * 2, "name": "kept"})
+Pair = collections.namedtuple("Pair", "sum difference")
+
+
+def test_a_result_that_was_overwritten_cannot_be_read():
+    w = gg.tensor([1.0], requires_grad=True)
+    recorded = gg.record(lambda x: {"pair": Pair(x + w, [x - w]), "name": "kept", "w": w})
     first = recorded(np.array([1.0]))
-    assert first["double"].item() == 2
+    assert (first["pair"].sum.item(), first["pair"].difference[0].item(), first["name"]) == (2, 0, "kept")
     second = recorded(np.array([5.0]))
-    assert second is first
-    assert first["double"].item() == 10
-    assert first["name"] == "kept"
+    for stale in (first["pair"].sum, first["pair"].difference[0], first["w"]):
+        for read in (float, gg.Tensor.numpy, repr, np.asarray, lambda t: t + 1, lambda t: t.shape, lambda t: t.sum()):
+            with pytest.raises(GraphError, match=r"a later call .* has overwritten this result: read it before"):
+                read(stale)
+    assert (second["pair"].sum.item(), second["pair"].difference[0].item()) == (6, 4)
+    assert w.item() == 1  # what the step did not compute stays readable outside
+    recorded(np.array([1.0, 2.0]))  # another recording, with memory of its own
+    assert second["pair"].sum.item() == 6
+
+
+FACTOR = 2.0
+
+
+def test_plain_values_around_a_step_are_noticed(monkeypatch):
+    settings, scales, shift, calls = {"on": True, "other": np.ones(2)}, [3.0], 0, []
+
+    def step(x):
+        calls.append(len(calls))
+        return x * FACTOR * scales[0] + shift if settings["on"] else x * 0
+
+    recorded, x = gg.record(functools.partial(step)), np.ones(1)
+    assert [recorded(x).item() for _ in range(3)] == [6, 6, 6]
+    for change, expected in (
+        (lambda: scales.__setitem__(0, 5.0), 10),
+        (lambda: monkeypatch.setitem(globals(), "FACTOR", 3.0), 15),
+        (lambda: settings.update(on=False), 0),
+        (lambda: settings.update(on=True), 15),
+    ):
+        change()
+        assert [recorded(x).item() for _ in range(3)] == [expected] * 3
+    shift = 1
+    assert [recorded(x).item() for _ in range(3)] == [16, 16, 16]
+    assert recorded.recordings == len(calls) == 5
+
+
+def test_recordings_are_not_kept_without_end():
+    scale = 0.0
+    recorded = gg.record(lambda x: x * scale)
+    for i in range(2 * MOST_VARIANTS):
+        scale = float(i)
+        assert recorded(np.ones(1)).item() == i
+    assert recorded.recordings == MOST_VARIANTS
 
 
 def test_arguments_are_copied_in():
@@ -303,7 +349,6 @@ def test_a_replay_has_no_tape_and_allocates_nothing(monkeypatch):
     monkeypatch.setattr(gg.Device, "empty", refuse)
     monkeypatch.setattr(gg.Device, "run", refuse)
     monkeypatch.setattr(Launcher, "__call__", refuse)  # arguments that the contract checked are not checked again
-    monkeypatch.setattr(gg.Tensor, "__init__", refuse)
     recorded(x, y)
     tracemalloc.start()
     recorded(x, y)
