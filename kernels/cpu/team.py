@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .atomics import add, load, pause, replace, store
+from .cores import cores
 from .options import compile_and_cache, compile_cpu
 from .outline import MEMORY, call, outline
 
@@ -43,16 +44,6 @@ LONGEST_END = 30.0  # seconds that the end of a process waits for the compiled c
 TICKET, DONE, STOP, FUNCTION, ARGUMENTS, ROWS, STEP, PARTS = 0, 64, 128, 192, 200, 208, 216, 224
 WORDS = 32
 PART = (1 << 16) - 1
-
-
-def cores() -> int:
-    """Return the number of cores of this process, limited by GPUGRAD_THREADS or, if that is unset, OMP_NUM_THREADS."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for name in ("GPUGRAD_THREADS", "OMP_NUM_THREADS"):
-        wanted = os.environ.get(name, "").partition(",")[0].strip()
-        if wanted.isdigit() and int(wanted) > 0:
-            return min(available, int(wanted))
-    return available
 
 
 def spread(

@@ -14,6 +14,7 @@ from typing import Any
 from ...engine.device import Device
 from ...engine.version import __version__, installed_version
 from ...errors import ArgumentError
+from ...kernels.cpu.cores import usable_cores
 
 PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "cupy", "numba-cuda", "torch", "jax")
 GPU_QUERIES = ("name", "driver_version", "clocks.sm", "clocks.mem", "clocks.max.sm", "power.limit", "temperature.gpu")
@@ -36,11 +37,6 @@ def describe(device: Device) -> dict[str, Any]:
     if device.kind == "cuda":
         facts["gpu"] = _gpu(device)
     return facts
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

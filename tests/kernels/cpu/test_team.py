@@ -164,26 +164,6 @@ def test_members_sleep_when_there_is_no_work_and_wake_for_more(parts, team):
         assert [len(os.sched_getaffinity(member.native_id)) for member in team._members] == [there - 1] * 2
 
 
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({}, 8),
-        ({"OMP_NUM_THREADS": "3"}, 3),
-        ({"OMP_NUM_THREADS": "4,2"}, 4),
-        ({"OMP_NUM_THREADS": "3", "GPUGRAD_THREADS": "5"}, 5),
-        ({"GPUGRAD_THREADS": "100"}, 8),
-        ({"GPUGRAD_THREADS": "0", "OMP_NUM_THREADS": "many"}, 8),
-    ],
-)
-def test_the_number_of_threads_can_be_limited(variables, expected, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    for name in ("GPUGRAD_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert cpu_team.cores() == expected
-
-
 def test_a_closed_team_has_no_threads():
     team = cpu_team.Team(3)
     members = team._members
