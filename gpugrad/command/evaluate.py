@@ -11,18 +11,22 @@ import typer
 from .. import data
 from ..errors import ArgumentError, DataError
 from .options import DataDir, DeviceName, Json, Target, ToolchainName, counted, finish, printer
-from .trained import load_trained, scores_of, sentence
+from .trained import Usual, file_digest, load_trained, scores_of, sentence
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a run.")],
     dataset: Annotated[
-        str, typer.Argument(help="digits, mnist or fashion-mnist (the test rows), or a file (all rows).")
+        str,
+        typer.Argument(help="digits, mnist or fashion-mnist, or a file; of the data it was trained on, the test rows."),
     ],
     target: Target = None,
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,
     data_dir: DataDir = None,
+    all_rows: Annotated[
+        bool, typer.Option("--all-rows", help="Test on all rows of the file, those it was trained on too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Test a trained model on labelled data.
@@ -30,7 +34,14 @@ def evaluate(
     Example: gpugrad evaluate runs/digits digits
     """
     result = run(
-        model, dataset, target=target, device=device, toolchain=toolchain, data_dir=data_dir, log=printer(as_json)
+        model,
+        dataset,
+        target=target,
+        device=device,
+        toolchain=toolchain,
+        data_dir=data_dir,
+        all_rows=all_rows,
+        log=printer(as_json),
     )
     finish(result, as_json)
 
@@ -43,16 +54,26 @@ def run(
     device: str = "auto",
     toolchain: str | None = None,
     data_dir: Path | None = None,
+    all_rows: bool = False,
     log: Callable[..., None] = print,
 ) -> dict[str, Any]:
-    """Test a model on the test rows of a named data set, or on all rows of a file; return the result of --json."""
+    """Test a model and return the result of --json.
+
+    The rows are the test rows of the data that it was trained on, unless `all_rows`, or all rows of another file.
+    """
     trained = load_trained(model, device, toolchain)
-    if Path(dataset).suffix.lower() in data.SUFFIXES:
+    is_file = Path(dataset).suffix.lower() in data.SUFFIXES
+    known = is_file and trained.file_digest is not None and file_digest(dataset) == trained.file_digest
+    if known and not all_rows:
+        options = {name: trained.settings[name] for name in ("target", "task", "seed")}
+        same = data.load(dataset, **options)
+        x, y = same.x_test, same.y_test
+    elif is_file:
         x, y = data.load_labelled(
             dataset, trained.preprocessing, trained.classes, n_features=trained.n_features, target=target
         )
     else:
-        named = data.load(dataset, data_dir=data_dir, target=target, seed=trained.seed)
+        named = data.load(dataset, data_dir=data_dir, target=target, seed=trained.settings["seed"])
         if named.classes != trained.classes:
             raise ArgumentError(
                 f"{dataset} has other classes than {model} was trained on: evaluate it on data with the same classes"
@@ -64,7 +85,11 @@ def run(
             )
         x, y = named.x_test, named.y_test
     scores = scores_of(trained.trainer, x, y, trained.preprocessing)
-    log(sentence("test", scores) + f" on {counted(len(x), 'row')} of {dataset}")
+    usual = None if trained.classes is None else Usual.of(y, y, trained.classes)
+    rows = f"{counted(len(x), 'row')} of {dataset}"
+    if known:
+        rows += ", of which it was trained on most" if all_rows else " that it was not trained on"
+    log(f"{sentence('test', scores, usual)} on {rows}")
     if trained.classes is not None:
         from sklearn.metrics import classification_report
 

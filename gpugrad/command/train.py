@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,12 @@ from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import check_writable, only_writer
 from ..engine.precision import check_precision_for
+from ..errors import ArgumentError
 from ..kernels.activation import ACTIVATIONS
 from ..training import plots
+from ..training.callbacks import Callback, Training
 from ..training.profiling import WARM_STEPS, ProfileTraining
+from ..training.progress import short_scores
 from ..training.trainer import Trainer
 from .options import (
     DATA,
@@ -42,9 +46,11 @@ from .options import (
     printer,
 )
 from .settings import Settings, resumed_settings
-from .trained import CHECKPOINT, MODEL, scores_of, sentence
+from .trained import CHECKPOINT, MODEL, Usual, file_digest, scores_of, sentence
 
 Log = Callable[..., None]
+
+SECONDS_PER_LINE = 1.0
 
 
 def train(
@@ -87,6 +93,7 @@ def train(
     resume: Annotated[
         bool, option(RUN, "Continue from the checkpoint in --out, with its settings.", "--resume")
     ] = False,
+    overwrite: Annotated[bool, option(RUN, "Replace the run in --out, if there is one.", "--overwrite")] = False,
     profile: Annotated[
         Path | None,
         option(RUN, "Print the time of each operation of a step, and write a Chrome trace of some steps to this file."),
@@ -97,11 +104,11 @@ def train(
 
     Example: gpugrad train digits --hidden 128 --epochs 10 --out runs/digits
     """
-    given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "out", "profile")}
+    given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "overwrite", "out", "profile")}
     settings = Settings(**{**given, "hidden": layer_sizes(hidden)})
     if resume:
         settings = resumed_settings(settings, {k for k in given if is_explicit(context, k)}, out)
-    result = run(settings, out=out, resume=resume, profile=profile, log=printer(as_json))
+    result = run(settings, out=out, resume=resume, overwrite=overwrite, profile=profile, log=printer(as_json))
     finish(result, as_json)
     if interrupted(result["stopped"]):
         raise typer.Exit(INTERRUPTED)
@@ -112,6 +119,7 @@ def run(
     *,
     out: Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     profile: Path | None = None,
     log: Log = print,
 ) -> dict[str, Any]:
@@ -125,6 +133,8 @@ def run(
         Folder for model, checkpoint, history and pictures.
     resume : bool, default False
         Continue from the checkpoint in ``out``.
+    overwrite : bool, default False
+        Replace the run in ``out``, if there is one.
     profile : Path, optional
         File for a Chrome trace of some steps; their table is printed.
     log : callable, default print
@@ -140,12 +150,31 @@ def run(
         check_writable(profile.parent)
     device = get_device(settings.device, settings.toolchain)
     check_precision_for(settings.precision, device)
-    dataset = data.load(
-        settings.dataset, data_dir=settings.data_dir, target=settings.target, task=settings.task, seed=settings.seed
-    )
-    settings.check_task(classification=dataset.classes is not None)
     with contextlib.nullcontext() if out is None else only_writer(out):
+        if out is not None and not (resume or overwrite) and any((out / name).exists() for name in (MODEL, CHECKPOINT)):
+            raise ArgumentError(
+                f"{out} has a run already: pass --resume to continue it, --overwrite to replace it, or another folder"
+            )
+        dataset = data.load(
+            settings.dataset, data_dir=settings.data_dir, target=settings.target, task=settings.task, seed=settings.seed
+        )
+        settings.check_task(classification=dataset.classes is not None)
         return _run(settings, dataset, device, out, resume, profile, log)
+
+
+class _Epochs(Callback):
+    """Print a line per epoch where no progress bar is shown, at most one a second; count the epochs."""
+
+    def __init__(self, goal: int, log: Log) -> None:
+        self._goal, self._log = goal, None if sys.stderr.isatty() else log
+        self._next = time.perf_counter() + SECONDS_PER_LINE
+        self.count = 0
+
+    def on_epoch_end(self, trainer: Training, record: dict[str, Any]) -> None:
+        self.count += 1
+        if self._log is not None and time.perf_counter() >= self._next:
+            self._log(f"epoch   {record['epoch']}/{self._goal}: {short_scores(record)}")
+            self._next = time.perf_counter() + SECONDS_PER_LINE
 
 
 def _run(
@@ -160,7 +189,7 @@ def _run(
     """Train, test and write, as `run` describes."""
     trainer = _make_trainer(settings, dataset, device)
     _describe(settings, dataset, trainer, log)
-    header = _header(settings, dataset)
+    header, epochs = _header(settings, dataset), _Epochs(settings.epochs, log)
     start = time.perf_counter()
     with ProfileTraining() as profiling:
         history = trainer.fit(
@@ -171,7 +200,7 @@ def _run(
             validation_split=settings.validation,
             class_weight="balanced" if settings.balanced else None,
             early_stopping=settings.early_stopping or None,
-            callbacks=[profiling] if profile else [],
+            callbacks=[epochs, profiling] if profile else [epochs],
             scale=dataset.scale,
             checkpoint=None if out is None else out / CHECKPOINT,
             checkpoint_header=header,
@@ -179,12 +208,17 @@ def _run(
         )
     seconds = time.perf_counter() - start
     scores = scores_of(trainer, dataset.x_test, dataset.y_test, dataset.preprocessing)
+    if resume and not epochs.count and not history.stopped:
+        log(f"{out} has {counted(trainer.epoch, 'epoch')} already: pass more by --epochs to train on")
     if history.stopped:
         was_interrupted = interrupted(history.stopped)
         remedy = "; continue with --resume" if was_interrupted and out and (out / CHECKPOINT).exists() else ""
         log(f"{'' if was_interrupted else 'stopped: '}{history.stopped}{remedy}")
-    log(sentence("test", scores) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
+    usual = None if dataset.classes is None else Usual.of(dataset.y_train, dataset.y_test, dataset.classes)
+    log(sentence("test", scores, usual) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
     result = _result(settings, dataset, trainer, scores, seconds)
+    if usual is not None:
+        result["test_accuracy_of_usual_class"] = usual.accuracy
     if profile is not None:
         result["profile"] = _report(profiling, profile, log)
     if out is not None:
@@ -244,6 +278,7 @@ def _header(settings: Settings, dataset: data.Dataset) -> dict[str, Any]:
         "classes": dataset.classes,
         "preprocessing": dataset.preprocessing.to_json() if dataset.preprocessing else None,
         "settings": {**dataclasses.asdict(settings), "data_dir": folder},
+        "file_digest": file_digest(settings.dataset),
     }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +28,8 @@ class Trained:
     classes: tuple[str, ...] | None
     preprocessing: data.Preprocessing | None
     n_features: int
-    seed: int  # the seed of the run, which split the digits
+    settings: dict[str, Any]  # of the run
+    file_digest: str | None  # of the file that it was trained on
 
 
 def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
@@ -35,7 +39,8 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
     try:
         classes = None if header["classes"] is None else tuple(header["classes"])
         stored = header["preprocessing"]
-        seed = int(header["settings"]["seed"])
+        settings = dict(header["settings"])
+        settings["seed"] = int(settings["seed"])
         n_features = header["model"]["config"]["in_features"]
     except (KeyError, TypeError, ValueError, OverflowError):
         raise CheckpointError(f"{file} was not written by gpugrad train: use it with gg.load_model") from None
@@ -45,7 +50,29 @@ def load_trained(path: Path, device: str, toolchain: str | None) -> Trained:
         raise damaged(file, f"its preprocessing: {error!r}") from None
     loss = nn.MSELoss() if classes is None else nn.CrossEntropyLoss()
     trainer = Trainer(model, loss=loss, device=get_device(device, toolchain))
-    return Trained(trainer, classes, preprocessing, n_features, seed)
+    return Trained(trainer, classes, preprocessing, n_features, settings, header.get("file_digest"))
+
+
+def file_digest(dataset: str) -> str | None:
+    """Return the SHA-256 of a data set that is a file, or None."""
+    if not Path(dataset).is_file():
+        return None
+    with open(dataset, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Usual:
+    """The most frequent class, and the accuracy of always predicting it."""
+
+    name: str
+    accuracy: float
+
+    @classmethod
+    def of(cls, known: np.ndarray, tested: np.ndarray, classes: Sequence[str]) -> Usual:
+        """Return the most frequent class of `known` labels, and its share of the tested ones."""
+        label = int(np.bincount(known, minlength=len(classes)).argmax())
+        return cls(classes[label], float((tested == label).mean()))
 
 
 def scores_of(
@@ -58,8 +85,11 @@ def scores_of(
     return scores
 
 
-def sentence(part: str, scores: dict[str, float]) -> str:
-    """Format scores: "test    loss 0.1234, accuracy 0.9876"."""
-    return f"{part:<8}" + ", ".join(
+def sentence(part: str, scores: dict[str, float], usual: Usual | None = None) -> str:
+    """Format scores: "test    loss 0.1234, accuracy 0.9876", with the usual class's where it has most of the rows."""
+    text = f"{part:<8}" + ", ".join(
         f"{name} {value:#.4g}" if name == "rmse" else f"{name} {value:.4f}" for name, value in scores.items()
     )
+    if usual is None or usual.accuracy < 0.5:
+        return text
+    return f"{text} (always {usual.name!r}: {usual.accuracy:.4f})"

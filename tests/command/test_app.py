@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -160,9 +161,63 @@ def test_a_second_training_leaves_no_picture_of_the_first(run, table, tmp_path):
     quick = ("--epochs", 1, "--hidden", 4, "--batch-size", 16, "--out", out)
     run("train", table, "--target", "kind", *quick)
     assert (out / "confusion.png").exists()
-    code, text, _ = run("train", table, "--target", "weight", *quick)
+    code, text, _ = run("train", table, "--target", "weight", *quick, "--overwrite")
     assert (code, ", regression\n" in text, " after 1 epoch in " in text) == (0, True, True)
     assert not (out / "confusion.png").exists()
+
+
+def test_a_run_is_replaced_only_if_asked(run, table, tmp_path):
+    out = tmp_path / "run"
+    options = ("train", table, "--target", "kind", *QUICK, "--batch-size", 16, "--out", out)
+    run(*options)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    code, _, err = run(*options)
+    assert (code, "run has a run already: pass --resume to continue it, --overwrite to replace it" in err) == (1, True)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    assert run(*options, "--seed", 1, "--overwrite")[0] == 0
+    assert (out / "model.safetensors").read_bytes() != before[out / "model.safetensors"]
+
+
+def test_a_finished_run_that_is_resumed_says_so(run, table, tmp_path):
+    options = ("train", table, "--target", "kind", "--out", tmp_path / "run")
+    run(*options, *QUICK, "--batch-size", 16)
+    for more in ((), ("--epochs", 1)):
+        code, text, _ = run(*options, "--resume", *more)
+        assert (code, "run has 2 epochs already: pass more by --epochs to train on" in text) == (0, True)
+    assert "already" not in run(*options, "--resume", "--epochs", 3)[1]
+
+
+def test_a_long_run_prints_its_epochs_where_there_is_no_progress_bar(run, monkeypatch):
+    monkeypatch.setattr("gpugrad.command.train.SECONDS_PER_LINE", 0.0)
+    _, text, _ = run("train", "digits", "--epochs", 3, "--hidden", 8)
+    lines = [line for line in text.splitlines() if line.startswith("epoch")]
+    assert [line.split(":")[0] for line in lines] == ["epoch   1/3", "epoch   2/3", "epoch   3/3"]
+    assert re.fullmatch(r"epoch   1/3: loss \d\.\d{4}, validation \d\.\d{4}, accuracy \d\.\d{4}", lines[0])
+
+
+def test_an_accuracy_is_printed_beside_that_of_the_usual_class(run, tmp_path):
+    table = tmp_path / "rare.csv"
+    table.write_text("a,kind\n" + "".join(f"{i % 7},{'yes' if i % 20 == 0 else 'no'}\n" for i in range(400)))
+    code, text, _ = run("train", table, "--target", "kind", *QUICK, "--out", tmp_path / "run")
+    assert (code, " (always 'no': 0.9500) after 2 epochs" in text) == (0, True)
+    assert "(always 'no': 0.9500) on 80 rows" in run("evaluate", tmp_path / "run", table)[1]
+    assert "always" not in run("train", "digits", *QUICK)[1]
+
+
+def test_the_file_of_a_run_is_evaluated_on_the_rows_that_were_held_out(run, table, tmp_path):
+    out = tmp_path / "run"
+    _, text, _ = run("train", table, "--target", "kind", *QUICK, "--batch-size", 16, "--out", out, "--json")
+    trained = last_json(text)
+    moved = tmp_path / "elsewhere.csv"
+    moved.write_bytes(table.read_bytes())
+    _, text, _ = run("evaluate", out, moved, "--json")
+    tested = last_json(text)
+    assert (tested["loss"], tested["accuracy"]) == (trained["test_loss"], trained["test_accuracy"])
+    assert "that it was not trained on" in run("evaluate", out, moved)[1]
+    _, text, _ = run("evaluate", out, moved, "--all-rows")
+    assert ", of which it was trained on most" in text
+    moved.write_text(table.read_text() + "1,red,2,fig\n".replace("fig", "pear"))
+    assert "trained on" not in run("evaluate", out, moved)[1]
 
 
 def test_a_class_of_two_rows_is_trained_and_tested(run, table):
@@ -201,7 +256,7 @@ def test_regression_predicts_in_the_target_s_units(run, tmp_path):
     assert code == 0
     assert result["test_accuracy"] is None
     assert result["test_r2"] > 0.95
-    code, out, _ = run("evaluate", tmp_path / "run", path, "--json")
+    code, out, _ = run("evaluate", tmp_path / "run", path, "--all-rows", "--json")
     again = last_json(out)
     code, _, err = run("train", path, "--target", "price", "--label-smoothing", 0.1)
     assert (code, "--label-smoothing needs classes" in err) == (1, True)
