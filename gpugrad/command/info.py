@@ -6,9 +6,11 @@ import os
 import platform
 from typing import Any
 
+from ..bench.measure.machine import processor
 from ..engine import cpu_device
 from ..engine.device import TOOLCHAINS, Device, unavailable
 from ..engine.version import __version__, installed_version
+from ..kernels.cpu.cores import cores, usable_cores
 from .options import Json, counted, finish
 
 PACKAGES = {
@@ -20,11 +22,14 @@ PACKAGES = {
     "numba-cuda": 'pip install "gpugrad[cuda12]" or "gpugrad[cuda13]"',
     "matplotlib": 'pip install "gpugrad[plot]"',
     "pyarrow": 'pip install "gpugrad[parquet]"',
+    "skl2onnx": 'pip install "gpugrad[onnx]"',
+    "onnxruntime": "pip install onnxruntime",
+    "tensorboardX": 'pip install "gpugrad[track]"',
 }
 
 
 def collect() -> dict[str, Any]:
-    """Return a JSON-able report: `gpugrad`, `python`, `platform`, `cores`, `devices`, `packages`."""
+    """Return a JSON-able report of versions, the machine, `devices` and `packages`; `memory` in bytes."""
     devices = [
         {
             "device": kind,
@@ -50,10 +55,21 @@ def collect() -> dict[str, Any]:
         "gpugrad": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
+        "processor": processor(),
+        "cores": usable_cores(),
+        "threads": cores(),
+        "memory": _memory(),
         "devices": devices,
         "packages": packages,
     }
+
+
+def _memory() -> int | None:
+    """Return the bytes of memory of the machine, or None if the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def show(report: dict[str, Any]) -> None:
@@ -62,10 +78,10 @@ def show(report: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console(highlight=False, markup=False)
-    console.print(
-        f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}, {report['cores']} cores",
-        soft_wrap=True,
-    )
+    console.print(f"gpugrad {report['gpugrad']}, Python {report['python']}, {report['platform']}", soft_wrap=True)
+    memory = f", {report['memory'] / 1e9:.1f} GB of memory" if report["memory"] else ""
+    threads = counted(report["threads"], "thread")
+    console.print(f"{report['processor']}, {counted(report['cores'], 'core')}, {threads}{memory}", soft_wrap=True)
     devices = Table("device", "toolchain", "available", "reason and remedy", title="Devices", title_justify="left")
     for entry in report["devices"]:
         devices.add_row(

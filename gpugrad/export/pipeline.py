@@ -105,7 +105,7 @@ def model_of(model: Any, dtype: np.dtype, sample: Any) -> Any:
     except ArgumentError:
         raise
     except Exception as error:  # it raises bare Exception too
-        reason = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:150]
         remedy = "export the estimator at its end"
         if sample is None:
             remedy = f"pass sample= with rows that it was fitted on, or {remedy}"

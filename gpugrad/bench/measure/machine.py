@@ -27,7 +27,7 @@ def describe(device: Device) -> dict[str, Any]:
         "revision": revision(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": usable_cores(),
         "blas": _blas(),
         "packages": {name: version for name in PACKAGES if (version := installed_version(name))},
@@ -79,7 +79,8 @@ def _output(*command: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
