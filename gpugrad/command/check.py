@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -107,11 +108,15 @@ def show(findings: list[Finding]) -> None:
     console.print(f"{', '.join(counts)}: {len(report['failed'])} failed", soft_wrap=True)
 
 
+# What differs between the examples and the variants of a kernel that have the same problem.
+SPECIFIC = re.compile(r"cannot compile [^:]+: |\[[\d, ]*\]|(?<![:\w])-?\d[\d.e+-]*|-?\b(nan|inf)\b")
+
+
 def _distinct(problems: list[str]) -> list[str]:
-    """Join problems that differ only in the example, which is the text before the first colon."""
+    """Join the same problem of several examples; an example's name is the text before the first colon."""
     groups: dict[str, list[str]] = defaultdict(list)
     for problem in problems:
-        groups[problem.partition(": ")[2]].append(problem)
+        groups[SPECIFIC.sub("", problem.partition(": ")[2])].append(problem)
     return [
         first + (f" (and in {counted(len(rest), 'more example')})" if rest else "") for first, *rest in groups.values()
     ]

@@ -283,17 +283,28 @@ def _judge(is_output: bool, old: Any, new: Any, again: Any, right: Any, terms: i
     if not is_output:
         return 0.0, None if new.tobytes() == old.tobytes() else "is an input and was changed"
     if new.dtype.kind != "f":
-        wrong = int((new != right).sum())
-        return (np.inf, f"is wrong in {wrong} elements of {new.size}") if wrong else (0.0, None)
+        wrong = new != right
+        return (np.inf, f"is wrong in {_places(wrong, new, right)}") if wrong.any() else (0.0, None)
     finite = np.isfinite(right)
     if not np.array_equal(new[~finite], right[~finite].astype(new.dtype), equal_nan=True):
         return np.inf, "is finite where the reference is not, or has the other infinity"
-    if not np.isfinite(new[finite]).all():
-        return np.inf, f"is not finite in {int((~np.isfinite(new[finite])).sum())} elements of {new.size}"
+    wrong = finite & ~np.isfinite(new)
+    if wrong.any():
+        return np.inf, f"is not finite in {_places(wrong, new, right)}"
     unit = tolerance(new.dtype, terms) * np.abs(right[finite]).max(initial=0)
-    largest = np.abs(new[finite] - right[finite]).max(initial=0)
+    errors = np.abs(np.where(finite, new, 0) - np.where(finite, right, 0))
+    largest = errors.max(initial=0)
     error = float(largest / unit) if unit else float(np.inf if largest else 0)
-    return error, None if error <= 1 else f"is wrong by {error:.3g} times the tolerance"
+    if error <= 1:
+        return error, None
+    return error, f"is wrong by up to {error:.3g} times the tolerance, in {_places(errors > unit, new, right)}"
+
+
+def _places(wrong: np.ndarray, new: np.ndarray, right: np.ndarray) -> str:
+    """Return how many elements are wrong, where the first one is, what it holds and what it should."""
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    place = f", at {list(first)}" if first else ""
+    return f"{int(wrong.sum())} of {new.size} elements{place}: {new[first]:g}, expected {right[first]:g}"
 
 
 def arrays_of(contract: Contract, example: Example, dtype: Any) -> list[np.ndarray | None]:
