@@ -128,8 +128,11 @@ def test_launcher_of_the_cpu_agrees_in_double_precision(toolchain, name):
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (lambda g, p: p.__setitem__(0, p[0] * 1.001), r"p is wrong by up to .* times the tolerance, in 1 of \d+ elements, at \[0\]: "),
-        (lambda g, p: p.__setitem__(-1, np.nan), r"p is not finite in 1 of \d+ elements, at \[\d+\]: nan, expected -?\d"),
+        (
+            lambda g, p: p.__setitem__(0, p[0] * 1.001),
+            r"wrong by up to .* the tolerance, in 1 of \d+ elements, at \[0\]: ",
+        ),
+        (lambda g, p: p.__setitem__(-1, np.nan), r"p is not finite in 1 of \d+ elements, at .*: nan, expected -?\d"),
         (lambda g, p: p.__setitem__(0, np.random.default_rng().normal()), "p differs between two runs"),
         (lambda g, p: g.__setitem__(0, 7), "g is an input and was changed"),
     ],
