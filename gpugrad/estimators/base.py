@@ -231,9 +231,7 @@ class OnDevice(Exports, Perceptron):
         session = getattr(self, "_session", None)
         if session is None or not continues or session.device is not self._device():
             state = self.__dict__.pop("_solver_state", None) if session is None else session.state_dict()
-            session = self._session = Session(self, self._device())
-            if continues and state is not None:
-                session.load_state_dict(state)
+            session = self._session = Session(self, self._device(), state if continues else None)
         if not continues:
             FitState(self).learning_rate_rule = learning_rate_rule(self)
         session.write(self.coefs_, self.intercepts_)

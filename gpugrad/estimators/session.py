@@ -29,14 +29,15 @@ class Session:
     """Parameters of an estimator on a device, with its optimizer and schedule.
 
     The estimator has `coefs_`, `intercepts_` and `out_activation_`. The penalty alpha applies to the weights, divided
-    by the weight of a minibatch's rows, as in scikit-learn; decoupled decay applies to the weights too.
+    by the weight of a minibatch's rows, as in scikit-learn; decoupled decay applies to the weights too. With the
+    `state_dict` of another session it continues that one; CheckpointError for that of another solver or schedule.
 
     Attributes: `device`, `optimizer`, `schedule` (or None), `generator` (of dropout, or None); after `load`, `data`.
     """
 
     data: Minibatches
 
-    def __init__(self, estimator: Any, device: Device) -> None:
+    def __init__(self, estimator: Any, device: Device, state: Mapping[str, Any] | None = None) -> None:
         self.device, self._estimator = device, estimator
         self.dtype = estimator.coefs_[0].dtype if device.kind == "cpu" else np.dtype(np.float32)
         self._weights, self._intercepts = (
@@ -51,10 +52,15 @@ class Session:
         self._kept = device.zeros(1, self.dtype)  # 1 − lr·decay: factor of each weight in a step
         self._decayed_at: float | None = None
         self.generator: Generator | None = None
-        if estimator.dropout:  # seeded by random_state, like all randomness
-            self.generator = Generator(int(FitState(estimator).random_state.randint(2**31 - 1)), device)
+        if estimator.dropout:
+            kept = None if state is None else state["dropout"]
+            # Seeded by random_state, like all randomness; what continues another session draws nothing from it.
+            seed = kept[0] if kept else int(FitState(estimator).random_state.randint(2**31 - 1))
+            self.generator = Generator(seed, device)
         self._evaluate: Any = None  # the loss over all rows, recorded
         self._sums = device.zeros(2, self.dtype)  # sums over an epoch: losses, squares of the weights
+        if state is not None:
+            self._load(state)
 
     def load(self, rows: Rows, batch_size: int, accumulation_steps: int = 1) -> None:
         """Set the rows to train on."""
@@ -251,12 +257,10 @@ class Session:
             "dropout": None if generator is None else [generator.seed, generator.get_calls()],
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict`; raise CheckpointError for that of another solver or schedule."""
+    def _load(self, state: Mapping[str, Any]) -> None:
         arrays = self.in_own_dtype(state["optimizer"]["state"])
         self.optimizer.load_state_dict({**state["optimizer"], "state": arrays})
         if self.schedule is not None:
             self.schedule.load_state_dict(state["schedule"] or {})
         if self.generator is not None and state["dropout"] is not None:
-            self.generator.seed, calls = state["dropout"]
-            self.generator.set_calls(calls)
+            self.generator.set_calls(state["dropout"][1])

@@ -1,7 +1,9 @@
 """Parameters that scikit-learn lacks, each against its formula, written out in NumPy."""
 
+import copy
 import functools
 import math
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -273,9 +275,22 @@ def test_the_first_loss_with_dropout_is_of_the_network_without_some_outputs():
     assert model.loss_ == pytest.approx(expected)
 
 
-def test_partial_fit_draws_new_dropout_each_time_and_so_does_a_pickle():
-    import pickle
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"schedule": "cosine"}, {"solver": "sgd", "momentum": 0.5}])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_goes_on_with_the_same_bits(options, copied):
+    x, y = labelled()
+    models = [gg.MLPClassifier((20,), max_iter=4, random_state=0, device="cpu", **options)]
+    for _ in range(2):
+        models[0].partial_fit(x, y, classes=[0, 1, 2])
+    models.append(copied(models[0]))
+    for _ in range(2):
+        for model in models:
+            model.partial_fit(x, y)
+    assert models[0].loss_curve_ == models[1].loss_curve_
+    assert all((a == b).all() for a, b in zip(models[0].coefs_, models[1].coefs_, strict=True))
 
+
+def test_partial_fit_draws_new_dropout_each_time_and_so_does_a_pickle():
     x, y = labelled()
     options = {
         "hidden_layer_sizes": (20,),
