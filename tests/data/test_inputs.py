@@ -286,7 +286,7 @@ def test_as_input_names_the_column_that_is_no_number(form, other):
 @pytest.mark.parametrize("names", [range(3), [0, "b", 2], [("a", 1), ("a", 2), ("b", 1)], [1.5, 2.5, None]])
 def test_columns_of_pandas_may_have_any_name(names):
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(X)
+    frame = pandas.DataFrame(X.copy())  # pandas 2 would share its memory
     frame.columns = pandas.Index(list(names), tupleize_cols=False)
     np.testing.assert_array_equal(as_array(frame), X)
     assert as_input(frame) is frame
