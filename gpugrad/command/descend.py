@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +54,10 @@ def descend(
     host: Annotated[str, option(PAGE, "Address to listen on; 0.0.0.0 also accepts other devices, such as a phone.")] = (
         "127.0.0.1"
     ),
+    allowed_host: Annotated[
+        list[str] | None,
+        option(PAGE, "Another name of this machine in the address of the page; may be repeated.", "--allowed-host"),
+    ] = None,
 ) -> None:
     """Run optimizers on a surface, report how each one ended and why, and plot the race.
 
@@ -62,7 +67,7 @@ def descend(
     """
     choose("picture", picture, PICTURES)
     if served:
-        _serve(surface, host, port, device)
+        _serve(surface, host, port, device, allowed_host or [])
         return
     if surface is None:
         _write_page(out, optimizer)
@@ -86,13 +91,24 @@ def descend(
         print(to_json({"surface": f.name, "paths": [path.as_dict() for path in paths], "written": written}))
 
 
-def _serve(surface: str | None, host: str, port: int, device: str) -> None:
+def _serve(surface: str | None, host: str, port: int, device: str, allowed_hosts: list[str]) -> None:
     from urllib.parse import urlencode
 
     from ..lab.serve import serve
 
     link = "" if surface is None else urlencode({"surface": choose("surface", surface, NAMES)})
-    serve(host, port, device, link, on_start=lambda url: typer.echo(f"serving {url} (Ctrl-C to stop)"))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as by Ctrl-C
+    try:
+        serve(
+            host,
+            port,
+            device,
+            link,
+            allowed_hosts=allowed_hosts,
+            on_start=lambda url: typer.echo(f"serving {url} (Ctrl-C to stop)"),
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write_page(out: Path | None, optimizers: str | None) -> None:

@@ -14,6 +14,7 @@ basins          the minimum that each start leads to
 race            optimizers, rates and starts as texts
 page            the interactive page, as a document or a file with recorded paths
 serve           the server of the page
+connections     HTTP connections with limits of number, size and time
 """
 
 from .minimize import Path, minimize

@@ -139,6 +139,7 @@ def minimize(
     clip_norm: float | None = None,
     seed: int | Sequence[int] = 0,
     device: str | Device = "cpu",
+    on_step: Callable[[], Any] = lambda: None,
     **options: Any,
 ) -> Any:
     """Descend f from x0 until the norm of the gradient is below ``tol``.
@@ -179,6 +180,8 @@ def minimize(
         Seed of noise and perturbation. Start i uses seed + i, or its own of a list, at every learning rate.
     device : str or Device, default "cpu"
         Device of tape operations and steps, in float64 on the CPU and float32 elsewhere.
+    on_step : callable, optional
+        Called before each step of an optimizer and at its end; an exception that it raises ends the descent.
     **options
         Options of the optimizer, such as ``momentum=0.95``.
 
@@ -248,6 +251,7 @@ def minimize(
             noise=Noise(noise, seeds, *shape) if noise else None,
             perturbation=Perturbation(perturb, seeds, *shape, tol) if perturb else None,
             minibatch=minibatches,
+            on_step=on_step,
         )
         groups = [(o, g) for o in rows.optimizers for g in o.param_groups for p in g["params"] for _ in range(len(p))]
         for row, (points, values, norms) in enumerate(zip(done.points, done.values, done.norms, strict=True)):

@@ -11,6 +11,7 @@ import numpy as np
 from .. import nn, optim
 from ..engine.creation import tensor
 from ..engine.recording import record
+from ..engine.sharing import Turns
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, GpugradError
@@ -55,6 +56,7 @@ class NetworkLoss:
 
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor, loss: Any, seed: int) -> None:
         self._model, self._x, self._y, self._loss = model, x, y, loss
+        self._turns = Turns()  # of threads, at the parameters
         self._parameters = list(model.parameters())
         self._centre = [p.numpy() for p in self._parameters]
         generator = np.random.default_rng(seed)
@@ -62,8 +64,7 @@ class NetworkLoss:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the losses at points (n, 2)."""
-        with no_grad():
-            return np.array([self._at(point).item() for point in points], float)
+        return np.array([self._height(point) for point in points], float)
 
     def grad(self, points: np.ndarray) -> np.ndarray:
         """Return the gradients of the tape, projected onto the directions.
@@ -109,10 +110,15 @@ class NetworkLoss:
             p.changed_in_place()
         return self._loss(self._model(self._x), self._y)
 
+    def _height(self, point: np.ndarray) -> float:
+        with self._turns, no_grad():
+            return self._at(point).item()
+
     def _slope(self, point: np.ndarray) -> list[float]:
-        self._model.zero_grad()
-        self._at(point).backward()
-        gradients = [0.0 if p.grad is None else p.grad.numpy() for p in self._parameters]
+        with self._turns:
+            self._model.zero_grad()
+            self._at(point).backward()
+            gradients = [0.0 if p.grad is None else p.grad.numpy() for p in self._parameters]
         return [sum(float(np.sum(g * d)) for g, d in zip(gradients, way, strict=True)) for way in self.directions]
 
 

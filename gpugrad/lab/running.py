@@ -298,6 +298,7 @@ def run(
     perturbation: Perturbation | None = None,
     minibatch: Minibatches | None = None,
     keep: bool = True,
+    on_step: Callable[[], Any] = lambda: None,
 ) -> Run:
     """Step until every row has converged or diverged, or has taken ``max_steps``.
 
@@ -319,6 +320,8 @@ def run(
         Functions that the steps descend instead of the objective.
     keep : bool, default True
         Keep all points instead of the start and the end.
+    on_step : callable, optional
+        Called before each step and at the end.
 
     Returns
     -------
@@ -334,6 +337,7 @@ def run(
     history: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     points = start
     for k in range(max_steps + 1):
+        on_step()
         here = rows.points() if k else start
         points = np.where(active[:, None], here, points)  # rows that have ended stay
         values, norms, gradients = values.copy(), norms.copy(), np.zeros(start.shape)

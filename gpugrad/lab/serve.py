@@ -3,30 +3,38 @@
 GET `/` returns the page, `/surface?name=…` the result of `page.describe`, and `/race?…` paths as JSON. The query of a
 race is the one in the page's link: surface, start, optimizer, momentum, noise, seed, steps. An invalid request returns
 status 400 and {"error": one sentence}, an unknown address status 404.
+
+Races take turns, each for `TURN` seconds, so that a long one does not hold up the others. A race ends when its
+browser leaves, or after `BUDGET` seconds. While `MOST_WAITING` requests wait or compute, the next returns status 503.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import functools
 import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import to_json
+from ..engine.sharing import Turns
 from ..errors import ArgumentError, GpugradError, choose
 from . import page
+from .connections import JSON, Answer, Refused, Server
 from .race import entrants, number, point, race
-from .surfaces import surface
+from .surfaces import NAMES, surface
 
 HOST, PORT = "127.0.0.1", 8000
 MOST_STEPS = 2000
 MOST_PATHS = 20
 MOST_FIELDS = 20
+MOST_WAITING = 32  # requests for races and surfaces
+TURN = 0.01  # seconds that a race computes before others do
+BUDGET = 30.0  # seconds after which a race ends, including those of others
 DEFAULTS = {
     "surface": "saddle",
     "start": "",  # the usual start of the surface
@@ -36,10 +44,10 @@ DEFAULTS = {
     "seed": "0",
     "steps": "200",
 }
-HTML, JSON = "text/html; charset=utf-8", "application/json"
+HTML = "text/html; charset=utf-8"
 
 
-class PageServer(ThreadingHTTPServer):
+class PageServer(Server):
     """HTTP server of the page.
 
     Parameters
@@ -50,91 +58,100 @@ class PageServer(ThreadingHTTPServer):
         Port to serve at; 0 chooses a free one.
     device : str or Device, default "cpu"
         Device that computes races.
+    allowed_hosts : sequence of str
+        Other names of this machine that browsers may use.
 
     Raises
     ------
     ArgumentError
-        If the address cannot be used.
+        If the address cannot be used, or a host is no name or address.
     """
 
-    daemon_threads = True
-
-    def __init__(self, host: str = HOST, port: int = PORT, device: str | Device = "cpu") -> None:
+    def __init__(
+        self, host: str = HOST, port: int = PORT, device: str | Device = "cpu", allowed_hosts: Sequence[str] = ()
+    ) -> None:
         self.device = get_device(device)
-        self._one_at_a_time = threading.Lock()
-        self._document = page.document().encode()
-        try:
-            super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
-            used = getattr(error, "errno", None) == errno.EADDRINUSE
-            reason = "it is in use" if used else str(error).removeprefix("bind(): ")
-            raise ArgumentError(f"cannot serve at {host}:{port}: {reason}; --port 0 chooses a free port") from None
+        self._places = threading.Semaphore(MOST_WAITING)
+        self._racing, self._describing = Turns(), {name: threading.Lock() for name in NAMES}
+        policy = {"Content-Security-Policy": f"{page.policy()}; frame-ancestors 'none'"}
+        self._document = Answer(200, HTML, page.document().encode(), policy)
+        super().__init__(host, port, allowed_hosts)
 
-    @property
-    def url(self) -> str:
-        """Address of the page."""
-        host, port = self.server_address[:2]
-        return f"http://{host!s}:{port}/"
-
-    def answer(self, address: str) -> tuple[int, str, bytes]:
-        """Return the response to a request.
-
-        Parameters
-        ----------
-        address : str
-            Path and query, such as /race?surface=saddle.
-
-        Returns
-        -------
-        int
-            HTTP status.
-        str
-            Content type.
-        bytes
-            Content.
-        """
+    def answer(self, address: str, check: Callable[[], None]) -> Answer:
+        """Return the answer to a GET request, such as /race?surface=saddle; see `Server.answer`."""
         path, _, query = address.partition("?")
-        answers: dict[str, Callable[[], tuple[str, bytes]]] = {
-            "/": lambda: (HTML, self._document),
-            "/surface": lambda: (JSON, self._surface(_fields(query, {"name": DEFAULTS["surface"]})["name"])),
-            "/race": lambda: (JSON, self._race(_fields(query, DEFAULTS))),
+        answers: dict[str, Callable[[], Answer]] = {
+            "/": lambda: self._document,
+            "/surface": lambda: self._compute(self._surface, _fields(query, {"name": DEFAULTS["surface"]}), check),
+            "/race": lambda: self._compute(self._race, _fields(query, DEFAULTS), check),
         }
+        if path not in answers:
+            raise Refused(404, f"there is nothing at {path}: expected one of {', '.join(answers)}")
         try:
-            if path not in answers:
-                return 404, JSON, _error(f"there is nothing at {path}: expected one of {', '.join(answers)}")
-            return 200, *answers[path]()
+            return answers[path]()
         except GpugradError as error:
-            return 400, JSON, _error(str(error))
+            raise Refused(400, str(error)) from None
 
-    def _surface(self, name: str) -> bytes:
-        return _described(name)
+    def _compute(self, work: Callable[..., bytes], fields: dict[str, str], check: Callable[[], None]) -> Answer:
+        if not self._places.acquire(blocking=False):
+            raise Refused(503, f"{MOST_WAITING} requests are being computed: try again in a moment", Retry_After="5")
+        try:
+            return Answer(200, JSON, work(fields, check))
+        finally:
+            self._places.release()
 
-    def _race(self, fields: dict[str, str]) -> bytes:
-        with self._one_at_a_time:  # they would share the cores
-            f = surface(fields["surface"])
-            entered = entrants(fields["optimizer"], None, f, "optimizer")
-            if len(entered) > MOST_PATHS:
-                raise ArgumentError(
-                    f"optimizer names {len(entered)} optimizers, expected at most {MOST_PATHS}: leave some out"
-                )
-            start = point(fields["start"], "start") if fields["start"] else f.starts[0]
-            if len(start) != 2:
-                raise ArgumentError(f"start has {len(start)} numbers, the page shows a plane: pass two, such as -1,0.5")
-            paths = race(
-                f,
-                [start],
-                entered,
-                momentum=number("momentum", fields["momentum"], "a number such as 0.9"),
-                noise=number("noise", fields["noise"], "a number such as 0.1"),
-                seed=_whole("seed", fields["seed"], 0, 2**32 - 1),
-                max_steps=_whole("steps", fields["steps"], 1, MOST_STEPS),
-                device=self.device,
+    def _surface(self, fields: dict[str, str], check: Callable[[], None]) -> bytes:
+        with self._describing[choose("surface", fields["name"], NAMES)]:  # it is computed once
+            return _described(fields["name"])
+
+    def _race(self, fields: dict[str, str], check: Callable[[], None]) -> bytes:
+        f = surface(fields["surface"])
+        entered = entrants(fields["optimizer"], None, f, "optimizer")
+        if len(entered) > MOST_PATHS:
+            raise ArgumentError(
+                f"optimizer names {len(entered)} optimizers, expected at most {MOST_PATHS}: leave some out"
             )
+        start = point(fields["start"], "start") if fields["start"] else f.starts[0]
+        if len(start) != 2:
+            raise ArgumentError(f"start has {len(start)} numbers, the page shows a plane: pass two, such as -1,0.5")
+        options: dict[str, Any] = {
+            "momentum": number("momentum", fields["momentum"], "a number such as 0.9"),
+            "noise": number("noise", fields["noise"], "a number such as 0.1"),
+            "seed": _whole("seed", fields["seed"], 0, 2**32 - 1),
+            "max_steps": _whole("steps", fields["steps"], 1, MOST_STEPS),
+        }
+        with self._turns(check) as on_step:
+            paths = race(f, [start], entered, device=self.device, on_step=on_step, **options)
         return to_json({"surface": f.name, "paths": [page.path_of(path) for path in paths]}).encode()
+
+    @contextlib.contextmanager
+    def _turns(self, check: Callable[[], None]) -> Iterator[Callable[[], None]]:
+        """Provide what a race calls before each step: others take theirs, or the race ends."""
+        end, pause = time.monotonic() + BUDGET, 0.0
+
+        def on_step() -> None:
+            nonlocal pause
+            check()
+            if time.monotonic() > end:
+                sentence = f"the race took more than {BUDGET:g} s: choose fewer optimizers or steps"
+                raise Refused(503, sentence, Retry_After="5")
+            if time.monotonic() > pause:
+                turn.close()
+                turn.enter_context(self._racing)
+                pause = time.monotonic() + TURN
+
+        with contextlib.ExitStack() as turn:
+            yield on_step
 
 
 def serve(
-    host: str, port: int, device: str | Device, link: str = "", *, on_start: Callable[[str], Any] = lambda url: None
+    host: str,
+    port: int,
+    device: str | Device,
+    link: str = "",
+    *,
+    allowed_hosts: Sequence[str] = (),
+    on_start: Callable[[str], Any] = lambda url: None,
 ) -> None:
     """Serve the page until Ctrl-C.
 
@@ -148,20 +165,19 @@ def serve(
         Device that computes races.
     link : str, default ""
         Query of the first race, appended to the address.
+    allowed_hosts : sequence of str
+        Other names of this machine that browsers may use.
     on_start : callable, optional
         Called with the address of the page.
 
     Raises
     ------
     ArgumentError
-        If the address cannot be used.
+        If the address cannot be used, or a host is no name or address.
     """
-    with PageServer(host, port, device) as server:
+    with PageServer(host, port, device, allowed_hosts) as server, contextlib.suppress(KeyboardInterrupt):
         on_start(server.url + ("#" + link if link else ""))
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return
+        server.serve_forever()
 
 
 @functools.cache
@@ -188,37 +204,3 @@ def _whole(called: str, text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 12 and least <= int(text) <= most):
         raise ArgumentError(f"{called} is {text!r}, expected a whole number from {least} to {most}")
     return int(text)
-
-
-def _error(sentence: str) -> bytes:
-    return to_json({"error": sentence}).encode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: PageServer
-    server_version, sys_version = "gpugrad", ""
-    timeout = 30  # seconds for a request to arrive
-
-    def do_GET(self) -> None:
-        """Answer a GET request."""
-        try:
-            status, kind, content = self.server.answer(self.path)
-        except Exception:
-            self._send(500, JSON, _error("the server failed on this request: see its terminal"))
-            raise
-        self._send(status, kind, content)
-
-    def _send(self, status: int, kind: str, content: bytes) -> None:
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
-            self.wfile.write(content)
-        except ConnectionError:
-            self.close_connection = True  # the browser closed the connection
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log no requests: the terminal shows the address and failures."""

@@ -200,6 +200,22 @@ def test_the_same_seed_gives_the_same_path():
     assert not np.array_equal(run(3), run(4))
 
 
+def test_a_function_is_called_before_each_step_and_may_end_the_descent():
+    calls = []
+
+    def stop():
+        calls.append(None)
+        if len(calls) == 4:
+            raise KeyError("enough")
+
+    path = gg.minimize("parabola", [1.0, 2.0], lr=0.1, max_steps=2, on_step=lambda: calls.append(None))
+    assert len(calls) == path.steps + 1 == 3
+    calls.clear()
+    with pytest.raises(KeyError, match="enough"):
+        gg.minimize("parabola", [1.0, 2.0], ["sgd", "adam"], lr=0.1, on_step=stop)
+    assert len(calls) == 4
+
+
 def test_minibatches_are_descended_and_the_whole_is_measured():
     """Minibatches of (x − c)² over ten numbers, one at a time: the path equals the formula."""
     numbers = np.arange(10.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,20 @@ def test_it_is_the_network_s_loss(trained):
         assert value == pytest.approx(literal_loss(moved, x, y), rel=1e-12)
     for name, array in model.state_dict().items():  # the model itself is unchanged
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_threads_share_it(trained):
+    plane = network_loss(*trained)
+    values, gradients = plane(POINTS), plane.grad(POINTS)
+
+    def same(k):
+        order = np.roll(np.arange(len(POINTS)), k)
+        return np.array_equal(plane(POINTS[order]), values[order]) and np.array_equal(
+            plane.grad(POINTS[order]), gradients[order]
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(same, range(40)))
 
 
 def test_its_gradient_is_that_of_finite_differences(trained):

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import gpugrad as gg
-from gpugrad.lab.serve import PageServer
+from gpugrad.lab.serve import MOST_WAITING, PageServer
 
 COLOURS = """
 const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -30,14 +30,20 @@ return found;
 
 
 @pytest.fixture(scope="module")
-def url():
-    """Return the address of a server of the page."""
+def server():
+    """Provide a server of the page."""
     with PageServer(port=0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield server.url
+        yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def url(server):
+    """Return the address of the server."""
+    return server.url
 
 
 def contrast(first, second):
@@ -201,3 +207,23 @@ def test_errors_are_one_sentence(browser, url):
     browser.until(lambda: browser.text("status"))  # of the usual race, which the page falls back to
     assert browser.text("error").startswith("Unknown optimizer 'adm': choose one of sgd, momentum")
     assert browser.value("surface") == "saddle"
+
+
+def test_the_page_runs_no_other_script(browser, url):
+    browser.open(url)
+    assert browser.run(
+        "const script = document.createElement('script'); script.textContent = 'window.foreign = 1';"
+        "document.body.append(script); return window.foreign"
+    ) is None  # fmt: skip
+    refused = browser.complaints()
+    assert refused
+    assert all("Content Security Policy" in complaint for complaint in refused)
+
+
+def test_another_race_ends_the_one_before(browser, server):
+    entered = ",".join(f"{name}:1e-9" for name in gg.optim.NAMES)
+    browser.open(f"{server.url}#surface=ackley&noise=0.1&steps=2000&optimizer={entered}")
+    browser.find("run").click()
+    browser.until(lambda: server._places._value == MOST_WAITING - 1)
+    browser.set("surface", "parabola")
+    browser.until(lambda: server._places._value == MOST_WAITING)

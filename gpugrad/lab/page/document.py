@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import functools
+import hashlib
 import json
 from collections.abc import Sequence
 from importlib import resources
@@ -21,8 +23,11 @@ SCRIPTS = ("link.js", "canvas.js", "contours.js", "surface_plot.js", "value_plot
 SIDE = 140  # points per side of the grid of heights
 COARSE = 15  # points per side of the grid that the usual length of a gradient is computed from
 HIGHEST = 65535  # largest height: heights are sent as uint16
-# The page loads nothing; only a served page sends requests, to its own server.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src {}"
+# The page loads nothing and runs its own style and script alone; only a served page sends requests, to its own server.
+POLICY = (
+    "default-src 'none'; style-src {style}; script-src {script}; img-src data:; connect-src {source}; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 def document(
@@ -52,17 +57,42 @@ def document(
         "usual": list(usual),
         "recorded": recorded,
     }
-    folder = resources.files(__package__)
     parts = {
-        "policy": POLICY.format("'none'" if recorded else "'self'"),
-        "style": (folder / "page.css").read_text("utf-8"),
-        "script": "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),
+        "policy": policy("'none'" if recorded else "'self'"),
+        **_own(),
         "setup": json.dumps(setup).replace("<", "\\u003c"),
     }
-    page = (folder / "page.html").read_text("utf-8")
+    page = _read("page.html")
     for name, content in parts.items():
         page = page.replace("{{" + name + "}}", content)
     return page
+
+
+def policy(source: str = "'self'") -> str:
+    """Return the Content-Security-Policy of the page.
+
+    Parameters
+    ----------
+    source : {"'self'", "'none'"}, default "'self'"
+        Where the page may send requests.
+
+    Returns
+    -------
+    str
+        The policy, which names style and script of the page by their hashes.
+    """
+    hashes = {name: base64.b64encode(hashlib.sha256(text.encode()).digest()) for name, text in _own().items()}
+    return POLICY.format(source=source, **{name: f"'sha256-{text.decode()}'" for name, text in hashes.items()})
+
+
+@functools.cache
+def _own() -> dict[str, str]:
+    """Return style and script of the page."""
+    return {"style": _read("page.css"), "script": "\n".join(map(_read, SCRIPTS))}
+
+
+def _read(name: str) -> str:
+    return (resources.files(__package__) / name).read_text("utf-8")
 
 
 def describe(f: Any, side: int = SIDE) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 /** Surfaces and paths from the server of the page. */
 class Served {
   recorded = false;
+  #latest = new AbortController();
 
   surface(name) {
     return this.#ask(`surface?${new URLSearchParams({ name })}`);
@@ -13,10 +14,13 @@ class Served {
     return paths.map((path) => ({ ...path, frames: Array.from(path.values.keys()) }));
   }
 
+  /** Ask the server, which stops computing what was asked for before. */
   async #ask(address) {
+    this.#latest.abort();
+    this.#latest = new AbortController();
     let response, answer;
     try {
-      response = await fetch(address);
+      response = await fetch(address, { signal: this.#latest.signal });
       answer = await response.json();
     } catch {
       throw new Error("the server does not answer: start it again with gpugrad descend --serve");
