@@ -38,7 +38,9 @@ from .scikit_learn import (
     decode,
     encode,
     fit_context,
+    is_checked,
     learning_rate_rule,
+    predicted,
     stack_level,
     start_fit,
     validate_data,
@@ -336,6 +338,8 @@ class OnDevice(Exports, Perceptron):
         ndarray, (n_rows,) or (n_rows, n_outputs)
             Predictions; an array of X's library under array API dispatch.
         """
+        if is_checked(self, X):
+            return predicted(self, self._outputs(X))
         return as_given(super().predict(X), X)
 
     def _outputs(self, x: Any) -> np.ndarray:

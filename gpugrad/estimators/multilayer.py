@@ -17,7 +17,7 @@ from .base import OnDevice
 from .namespace import as_given
 from .options import BOTH, OF_CLASSIFIER, OF_REGRESSOR
 from .rows import Rows
-from .scikit_learn import decode
+from .scikit_learn import decode, is_checked
 
 
 @exportable
@@ -173,6 +173,9 @@ class MLPClassifier(OnDevice, neural_network.MLPClassifier, constraints={**BOTH,
         ndarray, (n_rows, n_classes)
             Probabilities in the order of ``classes_``; for several labels, of each label (n_rows, n_labels).
         """
+        if is_checked(self, X):
+            found = self._outputs(X)
+            return np.vstack([1 - found[:, 0], found[:, 0]]).T if found.shape[1] == 1 else found
         return as_given(super().predict_proba(X), X)
 
     def predict_log_proba(self, X: Any) -> Any:

@@ -28,9 +28,12 @@ def forward(model: nn.Module, x: np.ndarray, *, device: Device, dtype: Any, scal
     with no_grad(), _evaluating(model):
         for start in range(0, len(x), ROWS_AT_ONCE):
             stored = device.resident(x[start : start + ROWS_AT_ONCE])
-            rows = device.upload(np.arange(len(stored), dtype=np.int32))
-            batch = device.empty(stored.shape, dtype)
-            device.run(device.kernels.gather, stored, rows, batch, scale=scale)
+            if stored.dtype == dtype and scale == 1:
+                batch = stored
+            else:
+                rows = device.upload(np.arange(len(stored), dtype=np.int32))
+                batch = device.empty(stored.shape, dtype)
+                device.run(device.kernels.gather, stored, rows, batch, scale=scale)
             outputs.append(model(Tensor(batch, device)))
         return outputs[0] if len(outputs) == 1 else concatenate(outputs)
 
@@ -66,7 +69,8 @@ def scores(loss: nn.Module, out: Tensor, y: np.ndarray, weight: np.ndarray | Non
 def _evaluating(model: nn.Module) -> Iterator[None]:
     """Set evaluation mode within the block, and restore the mode of each module afterwards."""
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    if any(mode for _, mode in modes):
+        model.eval()
     try:
         yield
     finally:

@@ -90,9 +90,9 @@ def product(
 
 
 def prepare_product(
-    a: Any, b: Any, c: Any, *, transpose_a: bool = False, transpose_b: bool = False
-) -> Callable[[Any, Any, Any], None] | None:
-    """Return a function of such a, b and c that does the same as `product`, or None if there is no faster one."""
+    a: Any, b: Any, c: Any, *, transpose_a: bool = False, transpose_b: bool = False, relu: bool = False
+) -> Callable[..., None] | None:
+    """Return a function of such a, b, c and bias that does the same as `product`, or None if there is no faster one."""
     k = a.shape[0 if transpose_a else 1]
     if c.size == 0 or k == 0:
         return None
@@ -100,9 +100,9 @@ def prepare_product(
     run = prepare(_multiply_part, divided, width=other * k, speed=SPEED, extras=2)
     if run is None:
         return None
-    index, bias = (np.empty(divided, c.dtype),), np.empty(0, c.dtype)
-    options = bias, k, transpose_a, transpose_b, False, False, by_rows
-    return lambda a, b, c: run(index, (a, b, c, *options))
+    index, none = (np.empty(divided, c.dtype),), np.empty(0, c.dtype)
+    options = k, transpose_a, transpose_b, False, relu, by_rows
+    return lambda a, b, c, bias=None: run(index, (a, b, c, none if bias is None else bias, *options))
 
 
 def _division(c: Any, transpose_a: bool) -> tuple[int, int, int, bool]:

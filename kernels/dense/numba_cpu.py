@@ -47,6 +47,16 @@ def dense_forward(x, w, b, y, z, workspace, *, activation, negative_slope, preci
         activate(pre_activation, y, activation, negative_slope)
 
 
+def _prepare_forward(x, w, b, y, z, workspace, *, activation, negative_slope, precision):
+    if precision != "float32" or z is not None or activation not in ("relu", "identity"):
+        return None
+    run = prepare_product(x, w, y, relu=activation == "relu")
+    return run and (lambda x, w, b, y, z, workspace: run(x, w, y, b))
+
+
+dense_forward.prepare = _prepare_forward
+
+
 @loops_only
 def dense_backward(dy, x, w, saved, dx, dw, db, workspace, *, activation, negative_slope, accumulate, precision):
     if accumulate and db is not None and db.size:

@@ -130,6 +130,21 @@ def test_a_prepared_product_writes_the_same_bits(m, k, n, transposed):
     assert c[0].tobytes() == c[1].tobytes() == c[2].tobytes()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 20, 64), (8, 0, 3), (17, 70, 33)])
+def test_a_prepared_layer_writes_the_same_bits(dtype, activation, bias, m, k, n):
+    kernel, rng = gg.device("cpu").kernels.dense_forward, np.random.default_rng(0)
+    CHECKED.clear()
+    x, w, b = (rng.standard_normal(shape).astype(dtype) for shape in ((m, k), (k, n), (n,)))
+    y, scratch = np.full((3, m, n), np.nan, dtype), np.empty(forward_workspace(m, k, n), dtype)
+    for i in range(3):
+        kernel(x.copy(), w.copy(), b.copy() if bias else None, y[i], None, scratch, activation=activation)
+    assert y[0].tobytes() == y[1].tobytes() == y[2].tobytes()
+    assert any(CHECKED.values()) == (activation != "tanh" and k > 0)
+
+
 def test_only_work_for_one_core_is_prepared():
     kernel = gg.device("cpu").kernels.activation_forward
     for n, expected in ((64, True), (1 << 20, False)):
