@@ -84,7 +84,7 @@ def test_a_column_with_the_name_of_an_output_is_refused():
 
 @pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), RobustScaler()])
 def test_a_column_that_float32_loses_is_warned_of(scaler):
-    far = pd.DataFrame(X, columns=list("abcd"))
+    far = pd.DataFrame(X.copy(), columns=list("abcd"))  # pandas 2 would share its memory
     far["c"] += 1.7e9
     model = GridSearchCV(make_pipeline(ColumnTransformer([("all", scaler, list("abcd"))]), mlp()), {}, cv=2)
     model.fit(far, Y)
