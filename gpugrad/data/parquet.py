@@ -102,6 +102,7 @@ class ParquetFiles:
                             first, in_file = first + len(batch), in_file + len(batch)
                 except (pa.ArrowException, OSError) as error:
                     raise _damaged(path, error) from error
+        pa.default_memory_pool().release_unused()
 
     def columns(
         self, names: Sequence[str], rows: int, *, text: Collection[str] = ()
