@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.maps import parts
 from ..engine import functional
 from ..engine.device import Device
 from ..engine.precision import precision
@@ -65,11 +66,10 @@ def outputs(
 
     with no_grad(), precision(precision_name), np.errstate(all="ignore"):
         network = [there(w) for w in weights], [there(b) for b in intercepts], activation
-        parts = [
-            OUTPUTS[out_activation](forward(there(dense(x[i : i + ROWS_AT_ONCE])), *network)).numpy()
-            for i in range(0, x.shape[0], ROWS_AT_ONCE)
+        found = [
+            OUTPUTS[out_activation](forward(there(dense(part)), *network)).numpy() for part in parts(x, ROWS_AT_ONCE)
         ]
-    return np.concatenate(parts).astype(dtype, copy=False)
+    return np.concatenate(found).astype(dtype, copy=False)
 
 
 def dense(x: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.maps import parts
 from ..engine.arithmetic import where
 from ..engine.device import Device
 from ..engine.parameter import Parameter
@@ -218,8 +219,9 @@ class Session:
         x, y = self._encode(rows.x, rows.y)
         summed = 0.0
         with no_grad(), precision(e.precision), np.errstate(all="ignore"):
-            for part in (slice(i, i + ROWS_AT_ONCE) for i in range(0, len(y), ROWS_AT_ONCE)):
-                given = (x[part], y[part], None if weight is None else weight[part].astype(self.dtype))
+            for i, part in enumerate(parts(x, ROWS_AT_ONCE)):
+                of_y = slice(i * ROWS_AT_ONCE, (i + 1) * ROWS_AT_ONCE)
+                given = (part, y[of_y], None if weight is None else weight[of_y].astype(self.dtype))
                 xs, ys, ws = (None if a is None else Tensor(device.resident(a), device) for a in given)
                 out = network.forward(xs, self._weights, self._intercepts, e.activation)  # type: ignore[arg-type]
                 summed += float(self._loss(out, ys, ws))  # type: ignore[arg-type]

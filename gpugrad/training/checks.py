@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..data.inputs import as_array
+from ..data.maps import parts
 from ..errors import ArgumentError, DataError
 
-CHECKED_BYTES = 8 * 1024**2  # bytes per block, so that a check does not read a whole memory map into memory
+CHECKED_BYTES = 1024**2  # bytes per block: in a cache, and no memory map is read into memory as a whole
 STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))  # dtypes that `gather` reads
 
 
@@ -135,11 +136,11 @@ def _check_finite(array: np.ndarray, name: str, dtype: Any = np.float64) -> None
     narrower = np.dtype(dtype).itemsize < array.dtype.itemsize
     largest = np.finfo(dtype if narrower else array.dtype).max
     rows = max(1, CHECKED_BYTES * len(array) // array.nbytes)
-    for start in range(0, len(array), rows):
-        finite = np.abs(array[start : start + rows]) <= largest
+    for i, part in enumerate(parts(array, rows)):
+        finite = np.abs(part) <= largest
         if not finite.all():
             first, *rest = (int(i) for i in np.argwhere(~finite)[0])
-            place = (start + first, *rest)
+            place = (i * rows + first, *rest)
             if np.isfinite(array[place]):
                 raise DataError(
                     f"{name} holds {array[place]:g} at {place}, expected numbers up to {largest:.2g}, the largest of "

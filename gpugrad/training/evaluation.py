@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..data.maps import parts
 from ..engine.arithmetic import concatenate
 from ..engine.device import Device
 from ..engine.tape import no_grad
@@ -22,18 +23,23 @@ quiet = np.errstate(all="ignore")  # no warnings: an overflow shows in the resul
 
 
 @quiet
-def forward(model: nn.Module, x: np.ndarray, *, device: Device, dtype: Any, scale: float) -> Tensor:
-    """Return the outputs (rows, n_out) for stored features (rows, features), in evaluation mode and off the tape."""
+def forward(
+    model: nn.Module, x: np.ndarray, *, device: Device, dtype: Any, scale: float, rows: np.ndarray | None = None
+) -> Tensor:
+    """Return the outputs (rows, n_out) for stored features (rows, features), in evaluation mode and off the tape.
+
+    By default for all rows; `rows` (ascending) chooses some.
+    """
     outputs: list[Tensor] = []
     with no_grad(), _evaluating(model):
-        for start in range(0, len(x), ROWS_AT_ONCE):
-            stored = device.resident(x[start : start + ROWS_AT_ONCE])
+        for part in parts(x, ROWS_AT_ONCE, rows):
+            stored = device.resident(part)
             if stored.dtype == dtype and scale == 1:
                 batch = stored
             else:
-                rows = device.upload(np.arange(len(stored), dtype=np.int32))
+                places = device.upload(np.arange(len(stored), dtype=np.int32))
                 batch = device.empty(stored.shape, dtype)
-                device.run(device.kernels.gather, stored, rows, batch, scale=scale)
+                device.run(device.kernels.gather, stored, places, batch, scale=scale)
             outputs.append(model(Tensor(batch, device)))
         return outputs[0] if len(outputs) == 1 else concatenate(outputs)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
+from ..data.maps import is_mapped
 from ..engine.device import Device
 
 PART_BYTES = 256 * 1024**2  # size of a part: large enough to copy at full speed, small compared with GPU memory
@@ -66,14 +65,6 @@ class Stream:
                 np.take(array, part, axis=0, out=host[: len(part)])
         self._staging.send(len(part))
         return len(part)
-
-
-def is_mapped(array: np.ndarray) -> bool:
-    """Return whether an array's memory is a file, as of one from `np.load` with a mmap_mode."""
-    base: Any = array
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return isinstance(base, mmap.mmap)
 
 
 def _take_in_order(array: np.ndarray, rows: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import nn, optim
 from ..data import hold_out_rows
+from ..data.maps import is_mapped
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.precision import check_precision_for, precision
@@ -33,13 +34,13 @@ from .inherited import inherit_docs
 from .loop import Loop
 from .minibatches import Minibatches
 from .scale import check_scale, kept_scale, resolve_scale
-from .streaming import is_mapped
 from .task import State, Step, Task
 from .values import check_count, check_flag, check_path
 
 logger = logging.getLogger("gpugrad")
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+Validation = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # x, y, and the rows of x that y is of, or None for all
 
 
 def _checked(method: Method) -> Method:
@@ -396,7 +397,8 @@ class Trainer(CheckedCall, Task):
     def after_epoch(self, record: dict[str, Any]) -> dict[str, Any]:
         if self._validation is None:
             return {}
-        found = self._scores(*self._validation, self.data.scale)
+        x, y, rows = self._validation
+        found = self._scores(x, y, self.data.scale, rows=rows)
         return {f"validation_{name}": value for name, value in found.items()}
 
     def end(self) -> None:
@@ -541,13 +543,21 @@ class Trainer(CheckedCall, Task):
         """
         save_model(self.model, path, **header)
 
-    def _forward(self, x: np.ndarray, scale: float) -> Tensor:
+    def _forward(self, x: np.ndarray, scale: float, rows: np.ndarray | None = None) -> Tensor:
         with self.turns, precision(self.precision):
-            return forward(self.model, x, device=self.device, dtype=self._dtype, scale=scale)
+            return forward(self.model, x, device=self.device, dtype=self._dtype, scale=scale, rows=rows)
 
-    def _scores(self, x: np.ndarray, y: np.ndarray, scale: float, weight: np.ndarray | None = None) -> dict[str, float]:
+    def _scores(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        scale: float,
+        weight: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+    ) -> dict[str, float]:
+        """Return the scores on the rows of x, of which y and weight may be those of chosen `rows`."""
         with precision(self.precision):
-            return scores(self.loss, self._forward(x, scale), y, weight)
+            return scores(self.loss, self._forward(x, scale, rows), y, weight)
 
     # ---- data ----
 
@@ -578,8 +588,8 @@ class Trainer(CheckedCall, Task):
         validation_data: Any,
         validation_split: float,
         scale: float,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        """Return checked x, y, weight; the rows to train on, or None for all; and (x, y) to validate on, or None."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, Validation | None]:
+        """Return checked x, y, weight; the rows to train on, or None for all; and what to validate on, or None."""
         labels = kind_of(self.loss).labels
         x, y, n_out = self._pair(x, y, scale)
         weight = None if sample_weight is None else check_weights(sample_weight, len(x))
@@ -588,17 +598,18 @@ class Trainer(CheckedCall, Task):
                 raise ArgumentError("class_weight needs CrossEntropyLoss: use sample_weight, or pos_weight of the loss")
             of_class = class_weights(class_weight, y, n_out)
             weight = of_class if weight is None else weight * of_class
-        rows = validation = None
+        rows: np.ndarray | None = None
+        validation: Validation | None = None
         if validation_data is not None:
             xv, yv = validation_data
-            validation = self._pair(xv, yv, scale, " of validation_data")[:2]
+            validation = (*self._pair(xv, yv, scale, " of validation_data")[:2], None)
         elif validation_split:
             classes = tuple(map(str, range(n_out))) if labels else None
             kept, held = hold_out_rows(y, classes, share=validation_split, seed=self.seed)
-            validation = x[held], y[held]
             if is_mapped(x):  # indexing it would read the rows into memory
-                rows = kept
+                rows, validation = kept, (x, y[held], held)
             else:
+                validation = x[held], y[held], None
                 x, y, weight = x[kept], y[kept], None if weight is None else weight[kept]
         if weight is not None and not (weight if rows is None else weight[rows]).any():
             raise DataError("all training rows have the weight 0: give some of them a positive weight")

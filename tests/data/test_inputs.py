@@ -13,7 +13,6 @@ from gpugrad import nn
 from gpugrad.data.inputs import as_array, as_input
 from gpugrad.errors import DataError
 from gpugrad.training.checks import check_features
-from gpugrad.training.streaming import is_mapped
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(60, 3)).astype(np.float32)
@@ -244,14 +243,6 @@ def test_rows_held_out_of_a_memory_map_are_those_held_out_in_memory(options, tmp
     np.testing.assert_array_equal(weights(mapped_trainer), weights(trainer))
     for name in ("train_loss", "validation_loss", "validation_accuracy"):
         assert mapped_history[name] == history[name]
-
-
-def test_what_is_mapped(tmp_path):
-    x = mapped(tmp_path, X)
-    for array in (x, np.asarray(x), x[3:, :2], check_features(x), np.memmap(tmp_path / "x.npy", np.uint8, "r")):
-        assert is_mapped(array)
-    for array in (X, X[1:], x[[1, 2]], x + 1, np.array(x)):
-        assert not is_mapped(array)
 
 
 # ---- functions for the estimators ----
