@@ -353,17 +353,17 @@ class CudaDevice(Device):
                 self.xp.copyto(array, self.xp.asarray(host))  # through pinned memory, without a wait
 
     def staging(self, buffers: Sequence[Any]) -> Staging:
-        """Return the transfer of parts of a data set from the host into these arrays.
+        """Return the way of a data set from the host into these arrays, part by part.
 
         Parameters
         ----------
         buffers : sequence of array
-            Arrays of this device.
+            Arrays of this device, each for two parts.
 
         Returns
         -------
         Staging
-            The transfer.
+            The way.
         """
         return CudaStaging(self, buffers)
 
@@ -398,56 +398,59 @@ class CudaDevice(Device):
 
 
 class CudaStaging(Staging):
-    """Pinned memory on the host and as much on the GPU, with a stream for the transfers between them.
+    """Pinned memory for one part, with a stream for its transfer.
 
     Parameters
     ----------
     device : CudaDevice
         The GPU.
     buffers : sequence of array
-        Arrays on the device that receive the parts.
+        Arrays on the device, each for two parts of the data set.
     """
 
     def __init__(self, device: CudaDevice, buffers: Sequence[Any]) -> None:
-        self._device = device
-        self._buffers = buffers
-        self._xp = device.xp
-        self.host = [_pinned(device.xp, buffer.shape, buffer.dtype) for buffer in buffers]
-        self._arrived = [device.empty(buffer.shape, buffer.dtype) for buffer in buffers]
+        super().__init__(buffers)
+        self._device, self._xp = device, device.xp
+        self._host = [_pinned(device.xp, part.shape, part.dtype) for part, _ in self._halves]
         with device.current():
             self._copies = device.xp.cuda.Stream(non_blocking=True)
-            self._sent, self._received = device.xp.cuda.Event(), device.xp.cuda.Event()
+            self._launched = device.xp.cuda.Event()
 
-    def wait(self) -> None:
-        """Wait until `host` may be written again."""
-        self._copies.synchronize()
+    def begin(self) -> None:
+        """Begin a transfer, which waits for all work launched so far."""
+        with self._device.lock:
+            self._launched.record(self._device.stream)
 
-    def send(self, rows: int) -> None:
-        """Start the transfer of the first rows of `host`.
+    def host(self, half: int) -> list[np.ndarray]:
+        """Return the arrays to write the next part to.
 
         Parameters
         ----------
+        half : {0, 1}
+            The half of the buffers for it.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            One array per buffer.
+        """
+        return self._host
+
+    def send(self, half: int, rows: int) -> None:
+        """Transfer what was written; return when it is there.
+
+        Parameters
+        ----------
+        half : {0, 1}
+            The half of the buffers.
         rows : int
             Number of rows.
         """
         with self._xp.cuda.Device(self._device.index):  # this runs in another thread, which has its own current device
-            self._copies.wait_event(self._received)
-            for arrived, host in zip(self._arrived, self.host, strict=True):
-                arrived[:rows].set(host[:rows], self._copies)
-            self._sent.record(self._copies)
-
-    def receive(self, rows: int) -> None:
-        """Make the sent rows the first rows of the buffers, before any later launch.
-
-        Parameters
-        ----------
-        rows : int
-            Number of rows.
-        """
-        self._device.stream.wait_event(self._sent)
-        for buffer, arrived in zip(self._buffers, self._arrived, strict=True):
-            self._device.run(self._xp.copyto, buffer[:rows], arrived[:rows])
-        self._received.record(self._device.stream)
+            self._copies.wait_event(self._launched)
+            for halves, host in zip(self._halves, self._host, strict=True):
+                halves[half][:rows].set(host[:rows], self._copies)
+            self._copies.synchronize()
 
 
 def _pinned(xp: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -468,17 +468,17 @@ class Device:
         np.copyto(array, value)
 
     def staging(self, buffers: Sequence[Any]) -> Staging:
-        """Return the transfer of parts of a data set from the host into these arrays.
+        """Return the way of a data set from the host into these arrays, part by part.
 
         Parameters
         ----------
         buffers : sequence of array
-            Arrays of this device.
+            Arrays of this device, each for two parts.
 
         Returns
         -------
         Staging
-            The transfer.
+            The way.
         """
         return Staging(buffers)
 

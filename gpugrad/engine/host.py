@@ -1,4 +1,4 @@
-"""The host's side of a device: arrays of any library as NumPy's, and the buffer from which data are sent."""
+"""The host's side of a device: arrays of any library as NumPy's, and the way of data to the device."""
 
 from __future__ import annotations
 
@@ -31,42 +31,42 @@ def to_host(array: Any, dtype: Any = None) -> np.ndarray:
 
 
 class Staging:
-    """Buffer in which a part of a data set waits until the device is done with the part before.
+    """Way of a data set into one half of buffers while the device reads the other half.
 
     Parameters
     ----------
     buffers : sequence of array
-        Arrays on the device that receive the parts.
-
-    Attributes
-    ----------
-    host : list of numpy.ndarray
-        Arrays to write the next part to.
+        Arrays on the device, each for two parts of the data set.
     """
 
     def __init__(self, buffers: Sequence[Any]) -> None:
-        self._buffers = buffers
-        self.host = [np.empty(buffer.shape, buffer.dtype) for buffer in buffers]
+        self._halves = [(buffer[: len(buffer) // 2], buffer[len(buffer) // 2 :]) for buffer in buffers]
 
-    def wait(self) -> None:
-        """Wait until `host` may be written again."""
+    def begin(self) -> None:
+        """Begin a transfer, which waits for all work launched so far."""
 
-    def send(self, rows: int) -> None:
-        """Start the transfer of the first rows of `host`.
-
-        Parameters
-        ----------
-        rows : int
-            Number of rows.
-        """
-
-    def receive(self, rows: int) -> None:
-        """Make the sent rows the first rows of the buffers, before any later launch.
+    def host(self, half: int) -> list[np.ndarray]:
+        """Return the arrays to write the next part to.
 
         Parameters
         ----------
+        half : {0, 1}
+            The half of the buffers for it.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            One array per buffer.
+        """
+        return [halves[half] for halves in self._halves]
+
+    def send(self, half: int, rows: int) -> None:
+        """Transfer what was written; return when it is there.
+
+        Parameters
+        ----------
+        half : {0, 1}
+            The half of the buffers.
         rows : int
             Number of rows.
         """
-        for buffer, host in zip(self._buffers, self.host, strict=True):
-            np.copyto(buffer[:rows], host[:rows])

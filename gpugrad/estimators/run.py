@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import shuffle
 
 from ..engine.sharing import Turns
+from ..training.streaming import shuffled_in_blocks
 from ..training.task import State, Step, Task
 from . import saved
 from .loss_of_targets import loss_of_targets
@@ -51,7 +52,9 @@ class Run(Task):
     def begin_epoch(self, rate: float | None = None) -> None:
         """Shuffle by random_state; set the rate by scikit-learn's rules or the schedule."""
         e, session = self.estimator, self.session
-        if e.shuffle:
+        if e.shuffle and self.data.window is not None:
+            self.order = shuffled_in_blocks(self._state.random_state, self.data.rows, self.data.window)
+        elif e.shuffle:
             self.order = shuffle(self.order, random_state=self._state.random_state)
         if self.schedule is None:
             usual = self._state.learning_rate_rule.learning_rate if e.solver == "sgd" else e.learning_rate_init
@@ -169,7 +172,10 @@ class Run(Task):
             self.stop_reason = self._stopped_by = None
 
     def settings(self) -> dict[str, Any]:
-        return saved.settings(self.estimator, len(self.order))
+        return {**saved.settings(self.estimator, len(self.order)), "memory": self.data.settings["memory"]}
+
+    def older_settings(self) -> dict[str, Any]:
+        return {"memory": None}
 
 
 class _Weights:

@@ -19,8 +19,8 @@ from .values import check_path, describe, is_integer, is_number
 # Options of fit() and of Trainer, for the message where one is given to the other.
 OF_FIT = (
     *("epochs", "batch_size", "validation_data", "validation_split", "sample_weight", "class_weight"),
-    *("accumulation_steps", "early_stopping", "callbacks", "shuffle", "data_on_device", "progress"),
-    *("checkpoint", "checkpoint_header", "resume"),
+    *("accumulation_steps", "early_stopping", "callbacks", "shuffle", "data_on_device", "memory"),
+    *("progress", "checkpoint", "checkpoint_header", "resume"),
 )
 OF_TRAINER = (
     *("model", "loss", "optimizer", "schedule", "device", "toolchain", "seed"),

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from ..data.maps import is_mapped
 from ..engine.device import Device
 from ..engine.tensor import Tensor
-from .streaming import Stream, rows_of_part
+from ..errors import ArgumentError
+from .streaming import MEMORY, Stream, shuffled_in_blocks
 
 
-def epoch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """Return the order of the rows in an epoch, an int32 permutation that depends only on seed and epoch."""
-    return np.random.default_rng([seed, epoch]).permutation(np.arange(rows, dtype=np.int32))
+def epoch_order(seed: int, epoch: int, rows: int, window: int | None = None) -> np.ndarray:
+    """Return the order of the rows in an epoch, an int32 permutation that depends on the arguments alone."""
+    generator = np.random.default_rng([seed, epoch])
+    if window is not None:
+        return shuffled_in_blocks(generator, rows, window)
+    return generator.permutation(np.arange(rows, dtype=np.int32))
 
 
 class Minibatches:
     """A checked data set on a device, in its stored dtype, gathered into minibatches by a kernel.
 
-    The order of an epoch depends only on seed and epoch.
+    The order of an epoch depends only on seed and epoch, and for memory maps larger than `memory`, which are shuffled
+    in blocks, on `window`.
 
     Parameters
     ----------
@@ -47,12 +54,16 @@ class Minibatches:
         Seed of the orders.
     on_device : bool, optional
         Whether to keep the data on the device, or stream them in parts, with bit-for-bit identical results. By default
-        they are kept there if they fit.
+        they are kept there if they fit, unless that would leave the rows of a memory map to be read one by one.
+    memory : int, optional
+        Bytes of the parts in memory, at least two optimizer steps. By default MEMORY, or two steps.
 
     Attributes
     ----------
     rows : int
         Rows of an epoch.
+    window : int or None
+        Rows that are shuffled together, where the data are shuffled in blocks.
     scale : float
         Factor of stored features.
     groups : list of list of int
@@ -76,6 +87,7 @@ class Minibatches:
         scale: float = 1.0,
         seed: int = 0,
         on_device: bool | None = None,
+        memory: int | None = None,
     ) -> None:
         self.device = device
         self.rows = len(x if rows is None else rows)
@@ -83,12 +95,6 @@ class Minibatches:
         full, rest = divmod(self.rows, batch_size)
         sizes = [batch_size] * full + [rest] * (rest > 0)
         self.groups = [sizes[i : i + accumulation_steps] for i in range(0, len(sizes), accumulation_steps)]
-        self.settings = {
-            "rows": self.rows,
-            "batch_size": batch_size,
-            "accumulation_steps": accumulation_steps,
-            "shuffle": shuffle,
-        }
         self._shuffle, self._seed = shuffle, seed
         self._dtype = np.dtype(dtype)
         self.scale = scale
@@ -99,15 +105,34 @@ class Minibatches:
             arrays.append((weight / largest / (chosen / largest).mean()).astype(self._dtype))
         self._stream: Stream | None = None
         self._left = self.rows  # rows on the device that this epoch has not used
+        size = sum(array.nbytes for array in arrays)
+        step_rows = min(batch_size * accumulation_steps, self.rows)
+        two_steps = math.ceil(2 * step_rows * size / len(x))
+        memory = max(MEMORY, two_steps) if memory is None else memory
+        in_blocks = sum(array.nbytes for array in arrays if is_mapped(array)) > memory
         if on_device is None:
-            on_device = device.fits(sum(array.nbytes for array in arrays))
+            on_device = device.fits(size) and (not in_blocks or device.kind == "cuda")
+        if memory < two_steps and (in_blocks or not on_device):
+            raise ArgumentError(
+                f"memory is {memory} bytes, expected at least {two_steps} for two optimizer steps of {step_rows} rows: "
+                "raise it, or lower batch_size or accumulation_steps"
+            )
+        part = memory // two_steps * step_rows
+        self.window = part if in_blocks else None
+        self.settings = {
+            "rows": self.rows,
+            "batch_size": batch_size,
+            "accumulation_steps": accumulation_steps,
+            "shuffle": shuffle,
+            "memory": memory if in_blocks else None,
+        }
         if on_device:
             self._x, self._y, *weights = map(device.resident, arrays)
             self._order = device.empty(self.rows, np.int32)
         else:
-            self._stream = Stream(device, arrays, rows_of_part(arrays, batch_size * accumulation_steps))
+            self._stream = Stream(device, arrays, min(part, -(-self.rows // step_rows) * step_rows))
             self._x, self._y, *weights = self._stream.buffers
-            self._order = device.upload(np.arange(self._stream.rows, dtype=np.int32))
+            self._order = device.empty(self._stream.rows, np.int32)
         self._weight = weights[0] if weights else None
         self._cursor = device.empty(1, np.int32)
 
@@ -120,7 +145,9 @@ class Minibatches:
     def begin_epoch(self, epoch: int, order: np.ndarray | None = None) -> None:
         """Start an epoch in a given order of the rows (int32), by default that of the epoch's number."""
         if order is None:
-            order = epoch_order(self._seed, epoch, self.rows) if self._shuffle else np.arange(self.rows, dtype=np.int32)
+            order = np.arange(self.rows, dtype=np.int32)
+            if self._shuffle:
+                order = epoch_order(self._seed, epoch, self.rows, self.window)
         if self._chosen is not None:
             order = self._chosen[order]
         if self._stream is None:
@@ -135,7 +162,8 @@ class Minibatches:
         if self._stream is None:
             return
         if self._left == 0:
-            self._stream.advance()
+            places = self._stream.advance()
+            self.device.write(self._order[: len(places)], places)
             self.device.write(self._cursor, 0)
             self._left = self._stream.rows
         self._left -= size

@@ -1,4 +1,4 @@
-"""Streaming of a data set that does not fit on a device: copy the next part while the device works on this one."""
+"""Streaming of a data set that does not fit: bring the next part while the device works on this one."""
 
 from __future__ import annotations
 
@@ -7,68 +7,74 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from ..data.maps import is_mapped
+from ..data.maps import read
 from ..engine.device import Device
 
-PART_BYTES = 256 * 1024**2  # size of a part: large enough to copy at full speed, small compared with GPU memory
-BLOCK_ROWS = 4096  # rows per read from a file
+MEMORY = 128 * 1024**2  # bytes of the two parts in memory, by default
+BLOCKS = 64  # blocks of consecutive rows per part: by default of 1 MiB, which a disk reads at full speed
 
 
-def rows_of_part(arrays: Sequence[np.ndarray], step_rows: int) -> int:
-    """Return the rows of a part: about PART_BYTES, and whole optimizer steps of `step_rows`."""
-    row_bytes = sum(array.nbytes for array in arrays) / len(arrays[0])
-    return max(1, int(PART_BYTES / row_bytes) // step_rows) * step_rows
+def shuffled_in_blocks(generator: np.random.Generator | np.random.RandomState, rows: int, window: int) -> np.ndarray:
+    """Return a permutation of the rows (int32) for data on a disk.
+
+    Blocks of consecutive rows are shuffled, then the rows within each window of that order, which holds BLOCKS blocks.
+    """
+    size = max(1, window // BLOCKS)
+    starts = generator.permutation(np.arange(0, rows, size))
+    order = np.concatenate([np.arange(i, min(i + size, rows), dtype=np.int32) for i in starts])
+    for start in range(0, rows, window):
+        generator.shuffle(order[start : start + window])
+    return order
 
 
 class Stream:
     """Bring the rows of host arrays to `buffers` on the device in a given order, `rows` at a time.
 
-    A thread gathers and sends the next part while the device works on this one.
+    The buffers hold two parts: while the device works on one, a thread brings the next.
     """
 
     def __init__(self, device: Device, arrays: Sequence[np.ndarray], rows: int) -> None:
         self.rows = rows
-        self.buffers = [device.empty((rows, *array.shape[1:]), array.dtype) for array in arrays]
+        self.buffers = [device.empty((2 * rows, *array.shape[1:]), array.dtype) for array in arrays]
         self._arrays = arrays
         self._staging = device.staging(self.buffers)
         self._thread = ThreadPoolExecutor(1, "gpugrad-stream")
-        self._order = np.empty(0, np.int64)
-        self._sent: Future | None = None
+        self._order = np.empty(0, np.int32)
+        self._half = 0  # of the buffers, for the next part
+        self._coming: Future | None = None
 
     def __repr__(self) -> str:
         return f"Stream(rows={self.rows} per part)"
 
     def begin(self, order: np.ndarray) -> None:
         """Start an epoch in this order of the rows."""
-        if self._sent is not None:  # a part of an epoch that ended early
-            self._sent.result()
+        if self._coming is not None:  # a part of an epoch that ended early
+            self._coming.result()
         self._order = order
-        self._send()
+        self._bring()
 
-    def advance(self) -> None:
-        """Copy the next part into the buffers."""
-        assert self._sent is not None, "the order has no rows left"
-        self._staging.receive(self._sent.result())
-        self._send()
+    def advance(self) -> np.ndarray:
+        """Return where in the buffers the rows of the next part are, in order (int32)."""
+        assert self._coming is not None, "the order has no rows left"
+        places = self._coming.result()
+        self._half = 1 - self._half
+        self._bring()
+        return places
 
-    def _send(self) -> None:
+    def _bring(self) -> None:
         part, self._order = self._order[: self.rows], self._order[self.rows :]
-        self._sent = self._thread.submit(self._gather, part) if len(part) else None
+        self._coming = None
+        if len(part):
+            self._staging.begin()
+            self._coming = self._thread.submit(self._read, part, self._half)
 
-    def _gather(self, part: np.ndarray) -> int:
-        self._staging.wait()
-        order = np.argsort(part) if any(map(is_mapped, self._arrays)) else None
-        for array, host in zip(self._arrays, self._staging.host, strict=True):
-            if order is not None and is_mapped(array):
-                _take_in_order(array, part, order, host)
-            else:
-                np.take(array, part, axis=0, out=host[: len(part)])
-        self._staging.send(len(part))
-        return len(part)
-
-
-def _take_in_order(array: np.ndarray, rows: np.ndarray, order: np.ndarray, out: np.ndarray) -> None:
-    """Do np.take, but reading in file order, which is 6x faster from disk than random order."""
-    for start in range(0, len(order), BLOCK_ROWS):
-        some = order[start : start + BLOCK_ROWS]
-        out[some] = array[rows[some]]
+    def _read(self, part: np.ndarray, half: int) -> np.ndarray:
+        """Read the rows in the order of the file, and let the places bring them into that of the epoch."""
+        by_row = np.argsort(part)
+        part = part[by_row]
+        for array, host in zip(self._arrays, self._staging.host(half), strict=True):
+            read(array, part, host[: len(part)])
+        self._staging.send(half, len(part))
+        places = np.empty(len(part), np.int32)
+        places[by_row] = np.arange(half * self.rows, half * self.rows + len(part), dtype=np.int32)
+        return places

@@ -35,7 +35,7 @@ from .loop import Loop
 from .minibatches import Minibatches
 from .scale import check_scale, kept_scale, resolve_scale
 from .task import State, Step, Task
-from .values import check_count, check_flag, check_path
+from .values import check_count, check_flag, check_path, size_in_bytes
 
 logger = logging.getLogger("gpugrad")
 
@@ -239,6 +239,7 @@ class Trainer(CheckedCall, Task):
         shuffle: bool = True,
         scale: float | None = None,
         data_on_device: bool | None = None,
+        memory: int | str | None = None,
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_header: dict[str, Any] | None = None,
@@ -283,7 +284,12 @@ class Trainer(CheckedCall, Task):
             checkpoint), else 1.
         data_on_device : bool, optional
             False streams the data from the host, with bit-for-bit identical results. By default they are streamed if
-            they do not fit on the device.
+            they do not fit on the device, on a CPU if they are memory maps larger than `memory`.
+        memory : int or str, optional
+            Bytes, or a text such as "256MB" or "1.5GiB", for the rows in memory of data that are streamed: half for the
+            rows in training, half for the next ones. Memory maps larger than that are shuffled in blocks of consecutive
+            rows, then row by row within each half; all other data row by row. By default 128 MiB, or two optimizer
+            steps if these are larger.
         progress : bool, optional
             Whether to show a live bar. By default it is shown on a terminal.
         checkpoint : str or Path, optional
@@ -310,6 +316,7 @@ class Trainer(CheckedCall, Task):
             check_count(name, value)
         check_flag("shuffle", shuffle)
         check_flag("data_on_device", data_on_device, otherwise="to stream data that do not fit")
+        bytes_of_rows = None if memory is None else size_in_bytes("memory", memory)
         check_flag("progress", progress, otherwise="to show it on a terminal")
         arguments.check_validation(validation_data, validation_split)
         arguments.check_schedule(self.schedule, self.optimizer)
@@ -336,6 +343,7 @@ class Trainer(CheckedCall, Task):
             scale=scale,
             seed=self.seed,
             on_device=data_on_device,
+            memory=bytes_of_rows,
         )
         self._validation = validation
         del x, y, weight, rows  # `data` holds what training needs of them
@@ -436,7 +444,7 @@ class Trainer(CheckedCall, Task):
         }
 
     def older_settings(self) -> dict[str, Any]:
-        return {"precision": "float32", "scale": self.data.scale}
+        return {"precision": "float32", "scale": self.data.scale, "memory": None}
 
     # ---- use ----
 
@@ -547,14 +555,7 @@ class Trainer(CheckedCall, Task):
         with self.turns, precision(self.precision):
             return forward(self.model, x, device=self.device, dtype=self._dtype, scale=scale, rows=rows)
 
-    def _scores(
-        self,
-        x: np.ndarray,
-        y: np.ndarray,
-        scale: float,
-        weight: np.ndarray | None = None,
-        rows: np.ndarray | None = None,
-    ) -> dict[str, float]:
+    def _scores(self, x: np.ndarray, y: np.ndarray, scale: float, weight: Any = None, rows: Any = None) -> dict:
         """Return the scores on the rows of x, of which y and weight may be those of chosen `rows`."""
         with precision(self.precision):
             return scores(self.loss, self._forward(x, scale, rows), y, weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 from numbers import Real
 from typing import Any
@@ -59,3 +60,16 @@ def check_path(name: str, path: Any, kind: str = "file", *, remedy: str = "") ->
     if not isinstance(path, str | os.PathLike):
         remedy = f": {remedy}" if remedy else ""
         raise ArgumentError(f"{name} is {describe(path)}, expected the path of a {kind}{remedy}")
+
+
+def size_in_bytes(name: str, value: Any) -> int:
+    """Return the bytes of a size, a number or a text with a unit: 1 MB = 1000² bytes, 1 MiB = 1024²."""
+    size = value
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d{1,15}(?:\.\d*)?) *(?:([kmgt])(i?)b?|b?)", value.strip().lower())
+        if found is not None:
+            number, prefix, binary = found.groups()
+            size = int(float(number) * (1024 if binary else 1000) ** " kmgt".index(prefix or " "))
+    if not is_integer(size) or size < 1:
+        raise ArgumentError(f"{name} is {describe(value)}, expected bytes, or a text such as '256MB' or '1.5GiB'")
+    return int(size)

@@ -113,16 +113,21 @@ def weights_of(trainer):
     return np.concatenate([array.ravel() for array in trainer.model.state_dict().values()])
 
 
-@pytest.mark.parametrize("record", [True, False])
-def test_trainer_with_data_on_the_device_or_streamed(every_device, record, monkeypatch):
-    monkeypatch.setattr("gpugrad.training.streaming.PART_BYTES", 1000)  # several parts per epoch, the last one shorter
+@pytest.mark.parametrize("mapped", [True, False])
+def test_trainer_with_data_on_the_device_or_streamed(every_device, mapped, tmp_path):
+    x, y = rows()
+    if mapped:
+        np.save(tmp_path / "x.npy", x)
+        x = np.load(tmp_path / "x.npy", mmap_mode="r")
     results = []
-    for on_device in (True, False):
+    for on_device, record in ((True, True), (False, True), (False, False)):
         trainer = make_trainer(every_device, record=record, clip_norm=1.0)
-        trainer.fit(*rows(), epochs=2, batch_size=16, validation_data=rows(30), data_on_device=on_device)
+        options = {"validation_data": rows(30), "data_on_device": on_device}
+        trainer.fit(x, y, epochs=2, batch_size=16, memory=2000, **options)  # several parts per epoch, the last shorter
         results.append((trainer.history["train_loss"], trainer.history["validation_loss"], weights_of(trainer)))
-    for one, other in zip(*results, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for other in results[1:]:
+        for one, same in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, same)
     assert results[0][0][-1] < results[0][0][0]
 
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpugrad as gg
-from gpugrad.training import streaming
 from gpugrad.training.minibatches import Minibatches
 
 DEVICE = gg.device("cpu")
@@ -54,7 +53,7 @@ def test_every_row_once_in_groups_of_the_right_size(rows, batch_size, accumulati
 @pytest.mark.parametrize("weight", [None, np.arange(1.0, 31.0)])
 @pytest.mark.parametrize(("batch_size", "accumulation"), [(1, 1), (4, 1), (4, 2), (7, 3), (30, 1)])
 def test_streamed_data_are_the_same_minibatches(monkeypatch, weight, batch_size, accumulation):
-    monkeypatch.setattr(streaming, "PART_BYTES", 120)  # ten rows of 12 bytes, or six with a weight
+    monkeypatch.setattr("gpugrad.training.minibatches.MEMORY", 240)  # parts of ten rows of 12 bytes, or of one step
     options = {"batch_size": batch_size, "accumulation_steps": accumulation}
     kept, streamed = (minibatches(30, weight, on_device=on_device, **options) for on_device in (True, False))
     for epoch in range(3):
