@@ -22,6 +22,7 @@ class Settings:
     dataset: str
     target: str | None = None
     task: str = "auto"
+    categorical: tuple[str, ...] = ()
     hidden: tuple[int, ...] = (256, 128)
     activation: str = "relu"
     dropout: float = 0.0
@@ -96,6 +97,7 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     known = {field.name for field in dataclasses.fields(Settings)}
     try:
         stored["hidden"] = tuple(stored["hidden"])
+        stored["categorical"] = tuple(stored.get("categorical", ()))  # a run of an earlier gpugrad has none
         stored["data_dir"] = Path(stored["data_dir"]) if stored["data_dir"] else None
         kept = Settings(**{k: v for k, v in stored.items() if k in known})
         same = Path(settings.dataset).name == Path(kept.dataset).name
@@ -106,7 +108,7 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     for name in sorted(explicit - set(RESUMABLE)):
         given, before = getattr(settings, name), getattr(kept, name)
         if given != before:
-            shown = ",".join(map(str, before)) if name == "hidden" else before
+            shown = ",".join(map(str, before)) if isinstance(before, tuple) else before
             raise ArgumentError(
                 f"{option_of(name)} cannot change on resume, and the run in {out} has {shown}: "
                 "leave it out, or start a new run without --resume"

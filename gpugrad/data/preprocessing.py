@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from .table import as_numbers, as_text, check_finite, first_text, listed, row_name
+from ..errors import DataError, shown
+from .cells import Cells, as_numbers, as_text, index_in
+from .messages import check_finite, listed, row_name
 
 # One feature per category: a text column with more is an identifier, or numbers with a typing error among them.
 MAX_CATEGORIES = 1000
@@ -130,7 +131,7 @@ class Preprocessing:
             values = columns[column.name]
             if len(values) != n_rows:
                 raise DataError(
-                    f"column {column.name!r} has {len(values)} rows: expected {n_rows}, as in the first column"
+                    f"column {shown(column.name)} has {len(values)} rows: expected {n_rows}, as in the first column"
                 )
             if column.categories:
                 x[np.arange(n_rows), start + _codes(column, values)] = 1
@@ -244,7 +245,7 @@ def mean_and_scale(column: str, values: np.ndarray) -> tuple[float, float]:
         scale = largest * np.sqrt(np.mean(np.square((values - mean) / largest)))
     if not np.isfinite(scale):
         raise DataError(
-            f"column {column!r} has numbers too far apart for float64: expected a spread below 1e308; scale it"
+            f"column {shown(column)} has numbers too far apart for float64: expected a spread below 1e308; scale it"
         )
     return float(mean), float(scale) or 1.0  # the spread underflowed
 
@@ -256,8 +257,8 @@ def _fit_column(name: str, values: np.ndarray) -> Column:
     categories = tuple(sorted(set(as_text(values).tolist())))
     if len(categories) > MAX_CATEGORIES:
         raise DataError(
-            f"column {name!r} has {len(categories)} different texts, such as {categories[-1]!r}: expected numbers or "
-            f"at most {MAX_CATEGORIES} categories; drop it or write it as numbers"
+            f"column {shown(name)} has {len(categories)} different texts, such as {shown(categories[-1])}: expected "
+            f"numbers or at most {MAX_CATEGORIES} categories; drop it or write it as numbers"
         )
     return Column(name, categories=categories)
 
@@ -265,10 +266,10 @@ def _fit_column(name: str, values: np.ndarray) -> Column:
 def _standardise(column: Column, values: np.ndarray) -> np.ndarray:
     numbers = as_numbers(column.name, values)
     if numbers is None:
-        row, value = first_text(values)
+        row, value = Cells.of(column.name, values).first_text()
         raise DataError(
-            f"column {column.name!r} has {value!r} in {row_name(row)}: expected a number, as in training; correct that "
-            "cell"
+            f"column {shown(column.name)} has {shown(value)} in {row_name(row)}: expected a number, as in training; "
+            "correct that cell"
         )
     return _to_float32(column.name, numbers, column.mean, column.scale)
 
@@ -279,21 +280,21 @@ def _to_float32(column: str, numbers: np.ndarray, mean: float, scale: float) -> 
     if not np.isfinite(scaled).all():
         row = int(np.argmin(np.isfinite(scaled)))
         raise DataError(
-            f"column {column!r} has {numbers[row]:g} in {row_name(row)}: expected a number near those of training, "
-            f"{mean:g} ± {scale:g}; correct that cell"
+            f"column {shown(column)} has {numbers[row]:g} in {row_name(row)}: expected a number near those of "
+            f"training, {mean:g} ± {scale:g}; correct that cell"
         )
     return scaled
 
 
 def _codes(column: Column, values: np.ndarray) -> np.ndarray:
     """Return the index of each row's category."""
-    texts = as_text(values).tolist()
-    index = {category: code for code, category in enumerate(column.categories)}
-    codes = np.fromiter((index.get(text, -1) for text in texts), np.intp, len(texts))
+    cells = Cells.of(column.name, values)
+    codes = index_in(column.categories, cells.different)[cells.codes]
     if (codes < 0).any():
         row = int(np.argmin(codes))
+        text = cells.different[cells.codes[row]]
         raise DataError(
-            f"column {column.name!r} has {texts[row]!r} in {row_name(row)}, which did not occur in training: expected "
-            f"one of {listed(column.categories)}; correct that cell or train again with it"
+            f"column {shown(column.name)} has {shown(text)} in {row_name(row)}, which did not occur in training: "
+            f"expected one of {listed(column.categories)}; correct that cell or train again with it"
         )
     return codes
