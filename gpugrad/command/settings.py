@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import optim
+from ..data.dataset import Dataset
+from ..data.preprocessing import Preprocessing, first_difference
 from ..engine.random import check_seed
 from ..errors import ArgumentError, CheckpointError, choose
 from ..kernels.activation import ACTIVATIONS
-from ..training.checkpoint import damaged, read_file
+from ..training.checkpoint import damaged, read_file, read_header
 from .trained import CHECKPOINT
 
 
@@ -114,3 +116,21 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
                 "leave it out, or start a new run without --resume"
             )
     return dataclasses.replace(kept, **{k: getattr(settings, k) for k in explicit if k in RESUMABLE})
+
+
+def check_same_data(dataset: Dataset, out: Path) -> None:
+    """Raise CheckpointError, naming the first difference, unless the run in `out` was trained on such data."""
+    file = out / CHECKPOINT
+    header = read_header(file)
+    try:
+        classes, stored = header["classes"], header["preprocessing"]
+        difference = first_difference("class", classes or (), dataset.classes or ())
+        if stored and dataset.preprocessing and not difference:
+            difference = Preprocessing.from_json(stored).difference(dataset.preprocessing)
+    except Exception as error:  # values of wrong kinds can raise anything
+        raise damaged(file, f"its description of the data: {error!r}") from None
+    if difference:
+        raise CheckpointError(
+            f"{dataset.name} is not what the run in {out} was trained on: {difference}; continue with the same data, "
+            "or start a new run without --resume"
+        )

@@ -46,7 +46,7 @@ from .options import (
     option,
     printer,
 )
-from .settings import Settings, resumed_settings
+from .settings import Settings, check_same_data, resumed_settings
 from .trained import CHECKPOINT, MODEL, Usual, file_digest, scores_of, sentence
 
 Log = Callable[..., None]
@@ -170,6 +170,8 @@ def run(
             seed=settings.seed,
         )
         settings.check_task(classification=dataset.classes is not None)
+        if resume and out is not None:
+            check_same_data(dataset, out)
         return _run(settings, dataset, device, out, resume, profile, log)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -223,6 +223,38 @@ class Preprocessing:
             ) from error
         return cls(columns, None if target is None else str(target), mean, scale)
 
+    def difference(self, other: Preprocessing) -> str | None:
+        """Compare with the preprocessing of other data.
+
+        Parameters
+        ----------
+        other : Preprocessing
+            The other one.
+
+        Returns
+        -------
+        str or None
+            What the other data have first that these have not, or lack: a column, a category, a mean or a deviation.
+            None if both are equal.
+        """
+        names, other_names = ([column.name for column in each.columns] for each in (self, other))
+        if found := first_difference("column", names, other_names):
+            return found
+        target = Column(str(self.target), self.target_mean, self.target_scale)
+        other_target = Column(str(other.target), other.target_mean, other.target_scale)
+        for old, new in zip((*self.columns, target), (*other.columns, other_target), strict=True):
+            if bool(old.categories) != bool(new.categories):
+                kinds = ("categories", "numbers") if new.categories else ("numbers", "categories")
+                return f"column {shown(old.name)} has {kinds[0]}, not {kinds[1]}"
+            if found := first_difference("category", old.categories, new.categories, f" in column {shown(old.name)}"):
+                return found
+            if (old.mean, old.scale) != (new.mean, new.scale):
+                return (
+                    f"column {shown(old.name)} has the mean and deviation {new.mean:g} ± {new.scale:g}, not "
+                    f"{old.mean:g} ± {old.scale:g}"
+                )
+        return None
+
     def _check_columns(self, columns: Mapping[str, np.ndarray]) -> None:
         known = {column.name: None for column in self.columns}
         if missing := [name for name in known if name not in columns]:
@@ -232,6 +264,16 @@ class Preprocessing:
                 f"the table has the columns {listed(extra)}, which training did not have: remove them; the model "
                 f"was trained on {listed(known)}"
             )
+
+
+def first_difference(kind: str, names: Sequence[str], others: Sequence[str], where: str = "") -> str | None:
+    """Return which name of a `kind` the others lack, have besides or have in another place; None for equal names."""
+    if lacking := [name for name in names if name not in others]:
+        return f"it lacks the {kind} {shown(lacking[0])}{where}"
+    if new := [name for name in others if name not in names]:
+        return f"it has the new {kind} {shown(new[0])}{where}"
+    moved = next((name for name, other in zip(names, others, strict=True) if name != other), None)
+    return f"it has the {kind} {shown(moved)} in another place{where}" if moved else None
 
 
 def mean_and_scale(column: str, values: np.ndarray) -> tuple[float, float]:

@@ -129,6 +129,39 @@ def write_shop(path, towns, *, scale=1, labels="pq", rows=60):
     path.write_text("\n".join(["town,size,y", *lines]) + "\n")
 
 
+def test_resume_is_refused_on_data_of_another_kind(run, tmp_path):
+    table, folder = tmp_path / "t.csv", tmp_path / "run"
+    write_shop(table, ["Bonn", "Ulm", "Kiel"])
+    options = ("--target", "y", "--hidden", 4, "--batch-size", 16, "--out", folder)
+    assert run("train", table, *options, "--epochs", 1)[0] == 0
+    model = (folder / "model.safetensors").read_bytes()
+    text = table.read_text()
+    for change, difference in (
+        (lambda: write_shop(table, ["Aachen", "Trier", "Jena"]), "it lacks the category 'Bonn' in column 'town'"),
+        (lambda: write_shop(table, ["Bonn", "Ulm", "Kiel", "Jena"]), "it has the new category 'Jena' in column 'town'"),
+        (lambda: write_shop(table, ["Bonn", "Ulm", "Kiel"], scale=2), "column 'size' has the mean and deviation "),
+        (lambda: write_shop(table, ["Bonn", "Ulm", "Kiel"], labels="pr"), "it lacks the class 'q'"),
+        (lambda: write_shop(table, [1, 2, 3]), "column 'town' has numbers, not categories"),
+        (lambda: table.write_text(text.replace("size", "height")), "it lacks the column 'size'"),
+        (lambda: table.write_text(text.replace("\n", ",1\n").replace("y,1", "y,new")), "it has the new column 'new'"),
+        (
+            lambda: table.write_text(
+                "\n".join(",".join(line.split(",")[i] for i in (1, 0, 2)) for line in text.splitlines())
+            ),
+            "it has the column 'town' in another place",
+        ),
+    ):
+        change()
+        code, _, err = run("train", table, "--target", "y", "--out", folder, "--resume", "--epochs", 2)
+        assert code == 1
+        assert difference in err
+        assert "; continue with the same data, or start a new run without --resume" in err
+        assert len(err.splitlines()) == 1
+    assert (folder / "model.safetensors").read_bytes() == model
+    table.write_text(text)
+    assert run("train", table, "--target", "y", "--out", folder, "--resume", "--epochs", 2)[0] == 0
+
+
 def test_the_data_are_described(run, tmp_path):
     table = tmp_path / "t.csv"
     write_shop(table, [f"village{i}" if i % 9 == 0 else "Bonn" for i in range(60)])
