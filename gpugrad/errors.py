@@ -54,6 +54,56 @@ class NonFiniteError(GpugradError, ArithmeticError):
     """Training whose loss, parameters or optimizer state became NaN or infinite."""
 
 
+def reason(error: object) -> str:
+    """Return another library's error as a part of a sentence.
+
+    Parameters
+    ----------
+    error : object
+        The error, or its text.
+
+    Returns
+    -------
+    str
+        The first line, at most 120 characters of it, without control characters; the type of an error without text.
+    """
+    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return printable(line[:120]).strip().rstrip(".:")
+
+
+def printable(text: str) -> str:
+    """Replace characters that a terminal does not print.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+
+    Returns
+    -------
+    str
+        The text with a question mark in place of each of them.
+    """
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def shown(text: object) -> str:
+    """Return a text from a file as a message quotes it: escaped, and a long one without its middle.
+
+    Parameters
+    ----------
+    text : object
+        The text.
+
+    Returns
+    -------
+    str
+        At most 60 characters.
+    """
+    quoted = repr(str(text))
+    return quoted if len(quoted) <= 60 else f"{quoted[:40]}…{quoted[-19:]}"
+
+
 def choose(kind: str, name: str, options: Iterable[str]) -> str:
     """Return a name if it is one of the options.
 
@@ -82,4 +132,4 @@ def choose(kind: str, name: str, options: Iterable[str]) -> str:
     by_lower_case = {option.lower(): option for option in options}
     near = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.5)
     hint = f"did you mean {by_lower_case[near[0]]!r}? " if near else ""
-    raise ArgumentError(f"unknown {kind} {name!r}: {hint}choose one of {', '.join(options)}")
+    raise ArgumentError(f"unknown {kind} {shown(name)}: {hint}choose one of {', '.join(options)}")

@@ -1,6 +1,8 @@
 """Fixtures and hooks shared by all tests."""
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.device import TOOLCHAINS, unavailable
+from gpugrad.errors import GpugradError
 
 # Processes that tests start in other folders also run the checkout, however gpugrad was installed.
 CHECKOUT = str(Path(__file__).parent.parent)
@@ -148,6 +151,68 @@ def start():
     for process in started:
         with process:
             process.kill()
+
+
+def damaged(content, count=500):
+    """Yield damaged copies, the same ones in every run: flipped bits, wrong bytes, cut, doubled and zeroed parts."""
+    rng = random.Random(0)
+    for i in range(count):
+        copy = bytearray(content)
+        first, last = sorted(rng.randrange(len(content) + 1) for _ in range(2))
+        if i % 5 == 0:
+            for _ in range(rng.choice((1, 1, 1, 8))):
+                copy[rng.randrange(len(copy))] ^= 1 << rng.randrange(8)
+        elif i % 5 == 1:
+            copy[rng.randrange(len(copy))] = rng.randrange(256)
+        else:
+            copy[first:last] = (b"", content[first:last] * 2, bytes(last - first))[i % 5 - 2]
+        yield bytes(copy)
+
+
+def resident(name):
+    """Return a size of this process on Linux: VmRSS, its memory, or VmHWM, the most since `clear_refs` was written."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return 1024 * int(line.split()[1])
+
+
+@pytest.fixture
+def peak():
+    """Return a context that fails where the process takes more bytes of memory within it, all libraries' included."""
+
+    @contextlib.contextmanager
+    def check(most):
+        reset = Path("/proc/self/clear_refs")
+        measured = reset.exists() and os.access(reset, os.W_OK)
+        if measured:
+            reset.write_text("5")
+            before = resident("VmRSS")
+        yield
+        assert not measured or resident("VmHWM") - before < most
+
+    return check
+
+
+@pytest.fixture
+def survives(tmp_path, monkeypatch, peak):
+    """Return a function that reads 500 damaged copies of a file and returns how many were refused.
+
+    Each is read, or refused in one line of less than 300 characters; none takes more memory than its size explains.
+    """
+    monkeypatch.chdir(tmp_path)  # messages with short paths
+
+    def check(name, content, read):
+        refusals = []
+        with peak(2**25 + 200 * len(content)):
+            for copy in damaged(content):
+                Path(name).write_bytes(copy)
+                try:
+                    read(name)
+                except GpugradError as error:
+                    refusals.append(str(error))
+        assert [message for message in refusals if not (message.isprintable() and len(message) < 300)] == []
+        return len(refusals)
+
+    return check
 
 
 @pytest.fixture

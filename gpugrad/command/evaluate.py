@@ -62,11 +62,11 @@ def run(
     The rows are the test rows of the data that it was trained on, unless `all_rows`, or all rows of another file.
     """
     trained = load_trained(model, device, toolchain)
-    is_file = Path(dataset).suffix.lower() in data.SUFFIXES
+    is_file = data.is_file(dataset)
     known = is_file and trained.file_digest is not None and file_digest(dataset) == trained.file_digest
     if known and not all_rows:
         options = {name: trained.settings[name] for name in ("target", "task", "seed")}
-        same = data.load(dataset, **options)
+        same = data.load(dataset, **options, categorical=trained.settings.get("categorical", ()))
         x, y = same.x_test, same.y_test
     elif is_file:
         x, y = data.load_labelled(

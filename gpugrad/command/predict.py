@@ -19,7 +19,7 @@ from .trained import load_trained
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a run.")],
-    file: Annotated[Path, typer.Argument(help="A .csv, .npz or .parquet file with the training columns.")],
+    file: Annotated[Path, typer.Argument(help="A .csv, .tsv, .npz or .parquet file with the training columns.")],
     out: Annotated[Path | None, option(RUN, "CSV file to write; default: standard output.")] = None,
     device: DeviceName = "auto",
     toolchain: ToolchainName = None,

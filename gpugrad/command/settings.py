@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import optim
+from ..data.dataset import Dataset
+from ..data.preprocessing import Preprocessing, first_difference
 from ..engine.random import check_seed
 from ..errors import ArgumentError, CheckpointError, choose
 from ..kernels.activation import ACTIVATIONS
-from ..training.checkpoint import damaged, read_file
+from ..training.checkpoint import damaged, read_file, read_header
 from .trained import CHECKPOINT
 
 
@@ -22,6 +24,7 @@ class Settings:
     dataset: str
     target: str | None = None
     task: str = "auto"
+    categorical: tuple[str, ...] = ()
     hidden: tuple[int, ...] = (256, 128)
     activation: str = "relu"
     dropout: float = 0.0
@@ -96,6 +99,7 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     known = {field.name for field in dataclasses.fields(Settings)}
     try:
         stored["hidden"] = tuple(stored["hidden"])
+        stored["categorical"] = tuple(stored.get("categorical", ()))  # a run of an earlier gpugrad has none
         stored["data_dir"] = Path(stored["data_dir"]) if stored["data_dir"] else None
         kept = Settings(**{k: v for k, v in stored.items() if k in known})
         same = Path(settings.dataset).name == Path(kept.dataset).name
@@ -106,9 +110,27 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     for name in sorted(explicit - set(RESUMABLE)):
         given, before = getattr(settings, name), getattr(kept, name)
         if given != before:
-            shown = ",".join(map(str, before)) if name == "hidden" else before
+            shown = ",".join(map(str, before)) if isinstance(before, tuple) else before
             raise ArgumentError(
                 f"{option_of(name)} cannot change on resume, and the run in {out} has {shown}: "
                 "leave it out, or start a new run without --resume"
             )
     return dataclasses.replace(kept, **{k: getattr(settings, k) for k in explicit if k in RESUMABLE})
+
+
+def check_same_data(dataset: Dataset, out: Path) -> None:
+    """Raise CheckpointError, naming the first difference, unless the run in `out` was trained on such data."""
+    file = out / CHECKPOINT
+    header = read_header(file)
+    try:
+        classes, stored = header["classes"], header["preprocessing"]
+        difference = first_difference("class", classes or (), dataset.classes or ())
+        if stored and dataset.preprocessing and not difference:
+            difference = Preprocessing.from_json(stored).difference(dataset.preprocessing)
+    except Exception as error:  # values of wrong kinds can raise anything
+        raise damaged(file, f"its description of the data: {error!r}") from None
+    if difference:
+        raise CheckpointError(
+            f"{dataset.name} is not what the run in {out} was trained on: {difference}; continue with the same data, "
+            "or start a new run without --resume"
+        )

@@ -42,10 +42,11 @@ from .options import (
     is_explicit,
     layer_sizes,
     listed,
+    names,
     option,
     printer,
 )
-from .settings import Settings, resumed_settings
+from .settings import Settings, check_same_data, resumed_settings
 from .trained import CHECKPOINT, MODEL, Usual, file_digest, scores_of, sentence
 
 Log = Callable[..., None]
@@ -55,7 +56,9 @@ SECONDS_PER_LINE = 1.0
 
 def train(
     context: typer.Context,
-    dataset: Annotated[str, typer.Argument(help="digits, mnist, fashion-mnist, or a .csv, .npz or .parquet file.")],
+    dataset: Annotated[
+        str, typer.Argument(help="digits, mnist, fashion-mnist, or a .csv, .tsv, .npz or .parquet file.")
+    ],
     hidden: Annotated[str, option(NETWORK, "Sizes of the hidden layers; 0 for none.")] = "256,128",
     activation: Annotated[str, option(NETWORK, f"{listed(ACTIVATIONS)}.")] = "relu",
     dropout: Annotated[float, option(NETWORK, "Probability of dropping a hidden unit, in [0, 1).")] = 0.0,
@@ -85,6 +88,9 @@ def train(
     task: Annotated[
         str, option(DATA, "classification, regression or auto (decided from the target's values).")
     ] = "auto",
+    categorical: Annotated[
+        str | None, option(DATA, "Columns of a table to read as categories although they hold numbers: zip,floor.")
+    ] = None,
     validation: Annotated[float, option(DATA, "Share of the training rows held out for validation; 0: none.")] = 0.1,
     data_dir: DataDir = None,
     device: DeviceName = "auto",
@@ -105,7 +111,7 @@ def train(
     Example: gpugrad train digits --hidden 128 --epochs 10 --out runs/digits
     """
     given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "overwrite", "out", "profile")}
-    settings = Settings(**{**given, "hidden": layer_sizes(hidden)})
+    settings = Settings(**{**given, "hidden": layer_sizes(hidden), "categorical": tuple(names(categorical) or ())})
     if resume:
         settings = resumed_settings(settings, {k for k in given if is_explicit(context, k)}, out)
     result = run(settings, out=out, resume=resume, overwrite=overwrite, profile=profile, log=printer(as_json))
@@ -156,9 +162,16 @@ def run(
                 f"{out} has a run already: pass --resume to continue it, --overwrite to replace it, or another folder"
             )
         dataset = data.load(
-            settings.dataset, data_dir=settings.data_dir, target=settings.target, task=settings.task, seed=settings.seed
+            settings.dataset,
+            data_dir=settings.data_dir,
+            target=settings.target,
+            task=settings.task,
+            categorical=settings.categorical,
+            seed=settings.seed,
         )
         settings.check_task(classification=dataset.classes is not None)
+        if resume and out is not None:
+            check_same_data(dataset, out)
         return _run(settings, dataset, device, out, resume, profile, log)
 
 
@@ -261,6 +274,8 @@ def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: 
     rows = f"{counted(len(dataset.x_train), 'row')} to train, {len(dataset.x_test)} to test"
     layers = "-".join(map(str, (dataset.n_features, *settings.hidden, dataset.n_outputs)))
     log(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
+    for note in dataset.notes:
+        log(f"        {note}")
     log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
     _ = trainer.device.kernels  # loads the compiler: without one the next line names NumPy
     log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")

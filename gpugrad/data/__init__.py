@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Collection
 
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, choose, shown
 from .builtin import IMAGE_SETS, cache_folder, load_digits, load_images
 from .dataset import Dataset
 from .download import fetch
@@ -41,12 +41,18 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
+def is_file(name: str) -> bool:
+    """Return whether a data set is a file, by its suffix or since it exists, and not one that has a name."""
+    return name.lower().endswith(SUFFIXES) or (name not in NAMES and os.path.isfile(name))
+
+
 def load(
     name: str | os.PathLike[str],
     *,
     data_dir: str | os.PathLike[str] | None = None,
     target: str | None = None,
     task: str = "auto",
+    categorical: Collection[str] = (),
     test_fraction: float = 0.2,
     seed: int = 0,
     download: bool = True,
@@ -62,7 +68,8 @@ def load(
         - "mnist", "fashion-mnist": from ``data_dir`` or GPUGRAD_DATA (files gzipped or not, in that folder or in its
           folder of that name; nothing is downloaded there), else from the cache, downloaded on first use; split as
           published.
-        - A path to .csv or .parquet: split as the digits; numbers are standardized, texts and booleans one-hot.
+        - A path to .csv, .csv.gz, .tsv, .tsv.gz or .parquet: split as the digits; numbers are standardized, texts and
+          booleans one-hot.
         - A path to .npz: arrays x_train, y_train, x_test, y_test, split as in the file; or x (or X) and y, split as the
           digits. uint8 features of a classification keep their values, with the scale 1/255; all others are
           standardized.
@@ -72,6 +79,8 @@ def load(
         Column to predict, which a table needs; in .npz the array to predict, if it is not y.
     task : {"auto", "classification", "regression"}, default "auto"
         "auto": texts, booleans and at most 20 different whole numbers are classes.
+    categorical : collection of str, default ()
+        Columns of a table that are categories although they hold numbers, or nearly all numbers.
     test_fraction : float, default 0.2
         Fraction of the rows to test on, between 0 and 1.
     seed : int, default 0
@@ -94,12 +103,17 @@ def load(
         If the data cannot be downloaded.
     """
     name = os.fspath(name)
-    if Path(name).suffix.lower() in SUFFIXES:
-        return load_file(name, target=target, task=task, test_fraction=test_fraction, seed=seed)
+    categorical = (categorical,) if isinstance(categorical, str) else tuple(categorical)
+    if is_file(name):
+        return load_file(
+            name, target=target, task=task, categorical=categorical, test_fraction=test_fraction, seed=seed
+        )
     choose("data set", name, (*NAMES, *(f"FILE{suffix}" for suffix in SUFFIXES)))
-    if target is not None or task not in ("auto", "classification"):
-        given = f"target={target!r}" if target is not None else f"task={task!r}"
-        raise ArgumentError(f"{given} does not apply to {name}, which has its own classes: leave it out")
+    given = {"target": target, "categorical": categorical, "task": "" if task in ("auto", "classification") else task}
+    if wrong := next((option for option, value in given.items() if value), None):
+        raise ArgumentError(
+            f"{wrong}={shown(given[wrong])} does not apply to {name}, which has its own classes: leave it out"
+        )
     if name == "digits":
         return load_digits(test_fraction=test_fraction, seed=seed)
     return load_images(name, data_dir=data_dir, download=download)

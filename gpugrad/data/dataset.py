@@ -36,6 +36,8 @@ class Dataset:
         Factor of a stored value: 1/255 for images, 1/16 for digits, 1 for tables.
     preprocessing : Preprocessing or None
         Conversion of a raw table to x, to be stored with the model; None if x holds the raw values.
+    notes : tuple of str, default ()
+        What reading decided and a user should know: columns read as categories, rows that left the test part.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Dataset:
     classes: tuple[str, ...] | None
     scale: float
     preprocessing: Preprocessing | None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         kind = f"{self.n_classes} classes" if self.classes else "regression"

@@ -5,20 +5,26 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import queue
 import sys
+import threading
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..errors import DownloadError, choose
+from ..engine.temporary import temporary_file
+from ..errors import DownloadError, choose, reason
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-TIMEOUT = 30.0  # seconds to wait for the next byte of a mirror
+TIMEOUT = 30.0  # seconds in which a mirror has to send so many bytes per second
+LEAST_SPEED = 1000
 BLOCK = 1 << 16
+QUEUED = 16  # blocks received ahead of the disk
 
 
 @dataclass(frozen=True)
@@ -168,37 +174,65 @@ def _fetch_file(dataset: str, source: Source, file: RemoteFile, folder: Path, pr
 
 def _fetch_from(mirror: str, file: RemoteFile, folder: Path, progress: Progress, task: TaskID) -> None:
     """Write one verified file; raise _MirrorError for the mirror's failures, OSError for the disk's."""
-    part = folder / f".{file.name}.{os.getpid()}.part"
     digest, size = hashlib.sha256(), 0
-    try:
-        with open(part, "wb") as out, contextlib.closing(_blocks(mirror + file.name)) as blocks:
-            for block in blocks:
-                out.write(block)
-                digest.update(block)
-                size += len(block)
-                progress.update(task, completed=size)
-                if size > file.size:
-                    break
-            if size != file.size:
-                sent = f"more than {file.size}" if size > file.size else f"{size}"
-                raise _MirrorError(f"sent {sent} bytes where {file.size} are published")
-            if digest.hexdigest() != file.sha256:
-                raise _MirrorError(f"sent the checksum {digest.hexdigest()} where {file.sha256} is published (SHA-256)")
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, folder / file.name)
-    finally:
-        part.unlink(missing_ok=True)
+    blocks = contextlib.closing(_blocks(mirror + file.name))
+    with temporary_file(folder, file.name) as (out, path), blocks as sent:
+        for block in sent:
+            out.write(block)
+            digest.update(block)
+            size += len(block)
+            progress.update(task, completed=size)
+            if size > file.size:
+                break
+        if size != file.size:
+            much = f"more than {file.size}" if size > file.size else f"{size}"
+            raise _MirrorError(f"sent {much} bytes where {file.size} are published")
+        if digest.hexdigest() != file.sha256:
+            raise _MirrorError(f"sent the checksum {digest.hexdigest()} where {file.sha256} is published (SHA-256)")
+        out.flush()
+        os.fsync(out.fileno())
+        path.replace(folder / file.name)
 
 
 def _blocks(url: str) -> Generator[bytes]:
-    import http.client  # late: both take 50 ms, and most commands download nothing
-    import urllib.request
+    """Yield what a mirror sends; raise _MirrorError when it fails, or sends too little in `TIMEOUT` seconds.
+
+    A thread receives, since a limit of the socket ends no answer that comes a byte at a time.
+    """
+    received: queue.Queue[bytes | Exception] = queue.Queue(QUEUED)
+    stopped = threading.Event()
+    threading.Thread(target=_receive, args=(url, received, stopped), daemon=True).start()
+    try:
+        while True:
+            size, end = 0, time.monotonic() + TIMEOUT
+            while (left := end - time.monotonic()) > 0:
+                with contextlib.suppress(queue.Empty):
+                    block = received.get(timeout=left)
+                    if isinstance(block, Exception):
+                        raise _MirrorError(f"did not answer ({reason(getattr(block, 'reason', block))})") from block
+                    if not block:
+                        return
+                    size += len(block)
+                    yield block
+            if size < LEAST_SPEED * TIMEOUT:
+                raise _MirrorError(f"sent {size} bytes in {TIMEOUT:g} s")
+    finally:
+        stopped.set()
+        with contextlib.suppress(queue.Empty):  # make room, so that the thread comes to see it
+            received.get_nowait()
+
+
+def _receive(url: str, received: queue.Queue[bytes | Exception], stopped: threading.Event) -> None:
+    """Put the blocks of an answer, and b"" after the last one, or the error that ended it."""
+    import urllib.request  # late: it takes 50 ms, and most commands download nothing
 
     request = urllib.request.Request(url, headers={"User-Agent": "gpugrad"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-            while block := response.read(BLOCK):
-                yield block
-    except (OSError, http.client.HTTPException) as error:
-        raise _MirrorError(f"did not answer ({getattr(error, 'reason', None) or error})") from error
+            while not stopped.is_set():
+                block = response.read1(BLOCK)
+                received.put(block)
+                if not block:
+                    return
+    except Exception as error:  # whatever a mirror sent
+        received.put(error)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ArgumentError, DataError, choose
 from .dataset import Dataset
-from .npz import flat_features, flat_target, pick_arrays, pick_features, read_npz
+from .messages import listed, unknown_column
+from .npz import Arrays, pick_arrays, pick_features, read_features, read_pair
 from .preprocessing import Column, Preprocessing
 from .split import check_split, keep_seen, split_rows
-from .table import FORMATS, Columns, listed, read_table, unknown_column
+from .table import FORMATS, Columns, read_table, suffix_of
 from .target import TASKS, Target, encode_labels, encode_quantity, encode_target
 
 SUFFIXES = (*FORMATS, ".npz")
@@ -21,15 +24,14 @@ LABEL_NAMES = ("label", "labels", "target", "class", "y")
 UINT8_SCALE = 1 / 255
 
 
-def _suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if not suffix:
-        raise ArgumentError(f"{str(path)!r} is no data file, expected a name that ends in {' or '.join(SUFFIXES)}")
-    return choose("file format", suffix, SUFFIXES)
-
-
 def load_file(
-    path: str | os.PathLike[str], *, target: str | None, task: str, test_fraction: float, seed: int
+    path: str | os.PathLike[str],
+    *,
+    target: str | None,
+    task: str,
+    categorical: Collection[str],
+    test_fraction: float,
+    seed: int,
 ) -> Dataset:
     """Load a data set from a table or arrays; `gpugrad.data.load` describes each kind of file.
 
@@ -39,19 +41,22 @@ def load_file(
     path = Path(path)
     choose("task", task, TASKS)
     check_split(test_fraction, seed)
-    if _suffix(path) == ".npz":
+    if suffix_of(path, SUFFIXES) == ".npz":
+        if categorical:
+            raise ArgumentError(f"{path} holds arrays, which have no columns of text: leave out --categorical")
         return _load_npz(path, target, task, test_fraction, seed)
     if target is None:
         names = listed(read_table(path))
         raise ArgumentError(f"{path} needs a target: name the column to predict with --target, one of {names}")
-    columns = read_table(path, text=(target,))
-    if target not in columns:
-        raise unknown_column("column", target, columns, str(path))
+    columns = read_table(path, text=(target, *categorical))
+    if unknown := next((name for name in (target, *categorical) if name not in columns), None):
+        raise unknown_column("column", unknown, columns, str(path))
     encoded = encode_target(target, columns.pop(target), task)
     if not columns:
         raise DataError(f"{path} has no column but the target {target!r}: expected at least one to predict it from")
-    train, test = _split(encoded, columns, target, test_fraction, seed)
-    return _dataset(path.name, target, encoded, columns, train, test)
+    train, test, moved = _split(encoded, columns, target, test_fraction, seed)
+    dataset = _dataset(path.name, target, encoded, columns, train, test)
+    return dataclasses.replace(dataset, notes=(*_categories(dataset), *filter(None, [moved])))
 
 
 def load_features(path: str | os.PathLike[str], preprocessing: Preprocessing | None, *, n_features: int) -> np.ndarray:
@@ -78,10 +83,9 @@ def load_features(path: str | os.PathLike[str], preprocessing: Preprocessing | N
         If the file cannot be read, or does not match the data that the model was trained on.
     """
     path = Path(path)
-    if _suffix(path) == ".npz":
-        arrays = read_npz(path)
-        name = pick_features(path, arrays)
-        return _prepare_array(path, name, arrays[name], preprocessing, n_features)
+    if suffix_of(path, SUFFIXES) == ".npz":
+        arrays = Arrays(path)
+        return _prepare_array(path, read_features(arrays, pick_features(arrays)), preprocessing, n_features)
     ignore = (preprocessing.target,) if preprocessing and preprocessing.target else ()
     text = preprocessing.categorical if preprocessing else ()
     return _prepare_columns(path, read_table(path, text=text, ignore=ignore), preprocessing, n_features)
@@ -125,12 +129,12 @@ def load_labelled(
         If the file cannot be read, or has a label outside ``classes``.
     """
     path = Path(path)
-    if _suffix(path) == ".npz":
-        arrays = read_npz(path)
+    if suffix_of(path, SUFFIXES) == ".npz":
+        arrays = Arrays(path)
         tested = target is None and "x_test" in arrays and "y_test" in arrays
-        x_name, target = ("x_test", "y_test") if tested else pick_arrays(path, arrays, target)
-        x = _prepare_array(path, x_name, arrays[x_name], preprocessing, n_features)
-        values = flat_target(path, target, arrays[target], len(x))
+        x_name, target = ("x_test", "y_test") if tested else pick_arrays(arrays, target)
+        x, values = read_pair(arrays, x_name, target)
+        x = _prepare_array(path, x, preprocessing, n_features)
     else:
         target = target or (preprocessing.target if preprocessing else None)
         if target is None:
@@ -147,7 +151,7 @@ def load_labelled(
 
 def _split(
     target: Target, columns: Columns, name: str, test_fraction: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, str | None]:
     codes = None if target.classes is None else target.y
     train, test = split_rows(len(target.y), codes, target.classes, test_fraction=test_fraction, seed=seed)
     categories = {column: values for column, values in columns.items() if values.dtype.kind == "O"}
@@ -159,23 +163,29 @@ def _dataset(
 ) -> Dataset:
     """Return the data set of float32 features, from columns with both parts; `train` rows make the statistics."""
     regression = target.classes is None
-    fitted = {column: values[train] for column, values in columns.items()}
+    fitted = {column: values.take(train) for column, values in columns.items()}
     preprocessing = Preprocessing.fit(fitted, target=target_name, y=target.y[train] if regression else None)
     x = preprocessing.transform(columns)
     y = preprocessing.transform_target(target.y) if regression else target.y
-    return Dataset(name, target.task, x[train], y[train], x[test], y[test], target.classes, 1.0, preprocessing)
+    x_train, x_test = x.take(train, axis=0), x.take(test, axis=0)
+    return Dataset(name, target.task, x_train, y[train], x_test, y[test], target.classes, 1.0, preprocessing)
+
+
+def _categories(dataset: Dataset) -> list[str]:
+    """Return a sentence on the columns that are read as categories, if any."""
+    columns = dataset.preprocessing.columns if dataset.preprocessing else ()
+    found = [f"{column.name} ({len(column.categories)})" for column in columns if column.categories]
+    return [f"categories of {listed(found)}"] if found else []
 
 
 def _load_npz(path: Path, target: str | None, task: str, test_fraction: float, seed: int) -> Dataset:
     """Load arrays: uint8 features of a classification unchanged, all others standardized and named x0, x1 and so on."""
-    arrays = read_npz(path)
-    x_name, y_name = pick_arrays(path, arrays, target)
-    x = flat_features(path, x_name, arrays[x_name])
-    values = flat_target(path, y_name, arrays[y_name], len(x))
+    arrays = Arrays(path)
+    x_name, y_name = pick_arrays(arrays, target)
+    x, values = read_pair(arrays, x_name, y_name)
     encoded = encode_target(y_name, values, task)
     if (x_name, y_name) == ("x_train", "y_train") and "x_test" in arrays and "y_test" in arrays:
-        x_test = flat_features(path, "x_test", arrays["x_test"])
-        values = flat_target(path, "y_test", arrays["y_test"], len(x_test))
+        x_test, values = read_pair(arrays, "x_test", "y_test")
         if x_test.shape[1] != x.shape[1]:
             raise DataError(f"x_test of {path} has {x_test.shape[1]} features: expected {x.shape[1]}, as x_train has")
         classes = encoded.classes
@@ -183,7 +193,7 @@ def _load_npz(path: Path, target: str | None, task: str, test_fraction: float, s
         train, test = np.arange(len(x)), np.arange(len(x), len(x) + len(x_test))
         x, encoded = np.concatenate([x, x_test]), Target(encoded.task, np.concatenate([encoded.y, y_test]), classes)
     else:
-        train, test = _split(encoded, {}, y_name, test_fraction, seed)
+        train, test, _ = _split(encoded, {}, y_name, test_fraction, seed)
     if x.dtype == np.uint8 and encoded.classes is not None:
         y = encoded.y
         return Dataset(
@@ -196,10 +206,7 @@ def _columns(x: np.ndarray) -> Columns:
     return {f"x{i}": x[:, i] for i in range(x.shape[1])}
 
 
-def _prepare_array(
-    path: Path, name: str, array: np.ndarray, preprocessing: Preprocessing | None, n_features: int
-) -> np.ndarray:
-    x = flat_features(path, name, array)
+def _prepare_array(path: Path, x: np.ndarray, preprocessing: Preprocessing | None, n_features: int) -> np.ndarray:
     if preprocessing is None and x.dtype == np.uint8:
         _check_width(path, x.shape[1], n_features)
         return x

@@ -10,7 +10,7 @@ from ..engine.device import device
 from ..engine.host import to_host
 from ..engine.interop import array_from_gpu, gpu_of
 from ..errors import DataError
-from .table import missing_value
+from .messages import missing_value
 
 
 def as_array(values: Any, name: str = "x") -> np.ndarray:

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from ..engine.files import PARTIAL, check_writable, storage_error, write_whole
-from ..errors import ArgumentError, DataError, StorageError, choose
+from ..errors import ArgumentError, DataError, StorageError, choose, shown
+from .cells import Cells, number_cells, plain_numbers
 from .dataset import Dataset
+from .messages import check_finite, unknown_column
 from .parquet import ParquetFiles, Paths, check_rows
 from .preprocessing import MAX_CATEGORIES, Column, Preprocessing, mean_and_scale
 from .split import check_split, keep_seen, split_rows
-from .table import MISSING_WORDS, _parse_numbers, check_finite, missing_value, unknown_column
-from .target import MAX_EXACT, TASKS, Target, encode_quantity, encode_target
+from .target import CLASSES_OF_TEXT, MAX_AUTO_CLASSES, MAX_EXACT, TASKS, Target, encode_quantity, encode_target
 
 COLUMN_BYTES = 32 * 1024**2  # size of the columns whose statistics are computed together; at least one column
 DESCRIPTION = "data.json"  # written last, so a folder that has it is complete
@@ -132,7 +133,7 @@ def _prepare(files: ParquetFiles, folder: Path, made_from: dict[str, Any], batch
     train, test = split_rows(files.rows, codes, target.classes, **split)
     texts = [column for column in files.names if files.kinds[column] == "texts" and column != name]
     of_texts = _Codes(files, texts, batch_rows, {} if codes is None else {name: codes})
-    train, test = keep_seen(train, test, of_texts)
+    train, test, _ = keep_seen(train, test, of_texts)
     numbers = [column for column in files.names if column not in (name, *texts)]
     columns = of_texts.found | _numbers(files, numbers, train, batch_rows)
     mean, scale = (0.0, 1.0) if codes is not None else mean_and_scale(name, target.y[train])
@@ -159,7 +160,7 @@ def _target(files: ParquetFiles, name: str, task: str, batch_rows: int) -> Targe
     """Encode the whole column like `encode_target`, keeping only numbers, or codes and one copy of each text."""
     numbers = np.empty(files.rows)
     for place, columns in files.columns([name], batch_rows, text=(name,)):
-        parsed = _parse_numbers(columns[name].tolist())
+        parsed = plain_numbers(columns[name].tolist())
         if parsed is None:
             if task == "regression":
                 with place.named():
@@ -168,15 +169,15 @@ def _target(files: ParquetFiles, name: str, task: str, batch_rows: int) -> Targe
         numbers[place.first : place.first + len(parsed)] = parsed
     else:
         check_finite(name, numbers)
-        # Whole numbers that float64 cannot distinguish stay labels as written.
-        if task != "classification" or np.abs(numbers).max() < MAX_EXACT:
-            distinct, which = np.unique(numbers, return_inverse=True)
+        distinct, which = np.unique(numbers, return_inverse=True)
+        # Few whole numbers that float64 cannot distinguish are labels as written.
+        labels_of_numbers = task == "classification" or (task == "auto" and len(distinct) <= MAX_AUTO_CLASSES)
+        if not labels_of_numbers or np.abs(distinct).max() < MAX_EXACT:
             found = encode_target(name, distinct, task)
             return Target(found.task, numbers if found.classes is None else found.y[which], found.classes)
     codes, texts = _codes(files, name, batch_rows, limit=None)
-    labels = np.empty(len(texts), object)
-    labels[:] = texts
-    found = encode_target(name, labels, task)
+    Cells(name, texts, codes).numbers_of(None if task == "classification" else CLASSES_OF_TEXT)
+    found = encode_target(name, np.array(texts, object), task)
     return Target(found.task, found.y[codes], found.classes)
 
 
@@ -206,23 +207,19 @@ class _Codes(Mapping[str, np.ndarray]):
 
 def _codes(files: ParquetFiles, name: str, batch_rows: int, limit: int | None) -> tuple[np.ndarray, list[str]]:
     """Return the number of each row's text (rows,) int32, and the texts in the order of these numbers."""
-    first_rows: dict[str, int] = {}
     number: dict[str, int] = {}
     codes = np.empty(files.rows, np.int32)
     for place, columns in files.columns([name], batch_rows, text=(name,)):
         cells = columns[name].tolist()
-        for row, text in enumerate(cells, place.first):
-            if text not in number:
-                number[text], first_rows[text] = len(number), row
+        found = number_cells(cells, number)
         if limit is not None and len(number) > limit:
             raise DataError(
-                f"column {name!r} has more than {limit} different texts, such as {cells[-1]!r}: expected numbers or at "
-                f"most {limit} categories; drop it or write it as numbers"
+                f"column {shown(name)} has more than {limit} different texts, such as {shown(cells[-1])}: expected "
+                f"numbers or at most {limit} categories; drop it or write it as numbers"
             )
-        codes[place.first : place.first + len(cells)] = [number[text] for text in cells]
-    words = [text for text in number if _parse_numbers([text]) is None]
-    if 0 < len(words) < len(number) and all(word.lower() in MISSING_WORDS for word in words):
-        raise missing_value(name, first_rows[words[0]])  # numbers, and words for a missing one
+        codes[place.first : place.first + len(cells)] = found
+    if limit is not None:
+        Cells(name, number, codes).refuse_numbers()
     return codes, list(number)
 
 

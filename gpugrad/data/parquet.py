@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DataError
+from .arrow import damaged, data_names, from_arrow, open_file
+from .messages import check_finite, listed, missing_value, unknown_column
 from .preprocessing import Preprocessing
-from .table import _check_names, _from_arrow, check_finite, listed, missing_value, unknown_column
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -71,8 +72,7 @@ class ParquetFiles:
         self.rows = 0
         for path in self.paths:
             with _open(path) as file:
-                names = [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
-                _check_names(path, names)
+                names = data_names(path, file.schema_arrow)
                 kinds = {name: _kind(file.schema_arrow.field(name).type) for name in names}
                 self.rows += file.metadata.num_rows
             if path == self.paths[0]:
@@ -101,7 +101,7 @@ class ParquetFiles:
                             yield Place(first, of_several, in_file), table
                             first, in_file = first + len(batch), in_file + len(batch)
                 except (pa.ArrowException, OSError) as error:
-                    raise _damaged(path, error) from error
+                    raise damaged(path, error) from error
         pa.default_memory_pool().release_unused()
 
     def columns(
@@ -110,12 +110,10 @@ class ParquetFiles:
         """Yield columns like `read_table`: finite float64, or stripped texts as objects; `text` names text columns."""
         for place, table in self.tables(names, rows):
             with place.named():
-                columns = {name: _from_arrow(name, table.column(name), name in text) for name in names}
+                columns = {name: from_arrow(name, table.column(name), name in text) for name in names}
                 for name, values in columns.items():
                     if values.dtype == np.float64:
                         check_finite(name, values)
-                    elif "" in (cells := values.tolist()):
-                        raise missing_value(name, cells.index(""))
             yield place, columns
 
     def _refuse(self, path: Path, kinds: dict[str, str]) -> None:
@@ -212,7 +210,7 @@ def _find(paths: Paths) -> list[Path]:
         files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         if not files:
             raise DataError(f"the folder {path} holds no .parquet file: name another, or the files themselves")
-        if missing := next((file for file in files if not file.is_file()), None):
+        if missing := next((file for file in files if not os.path.isfile(file)), None):
             raise DataError(f"there is no file {missing}: pass the path of an existing .parquet file")
         found += files
     if not found:
@@ -221,19 +219,7 @@ def _find(paths: Paths) -> list[Path]:
 
 
 def _open(path: Path) -> Any:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise DataError(f'cannot read {path} without pyarrow: pip install "gpugrad[parquet]"') from error
-    try:
-        return pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is not a valid Parquet file ({str(error).splitlines()[0]}): write it again")
+    return open_file(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
 
 
 def _kind(dtype: Any) -> str:

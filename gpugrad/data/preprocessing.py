@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from .table import as_numbers, as_text, check_finite, first_text, listed, row_name
+from ..errors import DataError, shown
+from .cells import Cells, as_numbers, as_text, index_in
+from .messages import check_finite, listed, row_name
 
 # One feature per category: a text column with more is an identifier, or numbers with a typing error among them.
 MAX_CATEGORIES = 1000
@@ -130,7 +131,7 @@ class Preprocessing:
             values = columns[column.name]
             if len(values) != n_rows:
                 raise DataError(
-                    f"column {column.name!r} has {len(values)} rows: expected {n_rows}, as in the first column"
+                    f"column {shown(column.name)} has {len(values)} rows: expected {n_rows}, as in the first column"
                 )
             if column.categories:
                 x[np.arange(n_rows), start + _codes(column, values)] = 1
@@ -222,6 +223,38 @@ class Preprocessing:
             ) from error
         return cls(columns, None if target is None else str(target), mean, scale)
 
+    def difference(self, other: Preprocessing) -> str | None:
+        """Compare with the preprocessing of other data.
+
+        Parameters
+        ----------
+        other : Preprocessing
+            The other one.
+
+        Returns
+        -------
+        str or None
+            What the other data have first that these have not, or lack: a column, a category, a mean or a deviation.
+            None if both are equal.
+        """
+        names, other_names = ([column.name for column in each.columns] for each in (self, other))
+        if found := first_difference("column", names, other_names):
+            return found
+        target = Column(str(self.target), self.target_mean, self.target_scale)
+        other_target = Column(str(other.target), other.target_mean, other.target_scale)
+        for old, new in zip((*self.columns, target), (*other.columns, other_target), strict=True):
+            if bool(old.categories) != bool(new.categories):
+                kinds = ("categories", "numbers") if new.categories else ("numbers", "categories")
+                return f"column {shown(old.name)} has {kinds[0]}, not {kinds[1]}"
+            if found := first_difference("category", old.categories, new.categories, f" in column {shown(old.name)}"):
+                return found
+            if (old.mean, old.scale) != (new.mean, new.scale):
+                return (
+                    f"column {shown(old.name)} has the mean and deviation {new.mean:g} ± {new.scale:g}, not "
+                    f"{old.mean:g} ± {old.scale:g}"
+                )
+        return None
+
     def _check_columns(self, columns: Mapping[str, np.ndarray]) -> None:
         known = {column.name: None for column in self.columns}
         if missing := [name for name in known if name not in columns]:
@@ -231,6 +264,16 @@ class Preprocessing:
                 f"the table has the columns {listed(extra)}, which training did not have: remove them; the model "
                 f"was trained on {listed(known)}"
             )
+
+
+def first_difference(kind: str, names: Sequence[str], others: Sequence[str], where: str = "") -> str | None:
+    """Return which name of a `kind` the others lack, have besides or have in another place; None for equal names."""
+    if lacking := [name for name in names if name not in others]:
+        return f"it lacks the {kind} {shown(lacking[0])}{where}"
+    if new := [name for name in others if name not in names]:
+        return f"it has the new {kind} {shown(new[0])}{where}"
+    moved = next((name for name, other in zip(names, others, strict=True) if name != other), None)
+    return f"it has the {kind} {shown(moved)} in another place{where}" if moved else None
 
 
 def mean_and_scale(column: str, values: np.ndarray) -> tuple[float, float]:
@@ -244,7 +287,7 @@ def mean_and_scale(column: str, values: np.ndarray) -> tuple[float, float]:
         scale = largest * np.sqrt(np.mean(np.square((values - mean) / largest)))
     if not np.isfinite(scale):
         raise DataError(
-            f"column {column!r} has numbers too far apart for float64: expected a spread below 1e308; scale it"
+            f"column {shown(column)} has numbers too far apart for float64: expected a spread below 1e308; scale it"
         )
     return float(mean), float(scale) or 1.0  # the spread underflowed
 
@@ -256,8 +299,8 @@ def _fit_column(name: str, values: np.ndarray) -> Column:
     categories = tuple(sorted(set(as_text(values).tolist())))
     if len(categories) > MAX_CATEGORIES:
         raise DataError(
-            f"column {name!r} has {len(categories)} different texts, such as {categories[-1]!r}: expected numbers or "
-            f"at most {MAX_CATEGORIES} categories; drop it or write it as numbers"
+            f"column {shown(name)} has {len(categories)} different texts, such as {shown(categories[-1])}: expected "
+            f"numbers or at most {MAX_CATEGORIES} categories; drop it or write it as numbers"
         )
     return Column(name, categories=categories)
 
@@ -265,10 +308,10 @@ def _fit_column(name: str, values: np.ndarray) -> Column:
 def _standardise(column: Column, values: np.ndarray) -> np.ndarray:
     numbers = as_numbers(column.name, values)
     if numbers is None:
-        row, value = first_text(values)
+        row, value = Cells.of(column.name, values).first_text()
         raise DataError(
-            f"column {column.name!r} has {value!r} in {row_name(row)}: expected a number, as in training; correct that "
-            "cell"
+            f"column {shown(column.name)} has {shown(value)} in {row_name(row)}: expected a number, as in training; "
+            "correct that cell"
         )
     return _to_float32(column.name, numbers, column.mean, column.scale)
 
@@ -279,21 +322,21 @@ def _to_float32(column: str, numbers: np.ndarray, mean: float, scale: float) -> 
     if not np.isfinite(scaled).all():
         row = int(np.argmin(np.isfinite(scaled)))
         raise DataError(
-            f"column {column!r} has {numbers[row]:g} in {row_name(row)}: expected a number near those of training, "
-            f"{mean:g} ± {scale:g}; correct that cell"
+            f"column {shown(column)} has {numbers[row]:g} in {row_name(row)}: expected a number near those of "
+            f"training, {mean:g} ± {scale:g}; correct that cell"
         )
     return scaled
 
 
 def _codes(column: Column, values: np.ndarray) -> np.ndarray:
     """Return the index of each row's category."""
-    texts = as_text(values).tolist()
-    index = {category: code for code, category in enumerate(column.categories)}
-    codes = np.fromiter((index.get(text, -1) for text in texts), np.intp, len(texts))
+    cells = Cells.of(column.name, values)
+    codes = index_in(column.categories, cells.different)[cells.codes]
     if (codes < 0).any():
         row = int(np.argmin(codes))
+        text = cells.different[cells.codes[row]]
         raise DataError(
-            f"column {column.name!r} has {texts[row]!r} in {row_name(row)}, which did not occur in training: expected "
-            f"one of {listed(column.categories)}; correct that cell or train again with it"
+            f"column {shown(column.name)} has {shown(text)} in {row_name(row)}, which did not occur in training: "
+            f"expected one of {listed(column.categories)}; correct that cell or train again with it"
         )
     return codes

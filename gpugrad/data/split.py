@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, shown
+from .messages import listed
 
 
 def split_rows(
@@ -31,8 +32,8 @@ def split_rows(
         counts = np.bincount(codes, minlength=len(classes))
         if counts.min() < 2:
             raise DataError(
-                f"the class {classes[int(counts.argmin())]!r} has a single row: expected at least 2, one to train on "
-                "and one to test on; add rows of it, remove it, or choose regression if the target is a quantity"
+                f"the class {shown(classes[int(counts.argmin())])} has a single row: expected at least 2, one to train "
+                "on and one to test on; add rows of it, remove it, or choose regression if the target is a quantity"
             )
     n_test = min(max(math.ceil(test_fraction * n_rows), smallest), n_rows - smallest)
     random = np.random.RandomState(seed % 2**32)
@@ -120,7 +121,7 @@ def hold_out_rows(
         )
     kept, held = split_rows(len(rows), codes, names, test_fraction=share, seed=seed)
     if codes is not None:  # where most rows are held out, the rounding may have taken all of a small class
-        _, held = keep_seen(kept, held, {"class": codes})
+        _, held, _ = keep_seen(kept, held, {"class": codes})
     held = np.sort(rows[held])
     return np.setdiff1d(np.arange(len(y)), held), held
 
@@ -137,23 +138,32 @@ def check_split(test_fraction: float, seed: int) -> None:
         raise ArgumentError(f"seed is {seed!r}: expected an integer from 0")
 
 
-def keep_seen(train: np.ndarray, test: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def keep_seen(
+    train: np.ndarray, test: np.ndarray, columns: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, str | None]:
     """Move every test row whose category or class, a value of `columns`, is in no training row to the training part.
 
-    A model cannot predict a category that it never saw, and `predict` refuses one, so such a row tests nothing. Raise
-    DataError naming the columns where no test row would be left.
+    A model cannot predict a category that it never saw, and `predict` refuses one, so such a row tests nothing. Return
+    the rows of both parts, and a sentence on the rows that moved, if any. Raise DataError naming the columns where no
+    test row would be left.
     """
     keep = np.ones(len(test), bool)
     new = []
     for name, values in columns.items():
-        seen = set(values[train].tolist())
-        here = np.fromiter((value in seen for value in values[test].tolist()), bool, len(test))
+        seen = set(values.take(train).tolist())
+        here = np.fromiter(map(seen.__contains__, values[test].tolist()), bool, len(test))
         keep &= here
         if not here.all():
             new.append(name)
     if not keep.any():
         raise DataError(
-            f"every test row has a text in {', '.join(map(repr, new))} that no training row has: expected categories "
+            f"every test row has a text in {listed(map(repr, new))} that no training row has: expected categories "
             "that repeat; drop identifiers, write quantities as numbers, or add rows"
         )
-    return np.concatenate([train, test[~keep]]), test[keep]
+    note = None
+    if new:
+        note = (
+            f"{len(keep) - keep.sum()} of {len(keep)} test rows train instead: they have values in "
+            f"{listed(map(repr, new))} that no other training row has"
+        )
+    return np.concatenate([train, test[~keep]]), test[keep], note

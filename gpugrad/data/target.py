@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
-from ..errors import DataError, choose
-from .table import as_numbers, as_text, first_text, listed, row_name
+from ..errors import DataError, choose, shown
+from .cells import Cells, as_numbers, as_text, index_in, plain_numbers
+from .messages import listed, row_name
 
 TASKS = ("auto", "classification", "regression")
 # A column of whole numbers with more different values is a quantity.
 MAX_AUTO_CLASSES = 20
-# From here on float64 cannot distinguish neighbouring integers, and labels stay text.
-MAX_EXACT = 2.0**53
+MAX_EXACT = 2.0**53  # from here on float64 cannot distinguish neighbouring integers
+CLASSES_OF_TEXT = "choose --task classification"
 
 
 @dataclass(frozen=True)
@@ -30,25 +33,23 @@ def encode_target(name: str, values: np.ndarray, task: str = "auto") -> Target:
 
     "auto" treats texts, booleans and at most 20 different whole numbers as classes, anything else as a quantity.
     Classes are sorted, whole numbers by value and labelled without a decimal point, texts by character. Raise
-    ArgumentError for an unknown task; DataError for a column that is constant, has a single class, or is text for a
-    regression.
+    ArgumentError for an unknown task; DataError for a column that is constant, has a single class, is text for a
+    regression, or nearly all numbers without a task.
     """
     choose("task", task, TASKS)
-    numbers = as_numbers(name, values)
-    if task == "auto":
-        few = numbers is None or (_whole(numbers) and len(np.unique(numbers)) <= MAX_AUTO_CLASSES)
-        task = "classification" if few else "regression"
-    if task == "regression":
-        return Target(task, _quantity(name, values, numbers), None)
-    labels = _labels(values, numbers)
-    distinct = set(labels.tolist())
-    classes = tuple(sorted(distinct) if numbers is None else sorted(distinct, key=float))
+    column = values if values.dtype.kind in "iuf" else Cells.of(name, values)
+    numbers = as_numbers(name, column, None if task == "classification" else CLASSES_OF_TEXT)
+    if task == "regression" or (task == "auto" and numbers is not None and not _few_whole(values, numbers)):
+        return Target("regression", _quantity(name, values, numbers), None)
+    cells = column if isinstance(column, Cells) else Cells.of(name, values)
+    labels = _labels(cells.different)
+    classes = tuple(sorted(set(labels), key=None if plain_numbers(labels) is None else Decimal))
     if len(classes) == 1:
         raise DataError(
-            f"the target {name!r} has one class only, {classes[0]!r}: expected at least two; add rows of another class "
-            "or choose another target"
+            f"the target {shown(name)} has one class only, {shown(classes[0])}: expected at least two; add rows of "
+            "another class or choose another target"
         )
-    return Target(task, encode_labels(name, labels, classes), classes)
+    return Target("classification", index_in(classes, labels)[cells.codes], classes)
 
 
 def encode_labels(name: str, values: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
@@ -56,17 +57,19 @@ def encode_labels(name: str, values: np.ndarray, classes: tuple[str, ...]) -> np
 
     Raise DataError with the row of the first label outside `classes`.
     """
-    index = {label: code for code, label in enumerate(classes)}
-    texts = as_text(values).tolist()
-    plain = texts if all(text in index for text in texts) else _labels(values, as_numbers(name, values)).tolist()
-    codes = [index.get(text, index.get(other, -1)) for text, other in zip(texts, plain, strict=True)]
-    if -1 in codes:
-        row = codes.index(-1)
+    cells = Cells.of(name, values)
+    index = index_in(classes, cells.different)
+    if (index < 0).any():
+        index = np.where(index < 0, index_in(classes, _labels(cells.different)), index)
+    codes = index[cells.codes]
+    if (codes < 0).any():
+        row = int(np.argmin(codes))
+        text = cells.different[cells.codes[row]]
         raise DataError(
-            f"the target {name!r} has the label {texts[row]!r} in {row_name(row)}: expected one of the classes "
-            f"{listed(classes)}; correct that row, or train again with that class"
+            f"the target {shown(name)} has the label {shown(text)} in {row_name(row)}: expected one of the "
+            f"classes {listed(classes)}; correct that row, or train again with that class"
         )
-    return np.array(codes, np.int32)
+    return codes
 
 
 def encode_quantity(name: str, values: np.ndarray) -> np.ndarray:
@@ -78,28 +81,38 @@ def _quantity(name: str, values: np.ndarray, numbers: np.ndarray | None) -> np.n
     numbers = _numbers(name, values, numbers)
     if numbers.min() == numbers.max():
         raise DataError(
-            f"the target {name!r} is {numbers[0]:g} in every row: expected values that differ; choose another target"
+            f"the target {shown(name)} is {numbers[0]:g} in every row: expected values that differ; choose another "
+            "target"
         )
     return numbers
 
 
 def _numbers(name: str, values: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
     if numbers is None:
-        row, text = first_text(values)
+        row, text = Cells.of(name, values).first_text()
         raise DataError(
-            f"the target {name!r} has {text!r} in {row_name(row)}: expected numbers for regression; correct that cell "
-            "or choose classification"
+            f"the target {shown(name)} has {shown(text)} in {row_name(row)}: expected numbers for regression; correct "
+            "that cell or choose classification"
         )
     return numbers
 
 
-def _whole(numbers: np.ndarray) -> bool:
-    return bool(np.all(numbers == np.rint(numbers)) and np.all(np.abs(numbers) < MAX_EXACT))
+def _few_whole(values: np.ndarray, numbers: np.ndarray) -> bool:
+    """Return whether these are few different whole numbers: below 2**53, or written as integers."""
+    if not np.array_equal(numbers, np.rint(numbers)) or len(np.unique(numbers)) > MAX_AUTO_CLASSES:
+        return False
+    if np.abs(numbers).max() < MAX_EXACT:
+        return True
+    texts = set(as_text(values).tolist())  # float64 may have merged some
+    integers = values.dtype.kind != "f" and all(re.fullmatch(r"[+-]?\d+", text) for text in texts)
+    return integers and len(texts) <= MAX_AUTO_CLASSES
 
 
-def _labels(values: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
-    """Write each label in one way, so that 1, 1.0 and 01 are one class."""
-    if numbers is None or np.abs(numbers).max(initial=0.0) >= MAX_EXACT:
-        return as_text(values)
-    cells = numbers.tolist()
-    return np.array([str(int(cell)) if cell.is_integer() else repr(cell) for cell in cells], dtype=object)
+def _labels(different: list[str]) -> list[str]:
+    """Return the label of each text: of plain numbers 1, 1.0 and 01 are one class, however large they are."""
+    return different if plain_numbers(different) is None else [_label(Decimal(text)) for text in different]
+
+
+def _label(number: Decimal) -> str:
+    whole = number.is_finite() and number == number.to_integral_value()
+    return str(int(number)) if whole else repr(float(number))

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -740,7 +741,7 @@ def _find(name: str, toolchain: str | None, what: str) -> Device:
     kind, _, index = name.partition(":") if isinstance(name, str) else (name, "", "")
     if kind not in TOOLCHAINS:
         _refuse_name(what, name, kind, index)
-    if index and not (kind == "cuda" and index.isdigit()):
+    if index and not (kind == "cuda" and re.fullmatch("[0-9]{1,9}", index)):
         raise ArgumentError(f"unknown device {name!r}: only cuda takes a number, as in 'cuda:1'")
     required = toolchain is not None
     toolchain = choose(f"toolchain of {kind}", toolchain or next(iter(TOOLCHAINS[kind])), TOOLCHAINS[kind])

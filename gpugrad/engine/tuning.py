@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, reason
 from ..kernels.dense.variants import Choices, Product, candidates
 from .files import cache_folder, to_json, write_whole
 from .version import __version__
@@ -35,7 +35,8 @@ class Place(Protocol):
 
 
 FORMAT = 1
-BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError)  # errors of reading a file with any content
+# Errors of reading a file with any content.
+BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 def check_variants(device: Place) -> None:
@@ -79,7 +80,7 @@ def load(device: Place) -> Choices:
         return {}
     except BROKEN as error:
         warnings.warn(
-            f"{path(device)} is ignored ({error}), expected what gpugrad bench tune keeps for {device.name}: "
+            f"{path(device)} is ignored ({reason(error)}), expected the choices for {device.name}: "
             "tune again, or delete it with gpugrad bench tune --forget",
             stacklevel=2,
         )

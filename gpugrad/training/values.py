@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import reprlib
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, shown
 
 
 def describe(value: Any) -> str:
@@ -56,10 +57,15 @@ def check_flag(name: str, value: Any, *, otherwise: str | None = None) -> None:
 
 
 def check_path(name: str, path: Any, kind: str = "file", *, remedy: str = "") -> None:
-    """Raise ArgumentError unless a path is text or a path object."""
+    """Raise ArgumentError unless a path is text or a path object, and one that a file can have."""
     if not isinstance(path, str | os.PathLike):
         remedy = f": {remedy}" if remedy else ""
         raise ArgumentError(f"{name} is {describe(path)}, expected the path of a {kind}{remedy}")
+    try:
+        os.lstat(path)
+    except (OSError, ValueError) as error:  # a zero byte is a ValueError
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            raise ArgumentError(f"{name} is {shown(path)}, expected a path that a file can have: shorten it") from None
 
 
 def size_in_bytes(name: str, value: Any) -> int:

@@ -22,7 +22,7 @@ def cores() -> int:
     available = usable_cores()
     for name in ("GPUGRAD_THREADS", "OMP_NUM_THREADS"):
         wanted = os.environ.get(name, "").partition(",")[0].strip()
-        if wanted.isascii() and wanted.isdigit() and int(wanted) > 0:
+        if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 and int(wanted) > 0:
             return min(available, int(wanted))
     return available
 

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from gpugrad.bench import pictures
-from gpugrad.bench.records import report
+from gpugrad.bench.records import record, report
+from gpugrad.bench.records.compare import compare, lines
 from gpugrad.bench.records.rows import COLUMNS, largest
 from gpugrad.bench.records.summary import summary
 from gpugrad.command.app import app
@@ -312,3 +313,31 @@ def test_without_matplotlib_the_message_says_how_to_install_it(tmp_path, monkeyp
     result = invoked(tmp_path, full_record())
     assert isinstance(result.exception, GpugradError)
     assert 'pip install "gpugrad[plot]"' in str(result.exception)
+
+
+def test_damaged_records_are_read_or_refused(survives):
+    whole = full_record()
+
+    def read(path):
+        with record.made_from(path):
+            found = record.read(path)
+            list(lines(compare(whole, found), every=True))
+            report.page(found, [])
+
+    assert survives("record.json", json.dumps(whole).encode(), read) > 300
+
+
+def test_a_record_of_other_values_is_an_error_of_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for change in ({"median": "fast"}, {"median": 0}, {"low": [1]}, {"size": None}, {"times_ours": -1}, {"share": "x"}):
+        broken = full_record()
+        for row in broken["sections"]["kernels"]["rows"]:
+            row.update(change)
+        for name, content in (("a.json", full_record()), ("b.json", broken)):
+            (tmp_path / name).write_text(json.dumps(content))
+        for command in (["compare", "a.json", "b.json"], ["report", "b.json"])[: 1 + ("share" in change)]:
+            result = CliRunner().invoke(app, ["bench", *command])
+            assert result.exception is None or isinstance(result.exception, SystemExit | GpugradError), change
+    (tmp_path / "b.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"cannot read b\.json"):
+        record.read("b.json")

@@ -6,6 +6,8 @@ The variants run in the emulator; the test's own clock sets their times.
 import json
 import re
 import sys
+import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +27,7 @@ from gpugrad.command.bench import options
 from gpugrad.engine import device as devices
 from gpugrad.engine import tuning
 from gpugrad.engine.device import unavailable
-from gpugrad.errors import ArgumentError, DeviceError, KernelError
+from gpugrad.errors import ArgumentError, DeviceError, GpugradError, KernelError
 from gpugrad.kernels import dense
 from gpugrad.kernels.cuda import source as cuda
 from gpugrad.kernels.dense import cupy_cuda, variants
@@ -292,7 +294,7 @@ def broken(**entry):
 @pytest.mark.parametrize(
     "content",
     [
-        *("", "{", "[]", "3", "{}", "\udcff"),
+        *("", "{", "[]", "3", "{}", "\udcff", "[" * 100_000),
         *(broken(tile=31), broken(splits=1000), broken(m="many"), broken(n=None), broken(k=[1]), broken(speed=1)),
         lambda device: broken()(device).replace('"emulator"', '"NVIDIA H100"'),
     ],
@@ -311,6 +313,24 @@ def test_a_broken_or_foreign_file_is_ignored_with_one_warning(content):
     assert device.kernels
     tuning.keep(device, TUNED)
     assert new_device().choices == TUNED
+
+
+def test_damaged_choices_are_read_or_ignored_with_one_line(survives, monkeypatch):
+    monkeypatch.setattr(tuning, "cache_folder", lambda: Path("cache"))
+    device = new_device()
+    tuning.keep(device, TUNED)
+    path = tuning.path(device)
+    whole = path.read_bytes()
+
+    def read(copy):
+        path.write_bytes(Path(copy).read_bytes())
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            tuning.load(device)
+        for warning in caught:
+            raise GpugradError(str(warning.message))
+
+    assert survives("choices.json", whole, read) > 300
 
 
 # ---- the workspace ----

@@ -124,6 +124,66 @@ def test_resume_uses_the_settings_of_the_checkpoint(run, tmp_path):
     assert (code, "is on digits, not on digits.csv" in err) == (1, True)
 
 
+def write_shop(path, towns, *, scale=1, labels="pq", rows=60):
+    lines = (f"{towns[i % len(towns)]},{scale * (i % 11)},{labels[i % 5 == 0]}" for i in range(rows))
+    path.write_text("\n".join(["town,size,y", *lines]) + "\n")
+
+
+def test_resume_is_refused_on_data_of_another_kind(run, tmp_path):
+    table, folder = tmp_path / "t.csv", tmp_path / "run"
+    write_shop(table, ["Bonn", "Ulm", "Kiel"])
+    options = ("--target", "y", "--hidden", 4, "--batch-size", 16, "--out", folder)
+    assert run("train", table, *options, "--epochs", 1)[0] == 0
+    model = (folder / "model.safetensors").read_bytes()
+    text = table.read_text()
+    for change, difference in (
+        (lambda: write_shop(table, ["Aachen", "Trier", "Jena"]), "it lacks the category 'Bonn' in column 'town'"),
+        (lambda: write_shop(table, ["Bonn", "Ulm", "Kiel", "Jena"]), "it has the new category 'Jena' in column 'town'"),
+        (lambda: write_shop(table, ["Bonn", "Ulm", "Kiel"], scale=2), "column 'size' has the mean and deviation "),
+        (lambda: write_shop(table, ["Bonn", "Ulm", "Kiel"], labels="pr"), "it lacks the class 'q'"),
+        (lambda: write_shop(table, [1, 2, 3]), "column 'town' has numbers, not categories"),
+        (lambda: table.write_text(text.replace("size", "height")), "it lacks the column 'size'"),
+        (lambda: table.write_text(text.replace("\n", ",1\n").replace("y,1", "y,new")), "it has the new column 'new'"),
+        (
+            lambda: table.write_text(
+                "\n".join(",".join(line.split(",")[i] for i in (1, 0, 2)) for line in text.splitlines())
+            ),
+            "it has the column 'town' in another place",
+        ),
+    ):
+        change()
+        code, _, err = run("train", table, "--target", "y", "--out", folder, "--resume", "--epochs", 2)
+        assert code == 1
+        assert difference in err
+        assert "; continue with the same data, or start a new run without --resume" in err
+        assert len(err.splitlines()) == 1
+    assert (folder / "model.safetensors").read_bytes() == model
+    table.write_text(text)
+    assert run("train", table, "--target", "y", "--out", folder, "--resume", "--epochs", 2)[0] == 0
+
+
+def test_the_data_are_described(run, tmp_path):
+    table = tmp_path / "t.csv"
+    write_shop(table, [f"village{i}" if i % 9 == 0 else "Bonn" for i in range(60)])
+    options = ("--target", "y", "--epochs", 1, "--hidden", 4)
+    _, out, _ = run("train", table, *options)
+    assert "\n        categories of town (8)\n" in out
+    assert " test rows train instead: they have values in 'town' that no other training row has\n" in out
+    _, out, _ = run("train", table, *options, "--categorical", "size,town", "--out", tmp_path / "run")
+    assert "\n        categories of town (8), size (11)\n" in out
+    code, out, _ = run("train", table, "--target", "y", "--resume", "--epochs", 2, "--out", tmp_path / "run")
+    assert (code, "categories of town (8), size (11)" in out) == (0, True)
+    code, out, _ = run("evaluate", tmp_path / "run", table)
+    assert (code, " that it was not trained on\n" in out) == (0, True)
+    code, _, err = run("train", table, *options, "--categorical", "site")
+    assert (code, "there is no column 'site'" in err) == (1, True)
+    table.write_text("a,y\n" + "".join(f"{'o3' if i == 41 else i},{'pq'[i % 2]}\n" for i in range(60)))
+    code, _, err = run("train", table, *options)
+    assert code == 1
+    assert "column 'a' has 'o3' in data row 42: expected a number, as in 59 of 60 rows" in err
+    assert "--categorical" in err
+
+
 @pytest.mark.slow
 def test_after_an_interrupt_there_is_a_model_and_the_run_can_continue(run, start, tmp_path):
     folder = tmp_path / "run"

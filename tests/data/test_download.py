@@ -1,5 +1,6 @@
 """Fetching from mirrors, against a server on this machine: whole, verified files or none at all."""
 
+import contextlib
 import errno
 import gzip
 import hashlib
@@ -7,6 +8,7 @@ import http.server
 import io
 import os
 import socket
+import socketserver
 import sys
 import threading
 
@@ -16,6 +18,7 @@ import pytest
 from gpugrad import data
 from gpugrad.data import download
 from gpugrad.data.builtin import IDX_FILES, cache_folder
+from gpugrad.engine.temporary import PARTIAL, _cleaned, temporary_file
 from gpugrad.errors import ArgumentError, DataError, DownloadError
 
 
@@ -149,11 +152,67 @@ def test_wrong_bytes_are_never_kept(mirrors, tmp_path, bad, message):
 
 def test_a_mirror_that_hangs_up_is_given_up(mirrors, tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        monkeypatch.setattr(download, "TIMEOUT", 0.1)
+        monkeypatch.setattr(download, "TIMEOUT", 0.3)
         urls = (f"http://127.0.0.1:{mute.getsockname()[1]}/", mirrors[1].url)
         monkeypatch.setitem(download.SOURCES, "mnist", download.Source(urls, download.SOURCES["mnist"].files))
         download.fetch("mnist", tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@contextlib.contextmanager
+def answering(answer):
+    """Serve every connection on a port in a thread, and yield the address."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            with contextlib.suppress(OSError):
+                self.request.recv(1 << 16)
+                answer(self.request)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"], ids=["header", "content"])
+def test_a_mirror_that_sends_byte_by_byte_is_given_up(mirrors, tmp_path, monkeypatch, start):
+    gone = threading.Event()
+
+    def drip(connection):
+        connection.sendall(start)
+        while not gone.wait(0.02):
+            connection.sendall(b"H")
+
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    with answering(drip) as url:
+        monkeypatch.setitem(
+            download.SOURCES, "mnist", download.Source((url, mirrors[1].url), download.SOURCES["mnist"].files)
+        )
+        download.fetch("mnist", tmp_path)
+        gone.set()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == published()
+
+
+def test_what_a_mirror_answers_prints_no_control_characters(mirrors, tmp_path, monkeypatch):
+    with answering(lambda connection: connection.sendall(b"\x1b[31mnot HTTP\x07\r\n\r\n")) as url:
+        monkeypatch.setitem(download.SOURCES, "mnist", download.Source((url,), download.SOURCES["mnist"].files))
+        with pytest.raises(DownloadError, match=r"did not answer \(\?\[31mnot HTTP\?\)") as error:
+            download.fetch("mnist", tmp_path)
+    assert str(error.value).isprintable()
+
+
+def test_what_a_killed_download_left_is_removed_and_a_running_one_kept(mirrors, tmp_path):
+    left = tmp_path / f".{IDX_FILES[0]}.gz.0123456789ab{PARTIAL}"
+    left.write_bytes(b"half")
+    with temporary_file(tmp_path, f"{IDX_FILES[1]}.gz") as (_, running):
+        _cleaned.clear()
+        download.fetch("mnist", tmp_path)
+        assert running.exists()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == published()
 
 
 def test_no_network_is_one_sentence_with_the_remedy(mirrors, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from gpugrad import data
 from gpugrad.data import Preprocessing, load_features, load_labelled
+from gpugrad.data.preprocessing import Column
 from gpugrad.errors import ArgumentError, DataError
 
 RNG = np.random.default_rng(7)
@@ -127,6 +128,52 @@ def test_labelled_quantities_come_standardised(tmp_path):
     _, y = load_labelled(path, shop.preprocessing, None, n_features=shop.n_features)
     assert y.shape == (N, 1)
     np.testing.assert_allclose(shop.preprocessing.inverse_target(y)[:, 0], INCOME, rtol=1e-5)
+
+
+@pytest.mark.parametrize("other", [".csv", ".parquet"])
+def test_booleans_in_any_spelling_are_one_pair(tmp_path, other):
+    new = RNG.random(N) < 0.5
+    spelled = np.where(new, RNG.choice(["TRUE", "True", "true"], N), RNG.choice(["FALSE", "False", "false"], N))
+    shop = data.load(write_csv(tmp_path / "s.csv", {"age": AGE, "new": spelled, "buys": spelled}), target="buys")
+    assert shop.classes == ("False", "True")
+    assert shop.preprocessing.feature_names == ("age", "new=False", "new=True")
+    path = write_table(tmp_path / f"t{other}", {"age": AGE, "new": new, "buys": new})
+    x, y = load_labelled(path, shop.preprocessing, shop.classes, n_features=3)
+    np.testing.assert_array_equal(y, new)
+    np.testing.assert_array_equal(x[:, 2], new)
+    assert data.load(path, target="buys").preprocessing == shop.preprocessing
+
+
+def test_categories_of_an_earlier_gpugrad_are_found(tmp_path):
+    old = Preprocessing((Column("new", categories=("FALSE", "TRUE")),))
+    path = write_csv(tmp_path / "t.csv", {"new": ["TRUE", "FALSE"]})
+    assert load_features(path, old, n_features=2).tolist() == [[0, 1], [1, 0]]
+
+
+def test_columns_that_are_categories_on_demand(tmp_path):
+    path = write_csv(tmp_path / "t.csv", {"zip": [10115, 53111] * 6, "y": ["a", "b"] * 6})
+    assert data.load(path, target="y").preprocessing.feature_names == ("zip",)
+    for categorical in ("zip", ["zip"]):
+        chosen = data.load(path, target="y", categorical=categorical)
+        assert chosen.preprocessing.feature_names == ("zip=10115", "zip=53111")
+        assert chosen.notes == ("categories of zip (2)",)
+    with pytest.raises(DataError, match=r"there is no column 'zap' in .*: did you mean 'zip'"):
+        data.load(path, target="y", categorical=["zap"])
+    with pytest.raises(ArgumentError, match="leave out --categorical"):
+        data.load(write_npz(tmp_path / "a.npz", x=IMAGES, y=CODES), categorical=["x0"])
+    with pytest.raises(ArgumentError, match=r"categorical=.* does not apply to digits"):
+        data.load("digits", categorical=["x0"])
+
+
+def test_rows_that_leave_the_test_part_are_told(tmp_path):
+    codes = [f"c{i}" if i % 4 == 0 else "usual" for i in range(N)]
+    shop = data.load(write_csv(tmp_path / "s.csv", {"code": codes, "age": AGE, "buys": LABEL}), target="buys")
+    left = 12 - len(shop.x_test)
+    assert 0 < left < 12
+    assert shop.notes == (
+        f"categories of code ({len(set(codes))})",
+        f"{left} of 12 test rows train instead: they have values in 'code' that no other training row has",
+    )
 
 
 def test_a_category_of_one_row_trains(tmp_path):
@@ -289,5 +336,5 @@ def test_a_file_to_predict_on_must_fit(tmp_path):
         load_features(path, fitted, n_features=3)
     with pytest.raises(DataError, match="lacks the columns a"):
         load_features(write_csv(tmp_path / "t.csv", {"b": [1, 2]}), fitted, n_features=1)
-    with pytest.raises(ArgumentError, match=r"unknown file format '\.txt'"):
+    with pytest.raises(ArgumentError, match=r"t\.txt is no data file, expected a name that ends in \.csv"):
         load_features(tmp_path / "t.txt", fitted, n_features=1)

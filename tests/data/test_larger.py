@@ -71,6 +71,7 @@ numbers = st.one_of(
 )
 whole = st.one_of(st.integers(-3, 3), st.integers(-(2**53), 2**53), st.integers(-(2**63), 2**63 - 1))
 texts = st.sampled_from(["a", "b", " b", "cd", "é", "7", "07", "7.0", "NA", "-", "2e3"])
+as_written = st.sampled_from(["$5", "6", "1,5", "2,50 €", "7%", "TRUE", "true", "−8"])
 
 
 @st.composite
@@ -87,6 +88,9 @@ def tables(draw):
                     (whole, pa.int64()),
                     (st.integers(0, 2), pa.int8()),
                     (texts, pa.string()),
+                    (as_written, pa.string()),
+                    (st.integers(5, 30).map(str), pa.string()),
+                    (st.integers(2**60, 2**60 + 3), pa.uint64()),
                     (st.sampled_from(["x", "y"]), pa.string()),
                     (st.booleans(), pa.bool_()),
                 ]
@@ -134,6 +138,19 @@ def test_a_folder_of_files_is_one_table(tmp_path):
     check_same(open_parquet([tmp_path / "parts" / f"{i}.parquet" for i in range(3)], target="kind"), loaded)
 
 
+def test_the_index_of_pandas_is_no_feature(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(table())
+    one = frame.set_index(pd.Index(range(1000, 1200), name="id"))
+    two = frame.set_index(pd.MultiIndex.from_product([range(20), range(10)], names=["block", None]))
+    path = tmp_path / "t.parquet"
+    for indexed in (one, two, frame.iloc[::-1]):
+        indexed.to_parquet(path)
+        loaded = load(path, target="kind")
+        assert [column.name for column in loaded.preprocessing.columns] == ["size", "town", "new", "cost"]
+        check_same(open_parquet(path, target="kind"), loaded)
+
+
 def test_rows_with_a_category_of_their_own_are_trained_on(tmp_path):
     columns = table()
     columns["town"] = np.array(["only", *columns["town"][1:199], "last"], object)
@@ -146,7 +163,7 @@ def test_rows_with_a_category_of_their_own_are_trained_on(tmp_path):
 def test_large_labels_and_large_targets(tmp_path):
     ids = np.array([2**60, 2**60 + 1, 2**60 + 2] * 20)
     path = write(tmp_path / "table.parquet", {"x": np.arange(60.0), "id": ids, "large": np.arange(60) * 1e20})
-    for target, task in (("id", "classification"), ("large", "regression")):
+    for target, task in (("id", "classification"), ("id", "auto"), ("large", "regression")):
         options = {"target": target, "task": task}
         check_same(open_parquet(path, batch_rows=7, **options), load(path, **options))
 

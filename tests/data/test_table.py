@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpugrad.data import read_table, table
+from gpugrad.data import csv_file, read_table
 from gpugrad.errors import ArgumentError, DataError
 
 pa = pytest.importorskip("pyarrow")
@@ -95,7 +95,9 @@ def test_reading_in_pieces_changes_nothing(tmp_path_factory, cells, chunk):
 
     with pytest.MonkeyPatch.context() as patch:
         whole = read()
-        patch.setattr(table, "CHUNK_ROWS", chunk)
+        patch.setattr(csv_file, "_read_with_pyarrow", lambda *arguments: None)
+        assert read() == whole
+        patch.setattr(csv_file, "CHUNK_ROWS", chunk)
         assert read() == whole
 
 
@@ -137,8 +139,6 @@ def test_a_word_for_missing_is_a_category_among_texts(tmp_path):
         (",a\n0,1\n", "column 1 of .* has no name.*index=False"),
         ("a,b\n1,2\n1,2,3\n", r"data row 2 of .* has 3 cells: expected 2"),
         ("a,b\n1,2\n3\n", "data row 2 of .* has 1 cells: expected 2"),
-        ("a;b\n1;2\n", "separated by ';': expected commas"),
-        ("a\tb\n1\t2\n", r"separated by '\\t': expected commas"),
         ('a,b\n"1,2\n', "line 2 of .* is not a valid CSV"),
         (b"a,b\n1,\xff\n", "not UTF-8"),
         ("a,b\n1,2\n,3\n", "column 'a' has no value in data row 2"),
@@ -157,7 +157,7 @@ def test_a_wrong_csv_is_refused_in_one_sentence(tmp_path, content, message):
 
 
 def test_rows_are_counted_through_the_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(csv_file, "CHUNK_ROWS", 3)
     rows = "".join(f"{i},{i}\n" for i in range(7))
     for bad, message in ((",1\n", "no value in data row 8"), ("1\n", "data row 8 .* has 1 cells")):
         with pytest.raises(DataError, match=message):
@@ -167,7 +167,9 @@ def test_rows_are_counted_through_the_pieces(tmp_path, monkeypatch):
 def test_paths_that_are_no_table(tmp_path):
     with pytest.raises(DataError, match=r"there is no file .*absent\.csv"):
         read_table(tmp_path / "absent.csv")
-    with pytest.raises(ArgumentError, match=r"unknown table format '\.xlsx'"):
+    with pytest.raises(
+        ArgumentError, match=r"table\.xlsx is no data file, expected a name that ends in \.csv, .*export"
+    ):
         read_table(tmp_path / "table.xlsx")
 
 

@@ -36,7 +36,23 @@ def test_what_auto_takes_for_classes(values, classes, y):
     np.testing.assert_array_equal(encode_labels("y", values, classes), target.y)
 
 
-@pytest.mark.parametrize("values", [text("1", "2.5"), np.array([0.5, 1]), np.arange(21), np.array([1e17, 2e17])])
+LONG = [2**62, 2**62 + 1, -(2**61)]
+
+
+@pytest.mark.parametrize(
+    "values", [np.array(LONG), text(*map(str, LONG)), text("+" + str(LONG[0]), *map(str, LONG[1:]))]
+)
+def test_few_long_integers_are_classes_and_exact(values):
+    target = encode_target("y", values)
+    assert target.classes == tuple(map(str, sorted(LONG)))
+    assert target.y.tolist() == [1, 2, 0]
+    np.testing.assert_array_equal(encode_labels("y", np.array(LONG), target.classes), target.y)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [text("1", "2.5"), np.array([0.5, 1]), np.arange(21), np.array([1e17, 2e17]), np.arange(2**60, 2**60 + 3000, 100)],
+)
 def test_what_auto_takes_for_a_quantity(values):
     target = encode_target("y", values)
     assert (target.task, target.classes) == ("regression", None)
@@ -78,6 +94,29 @@ def test_labels_outside_the_classes_are_named():
         encode_quantity("y", text("x"))
 
 
+def test_a_typing_error_makes_no_classes_of_a_quantity():
+    cells = [*(f"{i}.5" for i in range(40)), "o3"]
+    message = (
+        "column 'y' has 'o3' in data row 41: expected a number, as in 40 of 41 rows.* choose --task classification"
+    )
+    for task in ("auto", "regression"):
+        with pytest.raises(DataError, match=message):
+            encode_target("y", text(*cells), task)
+    assert len(encode_target("y", text(*cells), "classification").classes) == 41
+
+
+def test_numbers_with_signs_are_quantities():
+    assert encode_target("y", text("$1,234.50", "$2", "$3.25")).y.tolist() == [1234.5, 2, 3.25]
+    assert encode_target("y", text("$1", "$2", "$1")).classes == ("$1", "$2")
+
+
+def test_booleans_in_any_spelling_are_two_classes():
+    target = encode_target("y", text("TRUE", "false", "True", "FALSE"))
+    assert (target.classes, target.y.tolist()) == (("False", "True"), [1, 0, 1, 0])
+    assert encode_labels("y", np.array([True, False]), target.classes).tolist() == [1, 0]
+    assert encode_labels("y", text("true"), ("FALSE", "TRUE")).tolist() == [1]  # of an earlier gpugrad
+
+
 def test_an_unknown_task_is_refused():
     with pytest.raises(ArgumentError, match="did you mean 'classification'"):
         encode_target("y", np.arange(3), "classificator")
@@ -93,7 +132,7 @@ def test_every_row_is_in_one_part_and_every_class_in_training(counts, fraction, 
     codes = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
     classes = tuple(map(str, range(len(counts))))
     train, test = split_rows(len(codes), codes, classes, test_fraction=fraction, seed=seed)
-    train, test = keep_seen(train, test, {"y": codes})
+    train, test, _ = keep_seen(train, test, {"y": codes})
     assert sorted([*train, *test]) == list(range(len(codes)))
     assert len(test)
     assert set(codes[train]) == set(range(len(counts)))
@@ -119,8 +158,10 @@ def test_too_few_rows_are_refused():
 
 def test_rows_with_a_new_category_train():
     colour, size = text("r", "g", "r", "b", "r"), text("s", "s", "l", "s", "s")
-    train, test = keep_seen(np.array([0, 1]), np.array([2, 3, 4]), {"colour": colour, "size": size})
+    train, test, note = keep_seen(np.array([0, 1]), np.array([2, 3, 4]), {"colour": colour, "size": size})
     assert train.tolist() == [0, 1, 2, 3]
     assert test.tolist() == [4]
+    assert note == "2 of 3 test rows train instead: they have values in 'colour', 'size' that no other training row has"
+    assert keep_seen(np.array([0, 1]), np.array([4]), {"colour": colour, "size": size})[2] is None
     with pytest.raises(DataError, match="every test row has a text in 'colour', 'size' that no training row has"):
         keep_seen(np.array([0, 1]), np.array([2, 3]), {"colour": colour, "size": size})

@@ -80,6 +80,7 @@ def test_toolchains_run_their_own_files():
         ("cpu:1", None, "unknown device 'cpu:1': only cuda takes a number, as in 'cuda:1'"),
         ("cuda:x", None, "unknown device 'cuda:x': only cuda takes a number"),
         ("cuda:-1", None, "only cuda takes a number"),
+        ("cuda:²", None, "only cuda takes a number"),
         ("cpu", "cupy", "unknown toolchain of cpu 'cupy': choose one of numba, numpy|did you mean"),
         ("cpu", "nunba", "unknown toolchain of cpu 'nunba': did you mean 'numba'"),
         ("simulator", "cupy", "unknown toolchain of simulator 'cupy': .*choose one of numba"),

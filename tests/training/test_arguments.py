@@ -215,6 +215,8 @@ def test_a_schedule_of_the_wrong_type_is_named_by_fit():
         (lambda: gg.EarlyStopping(restore_best="no"), "restore_best is 'no', expected True or False"),
         (lambda: gg.EarlyStopping(np.float64(2.5)), r"patience is 2\.5, expected an integer of at least 1: the epochs"),
         (lambda: gg.CSVLogger(None), "path is None, expected the path of a CSV file"),
+        (lambda: gg.CSVLogger("a\0.csv"), r"path is 'a\\x00.csv', expected a path that a file can have: shorten it"),
+        (lambda: gg.CSVLogger(300 * "x"), "path is 'xxx.*xxx', expected a path that a file can have: shorten it"),
         (lambda: gg.TensorBoardLogger(True), "log_dir is True, expected the path of a folder"),
         (lambda: gg.TensorBoardLogger("runs", hyperparameters=[1]), "hyperparameters is a list, expected a dict"),
         (lambda: ProfileTraining("all"), "steps is 'all', expected an integer of at least 1"),

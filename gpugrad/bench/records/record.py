@@ -8,18 +8,20 @@ Times are seconds, sizes bytes, rates bytes/s and operations/s.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...engine.device import Device
 from ...engine.files import to_json, write_whole
-from ...errors import DataError
+from ...errors import DataError, GpugradError, reason
 from ..measure.machine import describe
 
-__all__ = ["FORMAT", "make", "read", "write"]
+__all__ = ["FORMAT", "made_from", "make", "read", "write"]
 
 FORMAT = 1
 
@@ -91,9 +93,39 @@ def read(path: str | Path) -> dict[str, Any]:
         record = json.loads(Path(path).read_text())
     except FileNotFoundError:
         raise DataError(f"there is no file {path}: write one with gpugrad bench … --json {path}") from None
-    except (ValueError, OSError) as error:
-        raise DataError(f"cannot read {path} ({error}): pass a file written by gpugrad bench … --json") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise DataError(
+            f"cannot read {path} ({reason(error)}): pass a file written by gpugrad bench … --json"
+        ) from None
     found = record.get("format") if isinstance(record, dict) else None
     if found != FORMAT or not isinstance(record.get("sections"), dict):
         raise DataError(f"{path} is not a record of format {FORMAT}: pass a file written by gpugrad bench … --json")
     return record
+
+
+@contextlib.contextmanager
+def made_from(*paths: str | Path) -> Iterator[None]:
+    """Name the files of records whose content cannot be used within the block.
+
+    Parameters
+    ----------
+    *paths : str or Path
+        The files.
+
+    Yields
+    ------
+    None
+        The block.
+
+    Raises
+    ------
+    DataError
+        If a value of the wrong kind or size raised another error, as it can anywhere.
+    """
+    try:
+        yield
+    except GpugradError:
+        raise
+    except Exception as error:
+        names = " or ".join(map(str, paths))
+        raise DataError(f"{names} is damaged ({type(error).__name__}: {reason(error)}): measure it again") from error

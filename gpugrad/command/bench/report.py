@@ -29,10 +29,11 @@ def compare(
     from ...bench.records import record as records
     from ...engine.files import to_json, write_whole
 
-    found = comparing.compare(records.read(a), records.read(b), tolerance)
     width = shutil.get_terminal_size((200, 24)).columns
-    for line in comparing.lines(found, every=every, width=width):
-        typer.echo(line)
+    with records.made_from(a, b):
+        found = comparing.compare(records.read(a), records.read(b), tolerance)
+        lines = list(comparing.lines(found, every=every, width=width))
+    typer.echo("\n".join(lines))
     if file is not None:
         write_whole(file, to_json(found.record(), indent=1) + "\n")
     if found.count(comparing.SLOWER):
@@ -51,8 +52,10 @@ def report(record: RecordToShow, out: Page = None, png: Folder = None) -> None:
     for folder in (out.parent, png):
         if folder is not None:
             check_writable(folder)
-    drawn = pictures.draw(found)
-    write_whole(out, reports.page(found, drawn))
+    with records.made_from(record):
+        drawn = pictures.draw(found)
+        page = reports.page(found, drawn)
+    write_whole(out, page)
     typer.echo(f"wrote the report to {out}")
     if png is not None:
         for picture in drawn:

@@ -26,7 +26,7 @@ def eight_cores(monkeypatch, tmp_path):
         ({"OMP_NUM_THREADS": "3", "GPUGRAD_THREADS": "5"}, 5),
         ({"GPUGRAD_THREADS": "100"}, 8),
         ({"GPUGRAD_THREADS": "0", "OMP_NUM_THREADS": "many"}, 8),
-        ({"GPUGRAD_THREADS": "²"}, 8),
+        ({"GPUGRAD_THREADS": "²", "OMP_NUM_THREADS": "9" * 5000}, 8),
     ],
 )
 def test_the_number_of_threads_can_be_limited(variables, expected, monkeypatch):

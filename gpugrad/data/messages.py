@@ -1,0 +1,70 @@
+"""What messages about data say: rows, lists of names, missing values.
+
+Rows are counted from 1 without the header: "data row 1" is the first line of data.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+
+from ..errors import DataError, printable, shown
+
+
+def row_name(row: int) -> str:
+    """Return the name of the row of index `row` (from 0) in messages."""
+    return f"data row {row + 1}"
+
+
+def listed(names: Iterable[str], limit: int = 10) -> str:
+    """Join names with commas, cut after `limit`, and after fewer where they are long."""
+    names = [str(name) for name in names]
+    first = [printable(name if len(name) <= 30 else f"{name[:29]}…") for name in names[:limit]]
+    while len(", ".join(first)) > 100:
+        first.pop()
+    rest = f", … ({len(names)} in all)" if len(names) > len(first) else ""
+    return ", ".join(first) + rest
+
+
+def unknown_column(kind: str, name: str, names: Collection[str], where: str) -> DataError:
+    """Return the error for a column or array that does not exist, with the nearest name that does."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    hint = f"did you mean {shown(near[0])}? " if near else ""
+    return DataError(f"there is no {kind} {shown(name)} in {where}: {hint}choose one of {listed(names)}")
+
+
+def missing_value(column: str, row: int) -> DataError:
+    """Return the error for a cell without a value."""
+    return DataError(
+        f"column {shown(column)} has no value in {row_name(row)}: fill it in, or drop the row or the column"
+    )
+
+
+def check_finite(column: str, values: np.ndarray) -> None:
+    """Raise DataError with the column and the first row where `values` (rows,) is NaN or infinite."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    row = int(np.argmin(finite))
+    if np.isnan(values[row]):
+        raise missing_value(column, row)
+    raise DataError(
+        f"column {shown(column)} is infinite in {row_name(row)}: expected finite numbers; correct or drop the row"
+    )
+
+
+def check_names(path: str | os.PathLike[str], names: Sequence[str]) -> None:
+    """Raise DataError for columns without a name, or two of one name."""
+    seen: set[str] = set()
+    for position, name in enumerate(names, 1):
+        if not name:
+            raise DataError(
+                f"column {position} of {path} has no name: name it in the header, or remove it (pandas writes its "
+                "index there without index=False)"
+            )
+        if name in seen:
+            raise DataError(f"{path} has two columns named {shown(name)}: rename or remove one")
+        seen.add(name)
