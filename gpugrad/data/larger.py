@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.files import PARTIAL, check_writable, storage_error, write_whole
+from ..engine.files import check_writable, storage_error, write_whole
+from ..engine.temporary import temporary_folder
 from ..errors import ArgumentError, DataError, StorageError, choose, shown
 from .cells import Cells, number_cells, plain_numbers
 from .dataset import Dataset
@@ -98,29 +100,39 @@ def open_parquet(
             raise ArgumentError(f"{folder} is not empty and no prepared data set: choose a new folder")
     parent = Path(tempfile.gettempdir()) if folder is None else folder.parent
     check_writable(parent)
-    around = Path(tempfile.mkdtemp(prefix=".gpugrad-", suffix=PARTIAL, dir=parent))
+    around = contextlib.ExitStack()
     try:
-        made = around / "data"
+        made = around.enter_context(temporary_folder(parent, "data")) / "data"
         made.mkdir()
         _prepare(files, made, made_from, batch_rows)
         if folder is not None:
-            if folder.exists():
-                folder.rmdir()
-            made = made.rename(folder)
+            made = _rename(made, folder)
         dataset = _reopen(made, made_from)
-        if folder is None:
-            weakref.finalize(dataset, shutil.rmtree, around, ignore_errors=True)
-            return dataset
     except BaseException as error:
-        shutil.rmtree(around, ignore_errors=True)
+        around.close()
         if isinstance(error, OSError) and not isinstance(error, StorageError):
-            raise storage_error(folder or around, error) from error
+            raise storage_error(folder or parent, error) from error
         raise
-    around.rmdir()
+    if folder is None:
+        weakref.finalize(dataset, around.close)
+    else:
+        around.close()
     return dataset
 
 
 # ---- preparing a folder ----
+
+
+def _rename(made: Path, folder: Path) -> Path:
+    """Give a prepared folder its name, unless another process has prepared one meanwhile; return the name."""
+    try:
+        if folder.exists():
+            folder.rmdir()
+        made.rename(folder)
+    except OSError:
+        if not (folder / DESCRIPTION).is_file():
+            raise
+    return folder
 
 
 def _prepare(files: ParquetFiles, folder: Path, made_from: dict[str, Any], batch_rows: int) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, StorageError
-from .temporary import PARTIAL as PARTIAL
 from .temporary import temporary_file
 
 LOCK = ".gpugrad-lock"  # name of the file that the process holds that writes to a folder

@@ -316,6 +316,21 @@ def test_the_temporary_folder_goes_with_the_data_set(tmp_path, monkeypatch):
     assert tree(tmp_path / "temporary") == []
 
 
+def test_a_folder_that_another_process_prepares_meanwhile_is_used(tmp_path, monkeypatch):
+    path, folder = write(tmp_path / "table.parquet", table()), tmp_path / "prepared"
+    prepare, others = larger._prepare, []
+
+    def prepare_twice(*arguments):
+        monkeypatch.setattr(larger, "_prepare", prepare)
+        others.append(open_parquet(path, target="kind", folder=folder))
+        prepare(*arguments)
+
+    monkeypatch.setattr(larger, "_prepare", prepare_twice)
+    check_same(open_parquet(path, target="kind", folder=folder), load(path, target="kind"))
+    check_same(others[0], load(path, target="kind"))
+    assert sorted(tree(tmp_path))[0] == "prepared"  # and nothing temporary
+
+
 def test_a_folder_is_prepared_once(tmp_path, monkeypatch):
     path, folder = write(tmp_path / "table.parquet", table()), tmp_path / "new" / "prepared"
     first = open_parquet(path, target="kind", folder=folder)
