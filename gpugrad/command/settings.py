@@ -110,7 +110,9 @@ def resumed_settings(settings: Settings, explicit: set[str], out: Path | None) -
     for name in sorted(explicit - set(RESUMABLE)):
         given, before = getattr(settings, name), getattr(kept, name)
         if given != before:
-            shown = ",".join(map(str, before)) if isinstance(before, tuple) else before
+            shown = (
+                ",".join(map(str, before)) if isinstance(before, tuple) else "the default" if before is None else before
+            )
             raise ArgumentError(
                 f"{option_of(name)} cannot change on resume, and the run in {out} has {shown}: "
                 "leave it out, or start a new run without --resume"

@@ -258,7 +258,8 @@ class Preprocessing:
     def _check_columns(self, columns: Mapping[str, np.ndarray]) -> None:
         known = {column.name: None for column in self.columns}
         if missing := [name for name in known if name not in columns]:
-            raise DataError(f"the table lacks the columns {listed(missing)}: the model was trained on {listed(known)}")
+            what = "column" if len(missing) == 1 else "columns"
+            raise DataError(f"the table lacks the {what} {listed(missing)}: the model was trained on {listed(known)}")
         if extra := [name for name in columns if name not in known and name != self.target]:
             raise DataError(
                 f"the table has the columns {listed(extra)}, which training did not have: remove them; the model "

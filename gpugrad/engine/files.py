@@ -131,7 +131,7 @@ def only_writer(folder: str | Path) -> Iterator[None]:
     Parameters
     ----------
     folder : path
-        The folder; created if it does not exist.
+        The folder; created if it does not exist, and removed at the end if it is still empty.
 
     Yields
     ------
@@ -151,6 +151,7 @@ def only_writer(folder: str | Path) -> Iterator[None]:
         yield
         return
     path = Path(folder) / LOCK
+    new = not path.parent.exists()
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,6 +178,9 @@ def only_writer(folder: str | Path) -> Iterator[None]:
                 yield
             finally:
                 path.unlink(missing_ok=True)
+                if new:  # unless it has content now
+                    with contextlib.suppress(OSError):
+                        path.parent.rmdir()
             return
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,11 @@ from .device import device as get_device
 from .precision import product_settings
 from .recorder import Recorder
 from .sharing import Turns
+from .surroundings import Surroundings
 from .tape import grad_enabled
 from .tensor import Tensor
 
 MOST_VARIANTS = 64  # recordings that are kept for the same kinds of arguments
-PLAIN = (bool, int, float, complex, str, bytes, np.generic, type(None))
 
 
 class _Recording:
@@ -39,6 +38,7 @@ class _Recording:
         )
 
     def replay(self, device: Device, arrays: list[Any]) -> Any:
+        self._end_results()
         for action in self.recorder.before_replay:
             action()
         for tensor, array in zip(self.inputs, arrays, strict=True):
@@ -53,11 +53,14 @@ class _Recording:
         return self.results()
 
     def results(self) -> Any:
-        """Return what the step returned, as new tensors; those of the call before can no longer be read."""
+        """Return what the step returned, as new tensors."""
+        return self._new(self._outputs)
+
+    def _end_results(self) -> None:
+        """Let nobody read the results of the call before any more."""
         for tensor in self._given:
             tensor.data = _OVERWRITTEN
         self._given = []
-        return self._new(self._outputs)
 
     def _new(self, value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -68,6 +71,12 @@ class _Recording:
         if isinstance(value, list | tuple):
             items = [self._new(item) for item in value]
             return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        held = vars(value).values() if hasattr(value, "__dict__") else value if isinstance(value, Collection) else ()
+        if any(isinstance(item, Tensor) for item in held):
+            raise RecordingError(
+                f"a recorded step returned a {type(value).__name__} with tensors, expected tensors, or lists, tuples "
+                "and dicts of them: return those"
+            )
         return value
 
 
@@ -169,7 +178,7 @@ class Recorded:
                 static.append(inputs[-1])
             else:
                 static.append(argument)
-        recorder, thread, before = Recorder(), device.thread, _seen(self._step)
+        recorder, thread, around = Recorder(), device.thread, Surroundings(self._step)
         thread.recorder, scratch, thread.scratch = recorder, thread.scratch, self._scratch
         try:
             with device.observe(recorder):
@@ -179,50 +188,32 @@ class Recorded:
         if not recorder.launches:
             raise RecordingError(f"the step launched nothing on {device}: pass record() the device that it runs on")
         recorder.finish()
-        # What the step itself changes, such as a list of losses that it appends to, does not decide.
-        if kept := dict(before.items() & _seen(self._step).items()):
-            recorder.require(lambda: kept.items() <= _seen(self._step).items())
+        around.forget_changes()  # what the step itself changes, such as a list that it appends to, does not decide
+        recorder.require(around.unchanged)
         return _Recording(device, recorder, inputs, outputs)
-
-
-def _seen(step: Any) -> dict[str, Hashable]:
-    """Return the plain values that a step reads from around it, also in lists and dicts, by name."""
-    while isinstance(step, functools.partial):
-        step = step.func
-    try:
-        around = inspect.getclosurevars(step)
-    except TypeError:  # a callable object
-        return {}
-    found: dict[str, Hashable] = {}
-    for name, value in {**around.globals, **around.nonlocals}.items():
-        if isinstance(value, PLAIN):
-            found[name] = type(value), value
-        elif isinstance(value, dict | list | tuple):
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            found[name] = tuple((key, type(item), item) for key, item in items if isinstance(item, PLAIN))
-    return found
 
 
 def _argument_key(argument: Any) -> Hashable:
     if isinstance(argument, Tensor | np.ndarray):
         return tuple(argument.shape), str(argument.dtype), isinstance(argument, Tensor)
-    return type(argument), argument
+    # By their digits, NaN is equal to itself and −0 is not 0.
+    return type(argument), repr(argument) if isinstance(argument, float | complex | np.inexact) else argument
 
 
-def record(step: Callable[..., Any], device: str | Device | None = None) -> Recorded:
+def record(step: Callable[..., Any], device: str | Device = "auto") -> Recorded:
     """Record a step at its first call and replay it afterwards, bit for bit as if it ran each time.
 
     The first call runs the step. A call with other shapes, dtypes or plain values, or after a change of host state that
-    the step depends on, records again: train/eval mode, an optimizer's hyperparameters, and plain values that the step
-    finds around it, in variables, lists and dicts, and does not change itself. The learning rate is the exception, it
-    may change freely. Other Python code in the step runs only while it is recorded.
+    the step depends on, records again: train/eval mode, an optimizer's hyperparameters, and what the step finds around
+    it and does not change itself, namely other objects in its variables, and plain values there, in lists, dicts and
+    objects of your own classes, and in those of functions that it calls. The learning rate is the exception, it may
+    change freely. Other Python code in the step runs only while it is recorded.
 
     Parameters
     ----------
     step : function
-        A function of tensors, NumPy arrays and hashable plain values that launches work on one device, such as
-        `zero_grad`, a forward pass, `backward` and an optimizer's `step`. Array arguments are copied in at each
-        call.
+        A function of tensors, NumPy arrays and hashable plain values whose work is on one device: `zero_grad`, a
+        forward pass, `backward` and an optimizer's `step`, for instance. Array arguments are copied in at each call.
     device : str or Device, default "auto"
         The device of the step.
 
@@ -230,7 +221,8 @@ def record(step: Callable[..., Any], device: str | Device | None = None) -> Reco
     -------
     Recorded
         A function with the arguments of the step. It returns what the step returned, off the tape; the next call
-        overwrites the tensors in it, which can then no longer be read. Calls of several threads follow each other.
+        overwrites the tensors in it, which can then no longer be read; views of them that were made before change.
+        Calls of several threads follow each other.
 
     Raises
     ------
@@ -238,4 +230,4 @@ def record(step: Callable[..., Any], device: str | Device | None = None) -> Reco
         While recording, for what a replay could not repeat: reading a value back to the host, uploading a host
         array, an index whose result has a shape that depends on values.
     """
-    return Recorded(step, get_device(device or "auto"))
+    return Recorded(step, get_device(device))

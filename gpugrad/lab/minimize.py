@@ -139,7 +139,7 @@ def minimize(
     clip_norm: float | None = None,
     seed: int | Sequence[int] = 0,
     device: str | Device = "cpu",
-    on_step: Callable[[], Any] = lambda: None,
+    on_step: Callable[[], Any] | None = None,
     **options: Any,
 ) -> Any:
     """Descend f from x0 until the norm of the gradient is below ``tol``.

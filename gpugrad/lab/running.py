@@ -298,7 +298,7 @@ def run(
     perturbation: Perturbation | None = None,
     minibatch: Minibatches | None = None,
     keep: bool = True,
-    on_step: Callable[[], Any] = lambda: None,
+    on_step: Callable[[], Any] | None = None,
 ) -> Run:
     """Step until every row has converged or diverged, or has taken ``max_steps``.
 
@@ -337,7 +337,8 @@ def run(
     history: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     points = start
     for k in range(max_steps + 1):
-        on_step()
+        if on_step is not None:
+            on_step()
         here = rows.points() if k else start
         points = np.where(active[:, None], here, points)  # rows that have ended stay
         values, norms, gradients = values.copy(), norms.copy(), np.zeros(start.shape)

@@ -145,7 +145,7 @@ class Callback:
 class EarlyStopping(Callback):
     """End the run when a value has not improved for `patience` epochs, and restore the weights of its best epoch.
 
-    They are restored however the run ends, after an interrupt too. A value of NaN is no improvement. Each `fit` starts
+    They are restored after an interrupt too. A value of NaN is no improvement. Each `fit` starts
     with no best epoch.
 
     Parameters

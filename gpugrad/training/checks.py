@@ -41,6 +41,10 @@ def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarr
         y = y[:, 0]
     _check_shape(y, (rows,), name, "one label per row of x")
     if y.dtype.kind not in "biu":
+        if n_classes == 1:
+            raise DataError(
+                f"{name} has dtype {y.dtype}, expected class labels for this loss: pass loss='mse' for numbers"
+            )
         raise DataError(
             f"{name} has dtype {y.dtype}, expected integer class labels: encode them as 0 … {n_classes - 1}"
         )
@@ -72,6 +76,11 @@ def check_targets(
         raise DataError(f"{name} has dtype {y.dtype}, expected numbers: encode text and categories first")
     if y.ndim == 1 and n_out == 1:
         y = y[:, None]
+    if y.ndim == 1 and y.dtype.kind in "iu" and len(y) == rows:
+        raise DataError(
+            f"{name} has one integer per row and the model {n_out} outputs, expected {n_out} numbers per row for this "
+            "loss: pass loss='cross-entropy' for class labels"
+        )
     _check_shape(y, (rows, n_out), name, "one row per row of x, one column per model output")
     y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float32)
     _check_finite(y, name, dtype)

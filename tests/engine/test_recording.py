@@ -1,8 +1,11 @@
 """Recording: a replay equals the unrecorded step bit for bit; a step that cannot be replayed is refused."""
 
 import collections
+import contextlib
 import functools
+import threading
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -305,6 +308,98 @@ def test_plain_values_around_a_step_are_noticed(monkeypatch):
     shift = 1
     assert [recorded(x).item() for _ in range(3)] == [16, 16, 16]
     assert recorded.recordings == len(calls) == 5
+
+
+class Options:
+    """An object of the user's."""
+
+    shared = 1.0
+
+    def __init__(self):
+        self.own, self.nested = 2.0, {"list": [3.0, {"deep": 4.0}], "set": {5.0}}
+
+    def step(self, x):
+        return x * self.own
+
+    def __call__(self, x):
+        return x * self.own
+
+
+def helper(x, scale=[7.0]):  # noqa: B006
+    return x * FACTOR * scale[0]
+
+
+OPTIONS = Options()
+STEPS = {
+    "nested": (lambda x: x * OPTIONS.nested["list"][1]["deep"], lambda: OPTIONS.nested["list"][1].update(deep=9.0)),
+    "a set": (lambda x: x * max(OPTIONS.nested["set"]), lambda: OPTIONS.nested["set"].add(9.0)),
+    "an attribute": (lambda x: x * OPTIONS.own, lambda: setattr(OPTIONS, "own", 9.0)),
+    "of a class": (lambda x: x * Options.shared, lambda: setattr(Options, "shared", 9.0)),
+    "a method": (OPTIONS.step, lambda: setattr(OPTIONS, "own", 9.5)),
+    "a callable object": (OPTIONS, lambda: setattr(OPTIONS, "own", 9.75)),
+    "a helper's global": (lambda x: helper(x), lambda: globals().update(FACTOR=9.0)),
+    "a default": (lambda x: helper(x), lambda: helper.__defaults__[0].__setitem__(0, 9.0)),
+    "a function within": (lambda x: (lambda: x * FACTOR)(), lambda: globals().update(FACTOR=8.0)),
+    "bound": (functools.partial(lambda scale, x: x * scale[0], OPTIONS.nested["list"]), None),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_whatever_is_around_a_step_is_noticed(name):
+    step, change = STEPS[name]
+    recorded, x = gg.record(step), np.full(1, 3.0)
+    for _ in range(2):
+        before = recorded(x).item()
+        assert before == step(gg.tensor(x)).item()
+    if change is None:
+        OPTIONS.nested["list"][0] = 9.0
+    else:
+        change()
+    for _ in range(2):
+        assert recorded(x).item() == step(gg.tensor(x)).item() != before
+    assert recorded.recordings == 2
+
+
+def test_another_object_in_a_variable_is_noticed():
+    w, activation = gg.tensor([2.0]), gg.relu
+    recorded, x = gg.record(lambda x: activation(x * w)), np.ones(1, np.float32)
+    assert recorded(x).item() == 2
+    w[:] = 3.0  # the same tensor
+    assert (recorded(x).item(), recorded.recordings) == (3, 1)
+    w = gg.tensor([5.0])
+    assert recorded(x).item() == 5
+    activation = gg.tanh
+    assert (recorded(x).item(), recorded.recordings) == (pytest.approx(np.tanh(5.0)), 3)
+
+
+def test_nan_is_one_argument_and_minus_zero_another():
+    recorded, x = gg.record(lambda x, factor: x * factor), np.ones(1)
+    for _ in range(5):
+        assert np.isnan(recorded(x, float("nan")).item())
+    assert not np.signbit(recorded(x, 0.0).item())
+    assert np.signbit(recorded(x, -0.0).item())
+    assert recorded.recordings == 3
+
+
+@pytest.mark.parametrize("contain", [lambda t: {t}, lambda t: collections.deque([t]), lambda t: SimpleNamespace(t=t)])
+def test_tensors_in_other_containers_are_refused(contain):
+    with pytest.raises(RecordingError, match=r"returned a .* with tensors, expected tensors, or lists"):
+        gg.record(lambda x: contain(x * 2))(np.ones(1))
+
+
+def test_a_thread_reads_a_whole_result_or_none():
+    recorded = gg.record(lambda x: x * 2)
+    first, second = np.zeros(300_000), np.ones(300_000)
+    for _ in range(20):
+        result = recorded(first)
+        thread = threading.Thread(target=recorded, args=(second,))
+        thread.start()
+        with contextlib.suppress(GraphError):
+            while thread.is_alive():
+                result.numpy()
+        thread.join()
+        with pytest.raises(GraphError, match="has overwritten this result"):
+            result.numpy()
 
 
 def test_recordings_are_not_kept_without_end():
