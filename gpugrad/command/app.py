@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -84,7 +85,7 @@ def main() -> None:
     The exit code is 0 on success, 1 after an error, 2 for invalid options and 130 after an interrupt (Ctrl-C).
     """
     logging.getLogger("gpugrad").addHandler(logging.NullHandler())  # the commands print what the trainer would log
-    sys.stdout = output = Output(sys.stdout)
+    sys.stdout = output = Output(sys.stdout or open(os.devnull, "w"))  # noqa: SIM115  a closed one is None
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _warn_of_another_checkout()

@@ -14,7 +14,7 @@ from .. import data
 from ..engine.files import write_whole
 from ..errors import ArgumentError
 from .options import RUN, DeviceName, Json, ToolchainName, counted, finish, option, printer
-from .trained import load_trained
+from .trained import MODEL, load_trained
 
 
 def predict(
@@ -25,12 +25,15 @@ def predict(
     toolchain: ToolchainName = None,
     as_json: Json = False,
 ) -> None:
-    """Write the label and the probability of each class for every row of a file.
+    """Write the label and the probability of each class, or the predicted number, for every row of a file.
 
     Example: gpugrad predict runs/mnist new.npz --out labels.csv
     """
     if as_json and out is None:
         raise ArgumentError("--json needs --out FILE for the predictions: both would go to standard output")
+    for read in (file, model / MODEL if model.is_dir() else model):
+        if out is not None and out.exists() and read.exists() and out.samefile(read):
+            raise ArgumentError(f"--out is {out}, which is read: name another file for the predictions")
     table, result = run(model, file, device=device, toolchain=toolchain)
     if out is None:
         sys.stdout.write(table)

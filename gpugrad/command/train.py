@@ -112,6 +112,8 @@ def train(
     """
     given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "overwrite", "out", "profile")}
     settings = Settings(**{**given, "hidden": layer_sizes(hidden), "categorical": tuple(names(categorical) or ())})
+    if overwrite and (resume or out is None):
+        raise ArgumentError("--overwrite replaces the run in --out: name the folder, and leave out --resume")
     if resume:
         settings = resumed_settings(settings, {k for k in given if is_explicit(context, k)}, out)
     result = run(settings, out=out, resume=resume, overwrite=overwrite, profile=profile, log=printer(as_json))
@@ -154,6 +156,8 @@ def run(
     settings.check()
     if profile is not None:
         check_writable(profile.parent)
+        if profile.is_dir():
+            raise ArgumentError(f"--profile is {profile}, a folder: name a file in it")
     device = get_device(settings.device, settings.toolchain)
     check_precision_for(settings.precision, device)
     with contextlib.nullcontext() if out is None else only_writer(out):

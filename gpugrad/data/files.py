@@ -49,7 +49,7 @@ def load_file(
         names = listed(read_table(path))
         raise ArgumentError(f"{path} needs a target: name the column to predict with --target, one of {names}")
     columns = read_table(path, text=(target, *categorical))
-    if unknown := next((name for name in (target, *categorical) if name not in columns), None):
+    if (unknown := next((name for name in (target, *categorical) if name not in columns), None)) is not None:
         raise unknown_column("column", unknown, columns, str(path))
     encoded = encode_target(target, columns.pop(target), task)
     if not columns:

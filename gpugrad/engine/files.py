@@ -40,8 +40,8 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     try:
         target = _behind_links(Path(path))
-        if target is None:
-            with open(path, "ab") as file:
+        if not isinstance(target, Path):
+            with open(path if target is None else os.dup(target), "ab") as file:
                 file.write(data)
         else:
             _replace(target, data)
@@ -49,15 +49,15 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
         raise storage_error(Path(path), error) from error
 
 
-def _behind_links(path: Path) -> Path | None:
-    """Return the file that a path names, or None for what is no file of a folder: a device, a pipe, a descriptor."""
+def _behind_links(path: Path) -> Path | int | None:
+    """Return the file that a path names; the number of an open one, as of /dev/stdout; None for a device or a pipe."""
     with contextlib.suppress(FileNotFoundError):
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             return None
     while path.is_symlink():
         if path.parent.resolve().is_relative_to("/proc"):
-            return None
+            return int(path.name) if path.parent.resolve() == Path("/proc/self/fd").resolve() else None
         path = path.parent / path.readlink()
     return path
 

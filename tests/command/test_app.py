@@ -238,6 +238,29 @@ def test_a_run_is_replaced_only_if_asked(run, table, tmp_path):
     assert (out / "model.safetensors").read_bytes() != before[out / "model.safetensors"]
 
 
+def test_options_that_contradict_each_other_or_what_is_read_are_refused(run, table, tmp_path):
+    out, train = tmp_path / "run", ("train", table, "--target", "kind", *QUICK, "--batch-size", 16)
+    for more in (["--overwrite"], ["--overwrite", "--resume", "--out", out]):
+        code, _, err = run(*train, *more)
+        assert (code, "--overwrite replaces the run in --out: name the folder" in err) == (1, True)
+    code, _, err = run(*train, "--out", out, "--profile", tmp_path)
+    assert (code, "a folder: name a file in it" in err, out.exists()) == (1, True, False)
+    code, _, err = run("train", table, "--target", "")
+    assert (code, "there is no column ''" in err) == (1, True)
+    run(*train, "--out", out)
+    before = (out / "model.safetensors").read_bytes(), table.read_bytes()
+    for target in (table, out / "model.safetensors"):
+        code, _, err = run("predict", out, table, "--out", target)
+        assert (code, "which is read: name another file for the predictions" in err) == (1, True)
+    assert ((out / "model.safetensors").read_bytes(), table.read_bytes()) == before
+
+
+def test_refused_data_leave_no_folder(run, tmp_path):
+    (tmp_path / "empty.csv").write_text("a,kind\n,x\n2,y\n")
+    assert run("train", tmp_path / "empty.csv", "--target", "kind", "--out", tmp_path / "new" / "run")[0] == 1
+    assert not (tmp_path / "new" / "run").exists()
+
+
 def test_a_finished_run_that_is_resumed_says_so(run, table, tmp_path):
     options = ("train", table, "--target", "kind", "--out", tmp_path / "run")
     run(*options, *QUICK, "--batch-size", 16)

@@ -33,6 +33,13 @@ def test_a_full_disk_stops_no_run(arguments, tmp_path):
         assert json.loads((tmp_path / "run" / "history.json").read_text())["records"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="this system has no sh")
+def test_a_closed_output_gets_no_traceback():
+    command = f'"{sys.executable}" -m gpugrad names >&-'
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("arguments", [("names",), ("--help",)])
 def test_a_reader_that_ends_gets_no_traceback(arguments):
     reading, writing = os.pipe()

@@ -94,12 +94,12 @@ def test_a_pipe_and_a_device_are_written_to(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
 def test_standard_output_is_written_to_where_it_goes(tmp_path):
-    code = "import sys; from gpugrad.engine.files import write_whole; write_whole('/dev/stdout', 'second')"
+    code = "from gpugrad.engine.files import write_whole; write_whole('/dev/stdout', 'second'); print(' third')"
     with open(tmp_path / "out", "w") as out:
         out.write("first ")
         out.flush()
         subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
-    assert (tmp_path / "out").read_text() == "first second"
+    assert (tmp_path / "out").read_text() == "first second third\n"
     assert os.listdir(tmp_path) == ["out"]
 
 
@@ -162,7 +162,10 @@ def test_writers_follow_each_other(tmp_path):
             pass
         with pytest.raises(KeyError), only_writer(tmp_path / "new" / "folder"):
             raise KeyError
-    assert os.listdir(tmp_path / "new" / "folder") == []
+        assert not (tmp_path / "new" / "folder").exists()  # it was empty
+    with only_writer(tmp_path / "new" / "folder"):
+        (tmp_path / "new" / "folder" / "kept").touch()
+    assert os.listdir(tmp_path / "new" / "folder") == ["kept"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
