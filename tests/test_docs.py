@@ -127,8 +127,12 @@ def follow(page, project, commands=True):
     return touched, "".join(printed)
 
 
+# Of what they add, the next test runs the kernels' tests for all pages.
+LONGEST = ("adding_an_optimizer.md", "adding_a_row_operation.md", "adding_a_reduction.md")
+
+
 # These two copy the compiled loops, so they run late among the slow tests, when all loops are compiled.
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.long) if p in LONGEST else p for p in PAGES])
 @pytest.mark.slow(6)
 def test_following_the_page_works(page, project):
     what, most = PAGES[page]

@@ -127,6 +127,7 @@ def test_a_device_that_cannot_be_measured_is_refused(measure):
 # ---- all ----
 
 
+@pytest.mark.long  # its sections have tests of their own
 @pytest.mark.slow(35)
 def test_one_command_measures_everything_into_one_record(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "PAUSE", 0)
