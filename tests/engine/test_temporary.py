@@ -80,6 +80,7 @@ def test_a_name_as_long_as_the_system_allows(tmp_path, name):
 def test_a_pipe_with_the_name_of_a_left_over_file_holds_up_nobody(tmp_path):
     os.mkfifo(tmp_path / f".pipe.0{PARTIAL}")
     remove_leftovers(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 def test_without_locks_nothing_is_removed(tmp_path, monkeypatch):
