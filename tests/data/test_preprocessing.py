@@ -127,7 +127,7 @@ FITTED = Preprocessing.fit({"age": np.array([20.0, 40.0]), "job": text("cook", "
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"age": np.ones(1)}, "lacks the columns job: the model was trained on age, job"),
+        ({"age": np.ones(1)}, "lacks the column job: the model was trained on age, job"),
         ({}, "lacks the columns age, job"),
         ({"age": np.ones(1), "job": text("cook"), "id": np.ones(1)}, "has the columns id, which training did not have"),
         ({"age": np.ones(2), "job": text("cook")}, "column 'job' has 1 rows: expected 2"),
