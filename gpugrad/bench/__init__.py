@@ -9,6 +9,8 @@ measure/ceilings    Measure the machine's limits: copies and matrix products.
 measure/kernels     Time every kernel at the sizes of its contract.
 measure/libraries   Do the same work with NumPy, CuPy and PyTorch.
 measure/training    Time training steps and training to an accuracy, each engine in its own process (`workers`).
+measure/latency     Time predictions of one row, alone and while another thread trains.
+measure/company     Keep cores busy with other processes.
 measure/scaling     Time a step for growing width, depth and batch size.
 measure/startup     Time a process from its start to the first step.
 measure/memory      Compare the peak memory of a run with its bound.

@@ -67,6 +67,16 @@ def full_record():
                 for name, t in engines.items()
             ],
         },
+        "training_in_company": {
+            "busy": 1,
+            "rows": [{**problem, **time(2e-4), "engine": "gpugrad", "first": 1.0, "times_ours": 1.0}],
+        },
+        "latency": {
+            "rows": [
+                {**problem, **time(5e-5), "engine": "gpugrad", "training": training, "p99": 3e-4, "times_ours": 1.0}
+                for training in (False, True)
+            ]
+        },
         "time_to_accuracy": {
             "rows": [
                 {**problem, "engine": "gpugrad", "target": 0.975, "seconds": 1.5, "epochs": 5},
@@ -166,11 +176,12 @@ def test_the_page_is_well_formed_and_needs_no_other_file(page):
 def test_the_page_has_every_section_and_every_row(page):
     outline = Outline(page)
     assert outline.texts["h2"] == [
-        *("Kernels", "Training steps", "Time to an accuracy", "Growth with width, depth and batch size"),
+        *("Kernels", "Training steps", "Training steps beside busy processes", "Predictions of one row"),
+        *("Time to an accuracy", "Growth with width, depth and batch size"),
         *("Startup", "Memory", "coffee", "Machine"),
     ]
     rows = sum(len(section["rows"]) for section in full_record()["sections"].values())
-    tables, machine = 7, len(full_record()["machine"])
+    tables, machine = len(full_record()["sections"]), len(full_record()["machine"])
     assert page.count("<tr>") == rows + tables + machine
     cells = outline.texts["td"]
     for text in ("20.0 µs", "142.5", "273.0 MB", "NO", "yes", "97.70%", "arabica", "0.7312", "numpy 2.4.6", "2.00"):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from ...engine.version import installed_version
 from ..measure.networks import Problem, Weights
 
@@ -19,6 +21,9 @@ class Engine(Protocol):
 
     def weights(self) -> Weights:
         """Return (w, b) of each layer on the host, w (n_in, n_out)."""
+
+    def predict(self, x: np.ndarray) -> Any:
+        """Return the classes of rows (n, features) float32, scaled, on the host."""
 
 
 @dataclass(frozen=True)

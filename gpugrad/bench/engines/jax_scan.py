@@ -43,11 +43,20 @@ class Adam:
         return jax.tree.map(lambda m, v: -self.lr * (m / c1) / (jnp.sqrt(v / c2) + EPS), m, v), (m, v, t)
 
 
-def _loss(weights: Any, x: Any, y: Any) -> Any:
+def _logits(weights: Any, x: Any) -> Any:
     for w, b in weights[:-1]:
         x = jax.nn.relu(x @ w + b)
     w, b = weights[-1]
-    logits = x @ w + b
+    return x @ w + b
+
+
+@jax.jit
+def _classes(weights: Any, x: Any) -> Any:
+    return _logits(weights, x).argmax(axis=1)
+
+
+def _loss(weights: Any, x: Any, y: Any) -> Any:
+    logits = _logits(weights, x)
     return (jax.nn.logsumexp(logits, axis=1) - jnp.take_along_axis(logits, y[:, None], axis=1)[:, 0]).mean()
 
 
@@ -89,6 +98,10 @@ class Scan:
     def weights(self) -> Weights:
         """Return (w, b) of each layer."""
         return [(np.asarray(w), np.asarray(b)) for w, b in self._state[0]]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the classes of rows."""
+        return np.asarray(_classes(self._state[0], self._put(x)))
 
 
 make = Scan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...engine.device import device as get_device
 from ...optim import Adam
 from ...training.epoch import run_epoch
@@ -32,6 +34,10 @@ class Own:
     def weights(self) -> Weights:
         """Return (w, b) of each layer."""
         return weights_of(self.trainer.model)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the classes of rows."""
+        return self.trainer.predict(x)
 
 
 make = Own

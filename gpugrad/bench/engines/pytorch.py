@@ -49,5 +49,10 @@ class PyTorch:
         """Return (w, b) of each layer."""
         return [(p.weight.detach().cpu().numpy().T.copy(), p.bias.detach().cpu().numpy().copy()) for p in self.linear]
 
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the classes of rows."""
+        with torch.inference_mode():
+            return self.model(torch.from_numpy(x).to(self.device)).argmax(1).cpu().numpy()
+
 
 make = PyTorch

@@ -48,5 +48,10 @@ class Scikit:
             return self.problem.weights()
         return list(zip(self.model.coefs_, self.model.intercepts_, strict=True))
 
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the classes of rows; the network has been trained for an epoch."""
+        with sklearn.config_context(assume_finite=True):
+            return self.model.predict(x)
+
 
 make = Scikit

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 from ...errors import KernelError
-from ..engines import Entry
+from ..engines import Engine, Entry
 from .networks import Problem, Weights
 
 PAUSE = 0.5  # seconds; idle threads of the previous engine spin for up to 0.2 s before they sleep
@@ -38,23 +38,24 @@ class Worker:
     def train(self, epoch: int) -> float:
         """Train an epoch and return its seconds."""
         time.sleep(PAUSE)
-        return self._ask("train", epoch)
+        return self.run(_seconds_of, epoch)
 
     def weights(self) -> Weights:
         """Return (w, b) of each layer."""
-        return self._ask("weights")
+        return self.run(_weights)
 
     def close(self) -> None:
         """End the process."""
         self._pipe.close()
         self._process.join()
 
-    def _ask(self, *question: Any) -> Any:
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return ``function(engine, *arguments)``, computed in the process; the function is one of a module."""
         try:
-            self._pipe.send(question)
+            self._pipe.send((function, *arguments))
             answer = self._pipe.recv()
         except (EOFError, OSError):
-            message = f"the process of {self.name} died: run gpugrad bench training without it"
+            message = f"the process of {self.name} died: leave it out with --engines"
             raise EngineError(self.name, message) from None
         if isinstance(answer, Exception):
             raise EngineError(self.name, str(answer))
@@ -72,17 +73,22 @@ def workers(entries: Sequence[Entry], problem: Problem, device: str) -> Iterator
         yield made
 
 
+def _seconds_of(engine: Engine, epoch: int) -> float:
+    start = time.perf_counter()
+    engine.train(epoch)
+    return time.perf_counter() - start
+
+
+def _weights(engine: Engine) -> Weights:
+    return engine.weights()
+
+
 def _work(pipe: Connection, entry: Entry, problem: Problem, device: str) -> None:
     try:
         engine = entry.make(problem, device)
         while True:
-            question, *arguments = pipe.recv()
-            if question == "train":
-                start = time.perf_counter()
-                engine.train(*arguments)
-                pipe.send(time.perf_counter() - start)
-            else:
-                pipe.send(engine.weights())
+            function, *arguments = pipe.recv()
+            pipe.send(function(engine, *arguments))
     except EOFError:  # the other end is closed
         pass
     except Exception as error:

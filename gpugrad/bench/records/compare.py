@@ -20,6 +20,8 @@ __all__ = ["Comparison", "Pair", "compare", "lines"]
 IDENTITY = {
     "kernels": ("kernel", "size", "by", "cache"),
     "training": ("network", "batch", "engine", "data"),
+    "training_in_company": ("network", "batch", "engine", "data"),
+    "latency": ("network", "engine", "training"),
     "time_to_accuracy": ("network", "batch", "engine", "data", "target"),
     "scaling": ("axis", "value", "network", "batch"),
     "startup": ("what", "cache"),

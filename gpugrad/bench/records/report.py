@@ -15,12 +15,17 @@ from .tables import MEGABYTE, ceiling_lines, duration
 PARTS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "kernels": ("Kernels", ("roofline", "limits", "peers"), False),
     "training": ("Training steps", ("training",), False),
+    "training_in_company": ("Training steps beside busy processes", (), True),
+    "latency": ("Predictions of one row", (), True),
     "time_to_accuracy": ("Time to an accuracy", ("time-to-accuracy",), False),
     "scaling": ("Growth with width, depth and batch size", ("scaling",), False),
     "startup": ("Startup", (), True),
     "memory": ("Memory", (), True),
 }
 NOTES = {
+    "training_in_company": "While other processes compute all the time.",
+    "latency": "Alone, and while another thread of the process trains (training True). The ratio is that of the 99th "
+    "percentiles.",
     "startup": "From process start to the first training step, with an empty and a warm cache of compiled kernels: the "
     "median of the starts, and the targets in seconds.",
     "memory": "Peak memory of a run and its bound: data + 8 × parameters + activations + a constant, the memory of the "
@@ -62,6 +67,7 @@ FORMATS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "median": ("median", duration),
     "low": ("20%", duration),
     "high": ("80%", duration),
+    "p99": ("99%", duration),
     "seconds": ("time", duration),
     "first": ("first epoch", duration),
     "compile": ("compiling", lambda value: f"{value:.2f} s"),

@@ -11,15 +11,19 @@ from ..measure.kernels import OWN
 LOWER_PRECISIONS = ("tf32", "bfloat16")
 Row = dict[str, Any]
 
+TRAINING = (
+    *("network", "batch", "engine", "data", "median", "low", "high", "runs", "accuracy", "first", "times_ours"),
+)
+
 # The columns of a report for each section, in order.
 COLUMNS = {
     "kernels": (
         *("kernel", "size", "by", "toolchain", "cache", "median", "low", "high", "runs", "bytes", "operations"),
         *("bandwidth", "speed", "intensity", "share", "limit", "compile", "times_ours"),
     ),
-    "training": (
-        *("network", "batch", "engine", "data", "median", "low", "high", "runs", "accuracy", "first", "times_ours"),
-    ),
+    "training": TRAINING,
+    "training_in_company": TRAINING,
+    "latency": ("network", "engine", "training", "median", "low", "high", "p99", "runs", "times_ours"),
     "time_to_accuracy": ("network", "batch", "engine", "data", "target", "seconds", "epochs", "accuracy"),
     "scaling": (
         *("axis", "value", "network", "batch", "median", "low", "high", "runs", "operations", "speed", "update_bytes"),

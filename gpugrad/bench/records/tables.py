@@ -58,6 +58,20 @@ def reached_line(row: dict[str, Any]) -> str:
     )
 
 
+LATENCY_HEADER = (
+    f"{'network':<17} {'engine':<20} {'other thread':<12} {'median':>9} {'20–80 %':>15} {'99 %':>9} {'99 % × ours':>11}"
+)
+
+
+def latency_line(row: dict[str, Any]) -> str:
+    """Format a row of the latency of one prediction."""
+    spread = f"{duration(row['low'])}–{duration(row['high'])}"
+    return (
+        f"{row['network']:<17} {row['engine']:<20} {'trains' if row['training'] else 'idle':<12} "
+        f"{duration(row['median']):>9} {spread:>15} {duration(row['p99']):>9} {row['times_ours']:>11.2f}"
+    )
+
+
 SCALING_HEADER = (
     f"{'axis':<10} {'value':>5} {'step':>9} {'20–80 %':>15} {'runs':>5} {'GFLOP':>9} {'GFLOP/s':>8} {'update':>14}"
 )

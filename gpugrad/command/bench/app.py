@@ -9,10 +9,22 @@ import typer
 from ...bench.records import tables
 from ..options import names
 from . import estimators as estimators_command
+from . import latency as latency_command
 from . import operations as operations_command
 from . import report as report_commands
 from . import tune as tune_command
-from .options import DataDir, DeviceName, Quick, RecordFile, Seconds, Threads, ToolchainName, measuring, printed
+from .options import (
+    DataDir,
+    DeviceName,
+    Engines,
+    Quick,
+    RecordFile,
+    Seconds,
+    Threads,
+    ToolchainName,
+    measuring,
+    printed,
+)
 
 app = typer.Typer(help="Measure kernels and training; compare and plot the results.")
 
@@ -20,14 +32,8 @@ Only = Annotated[str | None, typer.Option(help="Kernels or operations, separated
 Against = Annotated[
     str | None, typer.Option(help="Libraries to compare with, separated by commas: numpy or cupy, torch.")
 ]
-Engines = Annotated[
-    str | None,
-    typer.Option(
-        help="Engines to compare with, separated by commas, such as pytorch-fused-adam,jax-scan; default: all that are "
-        "installed."
-    ),
-]
 Rounds = Annotated[int, typer.Option(min=1, help="Timed epochs, after one untimed epoch.")]
+Busy = Annotated[int, typer.Option(min=0, help="Other processes that compute all the time while a step is timed.")]
 Target = Annotated[float, typer.Option(help="Measure the time to this test accuracy; 0: do not.")]
 Starts = Annotated[int, typer.Option(min=1, help="Number of starts with an empty cache, and with a warm one.")]
 
@@ -65,6 +71,7 @@ def training(
     engines: Engines = None,
     rounds: Rounds = 5,
     target: Target = 0.975,
+    busy: Busy = 0,
     data_dir: DataDir = None,
     quick: Quick = False,
     threads: Threads = None,
@@ -72,7 +79,7 @@ def training(
 ) -> None:
     """Time whole training steps, and training to an accuracy, for gpugrad and the installed engines."""
     with measuring(device, None, threads=threads, quick=quick, record=record) as (found, sections):
-        sections.update(_training(found, quick, names(engines), rounds, target, data_dir))
+        sections.update(_training(found, quick, names(engines), rounds, target, data_dir, busy))
 
 
 @app.command()
@@ -134,6 +141,7 @@ def everything(
 
 
 app.command()(estimators_command.estimators)
+app.command()(latency_command.latency)
 app.command()(operations_command.operations)
 app.command()(tune_command.tune)
 app.command()(report_commands.compare)
@@ -163,7 +171,10 @@ def _kernels(target: Any, quick: bool, seconds: float, *, only: Any = None, agai
     return {"ceilings": limits, "rows": [row.record() for row in rows]}
 
 
-def _training(target: Any, quick: bool, engines: Any, rounds: int, accuracy: float, data_dir: Any) -> dict[str, Any]:
+def _training(
+    target: Any, quick: bool, engines: Any, rounds: int, accuracy: float, data_dir: Any, busy: int = 0
+) -> dict[str, Any]:
+    from ...bench.measure import company
     from ...bench.measure import training as measured
     from ...bench.measure.networks import problems
 
@@ -171,13 +182,17 @@ def _training(target: Any, quick: bool, engines: Any, rounds: int, accuracy: flo
     posed = problems(data_dir=data_dir)
     if quick:
         posed, rounds, accuracy = [posed[0].first(QUICK_STEPS)], 2, 0.0
-    print(f"\nAdam on {posed[0].data}; not available here: {', '.join(missing) or 'none'}")
+    beside = f" beside {busy} busy process{'' if busy == 1 else 'es'}" if busy else ""
+    print(f"\nAdam on {posed[0].data}{beside}; not available here: {', '.join(missing) or 'none'}")
     print(tables.training_header())
     rows: list[dict[str, Any]] = []
     reached: list[dict[str, Any]] = []
-    for problem in posed:
-        shown = printed(tables.training_line)
-        rows += measured.measure_steps(problem, chosen, target.name, rounds=rounds, on_row=shown)
+    with company.busy(busy):
+        for problem in posed:
+            shown = printed(tables.training_line)
+            rows += measured.measure_steps(problem, chosen, target.name, rounds=rounds, on_row=shown)
+    if busy:
+        return {"training_in_company": {"rows": rows, "missing": missing, "busy": busy}}
     if accuracy:
         print(f"\nSeconds of training to a test accuracy of {accuracy:.1%}, without evaluation")
         shown = printed(tables.reached_line)

@@ -16,6 +16,13 @@ Quick = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(help="CPU cores to use; default: all available to the process.")]
 Seconds = Annotated[float, typer.Option(help="Maximum seconds per row; a row ends earlier if its median settles.")]
+Engines = Annotated[
+    str | None,
+    typer.Option(
+        help="Engines to compare with, separated by commas, such as pytorch-fused-adam,jax-scan; default: all that are "
+        "installed."
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the MNIST files; default: GPUGRAD_DATA.")]
 RecordFile = Annotated[Path | None, typer.Option("--json", help="Write the record to this file.")]
 
