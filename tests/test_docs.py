@@ -128,7 +128,7 @@ def follow(page, project, commands=True):
 
 
 # Of what they add, the next test runs the kernels' tests for all pages.
-LONGEST = ("adding_an_optimizer.md", "adding_a_row_operation.md", "adding_a_reduction.md")
+LONGEST = ("adding_an_activation.md", "adding_an_optimizer.md", "adding_a_row_operation.md", "adding_a_reduction.md")
 
 
 # These two copy the compiled loops, so they run late among the slow tests, when all loops are compiled.
