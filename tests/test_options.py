@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -70,6 +71,21 @@ def test_a_function_of_pytorch_says_what_to_write(name, remedy):
     with pytest.raises(AttributeError) as error:
         getattr(gg, name)
     assert str(error.value) == f"gpugrad has no attribute {name!r}: {remedy}"
+
+
+MODULES = {gg.nn: elsewhere.NN, gg.optim: elsewhere.OPTIM, gg.data: elsewhere.DATA}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_a_name_of_another_library_s_module_says_what_to_write(module):
+    for name, remedy in MODULES[module].items():
+        with pytest.raises(AttributeError) as error:
+            getattr(module, name)
+        assert str(error.value) == f"{module.__name__} has no attribute {name!r}: {remedy}"
+        for room, known in re.findall(r"(nn|optim|data)\.(\w+)", remedy):
+            assert known in dir(getattr(gg, room))
+    with pytest.raises(AttributeError, match=rf"^{module.__name__} has no attribute 'trian'$"):
+        module.trian  # noqa: B018
 
 
 def test_other_missing_attributes_stay_plain():

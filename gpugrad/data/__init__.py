@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection
+from typing import NoReturn
 
+from ..engine.elsewhere import DATA, has_no
 from ..errors import ArgumentError, choose, shown
 from .builtin import IMAGE_SETS, cache_folder, load_digits, load_images
 from .dataset import Dataset
@@ -39,6 +42,10 @@ NAMES = ("digits", *IMAGE_SETS)
 def __dir__() -> list[str]:
     """Return the public names."""
     return sorted(__all__)
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(has_no(__name__, name, DATA), name=name, obj=sys.modules[__name__])
 
 
 def is_file(name: str) -> bool:

@@ -50,6 +50,35 @@ FUNCTIONS = {
     "enable_grad": "use gg.no_grad(), outside of which gradients are on",
     "inference_mode": "use gg.no_grad()",
 }
+NN = {
+    "functional": "use gg.functional",
+    **dict.fromkeys(
+        ("Conv1d", "Conv2d", "Conv3d", "LSTM", "GRU", "RNN", "Transformer", "Embedding", "MaxPool2d", "BatchNorm2d"),
+        "gpugrad trains multilayer perceptrons only, whose layers are in dir(gg.nn)",
+    ),
+    **dict.fromkeys(("BatchNorm1d", "LayerNorm"), "write it as an nn.Module, as docs/adding_a_layer.md does"),
+    **dict.fromkeys(
+        ("Softmax", "LogSoftmax"), "leave it out, the losses take logits; gg.softmax() gives probabilities"
+    ),
+    "NLLLoss": "use nn.CrossEntropyLoss() on the logits, without a softmax before it",
+    "BCELoss": "use nn.BCEWithLogitsLoss() on the logits, without a sigmoid before it",
+    "SmoothL1Loss": "use nn.HuberLoss()",
+    "utils": "use optimizer.clip_grad_norm() and clip_grad_value(), or gg.Trainer(clip_norm=…)",
+    "ModuleList": "assign a list of modules to an attribute, or use nn.Sequential",
+}
+OPTIM = {
+    "lr_scheduler": "the schedules are in gg.optim itself",
+    "LambdaLR": "set optimizer.param_groups[0]['lr'] before each step",
+    **dict.fromkeys(("NAdam", "RAdam", "Adamax", "LBFGS", "Rprop", "Lion"), "choose one of gg.optim.NAMES"),
+    **dict.fromkeys(("adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta"), "write it as optim.Adam is written"),
+}
+DATA = {
+    **dict.fromkeys(("DataLoader", "TensorDataset", "random_split"), "pass arrays to Trainer.fit(x, y)"),
+    **dict.fromkeys(("load_mnist", "mnist"), "use data.load('digits') or data.load('mnist')"),
+    **dict.fromkeys(("read_csv", "load_csv", "read_parquet"), "use data.load(path, target='column')"),
+    "train_test_split": "use data.hold_out_rows() or scikit-learn's",
+    **dict.fromkeys(("StandardScaler", "OneHotEncoder"), "use data.Preprocessing, or scikit-learn's"),
+}
 
 
 def has_no(owner: str, name: str, elsewhere: dict[str, str]) -> str:

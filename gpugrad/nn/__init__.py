@@ -1,5 +1,11 @@
 """Building blocks: modules, layers, losses, initial weights, import and export of PyTorch's weights."""
 
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from ..engine.elsewhere import NN, has_no
 from ..engine.parameter import Parameter
 from . import init, losses
 from .activations import GELU, MODULES, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
@@ -50,3 +56,7 @@ __all__ += [name for name in MODULES if name not in __all__]
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(has_no(__name__, name, NN), name=name, obj=sys.modules[__name__])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from typing import NoReturn
+
+from ..engine.elsewhere import OPTIM, has_no
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
 from .registry import NAMES, RULES, SCHEDULE_NAMES, SCHEDULES, make, make_schedule
@@ -41,3 +45,7 @@ __all__ += [name for name in dict.fromkeys(cls.__name__ for cls in _classes) if 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(has_no(__name__, name, OPTIM), name=name, obj=sys.modules[__name__])
