@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+
+from ..cpu.denormals import flush
 from ..cpu.options import compile_cpu
 from ..cpu.team import spread
 from ..update_contract import signed_scale
@@ -9,11 +12,12 @@ from ..update_contract import signed_scale
 
 @compile_cpu
 def _adadelta(g, p, v, u, scale, rate, rho, one_minus_rho, eps, decay):
+    smallest = np.finfo(p.dtype).tiny
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        v[i] = rho * v[i] + one_minus_rho * gi * gi
+        v[i] = flush(rho * v[i] + one_minus_rho * gi * gi, smallest)
         delta = math.sqrt((u[i] + eps) / (v[i] + eps)) * gi
-        u[i] = rho * u[i] + one_minus_rho * delta * delta
+        u[i] = flush(rho * u[i] + one_minus_rho * delta * delta, smallest)
         p[i] -= rate * delta
 
 

@@ -2,26 +2,31 @@
 
 import math
 
+import numpy as np
+
+from ..cpu.denormals import flush
 from ..cpu.options import compile_cpu
 from ..cpu.team import spread
 
 
 @compile_cpu
 def _adam(g, p, m, v, scale, beta1, one_minus_beta1, beta2, one_minus_beta2, rate, floor, decay, keep):
+    smallest = np.finfo(p.dtype).tiny
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        mi = beta1 * m[i] + one_minus_beta1 * gi
-        vi = beta2 * v[i] + one_minus_beta2 * gi * gi
+        mi = flush(beta1 * m[i] + one_minus_beta1 * gi, smallest)
+        vi = flush(beta2 * v[i] + one_minus_beta2 * gi * gi, smallest)
         m[i], v[i] = mi, vi
         p[i] = keep * p[i] - rate * mi / (math.sqrt(vi) + floor)
 
 
 @compile_cpu
 def _amsgrad(g, p, m, v, v_max, scale, beta1, one_minus_beta1, beta2, one_minus_beta2, rate, floor, decay, keep):
+    smallest = np.finfo(p.dtype).tiny
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        mi = beta1 * m[i] + one_minus_beta1 * gi
-        vi = beta2 * v[i] + one_minus_beta2 * gi * gi
+        mi = flush(beta1 * m[i] + one_minus_beta1 * gi, smallest)
+        vi = flush(beta2 * v[i] + one_minus_beta2 * gi * gi, smallest)
         largest = v_max[i] if v_max[i] >= vi else vi  # NaN fails the comparison and passes
         m[i], v[i], v_max[i] = mi, vi, largest
         p[i] = keep * p[i] - rate * mi / (math.sqrt(largest) + floor)

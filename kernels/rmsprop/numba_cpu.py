@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+
+from ..cpu.denormals import flush
 from ..cpu.options import compile_cpu
 from ..cpu.team import spread
 from ..update_contract import signed_scale
@@ -9,9 +12,10 @@ from ..update_contract import signed_scale
 
 @compile_cpu
 def _rmsprop(g, p, v, scale, rate, alpha, one_minus_alpha, eps, decay):
+    smallest = np.finfo(p.dtype).tiny
     for i in range(p.size):
         gi = g[i] * scale + decay * p[i]
-        v[i] = alpha * v[i] + one_minus_alpha * gi * gi
+        v[i] = flush(alpha * v[i] + one_minus_alpha * gi * gi, smallest)
         p[i] -= rate * gi / (math.sqrt(v[i]) + eps)
 
 

@@ -1,5 +1,8 @@
 """Stochastic gradient descent compiled for the CPU: one pass over the buffers."""
 
+import numpy as np
+
+from ..cpu.denormals import flush
 from ..cpu.options import compile_cpu
 from ..cpu.team import LIGHT, spread
 from ..update_contract import signed_scale
@@ -13,16 +16,18 @@ def _descend(g, p, scale, rate, decay):
 
 @compile_cpu
 def _descend_with_momentum(g, p, b, scale, inner, outer, momentum, decay):
+    smallest = np.finfo(p.dtype).tiny
     for i in range(p.size):
-        b[i] = momentum * b[i] + inner * (g[i] * scale + decay * p[i])
+        b[i] = flush(momentum * b[i] + inner * (g[i] * scale + decay * p[i]), smallest)
         p[i] -= outer * b[i]
 
 
 @compile_cpu
 def _descend_nesterov(g, p, b, scale, inner, outer, momentum, decay):
+    smallest = np.finfo(p.dtype).tiny
     for i in range(p.size):
         gi = inner * (g[i] * scale + decay * p[i])
-        b[i] = momentum * b[i] + gi
+        b[i] = flush(momentum * b[i] + gi, smallest)
         p[i] -= outer * (gi + momentum * b[i])
 
 
