@@ -46,6 +46,7 @@ from .scikit_learn import (
     validate_data,
 )
 from .session import Session
+from .targets import as_targets
 
 # Attributes of a run, which a copy of a fitted model leaves out.
 OF_THE_RUN = {
@@ -249,10 +250,11 @@ class OnDevice(Exports, Perceptron):
             raise ArgumentError(
                 f"validation_data is a {type(given).__name__}, expected a tuple: (X, y) or (X, y, sample_weight)"
             )
+        y = as_input(given[1], "y of validation_data")
         x, labels = validate_data(
             self,
             as_input(given[0], "X of validation_data"),
-            as_input(given[1], "y of validation_data"),
+            y if is_classifier(self) else as_targets(y, "y of validation_data"),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=not is_classifier(self),

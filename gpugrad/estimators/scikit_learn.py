@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context as fit_context
+from sklearn.base import is_classifier
 from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.preprocessing import LabelBinarizer
@@ -44,6 +45,7 @@ from sklearn.utils.validation import validate_data
 from ..data.inputs import as_input
 from ..errors import ArgumentError, DataError
 from .rows import Rows
+from .targets import as_targets
 
 __all__ = [
     "KEPT",
@@ -152,7 +154,8 @@ class Perceptron(BaseMultilayerPerceptron):
         if np.any(np.array(sizes) <= 0):
             raise ArgumentError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        x, y = self._validate_input(as_input(X), as_input(y, "y"), incremental, reset=first)
+        y = as_input(y, "y") if is_classifier(self) else as_targets(as_input(y, "y"))
+        x, y = self._validate_input(as_input(X), y, incremental, reset=first)
         if weight is not None:
             weight = check_sample_weight(weight, x)
         y = y.reshape(len(y), -1)
