@@ -47,7 +47,7 @@ from .options import (
     printer,
 )
 from .settings import Settings, check_same_data, resumed_settings
-from .trained import CHECKPOINT, MODEL, Usual, file_digest, scores_of, sentence
+from .trained import CHECKPOINT, MODEL, Majority, file_digest, scores_of, sentence
 
 Log = Callable[..., None]
 
@@ -231,11 +231,11 @@ def _run(
         was_interrupted = interrupted(history.stopped)
         remedy = "; continue with --resume" if was_interrupted and out and (out / CHECKPOINT).exists() else ""
         log(f"{'' if was_interrupted else 'stopped: '}{history.stopped}{remedy}")
-    usual = None if dataset.classes is None else Usual.of(dataset.y_train, dataset.y_test, dataset.classes)
-    log(sentence("test", scores, usual) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
+    majority = None if dataset.classes is None else Majority.of(dataset.y_train, dataset.y_test, dataset.classes)
+    log(sentence("test", scores, majority) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
     result = _result(settings, dataset, trainer, scores, seconds)
-    if usual is not None:
-        result["test_accuracy_of_usual_class"] = usual.accuracy
+    if majority is not None:
+        result["majority_class_accuracy"] = majority.accuracy
     if profile is not None:
         result["profile"] = _report(profiling, profile, log)
     if out is not None:

@@ -278,13 +278,16 @@ def test_a_long_run_prints_its_epochs_where_there_is_no_progress_bar(run, monkey
     assert re.fullmatch(r"epoch   1/3: loss \d\.\d{4}, validation \d\.\d{4}, accuracy \d\.\d{4}", lines[0])
 
 
-def test_an_accuracy_is_printed_beside_that_of_the_usual_class(run, tmp_path):
+def test_an_accuracy_is_printed_beside_that_of_the_majority_class(run, tmp_path):
     table = tmp_path / "rare.csv"
     table.write_text("a,kind\n" + "".join(f"{i % 7},{'yes' if i % 20 == 0 else 'no'}\n" for i in range(400)))
     code, text, _ = run("train", table, "--target", "kind", *QUICK, "--out", tmp_path / "run")
     assert (code, " (always 'no': 0.9500) after 2 epochs" in text) == (0, True)
     assert "(always 'no': 0.9500) on 80 rows" in run("evaluate", tmp_path / "run", table)[1]
-    assert "always" not in run("train", "digits", *QUICK)[1]
+    assert last_json(run("evaluate", tmp_path / "run", table, "--json")[1])["majority_class_accuracy"] == 0.95
+    text = run("train", "digits", *QUICK, "--json")[1]
+    assert "always" not in text
+    assert 0.09 < last_json(text)["majority_class_accuracy"] < 0.12
 
 
 def test_the_file_of_a_run_is_evaluated_on_the_rows_that_were_held_out(run, table, tmp_path):
