@@ -17,7 +17,7 @@ from .. import data, nn, optim
 from ..engine import random
 from ..engine.device import Device
 from ..engine.device import device as get_device
-from ..engine.files import check_writable, only_writer
+from ..engine.files import check_writable_file, only_writer
 from ..engine.precision import check_precision_for
 from ..errors import ArgumentError
 from ..kernels.activation import ACTIVATIONS
@@ -155,9 +155,7 @@ def run(
     """
     settings.check()
     if profile is not None:
-        check_writable(profile.parent)
-        if profile.is_dir():
-            raise ArgumentError(f"--profile is {profile}, a folder: name a file in it")
+        check_writable_file(profile)
     device = get_device(settings.device, settings.toolchain)
     check_precision_for(settings.precision, device)
     with contextlib.nullcontext() if out is None else only_writer(out):

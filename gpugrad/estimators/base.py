@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.utils.multiclass import unique_labels
 from ..data.inputs import as_input
 from ..engine.device import Device
 from ..engine.device import device as get_device
-from ..engine.files import check_writable
+from ..engine.files import check_writable_file
 from ..errors import ArgumentError, DataError
 from ..training.history import History
 from ..training.loop import Loop
@@ -182,7 +181,7 @@ class OnDevice(Exports, Perceptron):
     def _before_fit(self, incremental: bool) -> None:
         check_together(self, incremental)
         if self.checkpoint is not None:
-            check_writable(Path(self.checkpoint).parent)
+            check_writable_file(self.checkpoint)
 
     def _before_weights(self) -> None:
         if (path := getattr(self, "_resumed", None)) is not None:

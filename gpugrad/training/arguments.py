@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import nn, optim
 from ..engine.device import Device
-from ..engine.files import check_writable
+from ..engine.files import check_writable_file
 from ..errors import ArgumentError, choose
 from ..nn import losses
 from .callbacks import Callback, EarlyStopping
@@ -196,4 +196,4 @@ def check_checkpoint(path: Any, header: Any, scale: float) -> None:
     if path is not None:
         if Path(path).is_dir():
             raise ArgumentError(f"checkpoint is the folder {path}, expected the path of a file: name one in it")
-        check_writable(Path(path).parent)
+        check_writable_file(path)

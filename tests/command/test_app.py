@@ -244,7 +244,7 @@ def test_options_that_contradict_each_other_or_what_is_read_are_refused(run, tab
         code, _, err = run(*train, *more)
         assert (code, "--overwrite replaces the run in --out: name the folder" in err) == (1, True)
     code, _, err = run(*train, "--out", out, "--profile", tmp_path)
-    assert (code, "a folder: name a file in it" in err, out.exists()) == (1, True, False)
+    assert (code, "Is a directory: name a file in it" in err, out.exists()) == (1, True, False)
     code, _, err = run("train", table, "--target", "")
     assert (code, "there is no column ''" in err) == (1, True)
     run(*train, "--out", out)
