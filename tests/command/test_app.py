@@ -238,6 +238,31 @@ def test_a_run_is_replaced_only_if_asked(run, table, tmp_path):
     assert (out / "model.safetensors").read_bytes() != before[out / "model.safetensors"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("train", "digits", "--out", ""), "--out"),
+        (("train", "digits", "--out="), "--out"),
+        (("train", "digits", "--resume", "--out", ""), "--out"),
+        (("train", "mnist", "--data-dir", ""), "--data-dir"),
+        (("train", "digits", "--profile", ""), "--profile"),
+        (("evaluate", "", "digits"), "model"),
+        (("predict", "m", "x.csv", "--out", ""), "--out"),
+        (("export", "m", ""), "out"),
+        (("descend", "saddle", "--out", ""), "--out"),
+        (("bench", "kernels", "--json", ""), "--json"),
+        (("bench", "report", "a.json", "--out", ""), "--out"),
+        (("bench", "report", "a.json", "--png", ""), "--png"),
+        (("bench", "compare", "a.json", ""), "B"),
+    ],
+)
+def test_an_empty_path_is_refused(run, tmp_path, monkeypatch, arguments, name):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert f"'{name}': it is empty, expected a path; name a file or folder, or leave it out: see gpugrad" in err
+    assert (code, len(err.splitlines()), os.listdir()) == (2, 1, [])
+
+
 def test_options_that_contradict_each_other_or_what_is_read_are_refused(run, table, tmp_path):
     out, train = tmp_path / "run", ("train", table, "--target", "kind", *QUICK, "--batch-size", 16)
     for more in (["--overwrite"], ["--overwrite", "--resume", "--out", out]):
