@@ -23,6 +23,7 @@ from ..errors import ArgumentError
 from ..kernels.activation import ACTIVATIONS
 from ..training import plots
 from ..training.callbacks import Callback, Training
+from ..training.checkpoint import read_header
 from ..training.profiling import WARM_STEPS, ProfileTraining
 from ..training.progress import short_scores
 from ..training.trainer import Trainer
@@ -204,6 +205,8 @@ def _run(
     """Train, test and write, as `run` describes."""
     trainer = _make_trainer(settings, dataset, device)
     _describe(settings, dataset, trainer, log)
+    if resume and out is not None:
+        _tell_of_stretching(settings, trainer, out, log)
     header, epochs = _header(settings, dataset), _Epochs(settings.epochs, log)
     start = time.perf_counter()
     with ProfileTraining() as profiling:
@@ -281,6 +284,16 @@ def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: 
     log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
     _ = trainer.device.kernels  # loads the compiler: without one the next line names NumPy
     log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
+
+
+def _tell_of_stretching(settings: Settings, trainer: Trainer, out: Path, log: Log) -> None:
+    """Say it if a schedule that spans the run gets another number of epochs: its rates are others from here on."""
+    before = read_header(out / CHECKPOINT)["settings"]["epochs"]
+    if settings.epochs != before and trainer.schedule is not None and trainer.schedule.needs_length:
+        log(
+            f"resume  schedule {settings.schedule} now spans {settings.epochs} epochs, not {before}: the rates "
+            "differ from those of one uninterrupted run"
+        )
 
 
 def _size(trainer: Trainer) -> int:

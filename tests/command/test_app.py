@@ -295,6 +295,16 @@ def test_a_finished_run_that_is_resumed_says_so(run, table, tmp_path):
     assert "already" not in run(*options, "--resume", "--epochs", 3)[1]
 
 
+@pytest.mark.parametrize(("schedule", "spans"), [("one-cycle", True), ("step", True), ("constant", False)])
+def test_a_schedule_that_a_resumed_run_stretches_is_named(run, table, tmp_path, schedule, spans):
+    options = ("train", table, "--target", "kind", "--out", tmp_path / "run")
+    run(*options, *QUICK, "--batch-size", 16, "--schedule", schedule)
+    assert "spans" not in run(*options, "--resume")[1]
+    text = run(*options, "--resume", "--epochs", 3)[1]
+    assert (f"schedule {schedule} now spans 3 epochs, not 2: the rates differ" in text) == spans
+    assert "spans" not in run(*options, "--resume")[1]
+
+
 def test_a_long_run_prints_its_epochs_where_there_is_no_progress_bar(run, monkeypatch):
     monkeypatch.setattr("gpugrad.command.train.SECONDS_PER_LINE", 0.0)
     _, text, _ = run("train", "digits", "--epochs", 3, "--hidden", 8)
