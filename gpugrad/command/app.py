@@ -22,7 +22,7 @@ from .evaluate import evaluate
 from .export import export
 from .info import info
 from .names import names
-from .options import INTERRUPTED
+from .options import INTERRUPTED, refuse_empty_paths
 from .output import Output, drop_output
 from .predict import predict
 from .train import train
@@ -38,6 +38,8 @@ app = typer.Typer(
 for command in (train, evaluate, predict, export, descend, check, info, names):  # the order of --help
     app.command()(command)
 app.add_typer(bench, name="bench")
+for registered in (*app.registered_commands, *bench.registered_commands):
+    refuse_empty_paths(registered.callback)
 
 # Typer exports no UsageError: older releases raise click's, newer ones their own copy.
 UsageError: Any = typer.BadParameter.__bases__[0]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..engine.device import TOOLCHAINS
-from ..engine.files import check_writable, to_json
+from ..engine.files import check_writable_file, to_json
 from ..errors import ArgumentError, choose
 from ..lab.race import USUAL, entrants, point, race
 from ..lab.surfaces import NAMES
@@ -128,7 +128,7 @@ def _check_out(out: Path) -> None:
     if out.suffix not in (".png", *ANIMATED):
         raise ArgumentError(f"--out is {out}, expected a file name ending in .png, .gif or .html")
     figure_type()
-    check_writable(out.parent)
+    check_writable_file(out)
 
 
 def _draw(

@@ -11,7 +11,7 @@ import typer
 from .. import data
 from ..errors import ArgumentError, DataError
 from .options import DataDir, DeviceName, Json, Target, ToolchainName, counted, finish, printer
-from .trained import Usual, file_digest, load_trained, scores_of, sentence
+from .trained import Majority, file_digest, load_trained, scores_of, sentence
 
 
 def evaluate(
@@ -85,11 +85,11 @@ def run(
             )
         x, y = named.x_test, named.y_test
     scores = scores_of(trained.trainer, x, y, trained.preprocessing)
-    usual = None if trained.classes is None else Usual.of(y, y, trained.classes)
+    majority = None if trained.classes is None else Majority.of(y, y, trained.classes)
     rows = f"{counted(len(x), 'row')} of {dataset}"
     if known:
         rows += ", of which it was trained on most" if all_rows else " that it was not trained on"
-    log(f"{sentence('test', scores, usual)} on {rows}")
+    log(f"{sentence('test', scores, majority)} on {rows}")
     if trained.classes is not None:
         from sklearn.metrics import classification_report
 
@@ -97,7 +97,7 @@ def run(
         labels = list(range(len(trained.classes)))
         log(classification_report(y, predicted, labels=labels, target_names=trained.classes, digits=4, zero_division=0))
     place = trained.trainer.device
-    return {
+    result = {
         "model": str(model),
         "dataset": dataset,
         "device": place.name,
@@ -105,3 +105,4 @@ def run(
         "rows": len(x),
         **scores,
     }
+    return result if majority is None else {**result, "majority_class_accuracy": majority.accuracy}

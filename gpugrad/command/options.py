@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -38,6 +38,22 @@ DataDir = Annotated[
 DeviceName = Annotated[str, option(RUN, f"{listed(['auto', *TOOLCHAINS])}; cuda:1 is the second GPU.")]
 ToolchainName = Annotated[str | None, option(RUN, "Kernels to use: numba or numpy on a CPU, cupy or numba on a GPU.")]
 Json = Annotated[bool, option(RUN, "Print the result as one JSON object on the last line.", "--json")]
+
+
+def path(text: str) -> Path:
+    """Return a path; refuse an empty one, as of an unset variable in a script: Path("") is the current folder."""
+    if not text:
+        raise typer.BadParameter("it is empty, expected a path; name a file or folder, or leave it out")
+    return Path(text)
+
+
+def refuse_empty_paths(command: Any) -> None:
+    """Let Typer make the paths among a command's parameters with `path`."""
+    command.__annotations__ = get_type_hints(command, include_extras=True)
+    for hint in command.__annotations__.values():
+        annotation, *infos = get_args(hint) or (hint,)
+        if Path in (annotation, *get_args(annotation)):
+            infos[0].parser = path
 
 
 def is_explicit(context: typer.Context, name: str) -> bool:

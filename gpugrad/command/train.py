@@ -17,12 +17,13 @@ from .. import data, nn, optim
 from ..engine import random
 from ..engine.device import Device
 from ..engine.device import device as get_device
-from ..engine.files import check_writable, only_writer
+from ..engine.files import check_writable_file, only_writer
 from ..engine.precision import check_precision_for
 from ..errors import ArgumentError
 from ..kernels.activation import ACTIVATIONS
 from ..training import plots
 from ..training.callbacks import Callback, Training
+from ..training.checkpoint import read_header
 from ..training.profiling import WARM_STEPS, ProfileTraining
 from ..training.progress import short_scores
 from ..training.trainer import Trainer
@@ -47,7 +48,7 @@ from .options import (
     printer,
 )
 from .settings import Settings, check_same_data, resumed_settings
-from .trained import CHECKPOINT, MODEL, Usual, file_digest, scores_of, sentence
+from .trained import CHECKPOINT, MODEL, Majority, file_digest, scores_of, sentence
 
 Log = Callable[..., None]
 
@@ -155,9 +156,7 @@ def run(
     """
     settings.check()
     if profile is not None:
-        check_writable(profile.parent)
-        if profile.is_dir():
-            raise ArgumentError(f"--profile is {profile}, a folder: name a file in it")
+        check_writable_file(profile)
     device = get_device(settings.device, settings.toolchain)
     check_precision_for(settings.precision, device)
     with contextlib.nullcontext() if out is None else only_writer(out):
@@ -206,6 +205,8 @@ def _run(
     """Train, test and write, as `run` describes."""
     trainer = _make_trainer(settings, dataset, device)
     _describe(settings, dataset, trainer, log)
+    if resume and out is not None:
+        _tell_of_stretching(settings, trainer, out, log)
     header, epochs = _header(settings, dataset), _Epochs(settings.epochs, log)
     start = time.perf_counter()
     with ProfileTraining() as profiling:
@@ -231,11 +232,11 @@ def _run(
         was_interrupted = interrupted(history.stopped)
         remedy = "; continue with --resume" if was_interrupted and out and (out / CHECKPOINT).exists() else ""
         log(f"{'' if was_interrupted else 'stopped: '}{history.stopped}{remedy}")
-    usual = None if dataset.classes is None else Usual.of(dataset.y_train, dataset.y_test, dataset.classes)
-    log(sentence("test", scores, usual) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
+    majority = None if dataset.classes is None else Majority.of(dataset.y_train, dataset.y_test, dataset.classes)
+    log(sentence("test", scores, majority) + f" after {counted(trainer.epoch, 'epoch')} in {seconds:.1f} s")
     result = _result(settings, dataset, trainer, scores, seconds)
-    if usual is not None:
-        result["test_accuracy_of_usual_class"] = usual.accuracy
+    if majority is not None:
+        result["majority_class_accuracy"] = majority.accuracy
     if profile is not None:
         result["profile"] = _report(profiling, profile, log)
     if out is not None:
@@ -283,6 +284,16 @@ def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: 
     log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
     _ = trainer.device.kernels  # loads the compiler: without one the next line names NumPy
     log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
+
+
+def _tell_of_stretching(settings: Settings, trainer: Trainer, out: Path, log: Log) -> None:
+    """Say it if a schedule that spans the run gets another number of epochs: its rates are others from here on."""
+    before = read_header(out / CHECKPOINT)["settings"]["epochs"]
+    if settings.epochs != before and trainer.schedule is not None and trainer.schedule.needs_length:
+        log(
+            f"resume  schedule {settings.schedule} now spans {settings.epochs} epochs, not {before}: the rates "
+            "differ from those of one uninterrupted run"
+        )
 
 
 def _size(trainer: Trainer) -> int:

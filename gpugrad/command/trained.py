@@ -62,15 +62,15 @@ def file_digest(dataset: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Usual:
-    """The most frequent class, and the accuracy of always predicting it."""
+class Majority:
+    """The majority class, and the accuracy of always predicting it."""
 
     name: str
     accuracy: float
 
     @classmethod
-    def of(cls, known: np.ndarray, tested: np.ndarray, classes: Sequence[str]) -> Usual:
-        """Return the most frequent class of `known` labels, and its share of the tested ones."""
+    def of(cls, known: np.ndarray, tested: np.ndarray, classes: Sequence[str]) -> Majority:
+        """Return the majority class of `known` labels, and its share of the tested ones."""
         label = int(np.bincount(known, minlength=len(classes)).argmax())
         return cls(classes[label], float((tested == label).mean()))
 
@@ -85,11 +85,11 @@ def scores_of(
     return scores
 
 
-def sentence(part: str, scores: dict[str, float], usual: Usual | None = None) -> str:
-    """Format scores: "test    loss 0.1234, accuracy 0.9876", with the usual class's where it has most of the rows."""
+def sentence(part: str, scores: dict[str, float], majority: Majority | None = None) -> str:
+    """Format scores: "test    loss 0.1234, accuracy 0.9876", with the majority class's where it is at least 0.5."""
     text = f"{part:<8}" + ", ".join(
         f"{name} {value:#.4g}" if name == "rmse" else f"{name} {value:.4f}" for name, value in scores.items()
     )
-    if usual is None or usual.accuracy < 0.5:
+    if majority is None or majority.accuracy < 0.5:
         return text
-    return f"{text} (always {usual.name!r}: {usual.accuracy:.4f})"
+    return f"{text} (always {majority.name!r}: {majority.accuracy:.4f})"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError, reason, shown
 from .cells import Cells
-from .messages import check_names, missing_value
+from .messages import MissingCellsError, check_names, each_column, missing_cells
 
 
 def read_parquet(path: Path, text: frozenset[str], ignore: frozenset[str]) -> dict[str, np.ndarray]:
@@ -23,7 +23,8 @@ def read_parquet(path: Path, text: frozenset[str], ignore: frozenset[str]) -> di
             table = file.read()
             if not table.num_rows:
                 raise DataError(f"{path} has columns and no rows: expected one row per example")
-            return {name: from_arrow(name, table.column(name), name in text) for name in names if name not in ignore}
+            read = (name for name in names if name not in ignore)
+            return each_column(lambda name: from_arrow(name, table.column(name), name in text), read)
         except (pa.ArrowException, OSError) as error:
             raise damaged(path, error) from error
 
@@ -70,7 +71,7 @@ def from_arrow(name: str, column: Any, text: bool) -> np.ndarray:
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count:
-        raise missing_value(name, column.is_null().to_pylist().index(True))
+        raise missing_cells(name, column.is_null().to_numpy())
     kind = column.type
     if types.is_boolean(kind):
         return np.array(["False", "True"], object)[column.to_numpy().astype(np.intp)]
@@ -87,6 +88,16 @@ def from_arrow(name: str, column: Any, text: bool) -> np.ndarray:
     raise DataError(
         f"column {shown(name)} is of type {reason(kind)}: expected numbers, texts or booleans; convert or drop it"
     )
+
+
+def check_complete(table: Any) -> None:
+    """Raise DataError for cells of a table that are null."""
+    missing: dict[str, tuple[int, int]] = {}
+    for name in table.column_names:
+        if table.column(name).null_count:
+            missing |= missing_cells(name, table.column(name).is_null().to_numpy()).cells
+    if missing:
+        raise MissingCellsError(missing)
 
 
 def arrow_cells(name: str, column: Any) -> Cells:

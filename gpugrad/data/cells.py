@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..errors import DataError, shown
-from .messages import check_finite, missing_value, row_name
+from .messages import check_finite, missing_cells, row_name
 
 # Words for "no value" in a column of numbers; in a column of text they are text, and only "" is missing.
 MISSING_WORDS = frozenset({"na", "n/a", "#n/a", "nan", "null", "none", "missing", "?", "-", "–", "—", "."})
@@ -62,7 +62,10 @@ class Cells:
     def texts(self) -> np.ndarray:
         """Return the column as objects of type str; raise DataError for an empty cell."""
         if "" in self.different:
-            raise missing_value(self.name, self._row(self.different.index("")))
+            others = [i for i, value in enumerate(self._reading()) if value is None]
+            words = all(self.different[i].lower() in {"", *MISSING_WORDS} for i in others)  # among numbers
+            empty = others if words else [i for i in others if not self.different[i]]
+            raise missing_cells(self.name, np.isin(self.codes, empty))
         return np.array(self.different, object)[self.codes]
 
     def numbers(self) -> np.ndarray | None:
@@ -100,7 +103,7 @@ class Cells:
         if not number.any() or (not len(others) and plain_numbers(self.different) is not None):
             return
         if len(others) and all(self.different[i].lower() in MISSING_WORDS for i in others):
-            raise missing_value(self.name, self._row(others[0]))
+            raise missing_cells(self.name, np.isin(self.codes, others))
         if remedy and not len(others):
             raise DataError(f"{self._says(0)}, a number as text: write the column as numbers, or {remedy}")
         rows = number[self.codes]

@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import DataError, reason
 from .arrow import arrow_cells
 from .cells import KEEP_TEXT, Cells, number_cells, plain_numbers
-from .messages import check_names, row_name
+from .messages import check_names, each_column, row_name
 from .packed import read_text
 
 Column = np.ndarray | Cells
@@ -51,7 +51,7 @@ def read_csv(path: Path, text: frozenset[str], ignore: frozenset[str]) -> dict[s
         columns, late = _read(path, content, start, separator, text, ignore)
         if late:
             columns, _ = _read(path, content, start, separator, text | late, ignore)
-    return {name: _finished(column, as_text=name in text) for name, column in columns.items()}
+    return each_column(lambda name: _finished(columns[name], as_text=name in text), columns)
 
 
 def _finished(column: Column, *, as_text: bool) -> np.ndarray:

@@ -10,7 +10,7 @@ from ..engine.device import device
 from ..engine.host import to_host
 from ..engine.interop import array_from_gpu, gpu_of
 from ..errors import DataError
-from .messages import missing_value
+from .messages import MissingCellsError, missing_cells
 
 
 def as_array(values: Any, name: str = "x") -> np.ndarray:
@@ -88,13 +88,16 @@ def _numbers(frame: Any, name: str) -> np.ndarray:
     import narwhals.stable.v2 as nw
 
     as_other: dict[Any, list[str]] = {nw.Float64: [], nw.UInt8: []}  # columns that NumPy would hold as objects
+    missing: dict[str, tuple[int, int]] = {}
     for column, dtype in frame.schema.items():
         if not _is_number(dtype):
             raise _no_number(column, dtype, name)
         if frame[column].null_count():
-            raise missing_value(column, int(frame[column].is_null().arg_true()[0]))
+            missing |= missing_cells(column, frame[column].is_null().to_numpy()).cells
         if dtype.is_decimal() or dtype == nw.Boolean:
             as_other[nw.Float64 if dtype.is_decimal() else nw.UInt8].append(column)
+    if missing:
+        raise MissingCellsError(missing)
     casts = [nw.col(columns).cast(dtype) for dtype, columns in as_other.items() if columns]
     return _one_dtype(frame.with_columns(*casts).to_numpy())
 

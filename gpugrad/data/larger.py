@@ -111,7 +111,7 @@ def open_parquet(
     except BaseException as error:
         around.close()
         if isinstance(error, OSError) and not isinstance(error, StorageError):
-            raise storage_error(folder or parent, error) from error
+            raise storage_error(folder or parent, error, folder=True) from error
         raise
     if folder is None:
         weakref.finalize(dataset, around.close)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -36,11 +36,46 @@ def unknown_column(kind: str, name: str, names: Collection[str], where: str) -> 
     return DataError(f"there is no {kind} {shown(name)} in {where}: {hint}choose one of {listed(names)}")
 
 
-def missing_value(column: str, row: int) -> DataError:
-    """Return the error for a cell without a value."""
-    return DataError(
-        f"column {shown(column)} has no value in {row_name(row)}: fill it in, or drop the row or the column"
-    )
+class MissingCellsError(DataError):
+    """Cells without a value: names the first, and says how many there are.
+
+    Parameters
+    ----------
+    cells : dict of str to tuple of int
+        The first row without a value and the number of such rows, by column.
+    """
+
+    def __init__(self, cells: dict[str, tuple[int, int]]) -> None:
+        self.cells = cells
+        column, (row, _) = next(iter(cells.items()))
+        count = sum(rows for _, rows in cells.values())
+        first = f"column {shown(column)} has no value in {row_name(row)}"
+        if count == 1:
+            super().__init__(f"{first}: fill it in, or drop the row or the column")
+        else:
+            where = "it" if len(cells) == 1 else f"{len(cells)} columns ({listed(cells)})"
+            super().__init__(f"{first}, one of {count} missing cells in {where}: fill them in, or drop rows or columns")
+
+
+def missing_cells(column: str, missing: np.ndarray) -> MissingCellsError:
+    """Return the error for the cells of a column that have no value: `missing` (rows,) is true there."""
+    return MissingCellsError({column: (int(np.argmax(missing)), int(np.count_nonzero(missing)))})
+
+
+def each_column(read: Callable[[str], np.ndarray], names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return the columns that `read` returns, finite if they are numbers; count missing cells in all of them."""
+    columns: dict[str, np.ndarray] = {}
+    missing: dict[str, tuple[int, int]] = {}
+    for name in names:
+        try:
+            columns[name] = read(name)
+            if columns[name].dtype == np.float64:
+                check_finite(name, columns[name])
+        except MissingCellsError as error:
+            missing |= error.cells
+    if missing:
+        raise MissingCellsError(missing)
+    return columns
 
 
 def check_finite(column: str, values: np.ndarray) -> None:
@@ -50,7 +85,7 @@ def check_finite(column: str, values: np.ndarray) -> None:
         return
     row = int(np.argmin(finite))
     if np.isnan(values[row]):
-        raise missing_value(column, row)
+        raise missing_cells(column, np.isnan(values))
     raise DataError(
         f"column {shown(column)} is infinite in {row_name(row)}: expected finite numbers; correct or drop the row"
     )

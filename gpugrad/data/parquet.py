@@ -6,14 +6,15 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, DataError
-from .arrow import damaged, data_names, from_arrow, open_file
-from .messages import check_finite, listed, missing_value, unknown_column
+from .arrow import check_complete, damaged, data_names, from_arrow, open_file
+from .messages import each_column, listed, unknown_column
 from .preprocessing import Preprocessing
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -110,10 +111,7 @@ class ParquetFiles:
         """Yield columns like `read_table`: finite float64, or stripped texts as objects; `text` names text columns."""
         for place, table in self.tables(names, rows):
             with place.named():
-                columns = {name: from_arrow(name, table.column(name), name in text) for name in names}
-                for name, values in columns.items():
-                    if values.dtype == np.float64:
-                        check_finite(name, values)
+                columns = each_column(partial(_column, table, text), names)
             yield place, columns
 
     def _refuse(self, path: Path, kinds: dict[str, str]) -> None:
@@ -183,6 +181,10 @@ def check_rows(name: str, rows: int | None, files: ParquetFiles) -> int:
     return int(rows)
 
 
+def _column(table: Any, text: Collection[str], name: str) -> np.ndarray:
+    return from_arrow(name, table.column(name), name in text)
+
+
 def _batches(
     files: ParquetFiles, names: list[str], target: str, rows: int, preprocessing: Preprocessing | None
 ) -> Iterator[tuple[Any, np.ndarray]]:
@@ -192,9 +194,7 @@ def _batches(
     features = iter(prepared)
     for place, table in files.tables([*names, target], rows):
         with place.named():
-            for name in table.column_names:
-                if table.column(name).null_count:
-                    raise missing_value(name, table.column(name).is_null().to_pylist().index(True))
+            check_complete(table)
             y = table.column(target).to_numpy()
             x = table.select(names)
             if preprocessing is not None:

@@ -14,7 +14,6 @@ import numpy as np
 from ..errors import ArgumentError, DataError
 from .arrow import read_parquet
 from .csv_file import read_csv
-from .messages import check_finite
 
 Columns = dict[str, np.ndarray]
 
@@ -60,9 +59,6 @@ def read_table(
         raise DataError(
             f"{path} does not fit into memory: use a part of it, or write Parquet for open_parquet"
         ) from None
-    for name, values in columns.items():
-        if values.dtype == np.float64:
-            check_finite(name, values)
     return columns
 
 

@@ -113,13 +113,41 @@ def check_writable(folder: str | Path) -> None:
     StorageError
         If they cannot.
     """
-    folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"probe")
+        _try_folder(Path(folder))
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise storage_error(Path(folder), error, folder=True) from error
+
+
+def check_writable_file(path: str | Path) -> None:
+    """Create the folder of a file if it is missing, and check that the file can be written, before the work for it.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Raises
+    ------
+    StorageError
+        If it cannot, or is a folder.
+    """
+    path = Path(path)
+    try:
+        target = _behind_links(path)
+        if not isinstance(target, Path):  # a device or a pipe
+            return
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _try_folder(target.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _try_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"probe")
 
 
 @contextlib.contextmanager
@@ -157,7 +185,7 @@ def only_writer(folder: str | Path) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+")
         except OSError as error:
-            raise storage_error(path.parent, error) from error
+            raise storage_error(path.parent, error, folder=True) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,30 +238,37 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """Translate an OSError of a file that was to be written.
+# What helps after an error: for a file, and for a folder.
+_NO_SPACE = "free some space or choose a path on another disk", "free some space or choose another folder"
+_NOT_ALLOWED = "choose a path in a folder that you may write to", "choose a folder that you may write to"
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _NO_SPACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _NOT_ALLOWED),
+    errno.EISDIR: ("name a file in it", "choose another folder"),
+}
+
+
+def storage_error(path: Path, error: OSError, *, folder: bool = False) -> StorageError:
+    """Translate an OSError of a file that was to be written, or of a folder.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file or folder.
     error : OSError
         The error.
+    folder : bool, default False
+        Whether it is a folder.
 
     Returns
     -------
     StorageError
         With a remedy.
     """
-    remedy = {
-        errno.ENOSPC: "free some space or choose another folder",
-        errno.EDQUOT: "free some space or choose another folder",
-        errno.EACCES: "choose a folder that you may write to",
-        errno.EPERM: "choose a folder that you may write to",
-        errno.EROFS: "choose a folder that you may write to",
-        errno.ENOTDIR: "choose a path whose parents are folders",
-        errno.EEXIST: "choose a path whose parents are folders",
-    }.get(error.errno or 0, "choose another folder")
+    for part in (path, *path.parents)[not folder :]:
+        if os.path.exists(part) and not os.path.isdir(part):
+            return StorageError(f"cannot write {path}: {part} is a file, expected a folder: choose another path")
+    remedy = _REMEDIES.get(error.errno or 0, ("choose another path", "choose another folder"))[folder]
     return StorageError(f"cannot write {path}: {os.strerror(error.errno or 0)}: {remedy}")
 
 

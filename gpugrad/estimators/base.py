@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.utils.multiclass import unique_labels
 from ..data.inputs import as_input
 from ..engine.device import Device
 from ..engine.device import device as get_device
-from ..engine.files import check_writable
+from ..engine.files import check_writable_file
 from ..errors import ArgumentError, DataError
 from ..training.history import History
 from ..training.loop import Loop
@@ -46,6 +45,7 @@ from .scikit_learn import (
     validate_data,
 )
 from .session import Session
+from .targets import as_targets
 
 # Attributes of a run, which a copy of a fitted model leaves out.
 OF_THE_RUN = {
@@ -181,7 +181,7 @@ class OnDevice(Exports, Perceptron):
     def _before_fit(self, incremental: bool) -> None:
         check_together(self, incremental)
         if self.checkpoint is not None:
-            check_writable(Path(self.checkpoint).parent)
+            check_writable_file(self.checkpoint)
 
     def _before_weights(self) -> None:
         if (path := getattr(self, "_resumed", None)) is not None:
@@ -249,10 +249,11 @@ class OnDevice(Exports, Perceptron):
             raise ArgumentError(
                 f"validation_data is a {type(given).__name__}, expected a tuple: (X, y) or (X, y, sample_weight)"
             )
+        y = as_input(given[1], "y of validation_data")
         x, labels = validate_data(
             self,
             as_input(given[0], "X of validation_data"),
-            as_input(given[1], "y of validation_data"),
+            y if is_classifier(self) else as_targets(y, "y of validation_data"),
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=not is_classifier(self),

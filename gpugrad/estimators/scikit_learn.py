@@ -24,12 +24,14 @@ scikit-learn's checks where these would change nothing.
 
 from __future__ import annotations
 
+import operator
 import sys
 from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context as fit_context
+from sklearn.base import is_classifier
 from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.preprocessing import LabelBinarizer
@@ -43,6 +45,7 @@ from sklearn.utils.validation import validate_data
 from ..data.inputs import as_input
 from ..errors import ArgumentError, DataError
 from .rows import Rows
+from .targets import as_targets
 
 __all__ = [
     "KEPT",
@@ -90,7 +93,8 @@ KEPT = (
     "_no_improvement_count",
 )
 WEIGHTS = ("coefs_", "intercepts_", "_best_coefs", "_best_intercepts")
-OF_THE_SOLVER = {"_optimizer"}  # attributes that a copy of a fitted model leaves out
+_CHECKED = "_checked_params"  # attribute: the values of the parameters that `partial_fit` checked last
+OF_THE_SOLVER = {"_optimizer", _CHECKED}  # attributes that a copy of a fitted model leaves out
 
 
 class Perceptron(BaseMultilayerPerceptron):
@@ -141,6 +145,8 @@ class Perceptron(BaseMultilayerPerceptron):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         """Check the data, draw the weights of a first fit, and train: scikit-learn's steps in scikit-learn's order."""
+        if incremental:
+            self._check_changed_params()
         self._before_fit(incremental)
         weight = as_input(sample_weight, "sample_weight")
         sizes = self.hidden_layer_sizes
@@ -148,7 +154,8 @@ class Perceptron(BaseMultilayerPerceptron):
         if np.any(np.array(sizes) <= 0):
             raise ArgumentError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        x, y = self._validate_input(as_input(X), as_input(y, "y"), incremental, reset=first)
+        y = as_input(y, "y") if is_classifier(self) else as_targets(as_input(y, "y"))
+        x, y = self._validate_input(as_input(X), y, incremental, reset=first)
         if weight is not None:
             weight = check_sample_weight(weight, x)
         y = y.reshape(len(y), -1)
@@ -166,6 +173,20 @@ class Perceptron(BaseMultilayerPerceptron):
         if not all(np.isfinite(w).all() for w in (*self.coefs_, *self.intercepts_)):
             raise DataError(NON_FINITE)
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != _CHECKED}
+
+    def _check_changed_params(self) -> None:
+        """Check the parameters in `partial_fit` if one is another since the last: scikit-learn checks the first only.
+
+        A check takes 0.2 ms, a tenth of a small `partial_fit`.
+        """
+        values = [getattr(self, name) for name in self._parameter_constraints]
+        before = vars(self).get(_CHECKED)
+        if before is None or not all(map(operator.is_, values, before)):
+            check_params(self)
+        setattr(self, _CHECKED, values)
 
     def _initialize(self, y: np.ndarray, layer_units: Any, dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)

@@ -21,9 +21,9 @@ from .paths import check_suffix
 def to_onnx(
     model: Any,
     path: str | Path | None = None,
+    sample: Any = None,
     *,
     dtype: Any = None,
-    sample: Any = None,
     preprocessing: Preprocessing | None = None,
     classes: Sequence[Any] | None = None,
     scale: float | None = None,
@@ -43,12 +43,12 @@ def to_onnx(
         - An `nn.MLP` or `nn.Sequential`: input X (n_rows, in_features), output `variable`.
     path : str or path, default None
         File to write, ending in .onnx.
-    dtype : {"float32", "float64"}, default None
-        Type of the numbers in the input. An estimator or a pipeline computes in it too, by default float32. The numbers
-        of a table are float64 by default; other networks have the dtype of their weights.
     sample : array_like, default None
         For a pipeline, some rows of the data that it was fitted on. A frame makes an input (n_rows, 1) of each column
         in use, with its name: texts, or numbers and booleans as ``dtype``. Without a sample there is one input X.
+    dtype : {"float32", "float64"}, default None
+        Type of the numbers in the input. An estimator or a pipeline computes in it too, by default float32. The numbers
+        of a table are float64 by default; other networks have the dtype of their weights.
     preprocessing : Preprocessing, default None
         For a network, that of its data set: raw columns are the input, as one X if all are numbers, else each as an
         input (n_rows, 1) of its name. `variable` is then in the units of the target, float64. A category that did not

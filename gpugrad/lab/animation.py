@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.files import check_writable, write_whole
+from ..engine.files import check_writable_file, write_whole
 from ..errors import ArgumentError
 from .minimize import Path
 from .pictures import as_list, draw_paths
@@ -84,7 +84,7 @@ def animate(
     last = max(path.steps for path in paths)
     steps = np.unique(np.linspace(0, last, min(max(frames, 1), last + 1)).round().astype(int)).tolist()
     view = view_of(f, paths, bounds)
-    check_writable(file.parent)
+    check_writable_file(file)
     drawn = list(_frames(view, paths, steps))
     palette = drawn[-1].quantize(COLOURS, method=OCTREE)  # the last frame has all the colours
     images = [frame.quantize(palette=palette, dither=0) for frame in drawn]

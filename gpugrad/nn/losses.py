@@ -406,8 +406,9 @@ def make(name: str, **options: Any) -> Module:
     ArgumentError
         If the name is unknown, or the loss does not accept a value.
     """
-    name = name.replace("_", "-")
-    return LOSSES[choose("loss", SYNONYMS.get(name, name), LOSSES)](**options)
+    found = name.replace("_", "-")
+    found = SYNONYMS.get(found, found)
+    return LOSSES[found if found in LOSSES else choose("loss", name, LOSSES)](**options)
 
 
 def _weights(name: str, values: Any) -> Parameter | None:

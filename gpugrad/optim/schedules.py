@@ -94,6 +94,11 @@ class Schedule(CheckedCall):
 
     # ---- use ----
 
+    @property
+    def needs_length(self) -> bool:
+        """Whether the rates depend on the length of the run, and `prepare` has not been called with it."""
+        return self._unknown()
+
     def prepare(self, *, total_steps: int, steps_per_epoch: int, epochs: int) -> None:
         """Set the length of the run, counted from its first step; fills in the missing lengths.
 

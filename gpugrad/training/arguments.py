@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import nn, optim
 from ..engine.device import Device
-from ..engine.files import check_writable
+from ..engine.files import check_writable_file
 from ..errors import ArgumentError, choose
 from ..nn import losses
 from .callbacks import Callback, EarlyStopping
@@ -63,7 +63,7 @@ def make_loss(loss: Any) -> nn.Module:
     if loss is None:
         return nn.CrossEntropyLoss()
     if isinstance(loss, str):
-        return losses.make(_as_in_registry(loss))
+        return losses.make(_as_in_registry(loss, (*losses.LOSSES, *losses.SYNONYMS)))
     if not isinstance(loss, nn.Module):
         remedy = f"create one, {loss.__name__}()" if _is_class(loss, nn.Module) else "pass nn.MSELoss() or 'mse'"
         raise ArgumentError(f"loss is {describe(loss)}, expected a loss module, a name or None: {remedy}")
@@ -77,7 +77,7 @@ def check_optimizer(optimizer: Any, model: nn.Module) -> None:
     if optimizer is None:
         return
     if isinstance(optimizer, str):
-        choose("optimizer", _as_in_registry(optimizer), optim.NAMES)
+        choose("optimizer", _as_in_registry(optimizer, optim.NAMES), optim.NAMES)
         return
     if not isinstance(optimizer, optim.Optimizer):
         name = optimizer.__name__ if _is_class(optimizer, optim.Optimizer) else "optim.Adam"
@@ -93,7 +93,9 @@ def make_optimizer(optimizer: Any, model: nn.Module) -> optim.Optimizer:
     """Return an optimizer over the model's parameters: the given one, the one of a name, or Adam for None."""
     if optimizer is None:
         return optim.Adam(model.parameters())
-    return optim.make(_as_in_registry(optimizer), model.parameters()) if isinstance(optimizer, str) else optimizer
+    if isinstance(optimizer, str):
+        return optim.make(_as_in_registry(optimizer, optim.NAMES), model.parameters())
+    return optimizer
 
 
 def check_schedule(schedule: Any, optimizer: Any) -> None:
@@ -101,7 +103,7 @@ def check_schedule(schedule: Any, optimizer: Any) -> None:
     if schedule is None:
         return
     if isinstance(schedule, str):
-        choose("schedule", _as_in_registry(schedule), optim.SCHEDULE_NAMES)
+        choose("schedule", _as_in_registry(schedule, optim.SCHEDULE_NAMES), optim.SCHEDULE_NAMES)
         return
     if not isinstance(schedule, optim.Schedule):
         name = schedule.__name__ if _is_class(schedule, optim.Schedule) else "optim.CosineAnnealingLR"
@@ -117,12 +119,14 @@ def check_schedule(schedule: Any, optimizer: Any) -> None:
 def make_schedule(schedule: Any, optimizer: optim.Optimizer) -> optim.Schedule | None:
     """Return the given schedule, or the one of a name; `fit` fills in its length."""
     if isinstance(schedule, str):
-        return optim.make_schedule(_as_in_registry(schedule), optimizer)
+        return optim.make_schedule(_as_in_registry(schedule, optim.SCHEDULE_NAMES), optimizer)
     return schedule
 
 
-def _as_in_registry(name: str) -> str:
-    return name.lower().replace("_", "-")
+def _as_in_registry(name: str, options: Collection[str]) -> str:
+    """Return the option that a name such as "Cross_Entropy" means; an unknown name as it is, for the message."""
+    found = name.lower().replace("_", "-")
+    return found if found in options else name
 
 
 def _is_class(value: Any, base: type) -> bool:
@@ -192,4 +196,4 @@ def check_checkpoint(path: Any, header: Any, scale: float) -> None:
     if path is not None:
         if Path(path).is_dir():
             raise ArgumentError(f"checkpoint is the folder {path}, expected the path of a file: name one in it")
-        check_writable(Path(path).parent)
+        check_writable_file(path)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.files import check_writable, storage_error, write_whole
+from ..engine.files import check_writable, check_writable_file, storage_error, write_whole
 from ..errors import ArgumentError, GpugradError
 from .callbacks import Callback, Training
 from .inherited import inherit_docs
@@ -45,9 +45,7 @@ class CSVLogger(Callback):
         self._columns: list[str] = []  # columns of the file that this run has written, if any
 
     def on_fit_begin(self, trainer: Training) -> None:
-        check_writable(self.path.parent)
-        if self.path.is_dir():
-            raise ArgumentError(f"{self.path} is a folder, expected the path of a CSV file: name one in it")
+        check_writable_file(self.path)
         self._columns = []
 
     def on_epoch_end(self, trainer: Training, record: dict[str, Any]) -> None:

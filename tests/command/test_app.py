@@ -238,13 +238,38 @@ def test_a_run_is_replaced_only_if_asked(run, table, tmp_path):
     assert (out / "model.safetensors").read_bytes() != before[out / "model.safetensors"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("train", "digits", "--out", ""), "--out"),
+        (("train", "digits", "--out="), "--out"),
+        (("train", "digits", "--resume", "--out", ""), "--out"),
+        (("train", "mnist", "--data-dir", ""), "--data-dir"),
+        (("train", "digits", "--profile", ""), "--profile"),
+        (("evaluate", "", "digits"), "model"),
+        (("predict", "m", "x.csv", "--out", ""), "--out"),
+        (("export", "m", ""), "out"),
+        (("descend", "saddle", "--out", ""), "--out"),
+        (("bench", "kernels", "--json", ""), "--json"),
+        (("bench", "report", "a.json", "--out", ""), "--out"),
+        (("bench", "report", "a.json", "--png", ""), "--png"),
+        (("bench", "compare", "a.json", ""), "B"),
+    ],
+)
+def test_an_empty_path_is_refused(run, tmp_path, monkeypatch, arguments, name):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert f"'{name}': it is empty, expected a path; name a file or folder, or leave it out: see gpugrad" in err
+    assert (code, len(err.splitlines()), os.listdir()) == (2, 1, [])
+
+
 def test_options_that_contradict_each_other_or_what_is_read_are_refused(run, table, tmp_path):
     out, train = tmp_path / "run", ("train", table, "--target", "kind", *QUICK, "--batch-size", 16)
     for more in (["--overwrite"], ["--overwrite", "--resume", "--out", out]):
         code, _, err = run(*train, *more)
         assert (code, "--overwrite replaces the run in --out: name the folder" in err) == (1, True)
     code, _, err = run(*train, "--out", out, "--profile", tmp_path)
-    assert (code, "a folder: name a file in it" in err, out.exists()) == (1, True, False)
+    assert (code, "Is a directory: name a file in it" in err, out.exists()) == (1, True, False)
     code, _, err = run("train", table, "--target", "")
     assert (code, "there is no column ''" in err) == (1, True)
     run(*train, "--out", out)
@@ -270,6 +295,16 @@ def test_a_finished_run_that_is_resumed_says_so(run, table, tmp_path):
     assert "already" not in run(*options, "--resume", "--epochs", 3)[1]
 
 
+@pytest.mark.parametrize(("schedule", "spans"), [("one-cycle", True), ("step", True), ("constant", False)])
+def test_a_schedule_that_a_resumed_run_stretches_is_named(run, table, tmp_path, schedule, spans):
+    options = ("train", table, "--target", "kind", "--out", tmp_path / "run")
+    run(*options, *QUICK, "--batch-size", 16, "--schedule", schedule)
+    assert "spans" not in run(*options, "--resume")[1]
+    text = run(*options, "--resume", "--epochs", 3)[1]
+    assert (f"schedule {schedule} now spans 3 epochs, not 2: the rates differ" in text) == spans
+    assert "spans" not in run(*options, "--resume")[1]
+
+
 def test_a_long_run_prints_its_epochs_where_there_is_no_progress_bar(run, monkeypatch):
     monkeypatch.setattr("gpugrad.command.train.SECONDS_PER_LINE", 0.0)
     _, text, _ = run("train", "digits", "--epochs", 3, "--hidden", 8)
@@ -278,13 +313,16 @@ def test_a_long_run_prints_its_epochs_where_there_is_no_progress_bar(run, monkey
     assert re.fullmatch(r"epoch   1/3: loss \d\.\d{4}, validation \d\.\d{4}, accuracy \d\.\d{4}", lines[0])
 
 
-def test_an_accuracy_is_printed_beside_that_of_the_usual_class(run, tmp_path):
+def test_an_accuracy_is_printed_beside_that_of_the_majority_class(run, tmp_path):
     table = tmp_path / "rare.csv"
     table.write_text("a,kind\n" + "".join(f"{i % 7},{'yes' if i % 20 == 0 else 'no'}\n" for i in range(400)))
     code, text, _ = run("train", table, "--target", "kind", *QUICK, "--out", tmp_path / "run")
     assert (code, " (always 'no': 0.9500) after 2 epochs" in text) == (0, True)
     assert "(always 'no': 0.9500) on 80 rows" in run("evaluate", tmp_path / "run", table)[1]
-    assert "always" not in run("train", "digits", *QUICK)[1]
+    assert last_json(run("evaluate", tmp_path / "run", table, "--json")[1])["majority_class_accuracy"] == 0.95
+    text = run("train", "digits", *QUICK, "--json")[1]
+    assert "always" not in text
+    assert 0.09 < last_json(text)["majority_class_accuracy"] < 0.12
 
 
 def test_the_file_of_a_run_is_evaluated_on_the_rows_that_were_held_out(run, table, tmp_path):

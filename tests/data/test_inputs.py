@@ -130,6 +130,17 @@ def test_a_cell_without_a_value_is_named(form):
         check_features(table)
 
 
+@pytest.mark.parametrize("form", ["pandas", "polars", "pyarrow"])
+def test_cells_without_a_value_are_counted(form):
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"a": [1, 2, 3], "b": [1, None, None], "c": [None, 2, 3]})
+    table = {"pandas": table.to_pandas, "polars": lambda: pytest.importorskip("polars").from_arrow(table)}.get(
+        form, lambda: table
+    )()
+    with pytest.raises(DataError, match=r"column 'b' has no .* row 2, one of 3 missing cells in 2 columns \(b, c\)"):
+        check_features(table)
+
+
 def test_decimals_and_nullable_columns():
     pa, pandas = pytest.importorskip("pyarrow"), pytest.importorskip("pandas")
     assert as_array(pa.table({"a": pa.array([1, 2]).cast(pa.decimal128(25, 2))})).dtype == np.float64

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from gpugrad.engine.files import LOCK, check_writable, only_writer, to_json, user_cache, write_whole
+from gpugrad.engine.files import (
+    LOCK,
+    check_writable,
+    check_writable_file,
+    only_writer,
+    to_json,
+    user_cache,
+    write_whole,
+)
 from gpugrad.errors import ArgumentError, StorageError
 
 
@@ -32,7 +40,7 @@ def test_a_file_has_the_permissions_of_any_other(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
-    [(errno.ENOSPC, "free some space"), (errno.EACCES, "may write"), (errno.EIO, "another folder")],
+    [(errno.ENOSPC, "free some space"), (errno.EACCES, "may write"), (errno.EIO, "another path")],
 )
 def test_a_failure_keeps_the_old_file_and_says_what_to_do(tmp_path, monkeypatch, number, remedy):
     path = tmp_path / "file"
@@ -52,8 +60,23 @@ def test_check_writable_makes_the_folder_and_leaves_it_empty(tmp_path):
     check_writable(tmp_path / "a" / "b")
     assert os.listdir(tmp_path / "a" / "b") == []
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"cannot write .*file: File exists"):
+    with pytest.raises(StorageError, match=r"(/.*file): \1 is a file, expected a folder: choose another path$"):
         check_writable(tmp_path / "file")
+
+
+@pytest.mark.parametrize("write", [check_writable_file, lambda path: write_whole(path, "")])
+def test_what_is_said_of_a_file_fits_a_file(tmp_path, write):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"(/.*file)/a/b: \1 is a file, expected a folder: choose another"):
+        write(tmp_path / "file" / "a" / "b")
+    with pytest.raises(StorageError, match="Is a directory: name a file in it"):
+        write(tmp_path)
+    with pytest.raises(StorageError, match="choose another path"):
+        write("/proc/none/file")
+    (tmp_path / "link").symlink_to(tmp_path / "new" / "target")
+    write(tmp_path / "link")
+    assert (tmp_path / "new").is_dir()
+    write(os.devnull)
 
 
 def test_the_file_behind_links_is_replaced_and_they_stay(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -159,3 +160,45 @@ def test_a_memory_map_is_not_read_into_memory(mode, fits, tmp_path):
     assert (done.stdout == "done\n") == fits, done.stderr
     if not fits:
         assert "MemoryError" in done.stderr
+
+
+DAYS = np.arange("2026-01", "2026-02", dtype="datetime64[D]")
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["1", "2", "dear"], "y has 'dear' in data row 3, expected numbers: correct or drop the row, or train"),
+        (np.array([1.5, "cheap", "dear"], object), "y has 'cheap' in data row 2, expected numbers"),
+        (np.array([b"1", b"2", b"dear"]), "y has 'dear' in data row 3"),
+        ([["1", "2"], ["3", "x"], ["4", "5"]], "y has 'x' in data row 2"),
+        (np.array(["1", None, "dear"], object), "y has 'dear' in data row 3"),
+        (["1", "2", "nan"], "y contains NaN"),
+        ([1.0, None, 2.0], "y contains NaN"),
+        (DAYS[:3], r"y is of type datetime64\[D\], expected numbers"),
+        ([["1"], ["2", "3"], ["4"]], "inhomogeneous"),
+        (None, "requires y to be passed"),
+    ],
+)
+def test_targets_that_are_no_numbers_are_named(y, message):
+    x, model = np.eye(3), gg.MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, device="cpu")
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            method(x, y)
+    if y is not None:
+        with pytest.raises(ValueError, match=re.sub("^y (has|is)", r"y of validation_data \1", message)):
+            model.fit(x, [1, 2, 3], validation_data=(x, y))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_column_of_targets_that_are_no_numbers(library):
+    column = pytest.importorskip(library).Series(["1", None, "dear"])
+    with pytest.raises(DataError, match="y has 'dear' in data row 3, expected numbers"):
+        gg.MLPRegressor(hidden_layer_sizes=(2,), device="cpu").fit(np.eye(3), column)
+
+
+@pytest.mark.parametrize("form", [list, np.array, lambda y: np.array(y, object), lambda y: np.array(y, "S")])
+def test_targets_may_be_texts_of_numbers(form):
+    x, model = np.eye(3), gg.MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, device="cpu", random_state=0)
+    expected = model.fit(x, [1.5, 2.0, -3e2]).predict(x)
+    np.testing.assert_array_equal(model.fit(x, form(["1.5", "2", "-3e2"])).predict(x), expected)

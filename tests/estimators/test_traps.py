@@ -1,5 +1,6 @@
 """Wrong uses of the estimators are errors of one sentence, and natural ones work."""
 
+import pickle
 import shutil
 
 import numpy as np
@@ -35,6 +36,16 @@ def test_class_weights_of_another_form_are_refused(class_weight, y, message):
 
 def test_class_weights_of_several_labels_are_dicts():
     assert np.isfinite(model(class_weight=[{0: 1, 1: 2}] * 3).fit(X, LABELS).loss_)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"solver": "bogus"}, {"activation": "bogus"}, {"batch_size": -1}, {"dropout": 3.0}, {"alpha": -1}]
+)
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_partial_fit_refuses_a_parameter_set_after_the_first_call(first, changed):
+    fitted = getattr(model(gg.MLPRegressor), first)(X, Y).partial_fit(X, Y)
+    with pytest.raises(ValueError, match=f"The '{next(iter(changed))}' parameter of MLPRegressor must be"):
+        fitted.set_params(**changed).partial_fit(X, Y)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
@@ -98,3 +109,15 @@ def test_a_run_that_its_rules_stopped_resumes_under_others(tmp_path, stopped, ch
     assert resumed.n_iter_ == epochs
     if "tol" not in changed and epochs > 5:
         assert resumed.loss_curve_ == model(**options).fit(X, Y).loss_curve_
+
+
+def test_partial_fit_checks_parameters_again_only_if_one_was_set(monkeypatch):
+    checks = []
+    fitted = model(schedule=lambda optimizer: gg.optim.StepLR(optimizer, 1)).partial_fit(X, Y, classes=[0, 1, 2])
+    monkeypatch.setattr(gg.MLPClassifier, "_validate_params", lambda self: checks.append(self))
+    fitted.partial_fit(X, Y)
+    assert not checks
+    fitted.set_params(schedule=None).partial_fit(X, Y)
+    assert len(checks) == 1
+    pickle.loads(pickle.dumps(fitted.set_params(alpha=0.1))).partial_fit(X, Y)  # without the lambda of before
+    assert len(checks) == 2

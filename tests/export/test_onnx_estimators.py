@@ -201,5 +201,5 @@ def test_weights_that_no_file_holds(monkeypatch):
 def test_a_folder_that_cannot_be_written_to(request):
     model = fitted("a number")  # before the process becomes another user, who cannot cache compiled code
     locked_folder = request.getfixturevalue("locked_folder")
-    with pytest.raises(StorageError, match="choose a folder that you may write to"):
+    with pytest.raises(StorageError, match="a folder that you may write to"):
         export.to_onnx(model, locked_folder / "model.onnx")

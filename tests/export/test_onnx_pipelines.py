@@ -76,6 +76,14 @@ def test_inputs_have_the_names_of_the_columns(names, serve, agree):
     agree(model, frame, serve(proto, **{name: frame[[name]].to_numpy() for name in names}))
 
 
+def test_the_rows_may_follow_the_path(tmp_path):
+    model = make_pipeline(StandardScaler(), mlp()).fit(X, NAMES)
+    assert export.to_onnx(model, tmp_path / "model.onnx", X) == export.to_onnx(model, sample=X)
+    assert (tmp_path / "model.onnx").exists()
+    with pytest.raises(ArgumentError, match=r"path is an ndarray .*: pass one that ends in \.onnx, after the model"):
+        export.to_onnx(model, X, tmp_path / "model.onnx")
+
+
 def test_a_column_with_the_name_of_an_output_is_refused():
     frame = pd.DataFrame(X[:, :2], columns=["label", "b"])
     with pytest.raises(ArgumentError, match="column 'label' has the name of an output of the model: rename it"):

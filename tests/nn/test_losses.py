@@ -145,6 +145,7 @@ def test_weights_are_checked_early(make, weight, message):
         (lambda: nn.HuberLoss(delta=0), "delta is 0, expected a positive number"),
         (lambda: nn.HuberLoss(delta=math.inf), "delta is inf"),
         (lambda: nn.losses.make("hubert"), "did you mean 'huber'"),
+        (lambda: nn.losses.make("hubert_x"), "unknown loss 'hubert_x'"),
     ],
 )
 def test_options_are_checked_early(make, message):

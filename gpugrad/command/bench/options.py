@@ -43,10 +43,10 @@ def measuring(
     from ...bench.measure import machine
     from ...bench.records import record as records
     from ...engine.device import device as get_device
-    from ...engine.files import check_writable
+    from ...engine.files import check_writable_file
 
     if record is not None:
-        check_writable(record.parent)
+        check_writable_file(record)
     target = get_device(device, toolchain)
     sections: dict[str, Any] = {}
     with machine.cores(threads):

@@ -45,13 +45,13 @@ def report(record: RecordToShow, out: Page = None, png: Folder = None) -> None:
     from ...bench import pictures
     from ...bench.records import record as records
     from ...bench.records import report as reports
-    from ...engine.files import check_writable, write_whole
+    from ...engine.files import check_writable, check_writable_file, write_whole
 
     found = records.read(record)
     out = out or record.with_suffix(".html")
-    for folder in (out.parent, png):
-        if folder is not None:
-            check_writable(folder)
+    check_writable_file(out)
+    if png is not None:
+        check_writable(png)
     with records.made_from(record):
         drawn = pictures.draw(found)
         page = reports.page(found, drawn)

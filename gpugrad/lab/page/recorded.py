@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.files import check_writable, write_whole
+from ...engine.files import check_writable_file, write_whole
 from ...errors import ArgumentError, choose
 from ...optim import RULES
 from ..minimize import Path
@@ -67,7 +67,7 @@ def write_page(
     functions = [surface(name) for name in surfaces]
     for name in optimizers or ():
         choose("optimizer", name, RULES)
-    check_writable(file.parent)
+    check_writable_file(file)
     records = {}
     for f in functions:
         on_surface(f.name)
