@@ -127,14 +127,14 @@ def check_compiler() -> None:
         raise CompilationError(f"Numba cannot be used ({summary(error)}): {REMEDY}") from error
     if not installed:
         raise CompilationError(f"Numba is not installed: {REMEDY}")
-    from ..kernels.cpu.team import run_program
+    from ..kernels.cpu.shares import run_program
 
     run_program(0, 0, np.empty((0, 4), np.int64))
 
 
 def cache_problem() -> str | None:
     """Return why every process compiles its loops again, or None if they are cached."""
-    from ..kernels.cpu.team import run_program
+    from ..kernels.cpu.shares import run_program
 
     return (
         None if run_program.cache_folder else "compiled loops are not cached: set NUMBA_CACHE_DIR to a writable folder"

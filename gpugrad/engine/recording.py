@@ -63,6 +63,8 @@ class _Recording:
         self._given = []
 
     def _new(self, value: Any) -> Any:
+        if value is None:
+            return None
         if isinstance(value, Tensor):
             self._given.append(Tensor(value.data, value.device, version=value.version))
             return self._given[-1]
@@ -194,6 +196,8 @@ class Recorded:
 
 
 def _argument_key(argument: Any) -> Hashable:
+    if type(argument) in (int, bool):
+        return type(argument), argument
     if isinstance(argument, Tensor | np.ndarray):
         return tuple(argument.shape), str(argument.dtype), isinstance(argument, Tensor)
     # By their digits, NaN is equal to itself and −0 is not 0.

@@ -3,6 +3,8 @@
 A word is an int64 in memory, given by its address. `load` acquires, the others release as well.
 """
 
+import os
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -68,6 +70,18 @@ def pause(typing):
             name, *values = PAUSES[architecture]
             kind = ir.FunctionType(ir.VoidType(), [INT32] * len(values))
             builder.call(declare(builder.module, name, kind), [INT32(value) for value in values])
+        return void(context)
+
+    return types.void(), generate
+
+
+@intrinsic
+def give_way(typing):
+    """Let the system run another thread that waits for this core, if it can be asked."""
+
+    def generate(context, builder, signature, arguments):
+        if hasattr(os, "sched_yield"):
+            builder.call(declare(builder.module, "sched_yield", ir.FunctionType(INT32, [])), [])
         return void(context)
 
     return types.void(), generate

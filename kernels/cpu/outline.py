@@ -73,6 +73,7 @@ def _entry(context, module, compiled, arrays, scalars, packed_type):
     """Build the function that loads the arguments, cuts the rows out of the arrays and runs the loop."""
     function = ir.Function(module, ENTRY, module.get_unique_name("entry"))
     function.linkage = "internal"
+    function.attributes.add("noinline")  # a copy might fuse other products and sums, and round differently
     address, start, stop, scratch = function.args
     builder = ir.IRBuilder(function.append_basic_block())
     values = unpack_tuple(builder, builder.load(builder.inttoptr(address, packed_type)))

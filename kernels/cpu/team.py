@@ -1,9 +1,12 @@
 """A team of threads that runs compiled loops over many rows on all cores.
 
 A Python thread takes some 50 µs to wake, longer than a loop of a small network runs. So the members of the team watch a
-word in memory for half a millisecond after their last job before they sleep, and a job starts 1 µs after it is posted.
-The thread that posts it, the leader, works too. Each part is claimed separately, so the leader waits only for members
-that are working on a part, never for one that is still asleep.
+word in memory for a millisecond after their last program before they sleep, and a job starts 1 µs after it is posted.
+The thread that brings a program, the leader, works too.
+
+Each thread has a share of the parts of each job, the same range of rows every time, which stays in its cache; a thread
+that has finished its share helps the others, and who finishes the last part posts the next job. So nobody waits for a
+thread that sleeps, or whose core does something else, unless it has claimed a part.
 
 No other threads compute during a step: Numba's parallel loops and OpenBLAS's threads, both spinning on the same cores,
 turned a step of 0.5 ms into one of 8.7 ms.
@@ -25,25 +28,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .atomics import add, load, pause, replace, store
 from .cores import cores
-from .options import compile_and_cache, compile_cpu
-from .outline import MEMORY, call, outline
+from .options import compile_and_cache
+from .outline import MEMORY, outline
+from .shares import CLAIMS, JOB, LINE, SIZE, STOP, run_job, run_program, watch
 
 # The speed of a loop is the number of elements that it processes in the time of one element of an optimizer's update,
 # of an exponential or of a random number.
 LIGHT = 8  # speed of a loop that compares, adds or multiplies
 GRAIN = 1 << 13  # minimum elements per part of a loop of speed 1, some 5 µs
+SHARE = 4  # parts of a loop per thread, so that a faster core, or one with nothing else to do, can take some
 ALIGNED = 64  # elements: parts of flat arrays begin at a multiple, so vectors and cache lines do not depend on the cut
 PATIENCE = 20_000  # pauses without work before a member sleeps
 SCRATCH_BYTES = 1 << 21  # scratch memory per thread
 LONGEST_END = 30.0  # seconds that the end of a process waits for the compiled code of daemon threads
-
-# Words that the team shares, as offsets in bytes. TICKET holds the number of the job and, in the PART bits, the next
-# part to claim; while a job is being posted all PART bits are set.
-TICKET, DONE, STOP, FUNCTION, ARGUMENTS, ROWS, STEP, PARTS = 0, 64, 128, 192, 200, 208, 216, 224
-WORDS = 32
-PART = (1 << 16) - 1
 
 
 def spread(
@@ -82,8 +80,8 @@ def spread(
     """
     rows = arrays[0].shape[0]
     parts, step = rows * width // (GRAIN * speed), rows or 1
-    if parts > 1 and (parts := min(parts, the_team().size)) > 1:
-        step = -(-rows // parts)
+    if parts > 1 and (size := the_team().size) > 1:
+        step = -(-rows // min(parts, SHARE * size))
         step += -step % (multiple or (ALIGNED if width == 1 else 1))
     _run(_runner(loop, extras), arrays, scalars, rows, step)
 
@@ -245,7 +243,7 @@ class Program:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = list(jobs)  # keeps the arrays alive
         self._memory = np.zeros((len(self._jobs), MEMORY // 8), np.int64)
-        self._words = np.empty((len(self._jobs), 4), np.int64)
+        self._words = np.empty((len(self._jobs), JOB), np.int64)
         for job, memory, words in zip(self._jobs, self._memory, self._words, strict=True):
             address = memory.ctypes.data
             function = job.runner(0, 0, address, job.arrays, job.scalars, job.rows, job.step)
@@ -262,13 +260,16 @@ class Team:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._words = np.zeros(WORDS, np.int64)
+        self._words = np.zeros((CLAIMS + size * LINE) // 8, np.int64)
+        self._words[SIZE // 8] = size
         self._address = self._words.ctypes.data
         self._lead = threading.Lock()
         self._awake = threading.Event()
         if size > 1:
-            _watch(self._address, 0, 0)  # compiles it here, where an error has a caller
-        self._members = [threading.Thread(target=self._serve, name=f"gpugrad-{i}", daemon=True) for i in range(1, size)]
+            watch(self._address, 0, 0, 0)  # compiles it here, where an error has a caller
+        self._members = [
+            threading.Thread(target=self._serve, args=(i,), name=f"gpugrad-{i}", daemon=True) for i in range(1, size)
+        ]
         for member in self._members:
             member.start()
 
@@ -309,11 +310,11 @@ class Team:
                     os.sched_setaffinity(member.native_id or 0, others)
         self._awake.set()
 
-    def _serve(self) -> None:
+    def _serve(self, me: int) -> None:
         """Work as a member until the team is closed."""
         worker = _Worker()  # keeps the memory alive; `close` waits for members
         while not self._words[STOP // 8]:
-            _watch(self._address, worker.scratch, PATIENCE)
+            watch(self._address, worker.scratch, me, PATIENCE)
             self._awake.clear()
             if not self._words[STOP // 8]:
                 self._awake.wait()
@@ -352,68 +353,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_team)
 
 
-# ---- compiled ----
-
-
-@compile_cpu
-def _post_and_work(team, scratch, function, arguments, rows, step):
-    """Post a job and work on it until all its parts are done; alone if `team` is 0."""
-    if team == 0:
-        for start in range(0, rows, step):
-            call(function, arguments, start, min(start + step, rows), scratch)
-        return
-    job = (load(team + TICKET) | PART) + 1
-    store(team + TICKET, job | PART)  # no part can be claimed until all words are written
-    store(team + FUNCTION, function)
-    store(team + ARGUMENTS, arguments)
-    store(team + ROWS, rows)
-    store(team + STEP, step)
-    store(team + PARTS, -(-rows // step))
-    store(team + DONE, 0)
-    store(team + TICKET, job)
-    _work(team, scratch)
-    while load(team + DONE) < load(team + PARTS):
-        pause()
-
-
-@compile_cpu
-def _work(team, scratch):
-    """Claim and run parts until none is left."""
-    while True:
-        ticket = load(team + TICKET)
-        if ticket & PART >= load(team + PARTS):
-            return
-        function, arguments = load(team + FUNCTION), load(team + ARGUMENTS)
-        rows, step = load(team + ROWS), load(team + STEP)
-        # The thread that changes the ticket owns the part, and has read the words of that job: each job has its own
-        # tickets.
-        if replace(team + TICKET, ticket, ticket + 1):
-            start = (ticket & PART) * step
-            call(function, arguments, start, min(start + step, rows), scratch)
-            add(team + DONE, 1)
-
-
-@compile_and_cache
-def _watch(team, scratch, patience):
-    """Work on each posted job; return after `patience` pauses without one, or when the team is closed."""
-    left = patience
-    while left > 0 and load(team + STOP) == 0:
-        if load(team + TICKET) & PART < load(team + PARTS):
-            _work(team, scratch)
-            left = patience
-        else:
-            pause()
-            left -= 1
-
-
-@compile_and_cache
-def run_program(team, scratch, jobs):
-    """Run jobs in order; each row of `jobs` is (function, arguments, rows, step)."""
-    for i in range(jobs.shape[0]):
-        function, arguments, rows, step = jobs[i]
-        _post_and_work(team if step < rows else 0, scratch, function, arguments, rows, step)
-
-
 @functools.cache
 def _runner(loop: Any, extras: int) -> Callable[..., int]:
     """Return the compiled function that outlines a loop and runs it, or leaves its arguments in `memory` (not 0).
@@ -434,5 +373,5 @@ def _run_outlined(team, scratch, memory, arrays, scalars, rows, step):
     """Template of `_runner`; returns the address of the outlined loop."""
     function, arguments = outline(loop, arrays, scalars, extras, memory)  # noqa: F821
     if memory == 0:
-        _post_and_work(team, scratch, function, arguments, rows, step)
+        run_job(team, scratch, function, arguments, rows, step)
     return function

@@ -1,278 +1,305 @@
 """The shared words of a team, read and written in every order that its threads can produce.
 
-A race that is open for a few instructions may not show in a million jobs on two cores. Here the functions of `team` run
-in one thread, not compiled. Each simulated thread stops before each word that it reads or writes, and each of them is
-tried as the next one to continue. Memory orders are not tried: `atomics` requests them from the processor.
+A race that is open for a few instructions may not show in a million jobs on two cores. Here the functions of `shares`
+run in one thread, not compiled. Each simulated thread stops before each word that it reads or writes, and each of them
+is tried as the next one to continue. Memory orders are not tried: `atomics` requests them from the processor.
 """
 
+import ast
+import collections
+import functools
 import inspect
-from typing import NamedTuple
+from itertools import accumulate, chain, product
 
 import pytest
 
-from gpugrad.kernels.cpu import team as cpu_team
-from gpugrad.kernels.cpu.team import ARGUMENTS, DONE, FUNCTION, PARTS, ROWS, STEP, STOP, TICKET
+from gpugrad.kernels.cpu import shares
+from gpugrad.kernels.cpu.shares import CLAIMS, COUNT, LINE, POSTED, SINGLE, SIZE, STOP
 
-TEAM, SCRATCH = 1 << 20, 1 << 21  # addresses
-WORDS = (TICKET, DONE, STOP, FUNCTION, ARGUMENTS, ROWS, STEP, PARTS)
-NAMES = ("TICKET", "DONE", "STOP", "FUNCTION", "ARGUMENTS", "ROWS", "STEP", "PARTS")
+TEAM, SCRATCH, TABLE = 1 << 20, 1 << 21, 1 << 22  # addresses
+NAMES = ("POSTED", "COUNT", "JOBS", "NEXT", "FUNCTION", "ARGUMENTS", "ROWS", "STEP", "PARTS", "UNDONE")
+FUNCTIONS = ("run_job", "_lead", "_go_on", "_first", "_work", "watch")
+WITH_WORD = {  # operation -> the word after it, and its result
+    "load": lambda word: (word, word),
+    "store": lambda word, value: (value, None),
+    "add": lambda word, value: (word + value, word),
+    "replace": lambda word, expected, value: (value, True) if word == expected else (word, False),
+}
+OPERATIONS = (*WITH_WORD, "call", "returns")
+THREADS = """
+def lead(programs):
+    for address, jobs, end in programs:
+        _lead(TEAM, SCRATCH, address, len(jobs)) if jobs[1:] else run_job(TEAM, SCRATCH, *jobs[0])
+        returns(end)
+
+def serve(me):
+    while True:
+        watch(TEAM, SCRATCH + me, me, 1)
+"""
+
+# Jobs, as (function, arguments, rows, step), named after the number of their parts.
+ONE, OTHER_ONE, TWO, OTHER_TWO = (1, 11, 9, 9), (2, 12, 3, 4), (3, 13, 20, 10), (4, 14, 5, 3)
+THREE, FOUR = (5, 15, 21, 7), (6, 16, 8, 2)
 
 
-class Job(NamedTuple):
-    function: int
-    arguments: int
-    rows: int
-    step: int
-
-    def parts(self):
-        return [(start, min(start + self.step, self.rows)) for start in range(0, self.rows, self.step)]
-
-
-TWO, THREE, OTHER_TWO = Job(1, 11, 20, 10), Job(2, 12, 21, 7), Job(3, 13, 5, 3)
-
-
-class State(NamedTuple):
-    """State of all threads. A thread is the list of its operations so far, as (operation, result).
-
-    job: the number of the job that the leader posts or works on. ran: its parts that were run.
-    """
-
-    words: tuple
-    job: int
-    ran: tuple
-    leader: tuple
-    members: tuple
+def parts_of(function, arguments, rows, step):
+    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
 class Next(Exception):
     """Next operation of a thread: its name and arguments."""
 
 
-class Functions:
-    """Functions of `team` that receive the results of the operations so far, and stop at the next one.
+class KeepResults(ast.NodeTransformer):
+    """Name the result of each operation after its line, so that the variables of a function tell all that it knows."""
 
-    right, wrong: a text that is replaced in them.
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        if getattr(node.func, "id", None) in OPERATIONS:
+            name = ast.Name(f"_{node.lineno}_{node.col_offset}", ast.Store())
+            node = ast.fix_missing_locations(ast.copy_location(ast.NamedExpr(name, node), node))
+        return node
+
+
+class Threads:
+    """The functions of `shares` in simulated threads, of which the first leads the programs.
+
+    What a thread will do depends on the functions that it is in, the place in each, and their variables. Each such
+    state has a number. faults: texts that are replaced in the functions, and what replaces them.
     """
 
-    def __init__(self, right="", wrong=""):
-        operations = ("load", "store", "add", "replace", "pause", "call")
-        self._names = vars(cpu_team) | {name: self._operation(name) for name in operations}
-        sources = [inspect.getsource(getattr(cpu_team, name).py_func) for name in ("_post_and_work", "_work")]
-        text = "\n".join(source.partition("\n")[2] for source in sources)  # without their decorators
-        if right:
+    def __init__(self, programs, size, faults=()):
+        self.words = {TEAM + getattr(shares, name): name for name in NAMES}
+        self.words |= {TEAM + SINGLE + 8 * i: f"SINGLE {i}" for i in range(4)}
+        self.words |= {TEAM + CLAIMS + LINE * i: f"CLAIMS {i}" for i in range(size)}
+        self._constants = {TEAM + STOP: 0, TEAM + SIZE: size}  # words that nobody writes
+        ends = accumulate(len(jobs) for jobs in programs)
+        tables = tuple((TABLE << i, tuple(jobs), end) for i, (jobs, end) in enumerate(zip(programs, ends, strict=True)))
+        for address, jobs, _ in tables:
+            self._constants |= {address + 8 * j: word for j, word in enumerate(chain(*jobs))}
+
+        sources = [inspect.getsource(getattr(shares, name).py_func) for name in FUNCTIONS]
+        text = "".join(source.partition("\n")[2] for source in sources) + THREADS  # without their decorators
+        for right, wrong in faults:
             assert text.count(right) == 1, f"{right!r} is there {text.count(right)} times, the test expects it once"
             text = text.replace(right, wrong)
-        exec(text, self._names)
+        tree = KeepResults().visit(ast.parse(ast.unparse(ast.parse(text))))  # with one line per statement
+        self._names = vars(shares) | {"TEAM": TEAM, "SCRATCH": SCRATCH}
+        self._names |= {name: functools.partial(self._perform, name) for name in OPERATIONS}
+        self._names["_wait"] = lambda waited: 1
+        exec(compile(tree, "threads", "exec"), self._names)
 
-    def _operation(self, name):
-        def perform(*arguments):
-            for known, result in self._done:
-                assert known == name
-                return result
-            raise Next(name, arguments)
+        # Of each state: how a thread came there, as its function and the results so far; its next operation; and if it
+        # only looks whether there is work, with nothing claimed and nothing to post, the function where it does.
+        self._begun, self.next, self.idle_in = [], [], []
+        self._numbers, self._after = {}, {}
+        self.first = (self._state("lead", tables), *(self._state("serve", i) for i in range(1, size)))
 
-        return perform
+    def _perform(self, name, *arguments):
+        if name == "load" and arguments[0] in self._constants:
+            return self._constants[arguments[0]]
+        for result in self._results:
+            return result
+        raise Next(name, *arguments)
 
-    def next_of(self, done, function, *arguments):
-        """Return the next (operation, arguments) of a thread in a function; None where it returns."""
-        self._done = iter(done)
+    def _state(self, function, argument, results=()):
+        """Return the state of a thread that began with this function, and whose operations had these results."""
+        self._results = iter(results)
+        following, frames = ("ends", 0), []
         try:
-            self._names[function](*arguments)
-        except Next as following:
-            return following.args
-        return None
+            self._names[function](argument)
+        except Next as stop:
+            following, trace = stop.args, stop.__traceback__
+            while trace := trace.tb_next:
+                code, line, variables = trace.tb_frame.f_code, f"_{trace.tb_lineno}_", trace.tb_frame.f_locals
+                if code.co_filename == "threads":  # the results of a line are used in that line only
+                    kept = sorted(name for name in variables if name[0] != "_" or name.startswith(line))
+                    frames.append((code.co_name, trace.tb_lasti, *((name, variables[name]) for name in kept)))
+        number = self._numbers.setdefault(tuple(frames), len(self.next))
+        if number == len(self.next):
+            self._begun.append((function, argument, results))
+            self.next.append(following)
+            name, address, *_ = following
+            looks = name in ("load", "replace") and (
+                address in (TEAM + COUNT, TEAM + POSTED) or address >= TEAM + CLAIMS
+            )
+            self.idle_in.append(frames[-1][0] if looks else None)
+        return number
+
+    def after(self, state, result):
+        """Return the state of a thread after its next operation."""
+        if (state, result) not in self._after:
+            function, argument, results = self._begun[state]
+            self._after[state, result] = self._state(function, argument, (*results, result))
+        return self._after[state, result]
 
 
-def perform(words, name, arguments):
-    """Return the words after an operation, and its result."""
-    if name in ("pause", "call"):
-        return words, None
-    address, *values = arguments
-    place = WORDS.index(address - TEAM)
-    old = words[place]
-    new, result = {
-        "load": lambda: (old, old),
-        "store": lambda value: (value, None),
-        "add": lambda value: (old + value, old),
-        "replace": lambda expected, value: (value, True) if old == expected else (old, False),
-    }[name](*values)
-    return (*words[:place], new, *words[place + 1 :]), result
+class Orders:
+    """All states that a team can reach. Raises AssertionError, with the steps that lead to it, for a forbidden one.
 
-
-def and_then(done, step):
-    """Return the history of a thread with one more step.
-
-    A finished iteration of a loop is left out, since the next one begins in the same state: this keeps states few.
+    A state has the words, the number of jobs done, the parts of the next job that were run, and the states of the
+    threads. runs: the (thread, job, part) that were run in some order.
     """
-    done = (*done, step)
-    if step[0] == "add" or step == ("replace", False):  # of `_work`, which stores nothing
-        return done[: max((i for i, (name, _) in enumerate(done, 1) if name == "store"), default=0)]
-    if [name for name, _ in done[-6:]] == ["load", "load", "pause"] * 2:  # of the loop that waits
-        return done[:-3]
-    return done
+
+    def __init__(self, programs, size, faults=()):
+        self._size, self._threads = size, Threads(programs, size, faults)
+        self._places = {address: i for i, address in enumerate(self._threads.words)}
+        self._jobs, self.runs = list(chain(*programs)), set()
+        first = (0,) * len(self._places), 0, (), self._threads.first
+        self._states, numbers = [first], {first: 0}
+        self._before = collections.defaultdict(list)  # state -> what leads there: states * size + threads
+        for number, state in enumerate(self._states):
+            for thread in range(size):
+                try:
+                    after = self._step(state, thread)
+                except AssertionError as error:
+                    raise AssertionError(f"{error}\nafter\n{self._way(number)}") from None
+                found = numbers.setdefault(after, len(self._states))
+                if found == len(self._states):
+                    self._states.append(after)
+                self._before[found].append(number * size + thread)
+
+    def _step(self, state, thread):
+        """Return the state after the next operation of a thread."""
+        (words, job, ran, threads), result = state, None
+        name, *arguments = self._threads.next[threads[thread]]
+        if name == "call":
+            job, ran = self._run_part(job, ran, thread, *arguments)
+        elif name == "returns":
+            assert (job, ran) == (*arguments, ()), "the leader returns before all parts are done"
+        elif name in WITH_WORD:
+            assert arguments[0] in self._places, "a word is used that is no word of the team"
+            place = self._places[arguments[0]]
+            word, result = WITH_WORD[name](words[place], *arguments[1:])
+            words = (*words[:place], word, *words[place + 1 :])
+        after = self._threads.after(threads[thread], result)
+        return words, job, ran, (*threads[:thread], after, *threads[thread + 1 :])
+
+    def _run_part(self, number, ran, thread, function, arguments, start, stop, scratch):
+        assert number < len(self._jobs), "a part is run when all are done"
+        job, part = self._jobs[number], (start, stop)
+        assert (function, arguments) == job[:2], "a part is run with the words of another job"
+        assert part in parts_of(*job), "a part is run that the job does not have"
+        assert part not in ran, "a part is run twice"
+        assert scratch == SCRATCH + thread, "a part is run with the scratch memory of another thread"
+        self.runs.add((thread, job, part))
+        ran = tuple(sorted((*ran, part)))
+        return (number + 1, ()) if list(ran) == parts_of(*job) else (number, ran)
+
+    def _way(self, number):
+        steps = []
+        while number:
+            number, thread = divmod(self._before[number][0], self._size)
+            name, *arguments = self._threads.next[self._states[number][3][thread]]
+            steps.append(" ".join((f"thread {thread}", name, *(str(self._threads.words.get(n, n)) for n in arguments))))
+        return "\n".join(reversed(steps))
+
+    def check_that_programs_end(self, awake, idle=()):
+        """Check that an end is reached from each state, also if others than the threads awake stop where they idle."""
+        idles = [function in idle for function in self._threads.idle_in]
+        ended = [name == "ends" for name, *_ in self._threads.next]
+        left = [  # where all programs have ended, or one has and an idle leader would begin the next
+            number
+            for number, (words, _, _, (leader, *_)) in enumerate(self._states)
+            if ended[leader] or (0 not in awake and idles[leader] and words[NAMES.index("COUNT")] == 0)
+        ]
+        good = set(left)
+        while left:
+            for step in self._before[left.pop()]:
+                number, thread = divmod(step, self._size)
+                if number not in good and (thread in awake or not idles[self._states[number][3][thread]]):
+                    good.add(number)
+                    left.append(number)
+        for number in range(len(self._states)):
+            assert number in good, f"no end is reached while only {list(awake)} are awake\nafter\n{self._way(number)}"
 
 
-def run_part(state, jobs, function, arguments, start, stop, scratch):
-    """Return the parts that were run, with this one."""
-    assert state.job < len(jobs), "a part is run when its leader has returned"
-    job, part = jobs[state.job], (start, stop)
-    assert (function, arguments) == job[:2], "a part is run with the words of another job"
-    assert part in job.parts(), "a part is run that the job does not have"
-    assert part not in state.ran, "a part is run twice"
-    assert scratch == SCRATCH
-    return tuple(sorted((*state.ran, part)))
-
-
-def with_thread(state, thread, done):
-    if thread == "leader":
-        return state._replace(leader=done)
-    others = (*state.members[:thread], *state.members[thread + 1 :])
-    return state._replace(members=tuple(sorted((*others, done), key=repr)))  # all members are alike
-
-
-def step_of(functions, state, thread, jobs):
-    """Return (operation, state after it) of the thread that continues; None if it has nothing left to do.
-
-    A member works again and again, also where `_watch` would see that there is nothing to be done.
-    """
-    if thread != "leader":
-        done = state.members[thread]
-        following = functions.next_of(done, "_work", TEAM, SCRATCH)
-        if following is None:
-            return ("returns", ()), with_thread(state, thread, ())
-    elif state.job == len(jobs):
-        return None
-    else:
-        done = state.leader
-        following = functions.next_of(done, "_post_and_work", TEAM, SCRATCH, *jobs[state.job])
-        if following is None:
-            assert list(state.ran) == jobs[state.job].parts(), "the leader returns before all parts are done"
-            return ("returns", ()), state._replace(job=state.job + 1, ran=(), leader=())
-    name, arguments = following
-    if name == "call":
-        state = state._replace(ran=run_part(state, jobs, *arguments))
-    words, result = perform(state.words, name, arguments)
-    return following, with_thread(state._replace(words=words), thread, and_then(done, (name, result)))
-
-
-def explore(jobs, members, functions):
-    """Return all reachable states. Raises AssertionError, with the steps that lead to it, for a forbidden one."""
-    first = State((0,) * len(WORDS), 0, (), (), ((),) * members)
-    before, way, left = {first: set()}, {first: None}, [first]
-    while left:
-        state = left.pop()
-        for thread in ("leader", *range(members)):
-            try:
-                found = step_of(functions, state, thread, jobs)
-            except AssertionError as error:
-                raise AssertionError(f"{error}\nafter\n{steps_to(state, way)}") from None
-            if found is None:
-                continue
-            operation, after = found
-            if after not in before:
-                before[after], way[after] = set(), (state, thread, operation)
-                left.append(after)
-            before[after].add(state)
-
-    left = [state for state in before if state.job == len(jobs)]
-    good = set(left)  # from where the leader can finish
-    while left:
-        more = before[left.pop()] - good
-        good |= more
-        left += more
-    for state in before:
-        assert state in good, f"the leader waits for ever\nafter\n{steps_to(state, way)}"
-    return good
-
-
-def steps_to(state, way):
-    steps = []
-    while way[state]:
-        state, thread, operation = way[state]
-        name, arguments = operation
-        words = [NAMES[WORDS.index(n - TEAM)] if n - TEAM in WORDS else str(n) for n in arguments]
-        steps.append(" ".join(("leader" if thread == "leader" else "a member", name, *words)))
-    return "\n".join(reversed(steps))
+def check(programs, size, faults=()):
+    """Check all orders, and that nobody waits for a thread that has claimed nothing; return them."""
+    orders = Orders(programs, size, faults)
+    orders.check_that_programs_end(awake=range(size))
+    for thread in range(size):
+        orders.check_that_programs_end([thread], idle=("_lead", "watch", "_work"))
+    return orders
 
 
 @pytest.mark.parametrize(
-    ("jobs", "members"),
+    ("programs", "size"),
     [
-        pytest.param([TWO, THREE, OTHER_TWO], 1, id="three jobs, one member"),
-        pytest.param([THREE, TWO], 1, id="a job of fewer parts than the one before"),
-        pytest.param([TWO], 2, id="two members"),
+        pytest.param([[FOUR, ONE, THREE, TWO]], 2, id="one part between jobs of several"),
+        pytest.param([[ONE, THREE, OTHER_ONE]], 2, id="one part first and last"),
+        pytest.param([[TWO, THREE], [ONE, FOUR], [OTHER_TWO]], 2, id="three programs"),
+        pytest.param([[TWO]], 3, id="fewer parts than threads"),
+        pytest.param([[FOUR]], 3, id="three threads", marks=pytest.mark.long),
+        pytest.param([[TWO, ONE, THREE]], 3, id="three threads and jobs", marks=pytest.mark.long),
     ],
 )
-def test_every_part_is_run_once_with_the_words_of_its_job(jobs, members):
-    """Cover members that read the ticket while a job is posted, or had read it when the next one is."""
-    states = explore(jobs, members, Functions())
-    assert {state.job for state in states} == set(range(len(jobs) + 1))
-    runs = ("call", None)
-    assert any(runs in state.leader and any(runs in done for done in state.members) for state in states)
+def test_every_part_is_run_once_with_the_words_of_its_job(programs, size):
+    """In some order, each thread runs each part of the longest job: it works and helps others."""
+    orders = check(programs, size)
+    longest = max(chain(*programs), key=lambda job: len(parts_of(*job)))
+    runs = product(range(size), [longest], parts_of(*longest))
+    assert {run for run in orders.runs if run[1] == longest} == set(runs)
 
 
-POST = """\
-    store(team + TICKET, job | PART)  # no part can be claimed until all words are written
-"""
-GIVE_OUT = """\
-    store(team + PARTS, -(-rows // step))
-    store(team + DONE, 0)
-    store(team + TICKET, job)
-"""
-READ = """\
-        ticket = load(team + TICKET)
-        if ticket & PART >= load(team + PARTS):
-            return
-        function, arguments = load(team + FUNCTION), load(team + ARGUMENTS)
-"""
-RUN = """\
-            call(function, arguments, start, min(start + step, rows), scratch)
-            add(team + DONE, 1)
-"""
-WAIT = """\
-    while load(team + DONE) < load(team + PARTS):
-        pause()
-"""
+OPEN = "            store(team + CLAIMS + thread * LINE, share)\n"
+OPENS, COUNTED = "    for thread in range(size):", "    add(team + POSTED, 1)"
+LOOKS = "        if posted != seen:\n            seen, waited = posted, 0\n            _work(team, scratch, 0)"
+LOOK, CLAIM = "        left = load(address)\n", "elif replace(address, left, left - 1):"
+RUN = "            call(load(team + FUNCTION), load(team + ARGUMENTS)"
+UNDONE = "add(team + UNDONE, -1)"
+DONE = f"if {UNDONE} == 1:\n                _go_on(team, scratch)"
+ADVANCE = "        store(team + NEXT, i + 1)\n"
+END = "        if i + 1 == load(team + COUNT):\n            store(team + COUNT, 0)\n"
+PART, MISSING, WORDS = "a part is run", "that the job does not have", "with the words of another job"
+EARLY, ENDLESS, ALONE = "before all parts are done", r"only \[0, 1\] are awake", r"only \[0\] are awake"
+FOUND = {"FUNCTION": WORDS, "ARGUMENTS": WORDS, "ROWS": MISSING, "STEP": PART, "PARTS": PART}
 
 
-def lines(text, *order):
-    """Return the lines of a text in another order."""
-    found = text.splitlines(keepends=True)
-    return "".join(found[i] for i in order)
+def write_late(word, value):
+    line = f"    store(team + {word}, {value})\n"
+    return line, "", OPEN, OPEN + line
 
 
-# Planted fault -> (correct text, wrong text, expected message).
-FAULTS = {
-    "the ticket of the last job stays while one is posted": (POST, "", "a part is run"),
-    "parts may be taken while a job is posted": (POST, POST.replace(" | PART", ""), "a part is run"),
-    "the ticket is given out before the number of parts": (
-        GIVE_OUT,
-        lines(GIVE_OUT, 2, 0, 1),
-        "waits for ever|returns",
+def read_early(word, order):
+    return f"load(team + {word})", "early", LOOK, order.format(LOOK, f"        early = load(team + {word})\n")
+
+
+# Planted fault -> (expected message, a text, what replaces it, another text, ...).
+FAULTS = {f"{word} is written after claims": (FOUND[word], *write_late(word, word.lower())) for word in FOUND}
+FAULTS |= {f"{word} is read before the claim": (FOUND[word], *read_early(word, "{0}{1}")) for word in FOUND}
+FAULTS |= {
+    "UNDONE is written after claims": (ENDLESS, *write_late("UNDONE", "parts")),
+    "a part is claimed without a look": ("run twice", CLAIM, "elif store(address, left - 1) is None:"),
+    "a part counts before it is run": (WORDS, UNDONE, "last", RUN, f"            last = {UNDONE}\n{RUN}"),
+    "a part does not count": (ENDLESS, UNDONE, "load(team + UNDONE)"),
+    "nobody goes on": (ENDLESS, DONE, DONE.replace("_go_on(team, scratch)", "pass")),
+    "everybody goes on": (WORDS, DONE, DONE.replace(" == 1", "")),
+    "who finishes the last part but one goes on": (WORDS, DONE, DONE.replace("== 1", "== 2")),
+    "NEXT stays": (WORDS, ADVANCE, ""),
+    "NEXT stays between programs": ("no word of the team", "    store(team + NEXT, 0)\n", ""),
+    "COUNT is 0 when the last job is posted": (EARLY, ADVANCE, ADVANCE + END),
+    "a job of one part is left out": (WORDS, "        call(function, arguments, 0, rows, scratch)\n", ""),
+    "the leader does not wait": (EARLY, "while load(team + COUNT) > 0:", "if load(team + COUNT) > 0:"),
+    "shares overlap": (PART, " - _first(thread, parts, size)", " - thread * parts // size"),
+    "shares leave out parts": (ENDLESS, "_first(thread + 1, parts, size) -", "(thread + 1) * parts // size -"),
+    "a part is taken for another": (PART, "_first(thread + 1, load(team + PARTS), size)", "load(team + PARTS)"),
+    "nobody helps others": (ALONE, "while tried < size", "while tried < 1"),
+    "the leader works once": (ALONE, LOOKS, LOOKS.replace("posted != seen", "seen < 0")),
+    "a job is not counted": (ALONE, COUNTED, "    load(team + POSTED)"),
+    "a job is counted before its claims are open": (
+        ALONE,
+        "    for thread in range(size):",
+        "    add(team + POSTED, 1)\n    for thread in range(size):",
+        "    add(team + POSTED, 1)  #",
+        "    #",
     ),
-    "the ticket is given out before the count of parts": (GIVE_OUT, lines(GIVE_OUT, 0, 2, 1), "waits for ever"),
-    "the parts of the last job stay counted": (GIVE_OUT, lines(GIVE_OUT, 0, 2), "returns before all parts are done"),
-    "a job has the number of the last one": (
-        "(load(team + TICKET) | PART) + 1",
-        "load(team + TICKET) & ~PART",
-        "with the words of another job",
-    ),
-    "the words are read before the ticket": (READ, lines(READ, 3, 0, 1, 2), "with the words of another job"),
-    "a part is taken without a look at the ticket": (
-        "if replace(team + TICKET, ticket, ticket + 1):",
-        "store(team + TICKET, ticket + 1)\n        if True:",
-        "a part is run twice",
-    ),
-    "a part counts before it is run": (RUN, lines(RUN, 1, 0), "returns before all parts are done"),
-    "a part does not count": (RUN, lines(RUN, 0), "waits for ever"),
-    "the leader does not wait": (WAIT, "", "returns before all parts are done"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name):
     """Each fault is harmless in most orders: finding them shows that the exploration above is complete."""
-    right, wrong, found = FAULTS[name]
-    functions = Functions(right, wrong)
+    found, *texts = FAULTS[name]
     with pytest.raises(AssertionError, match=found):
-        explore([TWO, THREE], 1, functions)
+        check([[THREE, ONE, TWO, OTHER_TWO], [FOUR]], 2, tuple(zip(texts[::2], texts[1::2], strict=True)))
