@@ -121,6 +121,9 @@ def test_workers_train_in_their_own_processes_and_report_failures(problem, monke
         ours = OURS.make(problem, "cpu")
         ours.train(0)
         np.testing.assert_array_equal(worker.weights()[0][0], ours.weights()[0][0])
+        with pytest.raises(workers.EngineError, match=r"gpugrad failed: AttributeError: .*no_such"):
+            worker.run(getattr, "no_such")
+        assert worker.train(1) > 0
     with (
         workers.workers([Entry("none", "gpugrad", "no_such_module")], problem, "cpu") as (worker,),
         pytest.raises(workers.EngineError, match="none failed: ModuleNotFoundError") as error,

@@ -84,14 +84,13 @@ def _weights(engine: Engine) -> Weights:
 
 
 def _work(pipe: Connection, entry: Entry, problem: Problem, device: str) -> None:
-    try:
-        engine = entry.make(problem, device)
+    engine: Engine | None = None
+    with contextlib.suppress(EOFError, OSError):  # the other end is closed
         while True:
             function, *arguments = pipe.recv()
-            pipe.send(function(engine, *arguments))
-    except EOFError:  # the other end is closed
-        pass
-    except Exception as error:
-        with contextlib.suppress(OSError):
-            pipe.recv()
-            pipe.send(KernelError(f"{entry.name} failed: {type(error).__name__}: {error}"))
+            try:
+                engine = engine or entry.make(problem, device)
+                answer = function(engine, *arguments)
+            except Exception as error:
+                answer = KernelError(f"{entry.name} failed: {type(error).__name__}: {error}")
+            pipe.send(answer)
