@@ -41,6 +41,24 @@ def multiply_tile(typing, like, k, a, across, along, b, c, c_stride, narrow, add
     return types.void(like, *[types.int64] * 7, types.boolean, types.boolean), generate
 
 
+@intrinsic(prefer_literal=True)
+def add_products(typing, like, terms, count, a, along, b, stride, sums, first):
+    """Add the products of `terms` numbers of a with as many rows of b to `count` sums, in order: sums += a[0]·b[0] + ….
+
+    `along` and `stride` are the steps in a and from row to row of b. With `first` the sums start from zero. They are
+    written in whole vectors.
+    """
+
+    def generate(context, builder, signature, arguments):
+        _, _, count, a, along, b, stride, sums, first = arguments
+        code = _Vectors(builder, context.get_value_type(signature.args[0]))
+        factors = [code.broadcast(code.read(address)) for address in code.addresses(terms.literal_value, a, along)]
+        code.add_products(factors, count, code.addresses(len(factors), b, stride), sums, first)
+        return void(context)
+
+    return types.void(like, terms, *[types.int64] * 6, types.boolean), generate
+
+
 @intrinsic
 def transpose_square(typing, like, source, stride, target, target_stride):
     """Transpose a square block with as many rows and columns as a vector has lanes."""
@@ -233,6 +251,25 @@ class _Vectors:
             with written:
                 for cell in tile:
                     self.store(then[cell], targets[cell])
+
+    def add_products(self, factors, count, rows, sums, first):
+        """Append the loop over the sums; see the intrinsic."""
+        builder, zero = self.builder, ir.Constant(self.vector, [0.0] * self.lanes)
+
+        def step(offset, load):
+            address = builder.add(sums, offset)
+            total = builder.select(first, zero, self.load(address))
+            for factor, row in zip(factors, rows, strict=True):
+                total = self.multiply_add(factor, load(builder.add(row, offset)), total)
+            self.store(total, address)
+
+        whole = builder.udiv(count, INT64(self.lanes))
+        with for_range(builder, whole, intp=INT64) as loop:
+            step(builder.mul(loop.index, INT64(VECTOR)), self.load)
+        left = builder.sub(count, builder.mul(whole, INT64(self.lanes)))
+        with builder.if_then(builder.icmp_signed(">", left, INT64(0))):
+            mask = self.mask_of_first(left)
+            step(builder.mul(whole, INT64(VECTOR)), lambda address: self.masked_load(address, mask))
 
     def maximum(self, address, count):
         """Append the loop over MAXIMA running maxima, and return the largest of their numbers."""

@@ -6,6 +6,9 @@ first-level cache. Rows of an `a` that is not transposed are read in place, whic
 element of the result is a sum over k in blocks, in order, wherever it is, so the result is the same bit for bit on any
 number of cores and for any division of the work.
 
+A product with few rows, such as one prediction, reads each number of b too few times to be worth a copy: it adds the
+rows of b to those of the result, each times a number of a.
+
 .. [1] Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
 """
 
@@ -22,6 +25,7 @@ from ..cpu.vectors import (
     ROWS,
     VECTOR,
     VECTORS,
+    add_products,
     copy_column,
     copy_partial,
     copy_row,
@@ -37,6 +41,10 @@ SMALL = 1 << 15  # up to this size of c, short blocks and single panels leave th
 TOGETHER = 4  # panels written side by side; more would map to the same few lines of the first-level cache
 assert BLOCK_K * (BLOCK_M + BLOCK_N) + ROWS * VECTORS * VECTOR + VECTOR <= SCRATCH_BYTES
 SPEED = 64  # speed of a product for `spread`, in multiplications
+FEW = 4  # up to this many rows of a, b is not copied; with 8, a copy is faster
+SPEED_OF_ROW = 8  # the same for each of few rows: memory is the limit
+PAGE = 4096  # bytes of a row of b that are added at a time
+TERMS = 4  # rows of b that are added in one pass over the sums
 
 
 def product(
@@ -86,7 +94,8 @@ def product(
     options = k, transpose_a, transpose_b, add, relu, by_rows
     # `spread` cuts this array into parts; only its length matters, one element per row or column.
     index = (flat[:divided],)
-    spread(_multiply_part, index, a, b, c, bias, *options, width=other * k, speed=SPEED, multiple=multiple, extras=2)
+    speed = _speed(c, transpose_b)
+    spread(_multiply_part, index, a, b, c, bias, *options, width=other * k, speed=speed, multiple=multiple, extras=2)
 
 
 def prepare_product(
@@ -97,7 +106,7 @@ def prepare_product(
     if c.size == 0 or k == 0:
         return None
     divided, other, _, by_rows = _division(c, transpose_a)
-    run = prepare(_multiply_part, divided, width=other * k, speed=SPEED, extras=2)
+    run = prepare(_multiply_part, divided, width=other * k, speed=_speed(c, transpose_b), extras=2)
     if run is None:
         return None
     index, none = (np.empty(divided, c.dtype),), np.empty(0, c.dtype)
@@ -113,13 +122,19 @@ def _division(c: Any, transpose_a: bool) -> tuple[int, int, int, bool]:
     return n, m, VECTORS * VECTOR // c.itemsize, False
 
 
+def _speed(c: Any, transpose_b: bool) -> int:
+    few = c.shape[0] <= FEW and not transpose_b
+    return min(SPEED, SPEED_OF_ROW * c.shape[0]) if few else SPEED
+
+
 @compile_cpu
 def _multiply_part(index, start, scratch, a, b, c, bias, k, transpose_a, transpose_b, add, relu, by_rows):
     size, like = c.itemsize, c.dtype.type(0)
     width = VECTORS * VECTOR // size  # columns of a tile
     small = c.size <= SMALL
     together = 1 if small else TOGETHER
-    block_n, block_k = BLOCK_N // width * width, BLOCK_K // size // (2 if small else 1)
+    few = c.shape[0] <= FEW and not transpose_b
+    block_n, block_k = PAGE // size if few else BLOCK_N // width * width, BLOCK_K // size // (2 if small else 1)
     edge = -(-scratch // VECTOR) * VECTOR  # address of a tile for the edges of c
     block_b = edge + ROWS * width * size
     block_a = block_b + BLOCK_K * BLOCK_N
@@ -140,20 +155,25 @@ def _multiply_part(index, start, scratch, a, b, c, bias, k, transpose_a, transpo
             m1 = min(m, m0 + block_m)
             in_place = 0 if transpose_a else (m1 - m0) // ROWS * ROWS  # rows of a
             rows_a, copied = _submatrix(factor_a, m0, k0, size), m0 + in_place
-            address, step, transposed = _submatrix(factor_a, copied, k0, size)
-            _pack(like, size, m1 - copied, depth, address, step, transposed, ROWS, block_a, together)
+            if not few:
+                address, step, transposed = _submatrix(factor_a, copied, k0, size)
+                _pack(like, size, m1 - copied, depth, address, step, transposed, ROWS, block_a, together)
             for n0 in range(0, n, block_n):
                 n1 = min(n, n0 + block_n)
-                if m0 == 0 or not one_block:
-                    address, step, transposed = _submatrix(factor_b, k0, n0, size)
+                part_b = _submatrix(factor_b, k0, n0, size)
+                if not few and (m0 == 0 or not one_block):
+                    address, step, transposed = part_b
                     _pack(like, size, n1 - n0, depth, address, step, not transposed, width, block_b, together)
                 for i in range(m0, m1, ROWS):
                     rows = min(ROWS, m1 - i)
-                    if i < copied:
+                    if few:
+                        target = result + n0 * size
+                        _multiply_few(like, size, rows, n1 - n0, depth, rows_a, part_b, target, stride, block_b, add_to)
+                    elif i < copied:
                         panel_a, across, along = rows_a[0] + (i - m0) * rows_a[1], rows_a[1], size
                     else:
                         panel_a, across, along = block_a + (i - copied) * depth * size, size, ROWS * size
-                    for j in range(n0, n1, width):
+                    for j in range(n0, n0 if few else n1, width):
                         columns, panel_b = min(width, n1 - j), block_b + (j - n0) * depth * size
                         target, whole = result + i * stride + j * size, rows == ROWS and columns == width
                         tile, tile_stride = (target, stride) if whole else (edge, width * size)
@@ -165,6 +185,23 @@ def _multiply_part(index, start, scratch, a, b, c, bias, k, transpose_a, transpo
                     if k0 + depth == k and (bias.size or relu):  # while these rows are in the cache
                         for r in range(row + i, row + i + rows):
                             _finish(c[r, column + n0 : column + n1], bias[column + n0 :], relu)
+
+
+@compile_cpu
+def _multiply_few(like, size, rows, columns, depth, a, b, c, stride, sums, add):
+    """Multiply a block of b that is not copied; `sums` is the address of FEW rows of a page."""
+    address, step, transposed = a
+    across, along = (size, step) if transposed else (step, size)
+    for p in range(0, depth, TERMS):
+        for i in range(rows):
+            first, target, row = address + i * across + p * along, sums + i * PAGE, b[0] + p * b[1]
+            if depth - p >= TERMS:
+                add_products(like, TERMS, columns, first, along, row, b[1], target, p == 0)
+            else:
+                for q in range(depth - p):
+                    next_row = row + q * b[1]
+                    add_products(like, 1, columns, first + q * along, along, next_row, b[1], target, p + q == 0)
+    _copy_edge(like, size, rows, columns, sums, PAGE, c, stride, add)
 
 
 @compile_cpu

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gpugrad.kernels.cpu import team as cpu_team
 from gpugrad.kernels.cpu.vectors import ROWS, VECTOR, VECTORS
 from gpugrad.kernels.dense import cpu_product
-from gpugrad.kernels.dense.cpu_product import BLOCK_K, BLOCK_M, BLOCK_N, TOGETHER, product
+from gpugrad.kernels.dense.cpu_product import BLOCK_K, BLOCK_M, BLOCK_N, FEW, PAGE, TOGETHER, product
 
 EPS = {np.float32: 2.0**-24, np.float64: 2.0**-53}
 
@@ -49,9 +49,30 @@ def test_rows_that_are_copied_give_the_bits_of_those_that_are_not(m, more):
     np.testing.assert_allclose(there, a @ b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize("m", range(1, FEW + 1))
+def test_few_rows_have_the_bits_of_the_same_rows_among_more(m, add, transpose_a, dtype):
+    """A product with few rows reads b in place; with one row more it copies b."""
+    rng = np.random.default_rng(0)
+    n, k = PAGE // np.dtype(dtype).itemsize + 7, BLOCK_K // 4 + 3
+    a, b, bias = draw(rng, FEW + 1, k, dtype, False), draw(rng, k, n, dtype, False), draw(rng, 1, n, dtype, False)[0]
+    more = draw(rng, FEW + 1, n, dtype, False)
+    few = more[:m].copy()
+
+    def multiply(a, c):
+        options = {"transpose_a": transpose_a, "add": add, "relu": True}
+        product(np.ascontiguousarray(a.T) if transpose_a else a, b, c, bias, **options)
+
+    multiply(a, more)
+    multiply(a[:m], few)
+    assert few.tobytes() == more[:m].tobytes()
+
+
 @settings(deadline=None, max_examples=150)
 @given(
-    m=edges(ROWS, TOGETHER * ROWS, BLOCK_M),
+    m=edges(FEW, ROWS, TOGETHER * ROWS, BLOCK_M),
     n=edges(VECTOR // 4, VECTORS * VECTOR // 4, BLOCK_N),
     k=edges(VECTOR // 4, BLOCK_K // 8, BLOCK_K // 4),
     transpose_a=st.booleans(),
@@ -83,7 +104,9 @@ def test_every_shape(m, n, k, transpose_a, transpose_b, add, with_bias, relu, dt
 
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
-@pytest.mark.parametrize(("m", "n", "k"), [(64, 128, 784), (130, 50, 300), (17, 333, 70), (300, 130, 600)])
+@pytest.mark.parametrize(
+    ("m", "n", "k"), [(64, 128, 784), (130, 50, 300), (17, 333, 70), (300, 130, 600), (3, 333, 70)]
+)
 def test_the_bits_do_not_depend_on_the_parts(m, n, k, transpose_a, transpose_b, monkeypatch):
     rng = np.random.default_rng(0)
     a, b = draw(rng, m, k, np.float32, transpose_a), draw(rng, k, n, np.float32, transpose_b)
