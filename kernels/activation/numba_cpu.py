@@ -176,10 +176,10 @@ def _prepare(loop, arrays, negative_slope):
     if loop is None:
         return None
     like = arrays[0]
-    run = prepare(loop, like.size, like.dtype.type(negative_slope), speed=_speed(loop))
+    run, scalars = prepare(loop, like.size, speed=_speed(loop)), (like.dtype.type(negative_slope),)
     if run is None or like.ndim == 1:
-        return run and (lambda *arrays: run(arrays))
-    return lambda *arrays: run(tuple([array.reshape(-1) for array in arrays]))
+        return run and (lambda *arrays: run(arrays, scalars))
+    return lambda *arrays: run(tuple([array.reshape(-1) for array in arrays]), scalars)
 
 
 def activate(z, y, activation, negative_slope):

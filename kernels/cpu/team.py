@@ -87,9 +87,9 @@ def spread(
 
 
 def prepare(
-    loop: Any, rows: int, *scalars: Any, width: int = 1, speed: int = 1, extras: int = 0
-) -> Callable[..., None] | None:
-    """Return a function of the arrays that does the same as `spread`, or None if the work is worth several cores.
+    loop: Any, rows: int, *, width: int = 1, speed: int = 1, extras: int = 0
+) -> Callable[[tuple, tuple], None] | None:
+    """Return a function of arrays and scalars that does the same as `spread`, or None if it may take several cores.
 
     It does without the choice of the parts, which takes longer than a small loop. Do not call it while loops are
     collected.
@@ -100,24 +100,17 @@ def prepare(
         As for `spread`; compiled before.
     rows : int
         Rows of the arrays.
-    *scalars
-        Further arguments of the loop.
     width, speed, extras : int
         As for `spread`.
 
     Returns
     -------
     callable or None
-        The function ``run(arrays, scalars=scalars)``.
+        The function ``run(arrays, scalars)``.
     """
     if rows * width // (GRAIN * speed) > 1:
         return None
-    runner, step = _runner(loop, extras), rows or 1
-
-    def run(arrays: tuple, scalars: tuple = scalars) -> None:
-        _run_alone(runner, arrays, scalars, rows, step)
-
-    return run
+    return functools.partial(_run_alone, _runner(loop, extras), rows, rows or 1)
 
 
 def run_once(loop: Any, *arguments: Any) -> None:
@@ -147,12 +140,12 @@ def _run(runner: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, s
     if collected is not None:
         collected.append(Job(runner, arrays, scalars, rows, step))
     elif step >= rows:
-        _run_alone(runner, arrays, scalars, rows, step)
+        _run_alone(runner, rows, step, arrays, scalars)
     else:
         the_team().run(Job(runner, arrays, scalars, rows, step))
 
 
-def _run_alone(runner: Callable[..., int], arrays: tuple, scalars: tuple, rows: int, step: int) -> None:
+def _run_alone(runner: Callable[..., int], rows: int, step: int, arrays: tuple, scalars: tuple) -> None:
     """Run all parts of a loop on this thread."""
     worker = getattr(_thread, "worker", None) or _working()
     worker.busy = True  # as `with worker` does, without its calls

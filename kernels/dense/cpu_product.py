@@ -101,7 +101,10 @@ def product(
 def prepare_product(
     a: Any, b: Any, c: Any, *, transpose_a: bool = False, transpose_b: bool = False, relu: bool = False
 ) -> Callable[..., None] | None:
-    """Return a function of such a, b, c and bias that does the same as `product`, or None if there is no faster one."""
+    """Return a function that does the same as `product`, or None if there is no faster one.
+
+    Its parameters are those of matmul, (a, b, c, workspace), and the bias.
+    """
     k = a.shape[0 if transpose_a else 1]
     if c.size == 0 or k == 0:
         return None
@@ -111,7 +114,7 @@ def prepare_product(
         return None
     index, none = (np.empty(divided, c.dtype),), np.empty(0, c.dtype)
     options = k, transpose_a, transpose_b, False, relu, by_rows
-    return lambda a, b, c, bias=None: run(index, (a, b, c, none if bias is None else bias, *options))
+    return lambda a, b, c, workspace, bias=None: run(index, (a, b, c, none if bias is None else bias, *options))
 
 
 def _division(c: Any, transpose_a: bool) -> tuple[int, int, int, bool]:

@@ -51,7 +51,7 @@ def _prepare_forward(x, w, b, y, z, workspace, *, activation, negative_slope, pr
     if precision != "float32" or z is not None or activation not in ("relu", "identity"):
         return None
     run = prepare_product(x, w, y, relu=activation == "relu")
-    return run and (lambda x, w, b, y, z, workspace: run(x, w, y, b))
+    return run and (lambda x, w, b, y, z, workspace: run(x, w, y, workspace, b))
 
 
 dense_forward.prepare = _prepare_forward
@@ -84,8 +84,7 @@ def matmul(a, b, c, workspace, *, transpose_a, transpose_b, precision):
 
 
 def _prepare_matmul(a, b, c, workspace, *, precision, **transposed):
-    run = prepare_product(a, b, c, **transposed) if c.ndim == 2 and precision == "float32" else None
-    return run and (lambda a, b, c, workspace: run(a, b, c))
+    return prepare_product(a, b, c, **transposed) if c.ndim == 2 and precision == "float32" else None
 
 
 matmul.prepare = _prepare_matmul

@@ -34,9 +34,9 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     ArgumentError
         If an operand has no axes, or the inner sizes differ.
     """
-    a, b = as_operands(a, b)[1]
-    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.data.ndim == b.data.ndim == 2:
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.device is b.device and a.data.ndim == b.data.ndim == 2:
         return _product(a, b)
+    a, b = as_operands(a, b)[1]
     for operand in (a, b):
         if not isinstance(operand, Tensor) or operand.ndim == 0:
             raise ArgumentError("@ takes tensors with at least one axis: use * to scale by a number")
