@@ -21,7 +21,7 @@ from ..errors import ArgumentError, DeviceError, RecordingError, choose
 from ..kernels.contract import PARTIALS
 from ..kernels.dense import variants
 from . import tuning
-from .host import Staging, to_host
+from .host import Staging, resident_memory, to_host
 from .sharing import Observer, OfThread, Turns, once
 
 ALIGNMENT_BYTES = 64  # a cache line, and the widest vector of a CPU
@@ -506,6 +506,8 @@ class Device:
         int
             Bytes; on the host, the process's largest resident size.
         """
+        if (most := resident_memory("VmHWM")) is not None:  # getrusage on Linux counts the parent's peak too
+            return most
         import resource
 
         unit = 1 if sys.platform == "darwin" else 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,3 +71,12 @@ class Staging:
         rows : int
             Number of rows.
         """
+
+
+def resident_memory(name: str) -> int | None:
+    """Return the bytes of this process in memory: now ("VmRSS") or at most so far ("VmHWM"); None except on Linux."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024

@@ -1,6 +1,7 @@
 """Devices: names, the reason for a choice, messages for a missing device, memory and observers."""
 
 import importlib.util
+import subprocess
 import sys
 import types
 
@@ -361,3 +362,11 @@ def test_small_arrays_share_a_block(dtype):
     first, second = device.empty((3, 5, 7), dtype), device.empty((3, 5, 7), dtype)
     assert first.base is second.base
     assert not np.shares_memory(first, second)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="on Linux getrusage counts the memory of the parent")
+def test_peak_memory_of_a_child_is_its_own():
+    large = np.ones(1 << 26)  # half a gigabyte
+    code = "import gpugrad; print(gpugrad.device('cpu').peak_memory())"
+    peak = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert 1 << 24 < peak < large.nbytes / 2

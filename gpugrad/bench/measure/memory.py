@@ -6,11 +6,11 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import Any
 
 from ...engine.device import Device
 from ...engine.device import device as get_device
+from ...engine.host import resident_memory
 from ...errors import ArgumentError, KernelError
 from ...optim import Adam
 from ...training.trainer import Trainer
@@ -118,9 +118,10 @@ def constant_and_peak(
     """Return the memory of this process after a small run, and its peak after a run of `steps` steps, in bytes."""
     target = get_device(device, toolchain)
     train(random_problem((256,), 256, 2), target)
-    constant = occupied(target, "VmRSS")
+    now = None if target.kind == "cuda" else resident_memory("VmRSS")
+    constant = target.peak_memory() if now is None else now
     train(random_problem(hidden, batch, steps), target)
-    return constant, occupied(target, "VmHWM")
+    return constant, target.peak_memory()
 
 
 def train(problem: Problem, device: Device) -> None:
@@ -128,15 +129,3 @@ def train(problem: Problem, device: Device) -> None:
     model = problem.model()
     trainer = Trainer(model, optimizer=Adam(model.parameters(), lr=problem.lr), device=device, seed=problem.seed)
     trainer.fit(problem.x, problem.y, epochs=EPOCHS, batch_size=problem.batch, scale=problem.scale, progress=False)
-
-
-def occupied(device: Device, name: str) -> int:
-    """Return the peak of a GPU's memory pool, or this process's resident memory: now (VmRSS) or the peak (VmHWM).
-
-    On Linux, getrusage in a child also counts the parent's peak, so this reads /proc.
-    """
-    status = Path("/proc/self/status")
-    if device.kind == "cuda" or not status.exists():
-        return device.peak_memory()
-    line = next(line for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
-    return int(line.split()[1]) * 1024
