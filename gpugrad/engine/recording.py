@@ -208,9 +208,10 @@ def record(step: Callable[..., Any], device: str | Device = "auto") -> Recorded:
     """Record a step at its first call and replay it afterwards, bit for bit as if it ran each time.
 
     The first call runs the step. A call with other shapes, dtypes or plain values, or after a change of host state that
-    the step depends on, records again: train/eval mode, an optimizer's hyperparameters, and what the step finds around
-    it and does not change itself, namely other objects in its variables, and plain values there, in lists, dicts and
-    objects of your own classes, and in those of functions that it calls. The learning rate is the exception, it may
+    the step depends on, records again: options, mode and parts of the modules that it calls, an optimizer's
+    hyperparameters, and what the step finds around it and does not change itself, namely other objects in its
+    variables, and plain values there, in lists, dicts and objects of your own classes, and in those of functions that
+    it calls. The learning rate is the exception, it may
     change freely. Other Python code in the step runs only while it is recorded.
 
     Parameters

@@ -148,9 +148,8 @@ class Dropout(CheckedOptions, Module):
         """Return x with a new mask applied in training mode, x itself in evaluation mode."""
         check_tensor(self, "the input", x)
         recorder = x.device.thread.recorder
-        if recorder is not None:  # a recording of one mode, rate and generator must not be replayed in another
-            for name in ("training", "p", "generator"):
-                recorder.read_attribute(self, name)
+        if recorder is not None:  # a recording of one generator must not be replayed with another
+            recorder.read_attribute(self, "generator")
         if not self.training or self.p == 0:
             return x
         return functional.dropout(x, self.p, generator=self.generator)

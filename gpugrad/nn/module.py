@@ -11,6 +11,7 @@ import numpy as np
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.parameter import Parameter
+from ..engine.surroundings import PLAIN
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, CheckpointError
 from .state import StateDict, arrange, check_state
@@ -42,6 +43,8 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Return the output of `forward`."""
+        if inputs and isinstance(inputs[0], Tensor) and (recorder := inputs[0].device.thread.recorder) is not None:
+            recorder.read_options(self, self._options_and_parts())
         output = self.forward(*inputs, **options)
         for watch in watchers.get():
             watch(self, output)
@@ -118,6 +121,15 @@ class Module:
         """
         for _, parameter in self.named_parameters():
             yield parameter
+
+    def _options_and_parts(self) -> Iterator[str]:
+        """Yield the attributes on which `forward` may depend: plain values, modules, and the versions of parameters."""
+        yield "training"
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield f"{name}.version"  # another parameter has another one
+            elif isinstance(value, (*PLAIN, Module)) and name != "training":
+                yield name
 
     def _parts(self) -> Iterator[tuple[str, Parameter | Module]]:
         return _parts_in(vars(self))

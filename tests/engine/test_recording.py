@@ -289,6 +289,7 @@ FACTOR = 2.0
 
 
 def test_plain_values_around_a_step_are_noticed(monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
     settings, scales, shift, calls = {"on": True, "other": np.ones(2)}, [3.0], 0, []
 
     def step(x):
@@ -345,7 +346,8 @@ STEPS = {
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_whatever_is_around_a_step_is_noticed(name):
+def test_whatever_is_around_a_step_is_noticed(name, monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)  # and restored afterwards
     step, change = STEPS[name]
     recorded, x = gg.record(step), np.full(1, 3.0)
     for _ in range(2):
