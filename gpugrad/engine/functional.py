@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -146,19 +147,17 @@ def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
     if not isinstance(x, Tensor):  # numbers, as for gg.exp
         x = tensor(x)
     device, value = x.device, x.data
-    shape, dtype = value.shape, value.dtype
-    y = device.empty(shape, dtype)
+    y = device.empty(value.shape, value.dtype)
     device.run(device.kernels.activation_forward, value, y, activation=name, negative_slope=negative_slope)
     saves_input = ACTIVATIONS[name].saves_input
-
-    def backward(dy):
-        dx = device.empty(shape, dtype)
-        saved = value if saves_input else y
-        options = {"activation": name, "negative_slope": negative_slope}
-        device.run(device.kernels.activation_backward, dy, saved, dx, **options)
-        return (dx,)
-
+    backward = partial(_activation_gradient, device, value if saves_input else y, name, negative_slope)
     return on_tape(name, y, (x,), backward, (x,) if saves_input else (), saves_output=not saves_input)
+
+
+def _activation_gradient(device: Device, saved: Any, name: str, negative_slope: float, dy: Any) -> tuple[Any]:
+    dx = device.empty(saved.shape, saved.dtype)
+    device.run(device.kernels.activation_backward, dy, saved, dx, activation=name, negative_slope=negative_slope)
+    return (dx,)
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:

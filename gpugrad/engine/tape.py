@@ -97,10 +97,14 @@ class Node:
         self.name = name
         self.parents = parents
         self.backward: Callable[[Any], Gradients] | None = backward
-        self.saved: list[tuple] = []
-        for tensor in saved:
-            version = tensor.version
-            self.saved.append((version, version.count, tensor.data.shape))
+        # One sequence: the garbage collector looks at every object that a node keeps.
+        self.saved: Sequence[Any] = ()
+        if saved:
+            found: list[Any] = []
+            self.saved = found
+            for tensor in saved:
+                version = tensor.version
+                found += version, version.count, tensor.data
 
     def check(self) -> None:
         """Refuse a backward pass through this node if it cannot be right.
@@ -115,17 +119,18 @@ class Node:
                 f"the graph behind {self.name} was freed by an earlier backward(): "
                 "run the forward pass again, or call backward(retain_graph=True) the first time"
             )
-        for version, count, shape in self.saved:
+        saved = iter(self.saved)
+        for version, count, array in zip(saved, saved, saved, strict=True):
             if version.count != count:
                 raise GraphError(
-                    f"an array of shape {shape} that {self.name} needs for its gradient was changed in place "
+                    f"an array of shape {array.shape} that {self.name} needs for its gradient was changed in place "
                     "after the forward pass: change it after backward(), or run the forward pass again"
                 )
 
     def free(self) -> None:
         """Let go of the parents and of the backward function."""
         self.backward = None
-        self.saved = []
+        self.saved = ()
         self.parents = ()
 
 

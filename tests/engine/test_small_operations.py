@@ -3,6 +3,7 @@
 No time is measured here: `gpugrad bench operations` does that, next to PyTorch.
 """
 
+import gc
 import sys
 
 import numpy as np
@@ -68,6 +69,32 @@ def tensors():
 )
 def test_a_small_operation_calls_few_functions(tensors, most, operation):
     assert calls(lambda: operation(*tensors)) <= most
+
+
+@pytest.mark.parametrize(
+    ("most", "operation"),
+    [
+        (7, lambda a, m: a + a),
+        (10, lambda a, m: a * 2.0),
+        (8, lambda a, m: a.exp()),
+        (8, lambda a, m: a.sum()),
+        (8, lambda a, m: gg.relu(a)),
+        (8, lambda a, m: m @ m),
+    ],
+)
+def test_a_small_operation_leaves_few_objects_to_the_garbage_collector(tensors, most, operation):
+    """Once enough were made, Python looks through all that exist: that took longer than the operations."""
+    a, _, m, *_ = tensors
+    operation(a, m)
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        kept = [operation(a, m) for _ in range(100)]
+        made = len(gc.get_objects()) - before
+    finally:
+        gc.enable()
+    assert made / len(kept) < most
 
 
 def test_a_training_step_calls_few_functions():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,23 +53,21 @@ def _elementwise(
         The result.
     """
     device, x, y, value_a, value_b, out = _launch(name, a, b)
-    m = math_of(device)
-    given_a, given_b = isinstance(x, Tensor), isinstance(y, Tensor)
-
-    def backward(dy):
-        found = []
-        if given_a:
-            found.append(
-                sum_to(device, gradient_a(m, dy, value_a, value_b, out), value_a.shape) if x.requires_grad else None
-            )
-        if given_b:
-            found.append(
-                sum_to(device, gradient_b(m, dy, value_a, value_b, out), value_b.shape) if y.requires_grad else None
-            )
-        return found
-
-    parents = (x, y) if given_a and given_b else (x,) if given_a else (y,)
+    backward = partial(_gradients, device, x, y, value_a, value_b, out, gradient_a, gradient_b)
+    parents = (x, y) if isinstance(x, Tensor) and isinstance(y, Tensor) else (x,) if isinstance(x, Tensor) else (y,)
     return on_tape(name, out, parents, backward, saved=() if linear else parents, saves_output=not linear)
+
+
+def _gradients(
+    device: Device, x: Any, y: Any, a: Any, b: Any, out: Any, gradient_a: Gradient, gradient_b: Gradient, dy: Any
+) -> Sequence[Any]:
+    """Return the gradients of the tensors among two operands, whose values are a and b."""
+    m = math_of(device)
+    return [
+        sum_to(device, gradient(m, dy, a, b, out), operand.shape) if operand.requires_grad else None
+        for operand, gradient in ((x, gradient_a), (y, gradient_b))
+        if isinstance(operand, Tensor)
+    ]
 
 
 def _launch(name: str, a: Operand, b: Operand) -> tuple[Device, Any, Any, Any, Any, Any]:
@@ -249,18 +248,16 @@ def _unary(name: str, gradient: Callable[..., Any], linear: bool = False) -> Cal
         device, x = as_operand(x)
         value = x.data
         out = device.call(getattr(device.xp, name), value)
-        return on_tape(
-            name,
-            out,
-            (x,),
-            lambda dy: (gradient(math_of(device), dy, value, out),),
-            () if linear else (x,),
-            saves_output=not linear,
-        )
+        backward = partial(_gradient, device, gradient, value, out)
+        return on_tape(name, out, (x,), backward, () if linear else (x,), saves_output=not linear)
 
     function.__name__ = name
     function.__doc__ = UNARY_DOC.format(name=name)
     return operation(function)
+
+
+def _gradient(device: Device, gradient: Gradient, x: Any, out: Any, dy: Any) -> Sequence[Any]:
+    return (gradient(math_of(device), dy, x, out),)
 
 
 negative = _unary("negative", lambda m, dy, x, y: m.negative(dy), linear=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from ...errors import ArgumentError
@@ -72,15 +73,19 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
     shape = (*shape_a[:-1], n)
     out = _multiply(device, value_a, value_b, shape, (m, k, n), precision=precision)
 
-    def backward(dy):
-        da = db = None
-        if a.requires_grad:
-            da = _multiply(device, dy, value_b, shape_a, (m, n, k), precision=precision, transpose_b=True)
-        if b.requires_grad:
-            db = _multiply(device, value_a, dy, shape_b, (k, m, n), precision=precision, transpose_a=True)
-        return da, db
+    return on_tape("matmul", out, (a, b), partial(_gradients, device, a, b, value_a, value_b, precision), (a, b))
 
-    return on_tape("matmul", out, (a, b), backward, (a, b))
+
+def _gradients(
+    device: Device, a: Tensor, b: Tensor, value_a: Any, value_b: Any, precision: str, dy: Any
+) -> tuple[Any, Any]:
+    (m, k), n = value_a.shape[-2:], value_b.shape[-1]
+    da = db = None
+    if a.requires_grad:
+        da = _multiply(device, dy, value_b, value_a.shape, (m, n, k), precision=precision, transpose_b=True)
+    if b.requires_grad:
+        db = _multiply(device, value_a, dy, value_b.shape, (k, m, n), precision=precision, transpose_a=True)
+    return da, db
 
 
 def _multiply(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from ..tensor import Tensor, on_tape
 from .operands import Axis, as_operand, check_axes, math_of, reduced_shape
 
 
-def _stretch(device: Device, dy: Any, x: Tensor, axes: tuple[int, ...]) -> Any:
-    """Return a copy of dy, the gradient of a reduction over axes, stretched to the shape of x."""
+def _stretch(device: Device, x: Tensor, axes: tuple[int, ...], share: float | None, dy: Any) -> tuple[Any]:
+    """Return dy, the gradient of a reduction over axes, times a share, copied to the shape of x."""
     out = device.empty(x.shape, dy.dtype)
+    dy = dy if share is None else math_of(device).multiply(dy, share)
     device.run(device.xp.copyto, out, dy.reshape(reduced_shape(x.shape, axes, True)))
-    return out
+    return (out,)
 
 
 @operation
@@ -42,7 +44,7 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
     out = math_of(device).sum_over(x.data, axes, keepdims)
-    return on_tape("sum", out, (x,), lambda dy: (_stretch(device, dy, x, axes),))
+    return on_tape("sum", out, (x,), partial(_stretch, device, x, axes, None))
 
 
 @operation
@@ -73,9 +75,9 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     count = x.size if len(axes) == x.ndim else math.prod([x.shape[i] for i in axes])
     if count == 0:
         raise ArgumentError(f"mean over no elements: the tensor has shape {x.shape}, expected at least one element")
-    m, share = math_of(device), 1.0 / count
-    out = m.mean(x.data, axes, keepdims, share)
-    return on_tape("mean", out, (x,), lambda dy: (_stretch(device, m.multiply(dy, share), x, axes),))
+    share = 1.0 / count
+    out = math_of(device).mean(x.data, axes, keepdims, share)
+    return on_tape("mean", out, (x,), partial(_stretch, device, x, axes, share))
 
 
 def _extreme(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
