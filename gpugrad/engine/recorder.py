@@ -7,9 +7,16 @@ import operator
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
+from .surroundings import Surroundings
+
 
 class Recorder:
     """Collector of the launches of a step and of the host state that they depend on.
+
+    Parameters
+    ----------
+    around : Surroundings
+        What the step reads around it.
 
     Attributes
     ----------
@@ -19,7 +26,8 @@ class Recorder:
         Actions on the host around a replay.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
         self.launches: list[tuple[Any, tuple, dict[str, Any]]] = []
         self.before_replay: list[Callable[[], None]] = []
         self.after_replay: list[Callable[[], None]] = []
@@ -90,6 +98,8 @@ class Recorder:
     def read_options(self, owner: Any, names: Iterable[str]) -> None:
         """Note that the step may depend on attributes of an owner, except on those that it changes itself.
 
+        What the code of an owner of the user's reads around it is watched too.
+
         Parameters
         ----------
         owner : object
@@ -98,12 +108,14 @@ class Recorder:
             The attributes, or attributes of attributes ("weight.version"), whose values can be compared.
         """
         if self.first((id(owner), "options")):
+            self._around.look_into(owner)
             self._noted.append((owner, {name: operator.attrgetter(name)(owner) for name in names}))
 
     def finish(self) -> None:
         """End the recording: note the values of the attributes that the step set, and of those that it left alone."""
         for owner, name in self._written:
             self.after_replay.append(functools.partial(setattr, owner, name, getattr(owner, name)))
+        self._around.forget_changes()  # such as a list that the step appends to
         for owner, before in self._noted:
             kept = [name for name, value in before.items() if _equals(operator.attrgetter(name), owner, value)]
             if kept:
@@ -125,7 +137,7 @@ class Recorder:
         for owner, read, values in self._options:
             if not _equals(read, owner, values):
                 return False
-        return all(holds() for holds in self._requirements)
+        return all(holds() for holds in self._requirements) and self._around.unchanged()
 
 
 def _equals(read: Callable[[Any], Any], owner: Any, value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
@@ -14,7 +15,7 @@ from .device import device as get_device
 from .precision import product_settings
 from .recorder import Recorder
 from .sharing import Turns
-from .surroundings import Surroundings
+from .surroundings import MOST, Surroundings
 from .tape import grad_enabled
 from .tensor import Tensor
 
@@ -119,6 +120,7 @@ class Recorded:
         self._variants: dict[Hashable, list[_Recording]] = {}
         self._scratch: dict[tuple, Any] = {}  # of all variants, since they follow each other
         self._turns = Turns()
+        self._running = False
 
     @property
     def recordings(self) -> int:
@@ -146,13 +148,19 @@ class Recorded:
                 "a recorded step takes tensors, NumPy arrays and hashable plain values: pass lists and dicts as arrays"
             ) from None
         with self._turns:
-            for recording in variants:
-                if recording.recorder.valid():
-                    return recording.replay(self._device, arrays)
-            recording = self._record(arguments)
-            del variants[: 1 - MOST_VARIANTS]
-            variants.append(recording)
-            return recording.results()
+            if self._running:  # a signal handler, or __del__, called it
+                raise RecordingError("a recorded step was called within itself: call it after it has returned")
+            self._running = True
+            try:
+                for recording in variants:
+                    if recording.recorder.valid():
+                        return recording.replay(self._device, arrays)
+                recording = self._record(arguments)
+                del variants[: 1 - MOST_VARIANTS]
+                variants.append(recording)
+                return recording.results()
+            finally:
+                self._running = False
 
     def _array(self, argument: Tensor | np.ndarray) -> Any:
         if isinstance(argument, np.ndarray):
@@ -180,7 +188,8 @@ class Recorded:
                 static.append(inputs[-1])
             else:
                 static.append(argument)
-        recorder, thread, around = Recorder(), device.thread, Surroundings(self._step)
+        around = Surroundings(self._step)
+        recorder, thread = Recorder(around), device.thread
         thread.recorder, scratch, thread.scratch = recorder, thread.scratch, self._scratch
         try:
             with device.observe(recorder):
@@ -190,8 +199,13 @@ class Recorded:
         if not recorder.launches:
             raise RecordingError(f"the step launched nothing on {device}: pass record() the device that it runs on")
         recorder.finish()
-        around.forget_changes()  # what the step itself changes, such as a list that it appends to, does not decide
-        recorder.require(around.unchanged)
+        if around.too_many:
+            warnings.warn(
+                f"the step can read more than {MOST} values around it, too many to watch, so it is recorded "
+                "anew at each call: leave large lists and dicts of objects out of its variables and modules",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return _Recording(device, recorder, inputs, outputs)
 
 
@@ -209,9 +223,9 @@ def record(step: Callable[..., Any], device: str | Device = "auto") -> Recorded:
 
     The first call runs the step. A call with other shapes, dtypes or plain values, or after a change of host state that
     the step depends on, records again: options, mode and parts of the modules that it calls, an optimizer's
-    hyperparameters, and what the step finds around it and does not change itself, namely other objects in its
-    variables, and plain values there, in lists, dicts and objects of your own classes, and in those of functions that
-    it calls. The learning rate is the exception, it may
+    hyperparameters, and what the step finds around it and does not change itself: its variables outside, plain values
+    in collections (up to 65 536), small NumPy arrays, attributes of your own objects, classes and modules, and the same
+    of your functions and modules that it calls. The learning rate is the exception, it may
     change freely. Other Python code in the step runs only while it is recorded.
 
     Parameters

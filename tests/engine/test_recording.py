@@ -2,9 +2,11 @@
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import threading
 import tracemalloc
+import types
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 import gpugrad as gg
 from gpugrad.engine import functional as F
 from gpugrad.engine.recording import MOST_VARIANTS
+from gpugrad.engine.surroundings import MOST
 from gpugrad.errors import GraphError, RecordingError
 from gpugrad.kernels import Launcher
 
@@ -311,6 +314,10 @@ def test_plain_values_around_a_step_are_noticed(monkeypatch):
     assert recorded.recordings == len(calls) == 5
 
 
+CONFIG = types.ModuleType("config_of_a_user")
+CONFIG.scale = 2.0
+
+
 class Options:
     """An object of the user's."""
 
@@ -325,17 +332,76 @@ class Options:
     def __call__(self, x):
         return x * self.own
 
+    @property
+    def doubled(self):
+        return 2 * FACTOR
+
+    @staticmethod
+    def scaled(x):
+        return x * FACTOR
+
+    @classmethod
+    def scaled_by_class(cls, x):
+        return x * cls.shared
+
+    def by_helper(self, x):
+        return helper(x)
+
+
+@dataclasses.dataclass(slots=True)
+class Slots:
+    scale: float = 2.0
+
+
+class Lookup:
+    """An object that finds its attributes in a dict."""
+
+    def __init__(self):
+        self._held = {"scale": 2.0}
+
+    def __getattr__(self, name):
+        return self.__dict__["_held"][name]
+
 
 def helper(x, scale=[7.0]):  # noqa: B006
     return x * FACTOR * scale[0]
 
 
-OPTIONS = Options()
+@functools.cache
+def cached(x):
+    return FACTOR
+
+
+OPTIONS, SLOTS, LOOKUP = Options(), Slots(), Lookup()
+LONG, QUEUE, BYTES, ARRAY = [1.0] * 300, collections.deque([2.0]), bytearray([2]), np.array([2.0, 3.0])
+OBJECTS = [Slots() for _ in range(300)]
+
+
+def change_cached():
+    globals().update(FACTOR=9.0)
+    cached.cache_clear()
+
+
 STEPS = {
     "nested": (lambda x: x * OPTIONS.nested["list"][1]["deep"], lambda: OPTIONS.nested["list"][1].update(deep=9.0)),
     "a set": (lambda x: x * max(OPTIONS.nested["set"]), lambda: OPTIONS.nested["set"].add(9.0)),
     "an attribute": (lambda x: x * OPTIONS.own, lambda: setattr(OPTIONS, "own", 9.0)),
     "of a class": (lambda x: x * Options.shared, lambda: setattr(Options, "shared", 9.0)),
+    "a default of a class": (lambda x: x * OPTIONS.shared, lambda: setattr(OPTIONS, "shared", 7.0)),
+    "a class method": (lambda x: Options.scaled_by_class(x), lambda: setattr(Options, "shared", 8.0)),
+    "a static method": (lambda x: Options.scaled(x), lambda: globals().update(FACTOR=9.0)),
+    "a property": (lambda x: x * OPTIONS.doubled, lambda: globals().update(FACTOR=9.0)),
+    "a helper of a method": (lambda x: OPTIONS.by_helper(x), lambda: globals().update(FACTOR=9.0)),
+    "slots": (lambda x: x * SLOTS.scale, lambda: setattr(SLOTS, "scale", 9.0)),
+    "__getattr__": (lambda x: x * LOOKUP.scale, lambda: LOOKUP._held.update(scale=9.0)),
+    "a module": (lambda x: x * CONFIG.scale, lambda: setattr(CONFIG, "scale", 9.0)),
+    "a long list": (lambda x: x * LONG[299], lambda: LONG.__setitem__(299, 9.0)),
+    "after a long list": (lambda x: x * LONG[0] * FACTOR, lambda: globals().update(FACTOR=9.0)),
+    "many objects": (lambda x: x * OBJECTS[299].scale, lambda: setattr(OBJECTS[299], "scale", 9.0)),
+    "a queue": (lambda x: x * QUEUE[0], lambda: QUEUE.__setitem__(0, 9.0)),
+    "bytes": (lambda x: x * BYTES[0], lambda: BYTES.__setitem__(0, 9)),
+    "an array": (lambda x: x * float(ARRAY[1]), lambda: ARRAY.__setitem__(1, 9.0)),
+    "a function with a cache": (lambda x: x * cached(0), change_cached),
     "a method": (OPTIONS.step, lambda: setattr(OPTIONS, "own", 9.5)),
     "a callable object": (OPTIONS, lambda: setattr(OPTIONS, "own", 9.75)),
     "a helper's global": (lambda x: helper(x), lambda: globals().update(FACTOR=9.0)),
@@ -360,6 +426,33 @@ def test_whatever_is_around_a_step_is_noticed(name, monkeypatch):
     for _ in range(2):
         assert recorded(x).item() == step(gg.tensor(x)).item() != before
     assert recorded.recordings == 2
+
+
+def test_a_step_with_too_many_values_around_it_is_recorded_each_time():
+    objects = [Slots() for _ in range(2 * MOST)]
+    recorded, x = gg.record(lambda x: x * objects[-1].scale), np.full(1, 3.0)
+    for scale in (2.0, 3.0):
+        objects[-1].scale = scale
+        with pytest.warns(RuntimeWarning, match=f"more than {MOST} values"):
+            assert recorded(x).item() == 3 * scale
+
+
+def test_a_recorded_step_cannot_be_called_within_itself(monkeypatch):
+    recorded, x, y = gg.record(lambda x: x * 2), np.ones(1), np.full(1, 5.0)
+    recorded(x)
+    device = gg.device("auto")
+    write = device.write
+
+    def write_interrupted(array, value):  # as by a signal handler
+        write(array, value)
+        if value is x:
+            recorded(y)
+
+    monkeypatch.setattr(device, "write", write_interrupted)
+    with pytest.raises(RecordingError, match="within itself"):
+        recorded(x)
+    monkeypatch.undo()
+    assert recorded(x).item() == 2
 
 
 def test_another_object_in_a_variable_is_noticed():

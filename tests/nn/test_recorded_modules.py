@@ -57,3 +57,57 @@ def test_what_a_module_changes_itself_does_not_record_anew():
     for _ in range(3):
         recorded(np.ones((1, 3), np.float32))
     assert (recorded.recordings, model.calls) == (1, 1)
+
+
+SETTINGS = {"scale": 1.0}
+
+
+class Own(nn.Module):
+    """A model of the user's whose options are in places of all kinds."""
+
+    default = 1.0
+
+    def __init__(self):
+        self.net, self.own, self.held, self.listed = nn.MLP(5, [8], 3, seed=0), 1.0, {"scale": 1.0}, [1.0]
+
+    def forward(self, x):
+        return self.net(x) * self.own * self.held["scale"] * self.listed[0] * self.default * self.of_settings()
+
+    def of_settings(self):
+        return SETTINGS["scale"]
+
+
+class OwnLoss(nn.CrossEntropyLoss):
+    """A loss of the user's."""
+
+    temperature = 1.0
+
+    def forward(self, predictions, targets, sample_weight=None):
+        return super().forward(predictions / self.temperature, targets, sample_weight)
+
+
+HALVES = {
+    "an attribute": lambda trainer: setattr(trainer.model, "own", trainer.model.own / 2),
+    "a dict": lambda trainer: trainer.model.held.update(scale=trainer.model.held["scale"] / 2),
+    "a list": lambda trainer: trainer.model.listed.__setitem__(0, trainer.model.listed[0] / 2),
+    "a default": lambda trainer: setattr(trainer.model, "default", trainer.model.default / 2),
+    "a global": lambda trainer: SETTINGS.update(scale=SETTINGS["scale"] / 2),
+    "of the loss": lambda trainer: setattr(trainer.loss, "temperature", trainer.loss.temperature * 2),
+}
+
+
+@pytest.mark.parametrize("what", HALVES)
+def test_a_trainer_follows_what_a_callback_changes(what, monkeypatch):
+    class Halve(gg.Callback):
+        def on_epoch_end(self, trainer, *_):
+            HALVES[what](trainer)
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 5)).astype(np.float32), rng.integers(0, 3, 64)
+    losses = []
+    for record in (True, False):
+        monkeypatch.setitem(SETTINGS, "scale", 1.0)
+        trainer = gg.Trainer(Own(), loss=OwnLoss(), device="cpu", seed=0, record=record)
+        history = trainer.fit(x, y, epochs=4, callbacks=[Halve()], progress=False)
+        losses.append([epoch["train_loss"] for epoch in history])
+    assert losses[0] == losses[1]
