@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.device import device
 from ..engine.host import to_host
 from ..engine.interop import array_from_gpu, gpu_of
-from ..errors import DataError
+from ..errors import DataError, a_or_an
 from .messages import MissingCellsError, missing_cells
 
 
@@ -47,7 +47,7 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         raise DataError(f"{name} is no array of numbers ({str(error).rstrip('.')}): {remedy}") from None
     if array.dtype == object and array.ndim == 0:
         remedy = "call its toarray()" if hasattr(values, "toarray") else "convert it"
-        raise DataError(f"{name} is a {type(values).__name__}, expected an array of numbers or a table: {remedy}")
+        raise DataError(f"{name} is {a_or_an(type(values))}, expected an array of numbers or a table: {remedy}")
     return array
 
 

@@ -13,7 +13,7 @@ from ..engine.device import device as get_device
 from ..engine.parameter import Parameter
 from ..engine.surroundings import PLAIN
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, CheckpointError
+from ..errors import ArgumentError, CheckpointError, a_or_an
 from .state import StateDict, arrange, check_state
 
 # Functions of (module, output), called after each forward pass of this context; `summary` reads the shapes with one.
@@ -301,11 +301,12 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()}{body})"
 
 
-def check_tensor(owner: Module, name: str, value: Any) -> None:
+def check_tensor(owner: Module, name: str, value: Any, expected: str = "a tensor") -> None:
     """Refuse anything except a tensor: an array would be uploaded at each call."""
     if not isinstance(value, Tensor):
+        are = "are" if name.endswith("s") else "is"
         raise ArgumentError(
-            f"{name} of {type(owner).__name__} is a {type(value).__name__}, expected a tensor: "
+            f"{name} of {type(owner).__name__} {are} {a_or_an(type(value))}, expected {expected}: "
             "make it one with gg.tensor(...)"
         )
 
