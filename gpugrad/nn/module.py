@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ..engine import elsewhere
 from ..engine.device import Device
 from ..engine.device import device as get_device
+from ..engine.elsewhere import has_no
 from ..engine.parameter import Parameter
 from ..engine.surroundings import PLAIN
 from ..engine.tensor import Tensor
@@ -49,6 +51,13 @@ class Module:
         for watch in watchers.get():
             watch(self, output)
         return output
+
+    if not TYPE_CHECKING:  # or mypy would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property that raises AttributeError, with its own message
+                return object.__getattribute__(self, name)
+            raise AttributeError(has_no(a_or_an(type(self)), name, elsewhere.MODULE), name=name, obj=self)
 
     # ---- parts ----
 
