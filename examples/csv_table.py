@@ -46,7 +46,7 @@ def main():
         model = nn.MLP(flats.n_features, [64, 64], 1, activation="silu")
         trainer = gg.Trainer(model, loss=nn.MSELoss(), optimizer=optim.AdamW(model.parameters(), lr=3e-3), seed=0)
         trainer.fit(flats.x_train, flats.y_train, epochs=60, batch_size=64, validation_split=0.1, early_stopping=10)
-        print(f"explained variance on the test rows: {trainer.evaluate(flats.x_test, flats.y_test)['r2']:.4f}")
+        print(f"R² on the test rows: {trainer.evaluate(flats.x_test, flats.y_test)['r2']:.4f}")
 
         new = data.load_features(offered, flats.preprocessing, n_features=flats.n_features)
         for line, price in zip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -102,6 +103,26 @@ def shown(text: object) -> str:
     """
     quoted = repr(str(text))
     return quoted if len(quoted) <= 60 else f"{quoted[:40]}…{quoted[-19:]}"
+
+
+# Names that are read with a vowel at first: an ndarray, an MLP, an Unknown; but a UserDict, a OneHotEncoder.
+READ_WITH_A_VOWEL = re.compile(r"[aei]|o(?!ne)|un(?!i)|nd|(?-i:[FHLMNRSX][A-Z\d])", re.IGNORECASE)
+
+
+def a_or_an(kind: type) -> str:
+    """Return the name of a type with its article.
+
+    Parameters
+    ----------
+    kind : type
+        The type of a value.
+
+    Returns
+    -------
+    str
+        "a list", "an ndarray".
+    """
+    return f"{'an' if READ_WITH_A_VOWEL.match(kind.__name__) else 'a'} {kind.__name__}"
 
 
 def choose(kind: str, name: str, options: Iterable[str]) -> str:

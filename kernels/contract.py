@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, KernelError
+from ..errors import ArgumentError, KernelError, a_or_an
 
 # Partial sums of a reduction: one per block, added in a fixed order by the block that finishes last.
 PARTIALS = 256
@@ -359,8 +359,8 @@ def check_array(name: str, array: Any, shape: tuple[int | None, ...] | None, dty
         if array is None:
             raise ArgumentError(f"{name} is None, expected an array of {expected}: it cannot be left out here")
         if found is None:
-            kind = type(array).__name__
-            raise ArgumentError(f"{name} is a {kind}, expected an array of {expected}: pass an array of this device")
+            kind = a_or_an(type(array))
+            raise ArgumentError(f"{name} is {kind}, expected an array of {expected}: pass an array of this device")
         raise ArgumentError(f"{name} has dtype {found}, expected {expected}: convert it with astype")
     if shape is not None and array.shape != shape and not _fits(array.shape, shape):
         expected = str(tuple("any" if e is None else e for e in shape)).replace("'", "")

@@ -1,6 +1,10 @@
 """How messages quote what others wrote: short, on one line, without control characters."""
 
-from gpugrad.errors import reason, shown
+import numpy as np
+import pytest
+
+from gpugrad import MLPRegressor, nn
+from gpugrad.errors import a_or_an, reason, shown
 
 
 def test_the_reason_of_an_error_is_one_short_line():
@@ -15,3 +19,23 @@ def test_a_long_text_is_shown_without_its_middle():
     assert shown("a\nb\x1b") == r"'a\nb\x1b'"
     long = shown("begin" + "x" * 1000 + "end")
     assert (long[:6], long[-4:], len(long)) == ("'begin", "end'", 60)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (list, "a list"),
+        (object, "an object"),
+        (np.ndarray, "an ndarray"),
+        (nn.MLP, "an MLP"),
+        (MLPRegressor, "an MLPRegressor"),
+        (nn.MSELoss, "an MSELoss"),
+        (nn.L1Loss, "an L1Loss"),
+        (nn.ReLU, "a ReLU"),
+        (type("Unknown", (), {}), "an Unknown"),
+        (type("UserDict", (), {}), "a UserDict"),
+        (type("OneHotEncoder", (), {}), "a OneHotEncoder"),
+    ],
+)
+def test_a_type_has_the_article_that_it_is_read_with(kind, words):
+    assert a_or_an(kind) == words

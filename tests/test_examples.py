@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
     "first_steps.py": "test accuracy 0.9",
     "mnist.py": "epoch 2: training loss",
-    "csv_table.py": "explained variance on the test rows: 0.9",
+    "csv_table.py": "R² on the test rows: 0.9",
     "training_loop.py": "recorded ",
 }
 

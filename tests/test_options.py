@@ -73,6 +73,23 @@ def test_a_function_of_pytorch_says_what_to_write(name, remedy):
     assert str(error.value) == f"gpugrad has no attribute {name!r}: {remedy}"
 
 
+@pytest.mark.parametrize(("name", "remedy"), elsewhere.MODULE.items())
+def test_a_method_of_pytorchs_modules_says_what_to_write(name, remedy):
+    with pytest.raises(AttributeError) as error:
+        getattr(nn.MLP(2, [2], 1), name)
+    assert str(error.value) == f"an MLP has no attribute {name!r}: {remedy}"
+
+
+def test_a_property_of_a_module_keeps_its_own_message():
+    class Broken(nn.Module):
+        @property
+        def width(self):
+            return self.wide
+
+    with pytest.raises(AttributeError, match=r"^a Broken has no attribute 'wide'$"):
+        Broken().width  # noqa: B018
+
+
 MODULES = {gg.nn: elsewhere.NN, gg.optim: elsewhere.OPTIM, gg.data: elsewhere.DATA}
 
 

@@ -11,17 +11,20 @@ import typer
 from ..engine.device import TOOLCHAINS
 from ..engine.files import check_writable_file, to_json
 from ..errors import ArgumentError, choose
-from ..lab.race import USUAL, entrants, point, race
+from ..lab.race import USUAL, WITH_MOMENTUM, entrants, point, race
 from ..lab.surfaces import NAMES
 from ..lab.surfaces import surface as surface_of
-from .options import listed, option
+from .options import is_explicit, listed, option, refuse_others
 
 PICTURES = ("paths", "values", "surface", "basins", "grid")
 ANIMATED = (".gif", ".html")
+OF_SERVER_ALONE = {"port", "host", "allowed_host"}
+OF_SERVER = {"surface", "device", *OF_SERVER_ALONE}
 DESCENT, OUTPUT, PAGE = "Descent", "Output", "Interactive page"
 
 
 def descend(
+    context: typer.Context,
     surface: Annotated[str | None, typer.Argument(help=f"{listed(NAMES)}.")] = None,
     optimizer: Annotated[
         str | None,
@@ -33,7 +36,10 @@ def descend(
     ] = None,
     lr: Annotated[
         str | None,
-        option(DESCENT, "Learning rates separated by commas, each for every optimizer; default: a suitable one."),
+        option(
+            DESCENT,
+            "Learning rates separated by commas, for every optimizer without its own; default: a suitable one.",
+        ),
     ] = None,
     start: Annotated[list[str] | None, option(DESCENT, "A point such as -1,2; may be repeated.", "--start")] = None,
     steps: Annotated[int, option(DESCENT, "Maximum number of steps.")] = 300,
@@ -67,13 +73,22 @@ def descend(
     """
     choose("picture", picture, PICTURES)
     if served:
+        refuse_others(context, ("served", *OF_SERVER), "with --serve")
         _serve(surface, host, port, device, allowed_host or [])
         return
     if surface is None:
+        if out is not None:
+            refuse_others(context, ("out", "optimizer"), "on the page that --out writes without SURFACE")
         _write_page(out, optimizer)
         return
+    refuse_others(context, {*context.params} - OF_SERVER_ALONE, "without --serve")
+    if is_explicit(context, "picture") and (out is None or out.suffix != ".png"):
+        found = "there is no --out" if out is None else f"--out is {out}"
+        raise ArgumentError(f"--picture {picture} is the content of a .png, and {found}: write --out {picture}.png")
     f = surface_of(surface)
     entered = entrants(",".join(USUAL) if optimizer is None else optimizer, lr, f)
+    if momentum is not None and not any(name in WITH_MOMENTUM for name, _ in entered):
+        raise ArgumentError(f"--momentum has no effect without one of {listed(WITH_MOMENTUM)}: leave it out")
     starts = [point(text) for text in start] if start else [list(f.starts[0])]
     if out is not None:
         _check_out(out)

@@ -71,7 +71,7 @@ def _sections() -> Iterable[str]:
     )
     yield _section(
         "Losses",
-        "`nn.losses.make`; the rows are in `gpugrad/nn/losses.py`.",
+        "`gg.Trainer(loss=)`, `nn.losses.make`; the rows are in `gpugrad/nn/losses.py`.",
         ("name", "module", "description"),
         [(f"`{name}`", f"`nn.{loss.__name__}`", _first_sentence(loss)) for name, loss in LOSSES.items()],
     )

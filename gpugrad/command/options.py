@@ -62,6 +62,13 @@ def is_explicit(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def refuse_others(context: typer.Context, used: Iterable[str], where: str) -> None:
+    """Refuse the first option on the command line that is not among the used ones, and so would have no effect."""
+    for parameter in context.command.params:
+        if parameter.name not in used and is_explicit(context, parameter.name):
+            raise ArgumentError(f"{parameter.opts[0]} has no effect {where}: leave it out")
+
+
 def printer(as_json: bool) -> Any:
     """Return a function that prints a line: to standard output, or to standard error with --json."""
     from rich.console import Console

@@ -189,7 +189,8 @@ class _Epochs(Callback):
     def on_epoch_end(self, trainer: Training, record: dict[str, Any]) -> None:
         self.count += 1
         if self._log is not None and time.perf_counter() >= self._next:
-            self._log(f"epoch   {record['epoch']}/{self._goal}: {short_scores(record)}")
+            number = f"{record['epoch']:>{len(str(self._goal))}}"
+            self._log(f"epoch   {number}/{self._goal}: {short_scores(record)}")
             self._next = time.perf_counter() + SECONDS_PER_LINE
 
 
@@ -276,7 +277,12 @@ def _make_trainer(settings: Settings, dataset: data.Dataset, device: Device) -> 
 
 def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: Log) -> None:
     task = "regression" if dataset.classes is None else counted(dataset.n_classes, "class", "classes")
-    rows = f"{counted(len(dataset.x_train), 'row')} to train, {len(dataset.x_test)} to test"
+    held = 0
+    if settings.validation:
+        share, seed = settings.validation, settings.seed
+        held = len(data.hold_out_rows(dataset.y_train, dataset.classes, share=share, seed=seed)[1])
+    validated = f"{held} to validate, " if held else ""
+    rows = f"{counted(len(dataset.x_train) - held, 'row')} to train, {validated}{len(dataset.x_test)} to test"
     layers = "-".join(map(str, (dataset.n_features, *settings.hidden, dataset.n_outputs)))
     log(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
     for note in dataset.notes:

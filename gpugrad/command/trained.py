@@ -92,4 +92,4 @@ def sentence(part: str, scores: dict[str, float], majority: Majority | None = No
     )
     if majority is None or majority.accuracy < 0.5:
         return text
-    return f"{text} (always {majority.name!r}: {majority.accuracy:.4f})"
+    return f"{text} (majority class {majority.name!r}: {majority.accuracy:.4f})"

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.device import device
 from ..engine.host import to_host
 from ..engine.interop import array_from_gpu, gpu_of
-from ..errors import DataError
+from ..errors import DataError, a_or_an
 from .messages import MissingCellsError, missing_cells
 
 
@@ -44,10 +44,10 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         raise
     except (BufferError, RuntimeError, TypeError, ValueError) as error:  # which one depends on the library
         remedy = "make its rows equally long" if isinstance(values, list | tuple) else "convert it to a NumPy array"
-        raise DataError(f"{name} is no array of numbers ({str(error).rstrip('.')}): {remedy}") from None
+        raise DataError(f"{name} is not an array of numbers ({str(error).rstrip('.')}): {remedy}") from None
     if array.dtype == object and array.ndim == 0:
         remedy = "call its toarray()" if hasattr(values, "toarray") else "convert it"
-        raise DataError(f"{name} is a {type(values).__name__}, expected an array of numbers or a table: {remedy}")
+        raise DataError(f"{name} is {a_or_an(type(values))}, expected an array of numbers or a table: {remedy}")
     return array
 
 

@@ -68,6 +68,6 @@ def suffix_of(path: str | os.PathLike[str], suffixes: Collection[str]) -> str:
     found = next((suffix for suffix in suffixes if name.lower().endswith(suffix)), None)
     if found is None:
         raise ArgumentError(
-            f"{name} is no data file, expected a name that ends in {', '.join(suffixes)}: export it as one of them"
+            f"{name} is not a data file, expected a name that ends in {', '.join(suffixes)}: export it as one of them"
         )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _IN_PLACE = "write x[...] = value to change a tensor in place"
+_CLIPPING = "use optimizer.clip_grad_norm() and clip_grad_value(), or gg.Trainer(clip_norm=…)"
 _SPREAD = "compute it as ((x - x.mean(axis)) ** 2).mean(axis), whose square root is the deviation"
 
 TENSOR = {
@@ -63,10 +64,22 @@ NN = {
     "NLLLoss": "use nn.CrossEntropyLoss() on the logits, without a softmax before it",
     "BCELoss": "use nn.BCEWithLogitsLoss() on the logits, without a sigmoid before it",
     "SmoothL1Loss": "use nn.HuberLoss()",
-    "utils": "use optimizer.clip_grad_norm() and clip_grad_value(), or gg.Trainer(clip_norm=…)",
+    **dict.fromkeys(("utils", "clip_grad_norm_", "clip_grad_norm", "clip_grad_value_"), _CLIPPING),
     "ModuleList": "assign a list of modules to an attribute, or use nn.Sequential",
 }
+MODULE = {
+    "summary": "use nn.summary(model)",
+    **dict.fromkeys(("cpu", "cuda"), "use to('cpu') or to('cuda')"),
+    **dict.fromkeys(("float", "double", "half"), "pass dtype='float32' or 'float64' when it is created"),
+    **dict.fromkeys(("fit", "predict", "compile"), "use gg.Trainer(model), then its fit(x, y) and predict(x)"),
+    **dict.fromkeys(("save", "load"), "use gg.save_model(model, path) and gg.load_model(path)"),
+    **dict.fromkeys(
+        ("register_parameter", "add_module", "register_module"), "assign the nn.Parameter or nn.Module to an attribute"
+    ),
+    **dict.fromkeys(("clip_grad_norm_", "clip_grad_norm"), _CLIPPING),
+}
 OPTIM = {
+    **dict.fromkeys(("clip_grad_norm_", "clip_grad_norm", "clip_grad_value_"), _CLIPPING),
     "lr_scheduler": "the schedules are in gg.optim itself",
     "LambdaLR": "set optimizer.param_groups[0]['lr'] before each step",
     **dict.fromkeys(("NAdam", "RAdam", "Adamax", "LBFGS", "Rprop", "Lion"), "choose one of gg.optim.NAMES"),

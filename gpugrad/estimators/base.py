@@ -16,7 +16,7 @@ from ..data.inputs import as_input
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import check_writable_file
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, a_or_an
 from ..training.history import History
 from ..training.loop import Loop
 from ..training.state import read
@@ -96,7 +96,7 @@ class OnDevice(Exports, Perceptron):
             If the model is of another class.
         """
         if not isinstance(model, cls._of_sklearn):
-            raise ArgumentError(f"model is a {type(model).__name__}, expected a {cls._of_sklearn.__name__}")
+            raise ArgumentError(f"model is {a_or_an(type(model))}, expected {a_or_an(cls._of_sklearn)}")
         names = cls().get_params(deep=False)
         given = {name: value for name, value in model.get_params(deep=False).items() if name in names}
         return _with_fitted_attributes(model, cls(**{**given, **extras}))
@@ -247,7 +247,7 @@ class OnDevice(Exports, Perceptron):
         """Return the rows of `validation_data`, checked like those of `fit`."""
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             raise ArgumentError(
-                f"validation_data is a {type(given).__name__}, expected a tuple: (X, y) or (X, y, sample_weight)"
+                f"validation_data is {a_or_an(type(given))}, expected a tuple: (X, y) or (X, y, sample_weight)"
             )
         y = as_input(given[1], "y of validation_data")
         x, labels = validate_data(

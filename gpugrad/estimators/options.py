@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import optim
 from ..engine.device import Device
-from ..errors import ArgumentError
+from ..errors import ArgumentError, a_or_an
 from ..kernels.activation import SKLEARN_NAMES
 from ..kernels.dense import PRECISIONS
 from ..kernels.regression import LOSSES
@@ -112,7 +112,7 @@ def make_schedule(estimator: Any, optimizer: optim.Optimizer) -> optim.Schedule 
     made = optim.make_schedule(asked, optimizer) if isinstance(asked, str) else asked(optimizer)
     if not isinstance(made, optim.Schedule) or made.optimizer is not optimizer:
         raise ArgumentError(
-            f"schedule made a {type(made).__name__}, expected a schedule of gg.optim over the optimizer that it gets: "
+            f"schedule made {a_or_an(type(made))}, expected a schedule of gg.optim over the optimizer that it gets: "
             "pass for instance functools.partial(gg.optim.StepLR, step_size=10)"
         )
     return made

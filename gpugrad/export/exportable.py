@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, a_or_an
 
 Estimator = TypeVar("Estimator", bound=type)
 
@@ -27,5 +27,5 @@ def check_estimator(model: Any) -> None:
     from sklearn.utils.validation import check_is_fitted
 
     if not is_estimator(model):
-        raise ArgumentError(f"model is a {type(model).__name__}, expected gpugrad's MLPClassifier or MLPRegressor")
+        raise ArgumentError(f"model is {a_or_an(type(model))}, expected gpugrad's MLPClassifier or MLPRegressor")
     check_is_fitted(model)

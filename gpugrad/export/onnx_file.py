@@ -11,7 +11,7 @@ import numpy as np
 from .. import nn
 from ..data.preprocessing import Preprocessing
 from ..engine.files import write_whole
-from ..errors import ArgumentError
+from ..errors import ArgumentError, a_or_an
 from ..training.scale import resolve_scale
 from . import estimator, pipeline, table
 from .exportable import is_estimator
@@ -81,7 +81,7 @@ def to_onnx(
     is_engine = isinstance(model, nn.Module)
     if (given and not is_engine) or (sample is not None and is_engine):
         name = "sample" if is_engine else given[0]
-        raise ArgumentError(f"{name}= does not apply to a {type(model).__name__}: leave it out")
+        raise ArgumentError(f"{name}= does not apply to {a_or_an(type(model))}: leave it out")
     _check_installed()
     if is_engine:
         scale = resolve_scale(model, scale)
@@ -99,12 +99,12 @@ def _of_sklearn(model: Any, dtype: np.dtype, sample: Any) -> Any:
 
     if not isinstance(model, BaseEstimator):
         raise ArgumentError(
-            f"model is a {type(model).__name__}, expected an estimator, a pipeline or an nn.MLP: load the model first"
+            f"model is {a_or_an(type(model))}, expected an estimator, a pipeline or an nn.MLP: load the model first"
         )
     check_is_fitted(model)
     if is_estimator(model):
         if sample is not None:
-            raise ArgumentError(f"sample= does not apply to a {type(model).__name__}, whose input is X: leave it out")
+            raise ArgumentError(f"sample= does not apply to {a_or_an(type(model))}, whose input is X: leave it out")
         return estimator.model_of(model, dtype)
     return pipeline.model_of(model, dtype, sample)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
-from ..errors import ArgumentError
+from ..errors import ArgumentError, a_or_an
 from ..kernels.activation import SKLEARN_NAMES
 from ..nn.activations import MODULES, ActivationModule
 
@@ -68,7 +68,7 @@ def _of_module(module: nn.Module) -> Iterator[Step]:
         yield Activation(module.name, getattr(module, "negative_slope", 0.01))
     elif type(module) not in (nn.Dropout, nn.Flatten):
         raise ArgumentError(
-            f"a {type(module).__name__} cannot be exported, expected a Sequential of Dense and Linear layers, "
+            f"{a_or_an(type(module))} cannot be exported, expected a Sequential of Dense and Linear layers, "
             "activations, Dropout and Flatten: build the model from these"
         )
 

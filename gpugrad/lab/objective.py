@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.device import Device, automatic
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError
+from ..errors import ArgumentError, a_or_an
 
 PROBES = 5  # random points at which one batch is compared with calls for each point
 SAME = {"float64": 1e-9, "float32": 1e-3}  # relative difference up to which the two agree
@@ -183,7 +183,7 @@ class Objective:
         self.reads += self.device.downloads - before
         if not isinstance(y, Tensor):
             raise ArgumentError(
-                f"{self._called} returned a {type(y).__name__}, expected a tensor: math.sin, float() and numpy() leave "
+                f"{self._called} returned {a_or_an(type(y))}, expected a tensor: math.sin, float() and numpy() leave "
                 "the tape, so use the tensor's own methods and gg.sin, gg.exp, …, or pass grad="
             )
         return x, self._checked(y, points.shape)

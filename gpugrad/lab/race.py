@@ -35,7 +35,7 @@ def entrants(text: str, lr: str | None, f: Any, called: str = "--optimizer") -> 
     Raises
     ------
     ArgumentError
-        If an optimizer is unknown, a rate is not a number, or there is no optimizer.
+        If an optimizer is unknown, a rate is not a number, there is no optimizer, or each has a rate and `lr` too.
     """
     common = [number("--lr", part, "a learning rate such as 0.1") for part in _parts(lr)]
     found = []
@@ -46,6 +46,8 @@ def entrants(text: str, lr: str | None, f: Any, called: str = "--optimizer") -> 
         found.append((name, given or [f.rate(name)]))
     if not found:
         raise ArgumentError(f"{called} is {text!r}, expected at least one optimizer: adam,sgd for instance")
+    if common and all(":" in part for part in _parts(text)):
+        raise ArgumentError(f"--lr is {lr}, but {text} sets the rate of each optimizer: leave out one of them")
     return found
 
 

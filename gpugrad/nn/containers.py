@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engine.device import Device
 from ..engine.random import host_generator
-from ..errors import ArgumentError
+from ..errors import ArgumentError, a_or_an
 from ..options import CheckedOptions
 from .init import Initialiser
 from .layers import Dense, Dropout, check_dtype, check_rate, check_size
@@ -38,7 +38,7 @@ class Sequential(Module):
         for i, module in enumerate(modules):
             if not isinstance(module, Module):
                 several = isinstance(module, list | tuple)
-                given = f"a {type(module).__name__}" if several else repr(module)
+                given = a_or_an(type(module)) if several else repr(module)
                 remedy = ": pass the modules one by one, nn.Sequential(*modules)" if several else ""
                 raise ArgumentError(
                     f"part {i} of Sequential is {given}, expected a module such as nn.Dense(4, 3){remedy}"

@@ -111,7 +111,7 @@ class _Loss(CheckedOptions, Module):
     def _check(self, predictions: Tensor, targets: Tensor, sample_weight: Tensor | None) -> Tensor | None:
         """Check the arguments; return the sample weights in the dtype of the predictions."""
         check_tensor(self, "predictions", predictions)
-        check_tensor(self, "targets", targets)
+        check_tensor(self, "targets", targets, "a tensor of integer labels" if self.kind.labels else "a tensor")
         if predictions.ndim != 2:
             raise ArgumentError(
                 f"predictions of {type(self).__name__} have shape {predictions.shape}, expected (batch, n_out): "

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ..engine import elsewhere
 from ..engine.device import Device
 from ..engine.device import device as get_device
+from ..engine.elsewhere import has_no
 from ..engine.parameter import Parameter
 from ..engine.surroundings import PLAIN
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, CheckpointError
+from ..errors import ArgumentError, CheckpointError, a_or_an
 from .state import StateDict, arrange, check_state
 
 # Functions of (module, output), called after each forward pass of this context; `summary` reads the shapes with one.
@@ -49,6 +51,13 @@ class Module:
         for watch in watchers.get():
             watch(self, output)
         return output
+
+    if not TYPE_CHECKING:  # or mypy would accept every name
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property that raises AttributeError, with its own message
+                return object.__getattribute__(self, name)
+            raise AttributeError(has_no(a_or_an(type(self)), name, elsewhere.MODULE), name=name, obj=self)
 
     # ---- parts ----
 
@@ -301,11 +310,12 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()}{body})"
 
 
-def check_tensor(owner: Module, name: str, value: Any) -> None:
+def check_tensor(owner: Module, name: str, value: Any, expected: str = "a tensor") -> None:
     """Refuse anything except a tensor: an array would be uploaded at each call."""
     if not isinstance(value, Tensor):
+        are = "are" if name.endswith("s") else "is"
         raise ArgumentError(
-            f"{name} of {type(owner).__name__} is a {type(value).__name__}, expected a tensor: "
+            f"{name} of {type(owner).__name__} {are} {a_or_an(type(value))}, expected {expected}: "
             "make it one with gg.tensor(...)"
         )
 

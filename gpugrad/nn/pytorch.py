@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, CheckpointError
+from ..errors import ArgumentError, CheckpointError, a_or_an
 from .layers import Dense
 from .linear import Linear
 from .module import Module
@@ -45,7 +45,7 @@ def load_pytorch(model: Module, source: str | Path | Mapping[str, Any], *, names
     """
     if not isinstance(model, Module):
         raise ArgumentError(
-            f"model is a {type(model).__name__}, expected an nn.Module: write nn.load_pytorch(model, source)"
+            f"model is {a_or_an(type(model))}, expected an nn.Module: write nn.load_pytorch(model, source)"
         )
     if not isinstance(source, str | Path):
         check_state("source", source)

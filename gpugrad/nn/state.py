@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, CheckpointError, choose
+from ..errors import ArgumentError, CheckpointError, a_or_an, choose
 
 # Axes of a weight matrix: (in_features, out_features) in Dense, (out_features, in_features) in Linear and PyTorch.
 IN_OUT: str = "in_out"
@@ -84,7 +84,7 @@ def check_state(name: str, state: Any) -> None:
     """Refuse a state that is not a mapping; a model's own module is a likely mistake."""
     if not isinstance(state, Mapping):
         remedy = "pass its state_dict()" if hasattr(state, "state_dict") else "pass the result of state_dict()"
-        raise ArgumentError(f"{name} is a {type(state).__name__}, expected arrays by name: {remedy}")
+        raise ArgumentError(f"{name} is {a_or_an(type(state))}, expected arrays by name: {remedy}")
 
 
 def arrange(

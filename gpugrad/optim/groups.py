@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError
+from ..errors import ArgumentError, a_or_an
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> None:
@@ -34,7 +34,7 @@ def parse(params: Any) -> list[Mapping[str, Any]]:
             f"params is one {type(params).__name__}, expected a list of Parameters or of dicts: put it in a list"
         )
     if callable(getattr(params, "parameters", None)):
-        raise ArgumentError(f"params is a {type(params).__name__}, expected its parameters: pass model.parameters()")
+        raise ArgumentError(f"params is {a_or_an(type(params))}, expected its parameters: pass model.parameters()")
     try:
         items = list(params)
     except TypeError:
@@ -58,7 +58,7 @@ def trainable(params: Any) -> list[Parameter]:
     for p in parameters:
         if not isinstance(p, Parameter):
             raise ArgumentError(
-                f"params holds a {type(p).__name__}, expected Parameters: "
+                f"params holds {a_or_an(type(p))}, expected Parameters: "
                 "pass model.parameters(), or wrap a tensor in nn.Parameter"
             )
     kept = [p for p in parameters if p.requires_grad]
@@ -73,7 +73,7 @@ def trainable(params: Any) -> list[Parameter]:
 def _not_parameters(params: Any, expected: str) -> ArgumentError:
     bound = getattr(params, "__name__", None) == "parameters"
     plain = params is None or isinstance(params, Real)
-    found = "the method parameters" if bound else repr(params) if plain else f"a {type(params).__name__}"
+    found = "the method parameters" if bound else repr(params) if plain else a_or_an(type(params))
     return ArgumentError(
         f"params is {found}, expected {expected}: {'call it, ' if bound else ''}pass model.parameters()"
     )

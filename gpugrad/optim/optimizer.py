@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.device import Device
 from ..engine.parameter import FlatParameters, Parameter
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, choose
+from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, a_or_an, choose
 from ..options import CheckedCall, changed_options, check_option, show
 from .groups import check_number, parse, trainable
 
@@ -296,8 +296,7 @@ class Optimizer(CheckedCall):
         """
         if not isinstance(group, Mapping):
             raise ArgumentError(
-                f"the parameter group is a {type(group).__name__}, expected a dict: "
-                'write {"params": [...], "lr": 0.1}'
+                f'the parameter group is {a_or_an(type(group))}, expected a dict: write {{"params": [...], "lr": 0.1}}'
             )
         self._check_current()
         self._follow()

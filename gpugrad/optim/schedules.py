@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ArgumentError, CheckpointError, RecordingError, choose
+from ..errors import ArgumentError, CheckpointError, RecordingError, a_or_an, choose
 from ..options import CheckedCall, changed_options, show
 from .groups import check_number
 from .optimizer import Optimizer
@@ -221,7 +221,7 @@ class Schedule(CheckedCall):
 def check_optimizer(optimizer: Any) -> Optimizer:
     """Refuse anything except an optimizer."""
     if not isinstance(optimizer, Optimizer):
-        given = "None" if optimizer is None else f"a {type(optimizer).__name__}"
+        given = "None" if optimizer is None else a_or_an(type(optimizer))
         raise ArgumentError(
             f"optimizer is {given}, expected an optimizer: pass optim.Adam(model.parameters()), for instance"
         )

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import nn
 from ..engine.files import write_whole
-from ..errors import ArgumentError, CheckpointError
+from ..errors import ArgumentError, CheckpointError, a_or_an
 from .scale import kept_scale, resolve_scale
 from .values import check_path, describe, is_number
 
@@ -243,7 +243,7 @@ def load_model(path: str | Path, model: nn.Module | None = None) -> tuple[nn.Mod
             raise damaged(path, f"{name} holds numbers that are not finite")
     description = header.get("model") or {}
     if not isinstance(description, dict):
-        raise damaged(path, f"its header describes the model by a {type(description).__name__}")
+        raise damaged(path, f"its header describes the model by {a_or_an(type(description))}")
     if model is None:
         model = build_model(description, path, arrays)
     try:
@@ -272,7 +272,7 @@ def with_layouts(arrays: Mapping[str, np.ndarray], description: Mapping[str, Any
     """Return the weights of a file with the layouts that `describe_model` noted."""
     transposed = description.get("out_in") or ()
     if not isinstance(transposed, list | tuple):
-        raise CheckpointError(f"its header lists transposed weights by a {type(transposed).__name__}, expected a list")
+        raise CheckpointError(f"its header lists transposed weights by {a_or_an(type(transposed))}, expected a list")
     return nn.StateDict(arrays, {name: "out_in" if name in transposed else "in_out" for name in arrays})
 
 

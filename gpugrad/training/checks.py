@@ -46,7 +46,8 @@ def check_labels(y: Any, rows: int, n_classes: int, name: str = "y") -> np.ndarr
                 f"{name} has dtype {y.dtype}, expected class labels for this loss: pass loss='mse' for numbers"
             )
         raise DataError(
-            f"{name} has dtype {y.dtype}, expected integer class labels: encode them as 0 … {n_classes - 1}"
+            f"{name} has dtype {y.dtype}, expected integer class labels: encode them as 0 … {n_classes - 1}, or pass "
+            "loss='mse' for numbers"
         )
     outside = np.flatnonzero((y < 0) | (y >= n_classes))
     if outside.size:

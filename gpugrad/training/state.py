@@ -106,7 +106,7 @@ def _check_kinds(now: dict[str, Any], stored: dict[str, Any], path: str | Path) 
             raise damaged(path, f"its header holds another kind of {name} than this run has")
     records = stored["history"]
     if not isinstance(records, list) or not all(_is_record(record) for record in records):
-        raise damaged(path, "its header holds a history that is no list of records")
+        raise damaged(path, "its header holds a history that is not a list of records")
 
 
 def _alike(now: Any, stored: Any) -> bool:

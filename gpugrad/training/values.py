@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, shown
+from ..errors import ArgumentError, a_or_an, shown
 
 
 def describe(value: Any) -> str:
@@ -26,9 +26,8 @@ def describe(value: Any) -> str:
         return reprlib.repr(value)
     if callable(value) and hasattr(value, "__name__"):
         return f"the function {value.__name__}"
-    name, package = type(value).__name__, type(value).__module__.partition(".")[0]
-    article = "an" if name[0].lower() in "aeio" or name.startswith(("MLP", "nd")) else "a"
-    return f"{article} {name}" if package in ("builtins", "gpugrad", "__main__") else f"{article} {name} of {package}"
+    named, package = a_or_an(type(value)), type(value).__module__.partition(".")[0]
+    return named if package in ("builtins", "gpugrad", "__main__") else f"{named} of {package}"
 
 
 def is_number(value: Any) -> bool:

@@ -164,6 +164,14 @@ def test_the_exit_code_is_1_where_a_row_is_slower(tmp_path):
     assert invoked(tmp_path, fast, slow, "--tolerance", "1.5").exit_code == 0
 
 
+def test_records_without_a_common_time_are_refused(tmp_path):
+    result = invoked(tmp_path, record(kernel("k", 1.0)), record(section="latency"))
+    assert isinstance(result.exception, DataError)
+    assert "a.json (kernels) and " in str(result.exception)
+    assert "b.json (latency) have no time in common" in str(result.exception)
+    assert not result.output
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -1,5 +1,7 @@
 """`gpugrad bench scaling`, `startup`, `memory` and `all`: measurements and messages."""
 
+import contextlib
+import io
 import tracemalloc
 
 import numpy as np
@@ -10,7 +12,9 @@ import gpugrad as gg
 from gpugrad.bench.measure import memory, networks, scaling, startup, workers
 from gpugrad.bench.measure.timing import Budget
 from gpugrad.bench.records import record
+from gpugrad.bench.records.tables import startup_line
 from gpugrad.command.app import app
+from gpugrad.command.bench.app import _startup
 from gpugrad.command.bench.options import measuring
 from gpugrad.errors import ArgumentError, KernelError
 
@@ -87,6 +91,17 @@ def test_a_failing_start_reports_the_reason(monkeypatch):
 
 
 # ---- memory ----
+
+
+def test_a_quick_start_is_not_judged(monkeypatch):
+    monkeypatch.setattr(startup, "start", lambda device, folder: [1.0, 1.0, 20.0, 1.0, 23.0])
+    lines = [startup_line(row) for row in startup.measure(CPU, rounds=1, on_row=silent)]
+    assert [line.partition(":")[2] for line in lines if "total" in line] == [" MISSED", " MISSED"]
+    for quick, words in ((False, "target: the most that we allow"), (True, "batch size 64\n")):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            _startup(CPU, quick, 1)
+        assert words in printed.getvalue()
+        assert ("MISSED" in printed.getvalue()) != quick
 
 
 def test_the_parts_of_the_bound_and_the_peak():

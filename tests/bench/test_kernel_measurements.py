@@ -63,9 +63,13 @@ def test_every_kernel_is_measured_in_a_quick_run():
 
 
 def test_names_choose_kernels_and_operations():
-    assert [c.name for c in measured.chosen(["dense_forward", "gather"])] == ["dense_forward", "next_rows", "gather"]
-    with pytest.raises(ArgumentError, match="unknown kernel 'matmull'"):
+    found = [c.name for _, c in measured.chosen(["dense_forward", "gather"])]
+    assert found == ["dense_forward", "next_rows", "gather"]
+    with pytest.raises(ArgumentError, match="unknown kernel or operation 'matmull': did you mean"):
         measured.chosen(["matmull"])
+    refused = CliRunner().invoke(app, ["bench", "kernels", "--only", "adm"])
+    assert "unknown kernel or operation 'adm': did you mean 'adam'" in str(refused.exception)
+    assert not refused.output
 
 
 @pytest.mark.parametrize("kind", ["emulator", "simulator"])

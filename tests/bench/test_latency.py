@@ -135,7 +135,7 @@ def test_the_commands_write_a_record(tmp_path, monkeypatch):
     assert all(row["low"] <= row["median"] <= row["p99"] for row in rows)
     result = CliRunner().invoke(app, ["bench", "training", *options, "--busy", "1"])
     assert result.exit_code == 0, result.output
-    assert "beside 1 busy process;" in result.output
+    assert "beside 1 busy process" in result.output
     section = record.read(path)["sections"]["training_in_company"]
     assert section["busy"] == 1
     assert [row["engine"] for row in section["rows"]] == [OWN, "scikit-learn"]

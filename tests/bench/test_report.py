@@ -277,7 +277,7 @@ def test_the_summary_of_a_record():
         "2 of 3 kernels reach at least 70% of their limit, each at its largest size.",
         "torch takes 2.00 times as long as gpugrad (geometric mean over 3 kernels); gpugrad is faster in 3 of them.",
         "784-128-10, batch 64: gpugrad takes 150 µs per training step; "
-        "the fastest peer, JAX scan, takes 300 µs, 2.00 times as long.",
+        "the fastest peer, JAX scan, takes 2.00 times as long (median of the ratios per round).",
         "With a warm kernel cache, the first training step ends 1.25 s after the start of the process.",
         "Training 784-128-10, batch 64 has a peak of 273 MB; the bound is 231 MB.",
     ]

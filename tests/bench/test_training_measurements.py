@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gpugrad.bench.engines import ENGINES, OWN, Entry
+from gpugrad.bench.engines import ENGINES, LIBRARIES, OWN, Entry
 from gpugrad.bench.measure import networks, training, workers
 from gpugrad.bench.records import record
 from gpugrad.command.app import app
@@ -134,12 +134,13 @@ def test_workers_train_in_their_own_processes_and_report_failures(problem, monke
 
 def test_engines_are_chosen_by_name_and_missing_ones_named(monkeypatch):
     assert [e.name for e in training.choose("cpu", ["scikit-learn"])[0]] == [OWN, "scikit-learn"]
-    with pytest.raises(ArgumentError, match="unknown engine 'Torch'"):
+    with pytest.raises(ArgumentError, match="unknown engine 'torch': did you mean 'pytorch'"):
         training.choose("cpu", ["Torch"])
     monkeypatch.setattr(Entry, "installed", property(lambda self: self.package in ("gpugrad", "scikit-learn")))
     chosen, missing = training.choose("cpu")
     assert [e.name for e in chosen] == [OWN, "scikit-learn"]
     assert missing == ["PyTorch", "PyTorch, fused Adam", "JAX scan"]
+    assert training.choose("cpu", engines=LIBRARIES)[1] == ["PyTorch", "JAX"]  # no optimizer predicts
     with pytest.raises(DeviceError, match="JAX scan needs jax, which is not installed"):
         training.choose("cpu", ["JAX scan"])
 

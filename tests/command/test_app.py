@@ -307,21 +307,28 @@ def test_a_schedule_that_a_resumed_run_stretches_is_named(run, table, tmp_path, 
 
 def test_a_long_run_prints_its_epochs_where_there_is_no_progress_bar(run, monkeypatch):
     monkeypatch.setattr("gpugrad.command.train.SECONDS_PER_LINE", 0.0)
-    _, text, _ = run("train", "digits", "--epochs", 3, "--hidden", 8)
+    _, text, _ = run("train", "digits", "--epochs", 10, "--hidden", 8)
     lines = [line for line in text.splitlines() if line.startswith("epoch")]
-    assert [line.split(":")[0] for line in lines] == ["epoch   1/3", "epoch   2/3", "epoch   3/3"]
-    assert re.fullmatch(r"epoch   1/3: loss \d\.\d{4}, validation \d\.\d{4}, accuracy \d\.\d{4}", lines[0])
+    assert [line.split(":")[0] for line in lines] == [f"epoch   {number:>2}/10" for number in range(1, 11)]
+    assert re.fullmatch(r"epoch    1/10: loss \d\.\d{4}, validation \d\.\d{4}, accuracy \d\.\d{4}", lines[0])
+
+
+def test_rows_that_validate_are_not_counted_as_trained_on(run):
+    _, text, _ = run("train", "digits", *QUICK)
+    assert "data    digits: 1293 rows to train, 144 to validate, 360 to test, 64 features" in text
+    _, text, _ = run("train", "digits", *QUICK, "--validation", 0)
+    assert "data    digits: 1437 rows to train, 360 to test, 64 features" in text
 
 
 def test_an_accuracy_is_printed_beside_that_of_the_majority_class(run, tmp_path):
     table = tmp_path / "rare.csv"
     table.write_text("a,kind\n" + "".join(f"{i % 7},{'yes' if i % 20 == 0 else 'no'}\n" for i in range(400)))
     code, text, _ = run("train", table, "--target", "kind", *QUICK, "--out", tmp_path / "run")
-    assert (code, " (always 'no': 0.9500) after 2 epochs" in text) == (0, True)
-    assert "(always 'no': 0.9500) on 80 rows" in run("evaluate", tmp_path / "run", table)[1]
+    assert (code, " (majority class 'no': 0.9500) after 2 epochs" in text) == (0, True)
+    assert "(majority class 'no': 0.9500) on 80 rows" in run("evaluate", tmp_path / "run", table)[1]
     assert last_json(run("evaluate", tmp_path / "run", table, "--json")[1])["majority_class_accuracy"] == 0.95
     text = run("train", "digits", *QUICK, "--json")[1]
-    assert "always" not in text
+    assert "(majority" not in text
     assert 0.09 < last_json(text)["majority_class_accuracy"] < 0.12
 
 

@@ -96,6 +96,17 @@ def test_noise_and_seed_are_passed_on(run):
         (("beale", "--picture", "path"), "unknown picture 'path': did you mean 'paths'?"),
         (("beale", "--out", "race.avi"), "expected a file name ending in .png, .gif or .html"),
         (("beale", "--steps", "0"), "max_steps is 0"),
+        (("beale", "--picture", "grid"), "--picture grid is the content of a .png, and there is no --out: write --out"),
+        (("beale", "--picture", "grid", "--out", "a.gif"), "--out is a.gif: write --out grid.png"),
+        (("beale", "--optimizer", "adam:0.1,sgd:1", "--lr", 0.3), "--lr is 0.3, but adam:0.1,sgd:1 sets the rate of"),
+        (
+            ("--out", "page.html", "--lr", 0.3),
+            "--lr has no effect on the page that --out writes without SURFACE: leave it out",
+        ),
+        (("beale", "--serve", "--out", "page.html"), "--out has no effect with --serve: leave it out"),
+        (("beale", "--optimizer", "adam", "--momentum", 0.5), "no effect without one of momentum or nesterov: leave"),
+        (("--lr", 0.3), "SURFACE is missing"),
+        (("beale", "--port", 0), "--port has no effect without --serve: leave it out"),
     ],
 )
 def test_bad_input_is_one_sentence(run, arguments, message):

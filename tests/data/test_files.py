@@ -336,5 +336,5 @@ def test_a_file_to_predict_on_must_fit(tmp_path):
         load_features(path, fitted, n_features=3)
     with pytest.raises(DataError, match="lacks the column a"):
         load_features(write_csv(tmp_path / "t.csv", {"b": [1, 2]}), fitted, n_features=1)
-    with pytest.raises(ArgumentError, match=r"t\.txt is no data file, expected a name that ends in \.csv"):
+    with pytest.raises(ArgumentError, match=r"t\.txt is not a data file, expected a name that ends in \.csv"):
         load_features(tmp_path / "t.txt", fitted, n_features=1)

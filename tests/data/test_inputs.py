@@ -166,7 +166,7 @@ def test_arrays_that_are_refused():
         (torch.tensor(X, dtype=torch.bfloat16), "BFloat16"),
         (Exchanged(torch.tensor(X, requires_grad=True)), "require gradient"),
         (sparse.csr_array(X), r"x is a csr_array, expected an array of numbers or a table: call its toarray\(\)"),
-        (object(), "x is a object, expected an array"),
+        (object(), "x is an object, expected an array"),
         ([[1.0], [1.0, 2.0]], "make its rows equally long"),
     ):
         with pytest.raises(DataError, match=message):

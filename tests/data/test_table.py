@@ -171,7 +171,7 @@ def test_paths_that_are_no_table(tmp_path):
     with pytest.raises(DataError, match=r"there is no file .*absent\.csv"):
         read_table(tmp_path / "absent.csv")
     with pytest.raises(
-        ArgumentError, match=r"table\.xlsx is no data file, expected a name that ends in \.csv, .*export"
+        ArgumentError, match=r"table\.xlsx is not a data file, expected a name that ends in \.csv, .*export"
     ):
         read_table(tmp_path / "table.xlsx")
 

@@ -121,7 +121,7 @@ def test_labels_may_be_texts_of_a_table():
 
 def test_an_array_that_cannot_be_shared():
     torch = pytest.importorskip("torch")
-    with pytest.raises(DataError, match=r"X is no array of numbers .*Use tensor\.detach\(\)"):
+    with pytest.raises(DataError, match=r"X is not an array of numbers .*Use tensor\.detach\(\)"):
         make("MLPClassifier").fit(torch.tensor(X, requires_grad=True), LABELS)
 
 

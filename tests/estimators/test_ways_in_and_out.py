@@ -51,7 +51,7 @@ def test_one_that_is_not_fitted():
 
 
 def test_another_model_is_refused():
-    with pytest.raises(ArgumentError, match="model is a LogisticRegression, expected a MLPClassifier"):
+    with pytest.raises(ArgumentError, match="model is a LogisticRegression, expected an MLPClassifier"):
         gg.MLPClassifier.from_sklearn(LogisticRegression())
 
 

@@ -160,10 +160,10 @@ class Unknown:
         (lambda: fitted("a number"), {"path": "model"}, "model ends in nothing, expected .onnx"),
         (lambda: fitted("a number"), {"dtype": "float16"}, "dtype is 'float16', expected float32 or float64"),
         (lambda: fitted("a number"), {"dtype": "text"}, "dtype is 'text', expected float32 or float64"),
-        (lambda: fitted("a number"), {"classes": ["a"]}, "classes= does not apply to a MLPRegressor"),
-        (lambda: fitted("a number"), {"scale": 2.0}, "scale= does not apply to a MLPRegressor"),
-        (lambda: fitted("a number"), {"sample": X}, "sample= does not apply to a MLPRegressor"),
-        (Unknown, {}, "model is a Unknown, expected an estimator, a pipeline or an nn.MLP"),
+        (lambda: fitted("a number"), {"classes": ["a"]}, "classes= does not apply to an MLPRegressor"),
+        (lambda: fitted("a number"), {"scale": 2.0}, "scale= does not apply to an MLPRegressor"),
+        (lambda: fitted("a number"), {"sample": X}, "sample= does not apply to an MLPRegressor"),
+        (Unknown, {}, "model is an Unknown, expected an estimator, a pipeline or an nn.MLP"),
     ],
 )
 def test_what_is_refused(model, options, words):

@@ -212,13 +212,13 @@ class Other(nn.Sequential):
     ("model", "options", "words"),
     [
         (nn.Sequential(nn.Dense(2, 2), nn.Module()), {}, "a Module cannot be exported, expected a Sequential of Dense"),
-        (Other(nn.Dense(2, 2)), {}, "a Other cannot be exported"),
+        (Other(nn.Dense(2, 2)), {}, "an Other cannot be exported"),
         (nn.Sequential(nn.ReLU()), {}, "Sequential has no Dense layer, expected at least one"),
         (nn.MLP(2, [3], 3), {"classes": ["a", "b"]}, "got 2 classes for 3 outputs of the model: pass one for each"),
         (nn.MLP(2, [3], 2), {"classes": [0.5, 1]}, r"classes are \[0.5, 1\], expected whole numbers or texts"),
         (nn.MLP(2, [3], 2), {"classes": ["a", 1]}, "expected whole numbers or texts"),
         (nn.MLP(2, [3], 2), {"preprocessing": TABLE}, "preprocessing makes 8 features, the model takes 2"),
-        (nn.MLP(2, [3], 2), {"sample": X}, "sample= does not apply to a MLP: leave it out"),
+        (nn.MLP(2, [3], 2), {"sample": X}, "sample= does not apply to an MLP: leave it out"),
     ],
 )
 def test_what_is_refused(model, options, words):

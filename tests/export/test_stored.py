@@ -226,6 +226,6 @@ def test_methods_of_the_estimators(method, suffix, tmp_path):
 )
 def test_other_models_are_refused(write, name, tmp_path):
     theirs = neural_network.MLPClassifier((3,), max_iter=2).fit(X, Y)
-    with pytest.raises(ArgumentError, match="model is a MLPClassifier, expected gpugrad's MLPClassifier or"):
+    with pytest.raises(ArgumentError, match="model is an MLPClassifier, expected gpugrad's MLPClassifier or"):
         write(theirs, tmp_path / name)
     assert not (tmp_path / name).exists()

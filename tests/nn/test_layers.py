@@ -109,7 +109,7 @@ def test_inputs_that_do_not_fit_are_refused_by_name():
     with pytest.raises(ArgumentError, match=r"dtype float64, its weight has float32.*astype"):
         layer(normal(5, 3, dtype=np.float64))
     for module in (layer, nn.ReLU(), nn.LeakyReLU(), nn.Dropout(), nn.Flatten()):
-        with pytest.raises(ArgumentError, match=r"is a ndarray, expected a tensor: make it one with gg\.tensor"):
+        with pytest.raises(ArgumentError, match=r"is an ndarray, expected a tensor: make it one with gg\.tensor"):
             module(np.ones((5, 3), np.float32))
 
 

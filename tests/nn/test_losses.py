@@ -171,8 +171,12 @@ def test_arguments_that_do_not_fit():
         flat = gg.tensor([1.0, 2.0, 3.0])
         with pytest.raises(ArgumentError, match=r"have shape \(3,\), expected \(batch, n_out\): .*reshape\(-1, 1\)"):
             loss(flat, flat)
-    with pytest.raises(ArgumentError, match=r"targets of MSELoss is a ndarray, expected a tensor"):
+    with pytest.raises(ArgumentError, match=r"targets of MSELoss are an ndarray, expected a tensor"):
         nn.MSELoss()(x, np.zeros((3, 2)))
+    with pytest.raises(
+        ArgumentError, match=r"targets of CrossEntropyLoss are an ndarray, expected a tensor of integer"
+    ):
+        nn.CrossEntropyLoss()(x, np.zeros(3))
 
 
 # ---- weights are part of the module ----

@@ -81,7 +81,10 @@ def test_labels_of_other_forms():
         ([0, 1, 3], r"label 3 in row 2, expected 0 … 2"),
         ([0, -1, 3], "label -1 in row 1"),
         (np.array([0, 1, 2**63], np.uint64), f"label {2**63} in row 2"),
-        ([0.0, 1.0, 2.0], "float64, expected integer class labels"),
+        (
+            [0.0, 1.0, 2.0],
+            "float64, expected integer class labels: encode them as 0 … 2, or pass loss='mse' for numbers",
+        ),
         ([[0, 1]] * 3, "shape"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -89,4 +89,10 @@ ENGINES = (
     Entry("PyTorch, compiled", "torch", "pytorch", (("fused", True), ("compiled", True)), kinds=("cuda",)),
     Entry("JAX scan", "jax", "jax_scan"),
     Entry("scikit-learn", "scikit-learn", "scikit", kinds=("cpu",)),
+)
+# Each library once, by its own name: how a network was trained makes no difference to its predictions.
+LIBRARIES = tuple(
+    replace(entry, name=entry.name.removesuffix(" scan"))
+    for i, entry in enumerate(ENGINES)
+    if entry.package not in [earlier.package for earlier in ENGINES[:i]]
 )

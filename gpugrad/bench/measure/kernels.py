@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ... import kernels
-from ...engine.check import compare, reference_of
+from ...engine.check import chosen, compare, reference_of
 from ...engine.device import Device
 from ...errors import ArgumentError, KernelError
 from ...kernels.contract import Contract, Cost, Example
@@ -20,7 +20,7 @@ from .ceilings import Ceilings
 from .libraries import check_libraries, same_work
 from .timing import QUICK, Budget, Timing, repeat, sampler
 
-__all__ = ["Row", "measure"]
+__all__ = ["Row", "chosen", "measure"]
 
 MEASURABLE = ("cpu", "cuda")
 OWN = "gpugrad"
@@ -151,7 +151,7 @@ def measure(
     budget = budget or (QUICK if quick else Budget())
     ceilings = Ceilings(device, budget)
     rows = []
-    for contract in chosen(names):
+    for _, contract in chosen(names or ()):
         for row in measure_kernel(device, contract, ceilings, against or [], budget, quick=quick):
             rows.append(row)
             on_row(row)
@@ -173,16 +173,6 @@ def next_to(ceilings: Ceilings, row: Row) -> Row:
     """Return the row with its share of the current limits."""
     limit, share = ceilings.share(row.cost, row.timing.median, row.precision, cold=row.cache == "cold")
     return replace(row, limit=limit, share=share)
-
-
-def chosen(names: list[str] | None) -> list[Contract]:
-    """Return the contracts of these kernels and operations, or all, in the order of the operations."""
-    every = list(kernels.contracts())
-    known = {name for operation, contract in every for name in (operation, contract.name)}
-    for name in names or []:
-        if name not in known:
-            raise ArgumentError(f"unknown kernel {name!r}, expected one of {', '.join(sorted(known))}")
-    return [c for operation, c in every if names is None or operation in names or c.name in names]
 
 
 def _cost(contract: Contract, workload: Example) -> Cost:

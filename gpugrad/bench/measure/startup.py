@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,13 @@ print(json.dumps(parts))
 """
 
 
-def measure(device: Device, *, rounds: int = 3, on_row: Callable[[Row], None] = print) -> list[Row]:
+def measure(
+    device: Device,
+    *,
+    rounds: int = 3,
+    targets: Mapping[str, float] = TARGETS,
+    on_row: Callable[[Row], None] = print,
+) -> list[Row]:
     """Time the parts of a start: the median of `rounds` starts with an empty cache, and with a warm one.
 
     The parts are import (the interpreter and gpugrad), data (scikit-learn and its digits), kernels (importing Numba or
@@ -62,6 +68,8 @@ def measure(device: Device, *, rounds: int = 3, on_row: Callable[[Row], None] = 
         The device.
     rounds : int, default 3
         Starts per cache, at least 1.
+    targets : mapping of str to float
+        Seconds that a start may take, by cache; without one there is no verdict.
     on_row : callable, default print
         Receives each row as it is measured.
 
@@ -89,7 +97,8 @@ def measure(device: Device, *, rounds: int = 3, on_row: Callable[[Row], None] = 
     rows = []
     for cache, times in found.items():
         for part, seconds in zip(PARTS, np.transpose(times), strict=True):
-            rows.append(_row(device, cache, part, seconds))
+            target = targets.get(cache) if part == "total" else None
+            rows.append(_row(device, cache, part, seconds, target))
             on_row(rows[-1])
     return rows
 
@@ -106,9 +115,8 @@ def start(device: Device, cache: str) -> list[float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _row(device: Device, cache: str, part: str, seconds: np.ndarray) -> Row:
+def _row(device: Device, cache: str, part: str, seconds: np.ndarray, target: float | None) -> Row:
     low, median, high = (float(value) for value in np.percentile(seconds, (20, 50, 80)))
-    target = TARGETS[cache] if part == "total" else None
     return {
         "what": part,
         "engine": OWN,

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, DeviceError
+from ...errors import DeviceError
+from ...errors import choose as choose_name
 from ..engines import ENGINES, OWN, Entry, key
 from .networks import Problem, test_scores
 from .timing import Timing
@@ -24,7 +25,9 @@ CHECK_TOLERANCE = 1e-3  # relative difference of the test losses after CHECK_STE
 Row = dict[str, Any]
 
 
-def choose(kind: str, names: Sequence[str] | None = None) -> tuple[list[Entry], list[str]]:
+def choose(
+    kind: str, names: Sequence[str] | None = None, engines: Sequence[Entry] = ENGINES
+) -> tuple[list[Entry], list[str]]:
     """Choose the engines to measure on a kind of device.
 
     Parameters
@@ -33,6 +36,8 @@ def choose(kind: str, names: Sequence[str] | None = None) -> tuple[list[Entry], 
         "cpu" or "cuda".
     names : sequence of str, optional
         Engines in addition to gpugrad, such as "JAX scan" or jax-scan; by default all that are useful there.
+    engines : sequence of Entry
+        The engines to choose from.
 
     Returns
     -------
@@ -48,17 +53,15 @@ def choose(kind: str, names: Sequence[str] | None = None) -> tuple[list[Entry], 
     DeviceError
         If a named engine cannot be used.
     """
-    known = {entry.key: entry for entry in ENGINES}
+    known = {entry.key: entry for entry in engines}
     for name in names or ():
-        if key(name) not in known:
-            raise ArgumentError(f"unknown engine {name!r}, expected one of {', '.join(known)}")
-        entry = known[key(name)]
+        entry = known[choose_name("engine", key(name), known)]
         if not entry.installed:
             raise DeviceError(f"{entry.name} needs {entry.package}, which is not installed: install it or leave it out")
         if not entry.supports(kind):
             raise DeviceError(f"{entry.name} needs a {entry.package} build for {kind}: install one or leave it out")
     asked = None if names is None else set(map(key, names))
-    wanted = [e for e in ENGINES if e.name == OWN or (kind in e.kinds if asked is None else e.key in asked)]
+    wanted = [e for e in engines if e.name == OWN or (kind in e.kinds if asked is None else e.key in asked)]
     usable = [e for e in wanted if e.installed and e.supports(kind)]
     return usable, [e.name for e in wanted if e not in usable]
 

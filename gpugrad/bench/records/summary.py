@@ -60,8 +60,9 @@ def _training(rows: list[Row]) -> Iterator[str]:
         ours = [row for row in part if row["engine"] == OWN]
         peers = [row for row in part if row["engine"] != OWN]
         if ours and peers:
-            fastest = min(peers, key=lambda row: row["median"])
+            fastest = min(peers, key=lambda row: row["times_ours"])
             yield (
                 f"{problem}: gpugrad takes {duration(ours[0]['median'])} per training step; the fastest peer, "
-                f"{fastest['engine']}, takes {duration(fastest['median'])}, {fastest['times_ours']:.2f} times as long."
+                f"{fastest['engine']}, takes {fastest['times_ours']:.2f} times as long (median of the ratios per "
+                "round)."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..measure.kernels import OWN, Row
@@ -56,6 +57,12 @@ def reached_line(row: dict[str, Any]) -> str:
         f"{row['network']:<17} {row['batch']:>5} {row['engine']:<20} {seconds:>11} in {row['epochs']:>2} "
         f"epoch{' ' if row['epochs'] == 1 else 's'}, accuracy {row['accuracy']:.4f}"
     )
+
+
+def not_here(missing: Iterable[str]) -> str:
+    """Return what a heading says of engines that cannot be used here; nothing if there are none."""
+    names = ", ".join(missing)
+    return f"; not available here: {names}" if names else ""
 
 
 LATENCY_HEADER = (

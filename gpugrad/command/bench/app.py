@@ -61,6 +61,9 @@ def kernels(
     record: RecordFile = None,
 ) -> None:
     """Time every kernel at several sizes and compare with the machine's limits and with other libraries."""
+    from ...bench.measure.kernels import chosen
+
+    chosen(names(only) or ())  # refuses a name before anything is printed
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
         sections["kernels"] = _kernels(target, quick, seconds, only=names(only), against=names(against))
 
@@ -183,8 +186,7 @@ def _training(
     if quick:
         posed, rounds, accuracy = [posed[0].first(QUICK_STEPS)], 2, 0.0
     beside = f" beside {busy} busy process{'' if busy == 1 else 'es'}" if busy else ""
-    print(f"\nAdam on {posed[0].data}{beside}; not available here: {', '.join(missing) or 'none'}")
-    print(tables.training_header())
+    print(f"\nAdam on {posed[0].data}{beside}{tables.not_here(missing)}\n{tables.training_header()}")
     rows: list[dict[str, Any]] = []
     reached: list[dict[str, Any]] = []
     with company.busy(busy):
@@ -221,9 +223,11 @@ def _scaling(target: Any, quick: bool, seconds: float) -> dict[str, Any]:
 def _startup(target: Any, quick: bool, starts: int) -> dict[str, Any]:
     from ...bench.measure import startup as measured
 
-    print(f"\nFrom process start: {measured.NETWORK} on digits, batch size {measured.BATCH}\n{tables.STARTUP_HEADER}")
-    shown = printed(tables.startup_line)
-    return {"rows": measured.measure(target, rounds=1 if quick else starts, on_row=shown)}
+    aim = "" if quick else "; target: the most that we allow for the total"
+    print(f"\nFrom process start: {measured.NETWORK} on digits, batch size {measured.BATCH}{aim}")
+    print(tables.STARTUP_HEADER)
+    asked: dict[str, Any] = {"rounds": 1, "targets": {}} if quick else {"rounds": starts}
+    return {"rows": measured.measure(target, **asked, on_row=printed(tables.startup_line))}
 
 
 def _memory(target: Any, quick: bool) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ...errors import DataError
+
 RecordA = Annotated[Path, typer.Argument(metavar="A", help="The older record.", show_default=False)]
 RecordB = Annotated[Path, typer.Argument(metavar="B", help="The newer record.", show_default=False)]
 Tolerance = Annotated[float, typer.Option(help="Treat smaller changes as noise: 0.05 is 5 %.")]
@@ -31,7 +33,14 @@ def compare(
 
     width = shutil.get_terminal_size((200, 24)).columns
     with records.made_from(a, b):
-        found = comparing.compare(records.read(a), records.read(b), tolerance)
+        record_a, record_b = records.read(a), records.read(b)
+        found = comparing.compare(record_a, record_b, tolerance)
+        if not found.pairs:
+            sections = [", ".join(record["sections"]) or "nothing" for record in (record_a, record_b)]
+            raise DataError(
+                f"{a} ({sections[0]}) and {b} ({sections[1]}) have no time in common, expected two records of one "
+                "benchmark: measure both with the same gpugrad bench command"
+            )
         lines = list(comparing.lines(found, every=every, width=width))
     typer.echo("\n".join(lines))
     if file is not None:
