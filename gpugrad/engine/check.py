@@ -79,7 +79,7 @@ def chosen(names: Collection[str] = ()) -> list[tuple[str, Contract]]:
     Raises
     ------
     ArgumentError
-        If a name is unknown, or names a folder that is no operation yet.
+        If a name is unknown, or names a folder that is not an operation yet.
     """
     found = list(kernels.contracts())
     known = {*kernels.OPERATIONS, *(contract.name for _, contract in found)}
@@ -87,7 +87,7 @@ def chosen(names: Collection[str] = ()) -> list[tuple[str, Contract]]:
         if name in kernels.OPERATIONS and name not in dict(found):
             raise ArgumentError(f"kernels/{name}/__init__.py has no contract: write one for each launcher")
         if name and name not in known and (kernels.FOLDER / name / "__init__.py").exists():
-            raise ArgumentError(f"kernels/{name} is no operation: a folder is one when it has a reference.py")
+            raise ArgumentError(f"kernels/{name} is not an operation: a folder is one when it has a reference.py")
         choose("kernel or operation", name, sorted(known))
     return [(operation, c) for operation, c in found if not names or operation in names or c.name in names]
 

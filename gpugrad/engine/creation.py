@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GpugradError
+from ..errors import ArgumentError, GpugradError, a_or_an
 from .device import Device
 from .device import device as get_device
 from .interop import array_from_gpu, gpu_of
@@ -289,8 +289,6 @@ def _host_array(data: Any) -> np.ndarray:
     except GpugradError:
         raise
     except (RuntimeError, TypeError) as error:  # raised by an array library, such as PyTorch if a gradient is required
-        raise ArgumentError(
-            f"a tensor cannot be made from a {type(data).__name__}: {str(error).rstrip('.')}"
-        ) from error
+        raise ArgumentError(f"a tensor cannot be made from {a_or_an(type(data))}: {str(error).rstrip('.')}") from error
     except ValueError:
         raise ArgumentError("a tensor was made from rows of different lengths, expected equal ones: pad them") from None

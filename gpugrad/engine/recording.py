@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GraphError, RecordingError
+from ..errors import GraphError, RecordingError, a_or_an
 from .device import Device
 from .device import device as get_device
 from .precision import product_settings
@@ -77,7 +77,7 @@ class _Recording:
         held = vars(value).values() if hasattr(value, "__dict__") else value if isinstance(value, Collection) else ()
         if any(isinstance(item, Tensor) for item in held):
             raise RecordingError(
-                f"a recorded step returned a {type(value).__name__} with tensors, expected tensors, or lists, tuples "
+                f"a recorded step returned {a_or_an(type(value))} with tensors, expected tensors, or lists, tuples "
                 "and dicts of them: return those"
             )
         return value

@@ -50,7 +50,7 @@ def test_a_folder_that_is_not_an_operation_yet(tmp_path, monkeypatch):
     (tmp_path / "softplus").mkdir()
     (tmp_path / "softplus" / "__init__.py").touch()
     monkeypatch.setattr(kernels, "FOLDER", tmp_path)
-    with pytest.raises(ArgumentError, match=r"kernels/softplus is no operation: .* has a reference\.py"):
+    with pytest.raises(ArgumentError, match=r"kernels/softplus is not an operation: .* has a reference\.py"):
         check("softplus")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, a_or_an
 from ..creation import tensor
 from ..device import Device, broadcast_shapes
 from ..device import device as get_device
@@ -92,7 +92,7 @@ def check_axes(ndim: int, axis: Axis) -> tuple[int, ...]:
     try:
         return np.lib.array_utils.normalize_axis_tuple(axis, ndim)
     except (ValueError, TypeError):
-        shown = repr(axis) if isinstance(axis, str) else f"a {type(axis).__name__}" if np.ndim(axis) > 1 else axis
+        shown = repr(axis) if isinstance(axis, str) else a_or_an(type(axis)) if np.ndim(axis) > 1 else axis
         raise ArgumentError(
             f"axis is {shown} for a tensor with {ndim} axes: expected different integers from {-ndim} to {ndim - 1}"
         ) from None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, GraphError, RecordingError
+from ...errors import ArgumentError, GraphError, RecordingError, a_or_an
 from ..creation import number_dtype, tensor
 from ..operations import operation
 from ..tape import ReadOnlyVersion, grad_enabled
@@ -167,7 +167,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 def _listed(name: str, tensors: Any) -> list[Any]:
     """Return the tensors to join as a list; a generator passes, one tensor does not."""
     if isinstance(tensors, Tensor | str) or not isinstance(tensors, Iterable):
-        raise ArgumentError(f"{name} got a {type(tensors).__name__}, expected a list: write gg.{name}([a, b])")
+        raise ArgumentError(f"{name} got {a_or_an(type(tensors))}, expected a list: write gg.{name}([a, b])")
     return list(tensors)
 
 
