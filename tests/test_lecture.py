@@ -54,11 +54,12 @@ def test_there_is_a_script_for_each_of_the_eleven_points():
 @pytest.mark.slow
 def test_a_script_writes_its_picture_and_prints_its_docstring_s_answer(script, tmp_path, monkeypatch):
     start = time.process_time()
-    said = run(script, tmp_path, monkeypatch)
+    said, answered = run(script, tmp_path, monkeypatch).split("\nAnswer: ")
     assert time.process_time() - start < SECONDS
-    missing = numbers(answer(script)) - numbers(said)
+    missing = numbers(answer(script)) - numbers(said.partition("\n\nQuestion: ")[2].partition("\n\n")[2])
     assert not missing, f"{script.name} answers {sorted(missing)}, which it does not print:\n{said}"
     pictures = sorted(tmp_path.iterdir())
+    assert sorted(re.findall("^picture: (.+)$", answered, re.M)) == list(map(str, pictures))
     assert {picture.name[:2] for picture in pictures} == {script.stem[5:7]}
     for picture in pictures:
         assert picture.read_bytes()[:4] in (b"\x89PNG", b"GIF8")
@@ -75,10 +76,15 @@ def test_the_check_of_answers_sees_a_wrong_number():
 
 
 def test_a_folder_may_be_named(tmp_path, monkeypatch):
-    (tmp_path / "pictures").mkdir()
-    monkeypatch.setattr(sys, "argv", ["point01_one_dimension.py", str(tmp_path / "pictures")])
+    monkeypatch.setattr(sys, "argv", ["point01_one_dimension.py", str(tmp_path / "new" / "pictures")])
     runpy.run_path(str(SCRIPTS[0]), run_name="__main__")
-    assert (tmp_path / "pictures" / "01_one_dimension.png").exists()
+    assert (tmp_path / "new" / "pictures" / "01_one_dimension.png").exists()
+
+
+def test_two_folders_are_refused(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["point01_one_dimension.py", "my", "pictures"])
+    with pytest.raises(SystemExit, match="expected one folder, got my pictures"):
+        runpy.run_path(str(SCRIPTS[0]), run_name="__main__")
 
 
 # ---- the exercise ----

@@ -9,13 +9,11 @@ random starts reach it after 25 to 35 steps. Near the minimum, each step multipl
 gg.minimize takes the same path.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab.pictures import draw_curve, saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import looks, slide, tidy, view_of
 
 RATE, EPSILON = 0.2, 1e-6
@@ -60,7 +58,7 @@ def draw(paths, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     paths = run()
     for path in paths:
         x = descend(path.points[0, 0])
@@ -72,8 +70,8 @@ def main(folder="."):
     error = abs(paths[0].points[:, 0] - np.log(2))
     print(f"ln 2 = {np.log(2):.6f}; {len(paths)} starts, {min(steps)} to {max(steps)} steps, η = {RATE}, ε = 1e-6")
     print(f"the last step multiplies the error by {error[-1] / error[-2]:.1f}: 1 − η·f″")
-    draw(paths, Path(folder) / "01_one_dimension.png")
+    draw(paths, picture("01_one_dimension.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

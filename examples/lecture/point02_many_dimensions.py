@@ -10,14 +10,12 @@ of dimensions does not matter; the curvature does. On the sum of squares with η
 gradient norm of 1e-6, it takes 66 steps in 2, in 10 and in 1000 dimensions.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab import surface
 from gpugrad.lab.pictures import draw_paths, draw_surface, saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import draw_contours, slide, view_of
 
 HIMMELBLAU = surface("himmelblau")
@@ -52,7 +50,7 @@ def draw(paths, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     paths = run()
     for path in paths:
         assert abs(descend(path.points[0], path.steps) - path.points).max() < 1e-9
@@ -62,8 +60,8 @@ def main(folder="."):
     print(f"four starts, {min(steps)} to {max(steps)} steps to a gradient norm of 1e-6")
     for dim in (2, 10, 1000):
         print(f"{dim} dimensions: {steps_in(dim)} steps from a distance of 1 with η = 0.1")
-    draw(paths, Path(folder) / "02_many_dimensions.png")
+    draw(paths, picture("02_many_dimensions.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

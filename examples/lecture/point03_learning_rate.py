@@ -10,13 +10,11 @@ is exactly 2 and the factor −1: x oscillates between 1 and −1 forever. With 
 −1999: each step lands farther away on the other side, and the path has diverged after 4 and 3 steps.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab.pictures import draw_curve, saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLACK, BLUE, GREEN, ORANGE, RED, slide, tidy, view_of
 
 RATES = (0.1, 0.01, 1, 100, 1000)
@@ -53,13 +51,13 @@ def draw(paths, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     paths = run()
     for path in paths:
         print(f"η = {path.lr:g}: x × {factor(path)} per step; {path.verdict} after {path.steps} steps: {path.reason}")
     print(f"η = 0.01: {paths[1].x[0]:.3f} of the distance remains; η = 1 ends at {paths[2].points[-2:, 0].tolist()}")
-    draw(paths, Path(folder) / "03_learning_rate.png")
+    draw(paths, picture("03_learning_rate.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

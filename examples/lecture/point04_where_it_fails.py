@@ -10,15 +10,13 @@ between the basins, at x₁ = 0.125, it ends at the saddle, where one eigenvalue
 function has four equal minima and 4 basins.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab import surface
 from gpugrad.lab.basins import basins
 from gpugrad.lab.pictures import draw_basins, draw_paths, saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLACK, slide, view_of
 
 STARTS = ((0.05, 1.2), (0.3, 1.2), (0.125, 1.2))
@@ -41,7 +39,7 @@ def draw(double_well, himmelblau, paths, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     double_well, himmelblau = run("double well"), run("himmelblau")
     paths = gg.minimize("double well", STARTS, lr=0.05)
     for path in paths:
@@ -50,8 +48,8 @@ def main(folder="."):
     for view, found in (double_well, himmelblau):
         shares = ", ".join(f"{np.mean(found.labels == i):.0%} to {value:.3f}" for i, value in enumerate(found.values))
         print(f"{view.name}: {len(found.ends)} basins; of the view {shares}")
-    draw(double_well, himmelblau, paths, Path(folder) / "04_where_it_fails.png")
+    draw(double_well, himmelblau, paths, picture("04_where_it_fails.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

@@ -10,15 +10,14 @@ the work grows 16 times, and the measured time grows about as much. Yet one grad
 once.
 """
 
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 import gpugrad as gg
 from gpugrad import nn
 from gpugrad.lab.pictures import saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLUE, GREEN, slide, tidy
 
 SIZES = (1024, 4096, 16384, 65536)
@@ -79,7 +78,7 @@ def draw(times, sizes=SIZES, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     times = run()
     difference = parts_agree()
     assert difference < 1e-12
@@ -88,8 +87,8 @@ def main(folder="."):
         print(f"n = {n:>5}: {spent / times[0]:5.1f} times the time of {SIZES[0]}")
     many, few = SIZES[-1], SIZES[1]
     print(f"from {few} to {many} rows, {many // few} times as many, the time grew {times[-1] / times[1]:.1f} times")
-    draw(times, file=Path(folder) / "05_loss.png")
+    draw(times, file=picture("05_loss.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

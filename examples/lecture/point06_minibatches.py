@@ -13,14 +13,12 @@ times as large has a gradient 4 times less noisy, and costs more per step; a los
 batch, 10 with 32, 33 with 128 and 127 with 512.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad import data, nn, optim
 from gpugrad.lab.pictures import draw_paths, saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLUE, GREEN, draw_contours, slide, tidy, view_of
 
 N, EPOCHS, RATE = 120, 5, 0.1
@@ -170,7 +168,7 @@ def draw_sizes(found, sizes=SIZES, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     paths = run()
     least = gg.minimize(loss, [0.0, 0.0], lr=RATE).value
     for way, path in paths.items():
@@ -186,9 +184,9 @@ def main(folder="."):
     for size, (epochs, milliseconds, noisy) in zip(SIZES, found, strict=True):
         print(f"{size:>3} rows per batch: {epochs} epochs to {GOAL}, noise {noisy:.2f}, {milliseconds:.2f} ms per step")
     print(f"16 times as many rows: {found[0][2] / found[2][2]:.0f} times less noise")
-    draw(paths, Path(folder) / "06_minibatches.png")
-    draw_sizes(found, file=Path(folder) / "06_batch_size.png")
+    draw(paths, picture("06_minibatches.png"))
+    draw_sizes(found, file=picture("06_batch_size.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

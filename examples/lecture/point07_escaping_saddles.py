@@ -12,13 +12,11 @@ as many dimensions, the downhill part of that move is √8 times shorter: ln √
 2 dimensions take 59 steps, 1024 take 88: the dimension hardly matters.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab.pictures import draw_paths, saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLACK, BLUE, GREEN, ORANGE, draw_contours, slide, tidy, view_of
 
 RATE, RADIUS, SEEDS = 0.05, 0.01, 25
@@ -81,7 +79,7 @@ def draw(stays, leave, by_noise, by_dimension, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     stays = gg.minimize("saddle", [-1.0, 0.0], lr=RATE)
     print(f"from the ridge, η = {RATE}, y × {1 + 2 * RATE:g} per step: {stays.verdict}; {stays.reason}")
     leave = gg.minimize("saddle", [[-1.0, 0.0]] * 5, lr=RATE, noise=0.05, max_steps=120)
@@ -96,8 +94,8 @@ def main(folder="."):
     )
     slope = more(DIMENSIONS, by_dimension, 8)
     print(f"ln √8 / ln 1.1 = {np.log(8) / 2 / growth:.0f}; 8 times the dimensions: {slope:.0f} more steps")
-    draw(stays, leave, by_noise, by_dimension, Path(folder) / "07_escaping_saddles.png")
+    draw(stays, leave, by_noise, by_dimension, picture("07_escaping_saddles.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

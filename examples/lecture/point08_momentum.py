@@ -9,13 +9,11 @@ With β = 0.6 the zigzags cancel and the steps along the ravine add up: 60 steps
 Too much momentum harms: with β = 0.98 the point overshoots the minimum again and again, 1061 steps and a length of 148.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab.pictures import draw_paths, saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLUE, GREEN, ORANGE, RED, draw_contours, slide, tidy, view_of
 
 RATE, START = 0.048, (-5.0, 1.0)
@@ -64,14 +62,14 @@ def draw(paths, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     paths = run()
     for beta, path in paths.items():
         assert abs(by_hand(beta, path.steps) - path.points).max() < 1e-9
         print(f"β = {beta:g}: {path.steps} steps, a path of length {length(path):.0f}, {path.verdict}")
     print(f"η = {RATE}; the curvatures are {' and '.join(f'{value:.0f}' for value in paths[0.0].eigenvalues)}")
-    draw(paths, Path(folder) / "08_momentum.png")
+    draw(paths, picture("08_momentum.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

@@ -10,14 +10,12 @@ converge: all from 1 upwards. However large η is, the first gradients make the 
 falls below 0.05.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab import surface
 from gpugrad.lab.pictures import saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLACK, GREEN, RED, slide, tidy
 
 RATES = np.geomspace(1e-3, 1e3, 19)
@@ -76,7 +74,7 @@ def draw(plain, adaptive, file=None):
         return saved(figure, file)
 
 
-def main(folder="."):
+def main(picture):
     plain, adaptive = run()
     assert abs(by_hand(RATES[9], adaptive[9].steps) - adaptive[9].points).max() < 1e-9
     for rate, *both in zip(RATES, plain, adaptive, strict=True):
@@ -91,8 +89,8 @@ def main(folder="."):
     last = max(step_sizes(path)[-1] for path in adaptive)
     assert last < 0.05
     print(f"2/40 = {2 / 40}; at the end each adaptive rate is below 0.05")
-    draw(plain, adaptive, Path(folder) / "09_adaptive_rate.png")
+    draw(plain, adaptive, picture("09_adaptive_rate.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

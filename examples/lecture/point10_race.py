@@ -10,14 +10,12 @@ after 11. Of the others, momentum needs 28 and Nesterov's momentum 38, since the
 multiplies the small y by 1.1 per step, needs 75.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab import surface
 from gpugrad.lab.animation import animate
+from gpugrad.lab.script import present
 
 SADDLE = surface("saddle")
 START = (-1.0, 1e-3)
@@ -34,13 +32,13 @@ def steps_to_leave(path):
     return int(away[0]) if len(away) else None
 
 
-def main(folder="."):
+def main(picture):
     paths = run()
     for path in sorted(paths, key=lambda path: steps_to_leave(path) or 1000):
         print(f"{path.optimizer:<9} η = {path.lr:<5g} leaves the view after {steps_to_leave(path)} steps")
     print(f"y starts at {START[1]}, and gradient descent multiplies it by {1 + 2 * paths[0].lr:g} per step")
-    animate(SADDLE, paths, Path(folder) / "10_race.gif", frames=60)
+    animate(SADDLE, paths, picture("10_race.gif"), frames=60)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

@@ -19,13 +19,11 @@ a = relu has a kink at 0, where its slope is 0 on the left and 1 on the right. T
 because no sum that a network computes is exactly 0: of 1000000 sums of random weights and inputs, 0 are.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 import gpugrad as gg
 from gpugrad.lab.pictures import saved
+from gpugrad.lab.script import present
 from gpugrad.lab.view import BLACK, BLUE, ORANGE, RED, slide, tidy
 
 generator = np.random.default_rng(11)
@@ -189,7 +187,7 @@ def show(name, chain, known=()):
     print(f"{name}, the product of {len(chain)} factors: {np.array2string(row[0], precision=4, max_line_width=110)}")
 
 
-def main(folder="."):
+def main(picture):
     x = np.linspace(-2, 2, 41)
     assert np.allclose(slope(f, x), 54 * x**5 + 36 * x**2, rtol=1e-13, atol=1e-13)
     print(f"at x = 2: 54x⁵ + 36x² = {54 * 2**5 + 36 * 2**2}, the tape computes {slope(f, np.array([2.0]))[0]:g}")
@@ -205,8 +203,8 @@ def main(folder="."):
     print("both equal the tape's gradients to 1e-14, and finite differences to 1e-8")
     at_kink, zeros, count = slope(gg.relu, np.zeros(1))[0], *sums_at_the_kink()
     print(f"at the kink of relu the tape uses {at_kink:g}; of {count} random sums, {zeros} are exactly 0")
-    draw(first, gradients[0], Path(folder) / "11_chain_rule.png")
+    draw(first, gradients[0], picture("11_chain_rule.png"))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    present(__doc__, main)

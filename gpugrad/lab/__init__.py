@@ -11,6 +11,7 @@ view            contour lines, colours and labels
 pictures        paths, values, surfaces, basins and grids
 animation       races as GIF or HTML
 basins          the minimum that each start leads to
+script          a script of the lecture: question, answer and pictures
 race            optimizers, rates and starts as texts
 page            the interactive page, as a document or a file with recorded paths
 serve           the server of the page
