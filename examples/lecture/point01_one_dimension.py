@@ -7,6 +7,11 @@ Question: does x ← x − η·df/dx find the minimum from a random start, if it
 Answer: yes, from every start. f(x) = eˣ − 2x has its minimum at ln 2 = 0.693147. With η = 0.2 and ε = 1e-6, all 5
 random starts reach it after 25 to 35 steps. Near the minimum, each step multiplies the error by 1 − η·f″ = 0.6.
 gg.minimize takes the same path.
+
+Where it ends depends on the start. 3x⁴ − 4x³ − 12x² has a local minimum at x = −1 with the value −5, where the two
+negative starts end, and its global minimum at x = 2 with the value −32, where the two positive ones end. And not every
+point where the slope is zero is a minimum: from 1, x³ comes to rest at 0.000577 after 2877 steps, near its inflection,
+where f″ is zero too. That is the saddle of one dimension, and gg.minimize says so.
 """
 
 import numpy as np
@@ -41,6 +46,31 @@ def run():
     return gg.minimize(f, starts, lr=RATE, tol=EPSILON)
 
 
+def two_minima(x):
+    x = x[..., 0]
+    return 3 * x**4 - 4 * x**3 - 12 * x**2
+
+
+def inflection(x):
+    return x[..., 0] ** 3
+
+
+def run_elsewhere():
+    """Return four paths on the function with two minima, and one on x³ to its inflection."""
+    starts = [[-2.0], [-0.5], [0.5], [3.0]]
+    return gg.minimize(two_minima, starts, lr=0.005), gg.minimize(inflection, [1.0], lr=RATE, max_steps=4000)
+
+
+def draw_elsewhere(paths, stuck, file=None):
+    with slide(13, 5.6) as figure:
+        left, right = figure.subplots(1, 2)
+        draw_curve(left, view_of(two_minima, paths, ((-2.2, 3.1),), dim=1), paths, looks(paths))
+        left.set(ylim=(-40, 60), title="$3x^4 − 4x^3 − 12x^2$: the start decides")
+        draw_curve(right, view_of(inflection, [stuck], ((-1.2, 1.2),), dim=1), [stuck], looks([stuck]))
+        right.set_title("$x^3$: at rest at its inflection")
+        return saved(figure, file)
+
+
 def draw(paths, file=None):
     with slide(13, 5.6) as figure:
         left, right = figure.subplots(1, 2)
@@ -71,6 +101,13 @@ def main(picture):
     print(f"ln 2 = {np.log(2):.6f}; {len(paths)} starts, {min(steps)} to {max(steps)} steps, η = {RATE}, ε = 1e-6")
     print(f"the last step multiplies the error by {error[-1] / error[-2]:.1f}: 1 − η·f″")
     draw(paths, picture("01_one_dimension.png"))
+    several, stuck = run_elsewhere()
+    for path in (*several, stuck):
+        print(
+            f"from x = {path.points[0, 0]:+g}: at x = {path.x[0]:.3g} with the value {path.value:.3g} "
+            f"after {path.steps} steps, {path.verdict}; f″ = {path.eigenvalues[0]:.2g}"
+        )
+    draw_elsewhere(several, stuck, picture("01_where_it_ends.png"))
 
 
 if __name__ == "__main__":
