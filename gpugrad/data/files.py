@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ArgumentError, DataError, choose
 from .cells import Form
 from .dataset import Dataset
-from .messages import listed, unknown_column
+from .messages import check_column_name, listed, unknown_column
 from .npz import Arrays, pick_arrays, pick_features, read_features, read_pair
 from .preprocessing import Column, Preprocessing
 from .split import check_split, keep_seen, split_rows
@@ -129,6 +129,7 @@ def load_labelled(
     DataError
         If the file cannot be read, or has a label outside ``classes``.
     """
+    check_column_name("target", target)
     path = Path(path)
     if suffix_of(path, SUFFIXES) == ".npz":
         arrays = Arrays(path)

@@ -415,3 +415,19 @@ def test_a_damaged_form_is_refused(tmp_path, form):
     stored = trained_in_german(tmp_path).to_json()
     with pytest.raises(DataError, match="the stored preprocessing is damaged"):
         Preprocessing.from_json({**stored, "target_form": form})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": 2}, "target is 2, expected the name of a column, as text: write it in quotes"),
+        ({"target": "buys", "categorical": 3}, "categorical is 3, expected the name"),
+        ({"target": "buys", "categorical": ["job", 3]}, "categorical is 3, expected the name"),
+    ],
+)
+def test_a_column_is_named_by_text(tmp_path, options, message):
+    path = write_csv(tmp_path / "shop.csv", COLUMNS)
+    with pytest.raises(ArgumentError, match=message):
+        data.load(path, **options)
+    with pytest.raises(ArgumentError, match="target is 2, expected the name"):
+        load_labelled(path, None, None, n_features=3, target=2)
