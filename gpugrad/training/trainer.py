@@ -25,6 +25,7 @@ from ..errors import ArgumentError, DataError
 from ..nn.losses import kind_of
 from ..options import CheckedCall, check_option
 from . import arguments
+from .alone import alone
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import describe_model, read_header, save_model, scale_in, with_layouts
 from .checks import check_features, check_labels, check_targets, check_weights, class_weights
@@ -221,6 +222,7 @@ class Trainer(CheckedCall, Task):
 
     @_checked
     @_one_at_a_time
+    @alone
     def fit(
         self,
         x: Any,
