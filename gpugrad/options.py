@@ -1,10 +1,12 @@
-"""Unknown options of a class or function, refused in one sentence that names the right ones."""
+"""Options of a class or function: unknown ones are refused in a sentence that names the right ones."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from .errors import ArgumentError, choose
 
@@ -181,6 +183,22 @@ class CheckedCall:
         """Check the arguments of the call."""
         check_call(cls, cls._first, arguments, options, cls._remedies)
         return super().__new__(cls)
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy's numbers and truth values as Python's, which every check of an option accepts.
+
+    Parameters
+    ----------
+    value : object
+        The value of an option.
+
+    Returns
+    -------
+    object
+        Python's number or truth value in place of NumPy's; any other value as it is.
+    """
+    return value.item() if isinstance(value, np.number | np.bool_) else value
 
 
 def changed_options(made: type, values: Mapping[str, Any]) -> dict[str, Any]:

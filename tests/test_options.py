@@ -149,3 +149,51 @@ def test_a_dtype_without_numbers_is_refused(dtype):
 def test_a_limit_or_size_that_is_no_number_is_refused(call, message):
     with pytest.raises(ArgumentError, match=message):
         call(gg.tensor([1.0, 2.0], device="cpu"))
+
+
+# ---- NumPy's numbers and truth values ----
+
+
+def _fitted(**options):
+    trainer = gg.Trainer(nn.MLP(2, [3], 2, seed=0), device="cpu", record=options.pop("record", True))
+    x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(20, 2)
+    trainer.fit(x, np.arange(20) % 2, **{"epochs": 2, **options})
+    return trainer.predict(x).tolist()
+
+
+def _schedule(name):
+    def make(**options):
+        schedule = gg.optim.make_schedule(name, gg.optim.SGD(nn.Linear(2, 2).parameters()), **options)
+        return {option: getattr(schedule, option) for option in options}
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("call", "options"),
+    [
+        (_fitted, {"epochs": 1, "batch_size": 7, "accumulation_steps": 2, "early_stopping": 1, "memory": 100_000}),
+        (_fitted, {"shuffle": False, "data_on_device": False, "progress": False, "record": False}),
+        (_fitted, {"validation_split": 0.25, "scale": 0.5}),
+        (_schedule("step"), {"step_size": 3}),
+        (_schedule("cosine"), {"T_max": 3}),
+        (_schedule("one-cycle"), {"total_steps": 20}),
+        (_schedule("warmup"), {"warmup_steps": 3}),
+        (_schedule("plateau"), {"patience": 2, "cooldown": 2}),
+        (lambda **o: gg.EarlyStopping(**o).__dict__, {"patience": 2, "restore_best": False}),
+        (lambda **o: repr(nn.CrossEntropyLoss(**o)), {"ignore_index": 1}),
+        (lambda **o: gg.sum(gg.ones(2, 3), 0, **o).shape, {"keepdims": True}),
+        (lambda **o: gg.mean(gg.ones(2, 3), 0, **o).shape, {"keepdims": True}),
+        (
+            lambda **o: [r.tolist() for r in gg.data.hold_out_rows(np.arange(20) % 2, None, **{"share": 0.25, **o})],
+            {"seed": 3},
+        ),
+    ],
+)
+def test_numbers_and_truth_values_of_numpy_are_options(call, options):
+    kinds = {bool: (np.bool_,), float: (np.float64, np.float32), int: (np.int64, np.int32, np.uint8)}
+    for name, value in options.items():
+        expected = call(**{name: value})
+        for kind in kinds[type(value)]:
+            if kind is not np.uint8 or value < 256:
+                assert call(**{name: kind(value)}) == expected, (name, kind)

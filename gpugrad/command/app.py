@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import filecmp
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import typer
 
 from .. import kernels
 from ..engine.version import __version__
-from ..errors import GpugradError
+from ..errors import GpugradError, reason
 from .bench.app import app as bench
 from .check import check
 from .descend import descend
@@ -23,7 +22,7 @@ from .export import export
 from .info import info
 from .names import names
 from .options import INTERRUPTED, refuse_empty_paths
-from .output import Output, drop_output
+from .output import open_output
 from .predict import predict
 from .train import train
 
@@ -87,7 +86,7 @@ def main() -> None:
     The exit code is 0 on success, 1 after an error, 2 for invalid options and 130 after an interrupt (Ctrl-C).
     """
     logging.getLogger("gpugrad").addHandler(logging.NullHandler())  # the commands print what the trainer would log
-    sys.stdout = output = Output(sys.stdout or open(os.devnull, "w"))  # noqa: SIM115  a closed one is None
+    output = open_output()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _warn_of_another_checkout()
@@ -100,9 +99,10 @@ def main() -> None:
     except GpugradError as error:
         code, message = 1, str(error)
     except MemoryError as error:
-        code, message = 1, f"out of memory ({error}): choose smaller --hidden sizes or fewer rows"
+        said = f" ({reason(error)})" if str(error) else ""
+        code, message = 1, f"out of memory{said}: choose smaller --hidden sizes or fewer rows"
     except BrokenPipeError:  # the reader of the output has ended
-        drop_output()
+        output.drop()
         sys.exit(1)
     except OSError as error:
         if error.filename is None:

@@ -1,4 +1,4 @@
-"""Standard output of the command; a full disk cuts it off and stops no run, which still writes its model."""
+"""Standard output and error of the command: neither a full disk nor a character that one cannot encode stops a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Output:
     Parameters
     ----------
     stream : text file
-        The standard output.
+        The standard output or error.
 
     Attributes
     ----------
@@ -51,9 +51,20 @@ class Output:
 
     def _give_up(self, error: OSError) -> None:
         self.error = self.error or error
-        drop_output()
+        self.drop()
+
+    def drop(self) -> None:
+        """Let all further output, and what is buffered, go nowhere."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
-def drop_output() -> None:
-    """Let all further output, and what is buffered, go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def open_output() -> Output:
+    """Make standard output and error `Output`s, which escape what they cannot encode; return standard output.
+
+    A closed one, which is None, goes nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w")  # noqa: SIM115
+        stream.reconfigure(errors="backslashreplace")
+        setattr(sys, name, Output(stream))
+    return sys.stdout  # type: ignore[return-value]

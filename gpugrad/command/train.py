@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from ..training import plots
 from ..training.callbacks import Callback, Training
 from ..training.checkpoint import read_header
 from ..training.profiling import WARM_STEPS, ProfileTraining
-from ..training.progress import short_scores
+from ..training.progress import on_terminal, short_scores
 from ..training.trainer import Trainer
 from .options import (
     DATA,
@@ -182,7 +181,7 @@ class _Epochs(Callback):
     """Print a line per epoch where no progress bar is shown, at most one a second; count the epochs."""
 
     def __init__(self, goal: int, log: Log) -> None:
-        self._goal, self._log = goal, None if sys.stderr.isatty() else log
+        self._goal, self._log = goal, None if on_terminal() else log
         self._next = time.perf_counter() + SECONDS_PER_LINE
         self.count = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NoReturn
 
 from ..engine.elsewhere import DATA, has_no
@@ -15,6 +15,7 @@ from .download import fetch
 from .files import SUFFIXES, load_features, load_file, load_labelled
 from .idx import read_idx
 from .larger import open_parquet
+from .messages import check_column_name
 from .parquet import parquet_batches
 from .preprocessing import Preprocessing
 from .split import hold_out_rows
@@ -110,7 +111,13 @@ def load(
         If the data cannot be downloaded.
     """
     name = os.fspath(name)
-    categorical = (categorical,) if isinstance(categorical, str) else tuple(categorical)
+    check_column_name("target", target)
+    categorical = (
+        (categorical,) if isinstance(categorical, str) or not isinstance(categorical, Iterable) else categorical
+    )
+    categorical = tuple(categorical)
+    for column in categorical:
+        check_column_name("categorical", column)
     if is_file(name):
         return load_file(
             name, target=target, task=task, categorical=categorical, test_fraction=test_fraction, seed=seed

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, reason, shown
-from .cells import Cells
+from .cells import Cells, Form
 from .messages import MissingCellsError, check_names, each_column, missing_cells
 
 
-def read_parquet(path: Path, text: frozenset[str], ignore: frozenset[str]) -> dict[str, np.ndarray]:
-    """Return the columns of a file, float64 or stripped texts; `read_table` describes them and checks the numbers."""
+def read_parquet(
+    path: Path, text: frozenset[str], ignore: frozenset[str], forms: Mapping[str, Form]
+) -> tuple[dict[str, np.ndarray], dict[str, Form]]:
+    """Return the columns of a file, whose numbers have no form; `read_columns` describes and checks them."""
     file = open_file(path)
     import pyarrow as pa  # where it is missing, the line before says so
 
@@ -24,7 +27,7 @@ def read_parquet(path: Path, text: frozenset[str], ignore: frozenset[str]) -> di
             if not table.num_rows:
                 raise DataError(f"{path} has columns and no rows: expected one row per example")
             read = (name for name in names if name not in ignore)
-            return each_column(lambda name: from_arrow(name, table.column(name), name in text), read)
+            return each_column(lambda name: from_arrow(name, table.column(name), name in text), read), {}
         except (pa.ArrowException, OSError) as error:
             raise damaged(path, error) from error
 

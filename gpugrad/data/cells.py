@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +32,48 @@ def _form(groups: str, mark: str) -> re.Pattern[str]:
     return re.compile(rf"{sign}(?=[{mark}]?\d){whole}{rest}", re.ASCII)
 
 
-FORMS = _form(",", "."), _form(".", ",")  # 1,234.5 and 1.234,5
+PATTERNS = {".": _form(",", "."), ",": _form(".", ",")}  # by decimal mark: 1,234.5 and 1.234,5
+MARKS = {".": "a decimal point", ",": "a decimal comma"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a column writes its numbers: found in training, expected of the same column of other files.
+
+    Parameters
+    ----------
+    mark : {"", ".", ","}, default ""
+        The decimal mark; "" where no number tells.
+    percent : bool, default None
+        Whether the numbers, except 0, have percent signs; None where only some have, or nothing tells.
+    currency : str, default ""
+        The currency sign; "" for none.
+    """
+
+    mark: str = ""
+    percent: bool | None = None
+    currency: str = ""
+
+    @classmethod
+    def of_plain(cls, numbers: np.ndarray) -> Form:
+        """Return the form of cells that Python's `float` reads."""
+        return cls("" if np.array_equal(numbers, np.rint(numbers)) else ".", False)
+
+    @classmethod
+    def from_json(cls, stored: Any) -> Form:
+        """Restore a form from a list of its values; raise ValueError for one that cannot be."""
+        mark, percent, currency = stored
+        if mark not in ("", *MARKS) or percent not in (None, True, False) or not isinstance(currency, str):
+            raise ValueError(f"{stored!r} is no form of numbers")
+        return cls(mark, percent, currency)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a number that Python's `float` reads is in this form."""
+        return self.mark != "," and not self.percent
+
+
+ANY = Form()
 
 
 class Cells:
@@ -51,6 +94,7 @@ class Cells:
     def __init__(self, name: str, different: Iterable[str], codes: np.ndarray) -> None:
         self.name, self.codes = name, codes
         self.different = list(map(_clean, different))
+        self._found: dict[str, list[float | None]] = {}  # the cells as numbers, by decimal mark
 
     @classmethod
     def of(cls, name: str, values: np.ndarray) -> Cells:
@@ -68,17 +112,19 @@ class Cells:
             raise missing_cells(self.name, np.isin(self.codes, empty))
         return np.array(self.different, object)[self.codes]
 
-    def numbers(self) -> np.ndarray | None:
+    def numbers(self, form: Form = ANY) -> np.ndarray | None:
         """Return the column as float64, or None if a cell is no number.
 
-        Raise DataError for numbers that mean two things, 1,234 without a cell that tells what its comma is, and for
-        two currencies.
+        Raise DataError for numbers in another form than the given one, for numbers that mean two things, 1,234 without
+        a cell or a form that tells what its comma is, and for two currencies.
         """
         numbers = plain_numbers(self.different)
-        if numbers is not None:
+        if numbers is not None and form.plain:
             return numbers[self.codes]
-        readings = [values for form in FORMS if None not in (values := self._read(form))]
+        readings = [self._read(mark) for mark in ([form.mark] if form.mark else PATTERNS)]
+        readings = [values for values in readings if None not in values]
         if not readings:
+            self._refuse_mark(form)
             return None
         for i, (first, last) in enumerate(zip(readings[0], readings[-1], strict=True)):
             if first != last and "," in self.different[i]:
@@ -86,10 +132,28 @@ class Cells:
                     f"{self._says(i)}, which may be {first:g} or {last:g}: write these numbers without separators of "
                     f"thousands and with a decimal point, or {KEEP_TEXT}"
                 )
-        signs = {i: sign[0] for i, cell in enumerate(self.different) if (sign := re.findall(CURRENCY, cell))}
+        signs = self._currencies()
         if other := next((i for i, sign in signs.items() if sign != next(iter(signs.values()))), None):
             raise DataError(f"{self._says(other)}: expected one currency as in the rows before it; convert these cells")
+        if form.currency and signs and form.currency not in signs.values():
+            raise self._other_form(next(iter(signs)), f"the currency {form.currency}")
+        for i, percent in self._percents(readings[0]).items():
+            if form.percent not in (None, percent):
+                raise self._other_form(i, "a percent sign" if form.percent else "no percent sign")
         return np.array(readings[0])[self.codes]
+
+    def form(self) -> Form:
+        """Return the form of the numbers, of a column for which `numbers` returns them."""
+        plain = plain_numbers(self.different)
+        if plain is not None:
+            return Form.of_plain(plain)
+        fits = [mark for mark in PATTERNS if None not in self._read(mark)]
+        same = len(fits) == 2 and self._read(fits[0]) == self._read(fits[1])
+        percents = set(self._percents(self._read(fits[0])).values())
+        signs = self._currencies()
+        return Form(
+            "" if same else fits[0], percents.pop() if len(percents) == 1 else None, next(iter(signs.values()), "")
+        )
 
     def refuse_numbers(self, remedy: str | None = KEEP_TEXT) -> None:
         """Raise DataError if a column of text was meant as numbers: each of them would be a category.
@@ -113,9 +177,9 @@ class Cells:
                 f"cell, drop its row, or {remedy}"
             )
 
-    def numbers_of(self, remedy: str | None) -> np.ndarray | None:
+    def numbers_of(self, remedy: str | None, form: Form = ANY) -> np.ndarray | None:
         """Return `numbers`; where that is None, raise DataError as `refuse_numbers` does."""
-        numbers = self.numbers()
+        numbers = self.numbers(form)
         if numbers is None:
             self.refuse_numbers(remedy)
         return numbers
@@ -127,10 +191,30 @@ class Cells:
 
     def _reading(self) -> list[float | None]:
         """Return the cells as numbers in the form that most of them have."""
-        return max(map(self._read, FORMS), key=lambda values: -values.count(None))
+        return max(map(self._read, PATTERNS), key=lambda values: -values.count(None))
 
-    def _read(self, form: re.Pattern[str]) -> list[float | None]:
-        return [_value(form, cell) for cell in self.different]
+    def _read(self, mark: str) -> list[float | None]:
+        if mark not in self._found:
+            self._found[mark] = [_value(PATTERNS[mark], cell) for cell in self.different]
+        return self._found[mark]
+
+    def _currencies(self) -> dict[int, str]:
+        """Return the currency sign of each different cell that has one."""
+        return {i: sign[0] for i, cell in enumerate(self.different) if (sign := re.findall(CURRENCY, cell))}
+
+    def _percents(self, values: list[float | None]) -> dict[int, bool]:
+        """Return whether each different cell has a percent sign; 0 is the same with one."""
+        return {i: self.different[i].endswith("%") for i, value in enumerate(values) if value}
+
+    def _refuse_mark(self, form: Form) -> None:
+        """Raise DataError if the first cell that is not in a form is a number with the other decimal mark."""
+        if form.mark:
+            first = self._read(form.mark).index(None)
+            if any(self._read(mark)[first] is not None for mark in PATTERNS):
+                raise self._other_form(first, MARKS[form.mark])
+
+    def _other_form(self, which: int, expected: str) -> DataError:
+        return DataError(f"{self._says(which)}: expected a number with {expected}, as in training; correct that cell")
 
     def _row(self, which: int) -> int:
         return int(np.argmax(self.codes == which))
@@ -186,7 +270,9 @@ def index_in(labels: Iterable[str], texts: Sequence[str]) -> np.ndarray:
     return np.array([index.get(text, -1) for text in texts], np.int32)
 
 
-def as_numbers(column: str, values: np.ndarray | Cells, remedy: str | None = KEEP_TEXT) -> np.ndarray | None:
+def as_numbers(
+    column: str, values: np.ndarray | Cells, remedy: str | None = KEEP_TEXT, form: Form = ANY
+) -> np.ndarray | None:
     """Return the column (rows,) as finite float64, or None if it is text.
 
     Raise DataError for a value that is missing or infinite, and as `Cells.numbers_of` does.
@@ -194,7 +280,7 @@ def as_numbers(column: str, values: np.ndarray | Cells, remedy: str | None = KEE
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         numbers: np.ndarray | None = values.astype(np.float64)
     else:
-        numbers = (values if isinstance(values, Cells) else Cells.of(column, values)).numbers_of(remedy)
+        numbers = (values if isinstance(values, Cells) else Cells.of(column, values)).numbers_of(remedy, form)
     if numbers is not None:
         check_finite(column, numbers)
     return numbers

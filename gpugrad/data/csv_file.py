@@ -12,7 +12,7 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import DataError, reason
 from .arrow import arrow_cells
-from .cells import KEEP_TEXT, Cells, number_cells, plain_numbers
+from .cells import ANY, KEEP_TEXT, Cells, Form, number_cells, plain_numbers
 from .messages import check_names, each_column, row_name
 from .packed import read_text
 
@@ -42,23 +42,31 @@ OTHER_KINDS = {
 }
 
 
-def read_csv(path: Path, text: frozenset[str], ignore: frozenset[str]) -> dict[str, np.ndarray]:
-    """Return the columns of a file, float64 or stripped texts; `read_table` describes them and checks the numbers."""
+def read_csv(
+    path: Path, text: frozenset[str], ignore: frozenset[str], forms: Mapping[str, Form]
+) -> tuple[dict[str, np.ndarray], dict[str, Form]]:
+    """Return the columns of a file and the forms of numbers; `read_columns` describes them and checks the numbers."""
     content = _content(path)
     start, separator = _start(path, content)
-    columns = _read_with_pyarrow(path, content, start, separator, text, ignore)
+    cells = text.union(name for name, form in forms.items() if not form.plain)
+    columns = _read_with_pyarrow(path, content, start, separator, cells, ignore)
     if columns is None:
-        columns, late = _read(path, content, start, separator, text, ignore)
+        columns, late = _read(path, content, start, separator, cells, ignore)
         if late:
-            columns, _ = _read(path, content, start, separator, text | late, ignore)
-    return each_column(lambda name: _finished(columns[name], as_text=name in text), columns)
+            columns, _ = _read(path, content, start, separator, cells | late, ignore)
+    read = each_column(lambda name: _finished(columns[name], forms.get(name, ANY), as_text=name in text), columns)
+    return read, {name: _form(columns[name]) for name, values in read.items() if values.dtype == np.float64}
 
 
-def _finished(column: Column, *, as_text: bool) -> np.ndarray:
+def _form(column: Column) -> Form:
+    return column.form() if isinstance(column, Cells) else Form.of_plain(column)
+
+
+def _finished(column: Column, form: Form, *, as_text: bool) -> np.ndarray:
     if isinstance(column, np.ndarray):
         return column
     texts = column.texts()
-    numbers = None if as_text else column.numbers_of(KEEP_TEXT)
+    numbers = None if as_text else column.numbers_of(KEEP_TEXT, form)
     return texts if numbers is None else numbers
 
 

@@ -137,7 +137,7 @@ def fetch(dataset: str, folder: str | os.PathLike[str]) -> None:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        with Progress(console=Console(stderr=True), disable=sys.stderr is None or not sys.stderr.isatty()) as progress:
             for file in source.files:
                 if not _is_published(folder / file.name, file):
                     _fetch_file(dataset, source, file, folder, progress)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from ..errors import ArgumentError, DataError, choose
+from .cells import Form
 from .dataset import Dataset
-from .messages import listed, unknown_column
+from .messages import check_column_name, listed, unknown_column
 from .npz import Arrays, pick_arrays, pick_features, read_features, read_pair
 from .preprocessing import Column, Preprocessing
 from .split import check_split, keep_seen, split_rows
-from .table import FORMATS, Columns, read_table, suffix_of
+from .table import FORMATS, Columns, read_columns, read_table, suffix_of
 from .target import TASKS, Target, encode_labels, encode_quantity, encode_target
 
 SUFFIXES = (*FORMATS, ".npz")
@@ -48,14 +50,14 @@ def load_file(
     if target is None:
         names = listed(read_table(path))
         raise ArgumentError(f"{path} needs a target: name the column to predict with --target, one of {names}")
-    columns = read_table(path, text=(target, *categorical))
+    columns, forms = read_columns(path, text=(target, *categorical))
     if (unknown := next((name for name in (target, *categorical) if name not in columns), None)) is not None:
         raise unknown_column("column", unknown, columns, str(path))
     encoded = encode_target(target, columns.pop(target), task)
     if not columns:
         raise DataError(f"{path} has no column but the target {target!r}: expected at least one to predict it from")
     train, test, moved = _split(encoded, columns, target, test_fraction, seed)
-    dataset = _dataset(path.name, target, encoded, columns, train, test)
+    dataset = _dataset(path.name, target, encoded, columns, train, test, forms)
     return dataclasses.replace(dataset, notes=(*_categories(dataset), *filter(None, [moved])))
 
 
@@ -87,8 +89,7 @@ def load_features(path: str | os.PathLike[str], preprocessing: Preprocessing | N
         arrays = Arrays(path)
         return _prepare_array(path, read_features(arrays, pick_features(arrays)), preprocessing, n_features)
     ignore = (preprocessing.target,) if preprocessing and preprocessing.target else ()
-    text = preprocessing.categorical if preprocessing else ()
-    return _prepare_columns(path, read_table(path, text=text, ignore=ignore), preprocessing, n_features)
+    return _prepare_columns(path, _read_for(preprocessing, path, ignore=ignore), preprocessing, n_features)
 
 
 def load_labelled(
@@ -128,6 +129,7 @@ def load_labelled(
     DataError
         If the file cannot be read, or has a label outside ``classes``.
     """
+    check_column_name("target", target)
     path = Path(path)
     if suffix_of(path, SUFFIXES) == ".npz":
         arrays = Arrays(path)
@@ -139,14 +141,23 @@ def load_labelled(
         target = target or (preprocessing.target if preprocessing else None)
         if target is None:
             raise ArgumentError(f"{path} needs a target: name the column of its labels with --target")
-        columns = read_table(path, text=(target, *(preprocessing.categorical if preprocessing else ())))
+        columns = _read_for(preprocessing, path, text=(target,))
         if target not in columns:
             raise unknown_column("column", target, columns, str(path))
         values = columns.pop(target)
         x = _prepare_columns(path, columns, preprocessing, n_features)
     if classes is not None:
         return x, encode_labels(target, values, classes)
-    return x, (preprocessing or Preprocessing(())).transform_target(encode_quantity(target, values))
+    described = preprocessing or Preprocessing(())
+    return x, described.transform_target(encode_quantity(target, values, described.target_form))
+
+
+def _read_for(
+    preprocessing: Preprocessing | None, path: Path, *, text: Collection[str] = (), ignore: Collection[str] = ()
+) -> Columns:
+    """Return the columns of a table for a trained model: categories as text, numbers in the form of training."""
+    described = preprocessing or Preprocessing(())
+    return read_columns(path, text=(*text, *described.categorical), ignore=ignore, forms=described.forms)[0]
 
 
 def _split(
@@ -159,12 +170,19 @@ def _split(
 
 
 def _dataset(
-    name: str, target_name: str, target: Target, columns: Columns, train: np.ndarray, test: np.ndarray
+    name: str,
+    target_name: str,
+    target: Target,
+    columns: Columns,
+    train: np.ndarray,
+    test: np.ndarray,
+    forms: Mapping[str, Form] = MappingProxyType({}),
 ) -> Dataset:
     """Return the data set of float32 features, from columns with both parts; `train` rows make the statistics."""
     regression = target.classes is None
     fitted = {column: values.take(train) for column, values in columns.items()}
-    preprocessing = Preprocessing.fit(fitted, target=target_name, y=target.y[train] if regression else None)
+    y = target.y[train] if regression else None
+    preprocessing = Preprocessing.fit(fitted, target=target_name, y=y, forms={**forms, target_name: target.form})
     x = preprocessing.transform(columns)
     y = preprocessing.transform_target(target.y) if regression else target.y
     x_train, x_test = x.take(train, axis=0), x.take(test, axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.device import device
 from ..engine.host import to_host
 from ..engine.interop import array_from_gpu, gpu_of
-from ..errors import DataError, a_or_an
+from ..errors import DataError, a_or_an, reason
 from .messages import MissingCellsError, missing_cells
 
 
@@ -30,6 +30,7 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         If a column of a table is neither number nor boolean, or lacks a value; if the values are no array.
     """
     if isinstance(values, np.ndarray):
+        _refuse_masked(values, name)
         return np.asarray(values)
     try:
         if (frame := _frame(values)) is not None:
@@ -44,7 +45,7 @@ def as_array(values: Any, name: str = "x") -> np.ndarray:
         raise
     except (BufferError, RuntimeError, TypeError, ValueError) as error:  # which one depends on the library
         remedy = "make its rows equally long" if isinstance(values, list | tuple) else "convert it to a NumPy array"
-        raise DataError(f"{name} is not an array of numbers ({str(error).rstrip('.')}): {remedy}") from None
+        raise DataError(f"{name} is not an array of numbers ({reason(error)}): {remedy}") from None
     if array.dtype == object and array.ndim == 0:
         remedy = "call its toarray()" if hasattr(values, "toarray") else "convert it"
         raise DataError(f"{name} is {a_or_an(type(values))}, expected an array of numbers or a table: {remedy}")
@@ -58,13 +59,21 @@ def as_input(x: Any, name: str = "X") -> Any:
     table of several columns, one of which cannot be read as numbers (a single one may be labels), and for an array that
     cannot be shared.
     """
-    frame = None if isinstance(x, np.ndarray) else _frame(x)
+    if isinstance(x, np.ndarray):
+        _refuse_masked(x, name)
+        return x
+    frame = _frame(x)
     if frame is not None:
         for column, dtype in frame.schema.items():
             if len(frame.columns) > 1 and not _is_number(dtype) and not _reads_as_numbers(frame[column]):
                 raise _no_number(column, dtype, name)
         return x
-    return as_array(x, name) if hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray) else x
+    return as_array(x, name) if hasattr(x, "__dlpack__") else x
+
+
+def _refuse_masked(values: np.ndarray, name: str) -> None:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise DataError(f"{name} has masked values, which count as missing: fill them, or drop their rows")
 
 
 def _frame(values: Any) -> Any:
@@ -75,7 +84,15 @@ def _frame(values: Any) -> Any:
         raise DataError("a LazyFrame has no rows yet, expected a DataFrame: call its collect()")
     if nw.dependencies.is_pandas_dataframe(values) and not all(isinstance(name, str) for name in values.columns):
         values = values.set_axis([str(name) for name in values.columns], axis=1)  # 0, 1, … of DataFrame(array)
-    return nw.from_native(values) if nw.dependencies.is_into_dataframe(values) else None
+    if not nw.dependencies.is_into_dataframe(values):
+        return None
+    try:
+        frame = nw.from_native(values)
+        frame.schema  # noqa: B018  raises for two columns of one name
+    except nw.exceptions.DuplicateError as error:
+        twice = " ".join(str(error).splitlines()[1:2]).removeprefix("- ")
+        raise DataError(f"the table has the column {twice}, expected different names: rename its columns") from None
+    return frame
 
 
 def _series(values: Any) -> Any:

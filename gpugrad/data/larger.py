@@ -16,10 +16,10 @@ import numpy as np
 
 from ..engine.files import check_writable, storage_error, write_whole
 from ..engine.temporary import temporary_folder
-from ..errors import ArgumentError, DataError, StorageError, choose, shown
+from ..errors import ArgumentError, DataError, StorageError, choose, reason, shown
 from .cells import Cells, number_cells, plain_numbers
 from .dataset import Dataset
-from .messages import check_finite, unknown_column
+from .messages import check_column_name, check_finite, unknown_column
 from .parquet import ParquetFiles, Paths, check_rows
 from .preprocessing import MAX_CATEGORIES, Column, Preprocessing, mean_and_scale
 from .split import check_split, keep_seen, split_rows
@@ -78,6 +78,7 @@ def open_parquet(
     StorageError
         If the disk has no room.
     """
+    check_column_name("target", target)
     choose("task", task, TASKS)
     check_split(test_fraction, seed)
     files = ParquetFiles(paths)
@@ -293,12 +294,15 @@ def _reopen(folder: Path, made_from: dict[str, Any]) -> Dataset:
             f"{folder} holds data of other or changed files, or data prepared with other options: "
             "choose another folder, or remove it"
         )
-    preprocessing = Preprocessing.from_json(description["preprocessing"])
-    try:
-        x_train, y_train, x_test, y_test = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder} is damaged ({error}): remove it") from error
-    classes = description["classes"]
     name = Path(made_from["files"][0][0]).name
-    classes = None if classes is None else tuple(classes)
-    return Dataset(name, description["task"], x_train, y_train, x_test, y_test, classes, 1.0, preprocessing)
+    try:
+        preprocessing = Preprocessing.from_json(description["preprocessing"])
+        x_train, y_train, x_test, y_test = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
+        for x, y in ((x_train, y_train), (x_test, y_test)):
+            if x.shape != (len(y), preprocessing.n_features) or x.dtype != np.float32:
+                raise ValueError(f"features {x.dtype} {x.shape} for {len(y)} rows")
+        task, classes = description["task"], description["classes"]
+        classes = None if classes is None else tuple(classes)
+    except Exception as error:  # damaged files can raise anything
+        raise DataError(f"{folder} is damaged ({reason(error)}): remove it") from error
+    return Dataset(name, task, x_train, y_train, x_test, y_test, classes, 1.0, preprocessing)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import reprlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, printable, shown
+from ..errors import ArgumentError, DataError, printable, shown
 
 
 def row_name(row: int) -> str:
@@ -27,6 +29,13 @@ def listed(names: Iterable[str], limit: int = 10) -> str:
         first.pop()
     rest = f", … ({len(names)} in all)" if len(names) > len(first) else ""
     return ", ".join(first) + rest
+
+
+def check_column_name(option: str, name: Any) -> None:
+    """Raise ArgumentError unless the name of a column that an option has is text, or None."""
+    if not (name is None or isinstance(name, str)):
+        given = reprlib.repr(name)
+        raise ArgumentError(f"{option} is {given}, expected the name of a column, as text: write it in quotes")
 
 
 def unknown_column(kind: str, name: str, names: Collection[str], where: str) -> DataError:

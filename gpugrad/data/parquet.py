@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError
 from .arrow import check_complete, damaged, data_names, from_arrow, open_file
-from .messages import each_column, listed, unknown_column
+from .messages import check_column_name, each_column, listed, unknown_column
 from .preprocessing import Preprocessing
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -161,6 +161,7 @@ def parquet_batches(
     """
     files = ParquetFiles(paths)
     rows = check_rows("rows", rows, files)
+    check_column_name("target", target)
     if target not in files.names:
         raise unknown_column("column", target, files.names, str(files.paths[0]))
     names = [name for name in files.names if name != target]

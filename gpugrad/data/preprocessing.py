@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, shown
-from .cells import Cells, as_numbers, as_text, index_in
+from .cells import ANY, Cells, Form, as_numbers, as_text, index_in
 from .messages import check_finite, listed, row_name
 
 # One feature per category: a text column with more is an identifier, or numbers with a typing error among them.
@@ -18,12 +18,16 @@ MAX_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class Column:
-    """Column of a raw table: a number, standardized to (value − mean)/scale, or one of `categories`, one-hot."""
+    """Column of a raw table: a number, standardized to (value − mean)/scale, or one of `categories`, one-hot.
+
+    `form` is how the column writes its numbers in text; equal columns may differ in it.
+    """
 
     name: str
     mean: float = 0.0
     scale: float = 1.0
     categories: tuple[str, ...] = ()
+    form: Form = field(default=ANY, compare=False)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -45,12 +49,15 @@ class Preprocessing:
         Mean of the training part's targets for regression; 0 for classification.
     target_scale : float, default 1.0
         Standard deviation of the training part's targets for regression; 1 for classification.
+    target_form : Form, default Form()
+        How the target writes its numbers in text; equal preprocessings may differ in it.
     """
 
     columns: tuple[Column, ...]
     target: str | None = None
     target_mean: float = 0.0
     target_scale: float = 1.0
+    target_form: Form = field(default=ANY, compare=False)
 
     def __repr__(self) -> str:
         columns, texts = len(self.columns), len(self.categorical)
@@ -59,7 +66,12 @@ class Preprocessing:
 
     @classmethod
     def fit(
-        cls, columns: Mapping[str, np.ndarray], *, target: str | None = None, y: np.ndarray | None = None
+        cls,
+        columns: Mapping[str, np.ndarray],
+        *,
+        target: str | None = None,
+        y: np.ndarray | None = None,
+        forms: Mapping[str, Form] | None = None,
     ) -> Preprocessing:
         """Compute the statistics of a training part.
 
@@ -74,6 +86,8 @@ class Preprocessing:
             Name of the target column.
         y : ndarray, (n_rows,), default None
             Targets of a regression.
+        forms : mapping of str to Form, default None
+            How columns and target write their numbers, where that is known.
 
         Returns
         -------
@@ -87,7 +101,9 @@ class Preprocessing:
             categories.
         """
         mean, scale = (0.0, 1.0) if y is None else mean_and_scale(str(target), y)
-        return cls(tuple(_fit_column(name, values) for name, values in columns.items()), target, mean, scale)
+        forms = forms or {}
+        fitted = tuple(_fit_column(name, values, forms.get(name, ANY)) for name, values in columns.items())
+        return cls(fitted, target, mean, scale, forms.get(str(target), ANY))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -103,6 +119,11 @@ class Preprocessing:
     def categorical(self) -> tuple[str, ...]:
         """Return the raw columns of categories; `read_table(path, text=…)` keeps them text in another file."""
         return tuple(column.name for column in self.columns if column.categories)
+
+    @property
+    def forms(self) -> dict[str, Form]:
+        """Return how each raw column of numbers writes them."""
+        return {column.name: column.form for column in self.columns if not column.categories}
 
     def transform(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Compute the features of a table.
@@ -188,9 +209,11 @@ class Preprocessing:
             "mean": [column.mean for column in self.columns],
             "scale": [column.scale for column in self.columns],
             "categories": [list(column.categories) for column in self.columns],
+            "forms": [list(astuple(column.form)) for column in self.columns],
             "target": self.target,
             "target_mean": self.target_mean,
             "target_scale": self.target_scale,
+            "target_form": list(astuple(self.target_form)),
         }
 
     @classmethod
@@ -213,15 +236,17 @@ class Preprocessing:
             If an entry is missing or of another kind.
         """
         try:
-            fields = zip(stored["columns"], stored["mean"], stored["scale"], stored["categories"], strict=True)
-            columns = tuple(Column(str(n), float(m), float(s), tuple(map(str, c))) for n, m, s, c in fields)
-            target = stored["target"]
+            unknown = astuple(ANY)  # files of earlier versions have no forms
+            forms = map(Form.from_json, stored.get("forms", [unknown] * len(stored["columns"])))
+            fields = zip(stored["columns"], stored["mean"], stored["scale"], stored["categories"], forms, strict=True)
+            columns = tuple(Column(str(n), float(m), float(s), tuple(map(str, c)), f) for n, m, s, c, f in fields)
+            target, target_form = stored["target"], Form.from_json(stored.get("target_form", unknown))
             mean, scale = float(stored["target_mean"]), float(stored["target_scale"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"the stored preprocessing is damaged ({error!r}): train and store the model again"
             ) from error
-        return cls(columns, None if target is None else str(target), mean, scale)
+        return cls(columns, None if target is None else str(target), mean, scale, target_form)
 
     def difference(self, other: Preprocessing) -> str | None:
         """Compare with the preprocessing of other data.
@@ -293,10 +318,10 @@ def mean_and_scale(column: str, values: np.ndarray) -> tuple[float, float]:
     return float(mean), float(scale) or 1.0  # the spread underflowed
 
 
-def _fit_column(name: str, values: np.ndarray) -> Column:
+def _fit_column(name: str, values: np.ndarray, form: Form) -> Column:
     if values.dtype.kind in "iuf":
         check_finite(name, values)
-        return Column(name, *mean_and_scale(name, values))
+        return Column(name, *mean_and_scale(name, values), form=form)
     categories = tuple(sorted(set(as_text(values).tolist())))
     if len(categories) > MAX_CATEGORIES:
         raise DataError(
@@ -307,7 +332,7 @@ def _fit_column(name: str, values: np.ndarray) -> Column:
 
 
 def _standardise(column: Column, values: np.ndarray) -> np.ndarray:
-    numbers = as_numbers(column.name, values)
+    numbers = as_numbers(column.name, values, form=column.form)
     if numbers is None:
         row, value = Cells.of(column.name, values).first_text()
         raise DataError(

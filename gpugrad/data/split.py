@@ -21,7 +21,7 @@ def split_rows(
     ArgumentError for a fraction outside (0, 1) or a negative seed; DataError for fewer than two rows, or a class with a
     single row, which cannot be in both parts.
     """
-    check_split(test_fraction, seed)
+    seed = check_split(test_fraction, seed)
     if n_rows < 2:
         raise DataError(
             f"the data set has {n_rows} row: expected at least 2, one to train on and one to test on; add rows"
@@ -126,16 +126,17 @@ def hold_out_rows(
     return np.setdiff1d(np.arange(len(y)), held), held
 
 
-def check_split(test_fraction: float, seed: int) -> None:
-    """Raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer of at least 0."""
+def check_split(test_fraction: float, seed: int) -> int:
+    """Return the seed; raise ArgumentError unless 0 < test_fraction < 1 and the seed is an integer of at least 0."""
     if not 0 < test_fraction < 1:
         raise ArgumentError(f"test_fraction is {test_fraction}: expected a number between 0 and 1, such as 0.2")
     try:
-        negative = operator.index(seed) < 0
+        value = operator.index(seed)
     except TypeError:
-        negative = True
-    if negative:
+        value = -1
+    if value < 0:
         raise ArgumentError(f"seed is {seed!r}: expected an integer from 0")
+    return value
 
 
 def keep_seen(

@@ -6,13 +6,15 @@ Messages count rows from 1 and do not count the header: "data row 1" is the firs
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from ..errors import ArgumentError, DataError
 from .arrow import read_parquet
+from .cells import Form
 from .csv_file import read_csv
 
 Columns = dict[str, np.ndarray]
@@ -47,19 +49,32 @@ def read_table(
         If the file is absent, empty, without rows, damaged or ragged; if a column has no name or the name of another;
         if a cell is missing, NaN or infinite, or no number in a column of nearly all numbers, named by column and row.
     """
+    return read_columns(path, text=text, ignore=ignore)[0]
+
+
+def read_columns(
+    path: str | os.PathLike[str],
+    *,
+    text: Collection[str] = (),
+    ignore: Collection[str] = (),
+    forms: Mapping[str, Form] = MappingProxyType({}),
+) -> tuple[Columns, dict[str, Form]]:
+    """Return the columns as `read_table` does, and the form of those of numbers, where the file tells.
+
+    Raise DataError as `read_table` does, and for numbers in another form than that of `forms`, by column.
+    """
     path = Path(path)
     read = READERS[suffix_of(path, FORMATS)]
     try:
         if not path.is_file():
             raise DataError(f"there is no file {path}: pass the path of an existing {path.suffix} file")
-        columns = read(path, frozenset(text), frozenset(ignore))
+        return read(path, frozenset(text), frozenset(ignore), forms)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}; expected a readable table") from error
     except MemoryError:
         raise DataError(
             f"{path} does not fit into memory: use a part of it, or write Parquet for open_parquet"
         ) from None
-    return columns
 
 
 def suffix_of(path: str | os.PathLike[str], suffixes: Collection[str]) -> str:

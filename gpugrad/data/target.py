@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from ..errors import DataError, choose, shown
-from .cells import Cells, as_numbers, as_text, index_in, plain_numbers
+from .cells import ANY, Cells, Form, as_numbers, as_text, index_in, plain_numbers
 from .messages import listed, row_name
 
 TASKS = ("auto", "classification", "regression")
@@ -21,11 +21,15 @@ CLASSES_OF_TEXT = "choose --task classification"
 
 @dataclass(frozen=True)
 class Target:
-    """Target column: int32 class indices (rows,) and their labels, or float64 values (rows,) in their own units."""
+    """Target column: int32 class indices (rows,) and their labels, or float64 values (rows,) in their own units.
+
+    `form` is the form of the numbers that are values.
+    """
 
     task: str
     y: np.ndarray
     classes: tuple[str, ...] | None
+    form: Form = ANY
 
 
 def encode_target(name: str, values: np.ndarray, task: str = "auto") -> Target:
@@ -40,7 +44,8 @@ def encode_target(name: str, values: np.ndarray, task: str = "auto") -> Target:
     column = values if values.dtype.kind in "iuf" else Cells.of(name, values)
     numbers = as_numbers(name, column, None if task == "classification" else CLASSES_OF_TEXT)
     if task == "regression" or (task == "auto" and numbers is not None and not _few_whole(values, numbers)):
-        return Target("regression", _quantity(name, values, numbers), None)
+        quantity = _quantity(name, values, numbers)
+        return Target("regression", quantity, None, column.form() if isinstance(column, Cells) else ANY)
     cells = column if isinstance(column, Cells) else Cells.of(name, values)
     labels = _labels(cells.different)
     classes = tuple(sorted(set(labels), key=None if plain_numbers(labels) is None else Decimal))
@@ -72,9 +77,9 @@ def encode_labels(name: str, values: np.ndarray, classes: tuple[str, ...]) -> np
     return codes
 
 
-def encode_quantity(name: str, values: np.ndarray) -> np.ndarray:
-    """Return the targets (rows,) as finite float64; raise DataError with the row of a text."""
-    return _numbers(name, values, as_numbers(name, values))
+def encode_quantity(name: str, values: np.ndarray, form: Form = ANY) -> np.ndarray:
+    """Return the targets (rows,) as finite float64; raise DataError with the row of a text, or of another form."""
+    return _numbers(name, values, as_numbers(name, values, form=form))
 
 
 def _quantity(name: str, values: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:

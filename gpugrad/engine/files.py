@@ -183,7 +183,7 @@ def only_writer(folder: str | Path) -> Iterator[None]:
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("a+")
+            file = path.open("a+b", buffering=0)  # unbuffered, so that a full disk fails the write below and no other
         except OSError as error:
             raise storage_error(path.parent, error, folder=True) from error
         with file:
@@ -191,7 +191,7 @@ def only_writer(folder: str | Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                holder = f"process {number}" if (number := file.read(20).strip()) else "another process"
+                holder = f"process {number}" if (number := file.read(20).decode().strip()) else "another process"
                 raise ArgumentError(
                     f"{holder} is writing to {folder}: wait until it ends, or choose another folder"
                 ) from None
@@ -199,10 +199,12 @@ def only_writer(folder: str | Path) -> Iterator[None]:
                 pass
             if not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())):
                 continue  # its last holder has removed this file
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
             try:
+                try:
+                    file.truncate(0)
+                    file.write(str(os.getpid()).encode())
+                except OSError as error:
+                    raise storage_error(path.parent, error, folder=True) from error
                 yield
             finally:
                 path.unlink(missing_ok=True)

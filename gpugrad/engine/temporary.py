@@ -122,7 +122,7 @@ def _make(folder: Path, name: str, make: Callable[[Path], Handle]) -> tuple[Hand
     if folder not in _cleaned:
         _cleaned.add(folder)
         remove_leftovers(folder)
-    start = name.encode()[:MOST_BYTES].decode(errors="ignore")
+    start = os.fsencode(name)[:MOST_BYTES].decode(errors="ignore")
     while True:
         path = folder / f".{start}.{secrets.token_hex(6)}{PARTIAL}"
         handle = make(path)

@@ -17,6 +17,7 @@ from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import check_writable_file
 from ..errors import ArgumentError, DataError, a_or_an
+from ..training.alone import alone
 from ..training.history import History
 from ..training.loop import Loop
 from ..training.state import read
@@ -131,6 +132,7 @@ class OnDevice(Exports, Perceptron):
 
     # ---- training ----
 
+    @alone
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None, resume: bool = False

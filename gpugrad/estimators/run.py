@@ -175,7 +175,7 @@ class Run(Task):
         return {**saved.settings(self.estimator, len(self.order)), "memory": self.data.settings["memory"]}
 
     def older_settings(self) -> dict[str, Any]:
-        return {"memory": None}
+        return {"memory": None, **saved.of_data(self.estimator)}
 
 
 class _Weights:

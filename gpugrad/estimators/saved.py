@@ -59,7 +59,15 @@ def settings(estimator: Any, rows: int) -> dict[str, Any]:
     parameters = {name: value for name, value in estimator.get_params(deep=False).items() if name not in FREE}
     plain = {name: repr(value) for name, value in parameters.items() if not _has_address(value)}
     layers = [len(estimator.coefs_[0]), *map(len, estimator.intercepts_)]
-    return {**plain, "rows to train on": rows, "layers": layers}
+    return {**plain, "rows to train on": rows, "layers": layers, **of_data(estimator)}
+
+
+def of_data(estimator: Any) -> dict[str, Any]:
+    """Return what a run must share of the data: the dtype of the features, and the classes, None for a regression."""
+    classes = getattr(estimator, "classes_", None)
+    labels = None if classes is None else np.asarray(classes).tolist()
+    plain = labels and [label if isinstance(label, str | int | float) else repr(label) for label in labels]
+    return {"features of type": estimator.coefs_[0].dtype.name, "the classes": plain}
 
 
 def _has_address(value: Any) -> bool:

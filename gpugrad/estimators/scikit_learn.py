@@ -44,6 +44,7 @@ from sklearn.utils.validation import validate_data
 
 from ..data.inputs import as_input
 from ..errors import ArgumentError, DataError
+from ..training.alone import alone
 from .rows import Rows
 from .targets import as_targets
 
@@ -143,6 +144,7 @@ class Perceptron(BaseMultilayerPerceptron):
 
     # ---- the methods that scikit-learn calls ----
 
+    @alone
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         """Check the data, draw the weights of a first fit, and train: scikit-learn's steps in scikit-learn's order."""
         if incremental:

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from . import graph as graphs
 from . import steps
+from .exportable import check_not_overridden
 
 OUT_ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "softmax": ("Softmax", {"axis": 1}),
@@ -26,7 +27,7 @@ def classes_of(model: Any) -> np.ndarray:
     """Return the classes for ONNX: int64, or texts as objects; raise ArgumentError for others."""
     classes = model.classes_
     if classes.dtype.kind in "biuf":  # scikit-learn accepts whole floats as classes
-        return classes.astype(np.int64)
+        return graphs.whole_labels(classes)
     if all(isinstance(label, str) for label in classes.tolist()):
         return classes.astype(object)
     raise ArgumentError(
@@ -41,6 +42,7 @@ def outputs(graph: graphs.Builder, model: Any, x: str, dtype: np.dtype) -> dict[
     The names are skl2onnx's: "label" and "probabilities" of a classifier, "variable" of a regressor. The label is that
     of `predict`, the probabilities are those of `predict_proba`.
     """
+    check_not_overridden(model)
     out = graphs.network(graph, x, steps.of_estimator(model), dtype)
     if model.out_activation_ != "identity":
         op, attributes = OUT_ACTIVATIONS[model.out_activation_]

@@ -106,7 +106,8 @@ def cast(graph: Builder, x: str, dtype: Any) -> str:
 def network(graph: Builder, x: str, steps: Sequence[Step], dtype: np.dtype) -> str:
     """Add the steps for rows x of that dtype; return the outputs of the last.
 
-    Raise ArgumentError for more weights than a file can hold, and for an activation without a counterpart in ONNX.
+    Raise ArgumentError for more weights than a file can hold, for weights that are not finite in the dtype, and for an
+    activation without a counterpart in ONNX.
     """
     weights = sum(step.weight.size for step in steps if isinstance(step, Product)) * dtype.itemsize
     if weights > LARGEST:
@@ -116,10 +117,26 @@ def network(graph: Builder, x: str, steps: Sequence[Step], dtype: np.dtype) -> s
     for step in steps:
         if isinstance(step, Product):
             arrays = [step.weight] if step.bias is None else [step.weight, step.bias]
-            x = graph.add("Gemm", x, *(graph.constant(np.ascontiguousarray(array, dtype)) for array in arrays))
+            x = graph.add("Gemm", x, *(graph.constant(_finite(array, dtype)) for array in arrays))
         else:
             x = _activation(graph, x, step, dtype)
     return x
+
+
+def _finite(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype)
+    if not np.isfinite(array).all():
+        raise ArgumentError(f"the weights are not all finite in {dtype}, expected numbers: train the model again")
+    return array
+
+
+def whole_labels(classes: np.ndarray) -> np.ndarray:
+    """Return whole numbers as int64, the integers of ONNX; raise ArgumentError for those that it cannot hold."""
+    for label in map(int, classes):
+        if not -(2**63) <= label < 2**63:
+            raise ArgumentError(f"the class {label} is beyond int64, the integers of ONNX: train on smaller labels")
+    return classes.astype(np.int64)
 
 
 def _activation(graph: Builder, z: str, step: Activation, dtype: np.dtype) -> str:

@@ -65,7 +65,7 @@ def class_array(classes: Sequence[Any]) -> np.ndarray:
     """Return labels as int64 if all are whole numbers, as texts if all are texts; else raise ArgumentError."""
     array = np.asarray(classes)
     if array.ndim == 1 and array.dtype.kind in "iu":
-        return array.astype(np.int64)
+        return graphs.whole_labels(array)
     if array.ndim == 1 and all(isinstance(label, str) for label in classes):
         return np.array([str(label) for label in classes], object)
     raise ArgumentError(f"classes are {list(classes)!r}, expected whole numbers or texts: pass one for each class")

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from ..engine.files import to_json
 from ..errors import ArgumentError
@@ -220,6 +221,14 @@ def _named(host: str) -> str:
     return name.strip("[]").lower().removesuffix(".")
 
 
+def _host_of(origin: str) -> str:
+    """Return the host in an Origin header, "" for one without."""
+    try:
+        return _named(urlsplit(origin).netloc)
+    except ValueError:
+        return ""
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     wfile: io.BytesIO
@@ -299,10 +308,14 @@ class _Handler(BaseHTTPRequestHandler):
         if len(hosts) > 1 or not (hosts or self.request_version == "HTTP/1.0"):
             raise Refused(400, f"the request has {len(hosts)} Host headers, expected one")
         arrived_at = self.connection.getsockname()[0].partition("%")[0].removeprefix("::ffff:")
+        here = {arrived_at, *self.server.hosts}
         for name in map(_named, hosts):
-            if name != arrived_at and name not in self.server.hosts:
+            if name not in here:
                 raise Refused(421, f"the host {name!r} is not served here: name it with --allowed-host if it should be")
-        if self.headers.get("Sec-Fetch-Site") == "cross-site" and self.headers.get("Sec-Fetch-Dest") != "document":
+        fetched = (
+            self.headers.get("Sec-Fetch-Site") == "cross-site" and self.headers.get("Sec-Fetch-Dest") != "document"
+        )
+        if fetched or not here.issuperset(map(_host_of, self.headers.get_all("Origin", []))):
             raise Refused(403, "a page of another site asked: open the page of this server instead")
 
     def _check(self) -> None:

@@ -162,5 +162,5 @@ def _degenerate(objective: Objective, point: np.ndarray) -> str:
     fall, rise, slope = value - float(around.min()), float(around.max()) - value, radius * norm
     rounding = ROUNDING[objective.dtype.name] * max(1.0, abs(value))
     if fall > 2 * slope + rounding:
-        return SADDLE
+        return SADDLE if rise > rounding else MAXIMUM
     return FLAT if fall > max(slope / 2, rounding) or rise <= rounding else MINIMUM

@@ -17,7 +17,7 @@ from ..engine import arithmetic, functional
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
 from ..errors import ArgumentError, choose
-from ..options import CheckedOptions
+from ..options import CheckedOptions, plain
 from .module import Module, check_tensor
 
 __all__ = [
@@ -192,6 +192,7 @@ class CrossEntropyLoss(_Loss):
         ignore_index: int | None = None,
     ) -> None:
         super().__init__(reduction)
+        ignore_index = plain(ignore_index)
         if not (ignore_index is None or (isinstance(ignore_index, int) and not isinstance(ignore_index, bool))):
             raise ArgumentError(f"ignore_index is {ignore_index!r}, expected an integer label, or None")
         self.ignore_index = ignore_index

@@ -56,9 +56,9 @@ class ReduceLROnPlateau(Schedule):
         self.interval = "plateau"
         choose("mode", mode, ("min", "max"))
         check_number("factor", factor, 0.0, 1.0, above=True)
-        check_steps("patience", patience, 0, optional=False)
+        patience = check_steps("patience", patience, 0, optional=False)
         check_number("threshold", threshold, 0.0)
-        check_steps("cooldown", cooldown, 0, optional=False)
+        cooldown = check_steps("cooldown", cooldown, 0, optional=False)
         check_number("min_lr", min_lr, 0.0)
         self.mode, self.factor, self.patience, self.threshold = mode, factor, patience, threshold
         self.cooldown, self.min_lr = cooldown, min_lr

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, CheckpointError, RecordingError, a_or_an, choose
-from ..options import CheckedCall, changed_options, show
+from ..options import CheckedCall, changed_options, plain, show
 from .groups import check_number
 from .optimizer import Optimizer
 
@@ -234,13 +234,15 @@ def refuse_recording(optimizer: Optimizer) -> None:
         raise RecordingError("a schedule stepped inside a recorded step, which a replay would skip: step it outside")
 
 
-def check_steps(name: str, value: Any, low: int = 1, *, optional: bool = True) -> None:
-    """Refuse anything except an integer of at least `low`, or None if it is optional: a length to be filled in."""
+def check_steps(name: str, value: Any, low: int = 1, *, optional: bool = True) -> Any:
+    """Return an integer of at least `low`, or None if it is optional: a length to be filled in; refuse the rest."""
+    value = plain(value)
     if optional and value is None:
-        return
+        return None
     if not isinstance(value, int) or isinstance(value, bool) or value < low:
         otherwise = ", or None to derive it from the length of the run" if optional else ""
         raise ArgumentError(f"{name} is {value!r}, expected an integer of at least {low}{otherwise}")
+    return value
 
 
 class Constant(Schedule):
@@ -300,9 +302,8 @@ class StepLR(Schedule):
         self, optimizer: Optimizer, step_size: int | None = None, gamma: float = 0.1, *, interval: str = "epoch"
     ) -> None:
         super().__init__(optimizer, interval)
-        check_steps("step_size", step_size)
         check_number("gamma", gamma, 0.0, above=True)
-        self.step_size, self.gamma = step_size, gamma
+        self.step_size, self.gamma = check_steps("step_size", step_size), gamma
 
     def _settings(self) -> dict[str, Any]:
         return {"step_size": self.step_size, "gamma": self.gamma}
@@ -406,9 +407,8 @@ class CosineAnnealingLR(Schedule):
         self, optimizer: Optimizer, T_max: int | None = None, eta_min: float = 0.0, *, interval: str = "step"
     ) -> None:
         super().__init__(optimizer, interval)
-        check_steps("T_max", T_max)
         check_number("eta_min", eta_min, 0.0)
-        self.T_max, self.eta_min = T_max, eta_min
+        self.T_max, self.eta_min = check_steps("T_max", T_max), eta_min
 
     def _settings(self) -> dict[str, Any]:
         return {"T_max": self.T_max, "eta_min": self.eta_min}
@@ -489,7 +489,7 @@ class OneCycleLR(Schedule):
             raise ArgumentError(f"max_lr has {len(peaks)} values, expected one per parameter group, {groups}")
         for peak in peaks:
             check_number("max_lr", peak, 0.0)
-        check_steps("total_steps", total_steps)
+        total_steps = check_steps("total_steps", total_steps)
         if not 0 <= pct_start <= 1:
             raise ArgumentError(f"pct_start is {pct_start!r}, expected a share in [0, 1]")
         check_number("div_factor", div_factor, 0.0, above=True)
@@ -567,7 +567,7 @@ class LinearWarmup(Schedule):
         interval: str = "step",
     ) -> None:
         super().__init__(optimizer, interval)
-        check_steps("warmup_steps", warmup_steps)
+        warmup_steps = check_steps("warmup_steps", warmup_steps)
         if not 0 <= start_factor <= 1:
             raise ArgumentError(f"start_factor is {start_factor!r}, expected a share in [0, 1]")
         if then is not None:

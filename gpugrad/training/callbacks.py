@@ -184,17 +184,15 @@ class EarlyStopping(Callback):
         mode: str | None = None,
         restore_best: bool = True,
     ) -> None:
-        check_count("patience", patience, "the epochs to wait for an improvement")
+        self.patience = check_count("patience", patience, "the epochs to wait for an improvement")
         if not (monitor is None or isinstance(monitor, str)):
             raise ArgumentError(f"monitor is {describe(monitor)}, expected the name of a value in the history, or None")
         if not is_number(min_delta) or not 0 <= min_delta < math.inf:
             raise ArgumentError(f"min_delta is {describe(min_delta)}, expected a number of at least 0")
-        check_flag("restore_best", restore_best)
-        self.patience = patience
         self.monitor = monitor
         self.min_delta = min_delta
         self.mode = None if mode is None else choose("mode", mode, ("min", "max"))
-        self.restore_best = restore_best
+        self.restore_best = check_flag("restore_best", restore_best)
         self.best: float | None = None
         self.best_epoch: int | None = None
         self._first_epoch = 0  # epochs before this fit: patience counts from here until there is a best epoch

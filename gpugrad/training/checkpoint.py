@@ -151,9 +151,15 @@ def check_settings(path: str | Path, written: Mapping[str, Any], now: Mapping[st
     for name in (*now, *written):
         if written.get(name) != now.get(name):
             raise CheckpointError(
-                f"{path} was written with {name} {written.get(name)}, this run has {now.get(name)}: "
+                f"{path} was written with {name} {_brief(written.get(name))}, this run has {_brief(now.get(name))}: "
                 "resume with the same settings"
             )
+
+
+def _brief(value: Any) -> str:
+    """Return the text of a setting, a long one without its middle."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:40]}…{text[-19:]}"
 
 
 def save_model(model: nn.Module, path: str | Path, *, scale: float | None = None, **header: Any) -> None:

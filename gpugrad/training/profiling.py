@@ -35,8 +35,7 @@ class ProfileTraining(Callback):
     """
 
     def __init__(self, steps: int = STEPS) -> None:
-        check_count("steps", steps)
-        self.steps = steps
+        self.steps = check_count("steps", steps)
         self.profile: Profile | None = None
         self._seen = 0
         self._open = contextlib.ExitStack()

@@ -9,6 +9,11 @@ from typing import Any
 REFRESH = 0.1  # seconds between updates, since a step may take less than a millisecond
 
 
+def on_terminal() -> bool:
+    """Return whether standard error, which is None where it is closed, is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class Progress:
     """Show one bar per run on standard error, with the epoch and the last epoch's numbers.
 
@@ -21,7 +26,7 @@ class Progress:
         self._epoch, self._goal, self._rows = epoch, goal, rows
         self._done = 0
         self._next = 0.0
-        if sys.stderr.isatty() if show is None else show:
+        if on_terminal() if show is None else show:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..engine.files import check_writable, check_writable_file, storage_error, write_whole
 from ..errors import ArgumentError, GpugradError
+from ..options import plain
 from .callbacks import Callback, Training
 from .inherited import inherit_docs
 from .values import check_path, describe, is_integer
@@ -110,7 +111,7 @@ class TensorBoardLogger(Callback):
             raise ArgumentError(f"hyperparameters is {describe(hyperparameters)}, expected a dict of names and values")
         check_path("log_dir", log_dir, "folder")
         self.log_dir = Path(log_dir)
-        self.every = every
+        self.every = plain(every)
         self.hyperparameters = hyperparameters
         self._file: Any = None
         self._closing: Any = None  # finalizer that closes the file

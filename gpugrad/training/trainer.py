@@ -25,6 +25,7 @@ from ..errors import ArgumentError, DataError
 from ..nn.losses import kind_of
 from ..options import CheckedCall, check_option
 from . import arguments
+from .alone import alone
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import describe_model, read_header, save_model, scale_in, with_layouts
 from .checks import check_features, check_labels, check_targets, check_weights, class_weights
@@ -164,7 +165,7 @@ class Trainer(CheckedCall, Task):
         arguments.check_schedule(schedule, optimizer)
         arguments.check_limit("clip_norm", clip_norm)
         arguments.check_limit("clip_value", clip_value)
-        check_flag("record", record)
+        self.record = check_flag("record", record)
         arguments.check_device(device, toolchain)
         self.seed = check_seed(seed)
         self.device = get_device(device, toolchain)
@@ -178,7 +179,6 @@ class Trainer(CheckedCall, Task):
         self.schedule = arguments.make_schedule(schedule, self.optimizer)
         self.clip_norm = clip_norm
         self.clip_value = clip_value
-        self.record = record
         self.history = History()
         self.generator = Generator(seed, self.device)
         # A resumed run takes the options from its checkpoint: they must be the initial ones of the run that wrote it.
@@ -222,6 +222,7 @@ class Trainer(CheckedCall, Task):
 
     @_checked
     @_one_at_a_time
+    @alone
     def fit(
         self,
         x: Any,
@@ -312,12 +313,12 @@ class Trainer(CheckedCall, Task):
             If the loss, a parameter or the optimizer's state becomes NaN or infinite. The message names the epoch, the
             step and the first operation that produced it; the model is as it was before that epoch.
         """
-        for name, value in (("epochs", epochs), ("batch_size", batch_size), ("accumulation_steps", accumulation_steps)):
-            check_count(name, value)
-        check_flag("shuffle", shuffle)
-        check_flag("data_on_device", data_on_device, otherwise="to stream data that do not fit")
+        epochs, batch_size = check_count("epochs", epochs), check_count("batch_size", batch_size)
+        accumulation_steps = check_count("accumulation_steps", accumulation_steps)
+        shuffle = check_flag("shuffle", shuffle)
+        data_on_device = check_flag("data_on_device", data_on_device, otherwise="to stream data that do not fit")
         bytes_of_rows = None if memory is None else size_in_bytes("memory", memory)
-        check_flag("progress", progress, otherwise="to show it on a terminal")
+        progress = check_flag("progress", progress, otherwise="to show it on a terminal")
         arguments.check_validation(validation_data, validation_split)
         arguments.check_schedule(self.schedule, self.optimizer)
         self.schedule = arguments.make_schedule(self.schedule, self.optimizer)

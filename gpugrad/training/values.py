@@ -9,17 +9,15 @@ import reprlib
 from numbers import Real
 from typing import Any
 
-import numpy as np
-
 from ..errors import ArgumentError, a_or_an, shown
+from ..options import plain
 
 
 def describe(value: Any) -> str:
     """Return how a message names a wrong argument: its value if it is short, else its type."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = plain(value)
     if value is None or isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str | Real):
@@ -37,20 +35,23 @@ def is_number(value: Any) -> bool:
 
 def is_integer(value: Any) -> bool:
     """Return whether a value is an integer; booleans are not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(plain(value), int) and not isinstance(value, bool)
 
 
-def check_count(name: str, value: Any, meaning: str = "") -> None:
-    """Raise ArgumentError unless a value is an integer of at least 1."""
+def check_count(name: str, value: Any, meaning: str = "") -> int:
+    """Return an integer of at least 1, NumPy's as Python's; raise ArgumentError for anything else."""
+    value = plain(value)
     if not is_integer(value) or value < 1:
         meaning = f": {meaning}" if meaning else ""
         raise ArgumentError(f"{name} is {describe(value)}, expected an integer of at least 1{meaning}")
+    return value
 
 
-def check_flag(name: str, value: Any, *, otherwise: str | None = None) -> None:
-    """Raise ArgumentError unless a value is True or False; None passes where `otherwise` names its meaning."""
+def check_flag(name: str, value: Any, *, otherwise: str | None = None) -> Any:
+    """Return True or False, and None where `otherwise` names its meaning; raise ArgumentError for anything else."""
+    value = plain(value)
     if isinstance(value, bool) or (value is None and otherwise):
-        return
+        return value
     none = f", or None {otherwise}" if otherwise else ""
     raise ArgumentError(f"{name} is {describe(value)}, expected True or False{none}")
 

@@ -2,11 +2,13 @@
 
 import copy
 import json
+import os
 
 import pytest
 from typer.testing import CliRunner
 
 from gpugrad.bench.records.compare import FASTER, NOISE, SLOWER, compare, differences, lines
+from gpugrad.bench.records.record import read
 from gpugrad.command.app import app
 from gpugrad.errors import ArgumentError, DataError
 
@@ -178,6 +180,7 @@ def test_records_without_a_common_time_are_refused(tmp_path):
         ("not JSON", "cannot read "),
         ("[1, 2]", "is not a record of format 1"),
         ('{"format": 7, "sections": {}}', "is not a record of format 1"),
+        (r'{"format": 1, "sections": {}, "commit": "\ud800"}', "cannot read "),
         ('{"format": 1, "sections": {"kernels": 3}}', "the section kernels of the record has no list"),
         (
             '{"format": 1, "sections": {"kernels": {"rows": [3]}}}',
@@ -189,3 +192,9 @@ def test_a_file_that_is_not_a_record_is_an_error(tmp_path, content, words):
     result = invoked(tmp_path, record(kernel("k", 1.0)), content)
     assert isinstance(result.exception, DataError)
     assert words in str(result.exception)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no devices")
+def test_what_is_no_regular_file_is_no_record():
+    with pytest.raises(DataError, match="/dev/null is no regular file: pass a file written by gpugrad bench"):
+        read("/dev/null")

@@ -40,6 +40,33 @@ def test_a_closed_output_gets_no_traceback():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="this system has no sh")
+def test_a_closed_standard_error_stops_no_run(tmp_path):
+    command = f'"{sys.executable}" -m gpugrad {" ".join(TRAIN)} --out run 2>&-'
+    done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_standard_error_stops_no_run(tmp_path):
+    with open("/dev/full", "w") as full:
+        process = gpugrad(*TRAIN, "--json", stdout=subprocess.PIPE, stderr=full, cwd=tmp_path)
+        assert json.loads(process.communicate(timeout=60)[0])["epochs"] == 1
+    assert process.returncode == 0
+
+
+def test_a_character_that_cannot_be_encoded_is_escaped(tmp_path):
+    encoding = "cp1252"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    names = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment, "cwd": tmp_path}
+    out, errors = gpugrad("descend", "saddle", "--steps", "2", encoding=encoding, **names).communicate(timeout=60)
+    assert r"\u2212" in out
+    assert errors == ""
+    _, errors = gpugrad("train", "−.csv", encoding=encoding, **names).communicate(timeout=60)
+    assert errors.startswith(r"gpugrad: there is no file \u2212.csv")
+
+
 @pytest.mark.parametrize("arguments", [("names",), ("--help",)])
 def test_a_reader_that_ends_gets_no_traceback(arguments):
     reading, writing = os.pipe()

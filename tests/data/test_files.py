@@ -338,3 +338,96 @@ def test_a_file_to_predict_on_must_fit(tmp_path):
         load_features(write_csv(tmp_path / "t.csv", {"b": [1, 2]}), fitted, n_features=1)
     with pytest.raises(ArgumentError, match=r"t\.txt is not a data file, expected a name that ends in \.csv"):
         load_features(tmp_path / "t.txt", fitted, n_features=1)
+
+
+def german(number):
+    return f"{number:,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+def trained_in_german(tmp_path):
+    """Return a preprocessing from its JSON: of decimal commas, percent signs, euros, and plain numbers."""
+    values = RNG.normal(5e3, 1e3, (N, 2))
+    rows = [f"{german(a)};{i + 1}%;{german(b)} €;{i}" for i, (a, b) in enumerate(values)]
+    path = tmp_path / "trained.csv"
+    path.write_text("\n".join(["size;share;rent;count", *rows]) + "\n")
+    fitted = data.load(path, target="rent").preprocessing
+    return Preprocessing.from_json(json.loads(json.dumps(fitted.to_json())))
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("3.500;50%;3.500;3", [3500, 0.5, 3, 3500]),
+        ("3,5;0;1.234,5 €;3", [3.5, 0, 3, 1234.5]),
+        ("3,5;50%;7;3,5", [3.5, 0.5, 3.5, 7]),
+        (
+            "3.5;50%;1;3",
+            r"column 'size' has '3\.5' in data row 1: expected a number with a decimal comma, as in training",
+        ),
+        ("3,5;50;1;3", "column 'share' has '50' in data row 1: expected a number with a percent sign, as in training"),
+        (
+            "3,5;50%;1;3%",
+            "column 'count' has '3%' in data row 1: expected a number with no percent sign, as in training",
+        ),
+        ("3,5;50%;1.5;3", r"column 'rent' has '1\.5' in data row 1: expected a number with a decimal comma"),
+        (
+            "3,5;50%;$7;3",
+            r"column 'rent' has '\$7' in data row 1: expected a number with the currency €, as in training",
+        ),
+        ("a;50%;1;3", "column 'size' has 'a' in data row 1: expected a number, as in training"),
+    ],
+)
+def test_numbers_are_read_in_the_form_of_training(tmp_path, row, expected):
+    fitted = trained_in_german(tmp_path)
+    path = tmp_path / "few.csv"
+    path.write_text(f"size;share;rent;count\n{row}\n")
+    if isinstance(expected, str):
+        with pytest.raises(DataError, match=expected):
+            load_labelled(path, fitted, None, n_features=3)
+        return
+    x, y = load_labelled(path, fitted, None, n_features=3)
+    found = [value * column.scale + column.mean for value, column in zip(x[0], fitted.columns, strict=True)]
+    np.testing.assert_allclose([*found, fitted.inverse_target(y).item()], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(load_features(path, fitted, n_features=3), x)
+
+
+def test_a_decimal_point_of_training_decides_too(tmp_path):
+    fitted = data.load(write_csv(tmp_path / "shop.csv", COLUMNS), target="buys").preprocessing
+    path = tmp_path / "few.csv"
+    path.write_text('age,income,job\n30,"35,000",cook\n')  # 35 or 35000, for all that this file tells
+    x = load_features(path, fitted, n_features=5)
+    assert x[0, 1] * fitted.columns[1].scale + fitted.columns[1].mean == pytest.approx(35000)
+    path.write_text('age,income,job\n30,"3,5",cook\n')
+    with pytest.raises(DataError, match="'3,5' in data row 1: expected a number with a decimal point, as in training"):
+        load_features(path, fitted, n_features=5)
+
+
+def test_a_model_without_forms_reads_as_the_file_tells(tmp_path):
+    stored = trained_in_german(tmp_path).to_json()
+    del stored["forms"], stored["target_form"]
+    path = tmp_path / "few.csv"
+    path.write_text("size;share;count\n3,5;50;3\n")
+    assert load_features(path, Preprocessing.from_json(stored), n_features=3).shape == (1, 3)
+
+
+@pytest.mark.parametrize("form", [["?", None, ""], [".", "yes", ""], [".", None, 3], ["."], None])
+def test_a_damaged_form_is_refused(tmp_path, form):
+    stored = trained_in_german(tmp_path).to_json()
+    with pytest.raises(DataError, match="the stored preprocessing is damaged"):
+        Preprocessing.from_json({**stored, "target_form": form})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": 2}, "target is 2, expected the name of a column, as text: write it in quotes"),
+        ({"target": "buys", "categorical": 3}, "categorical is 3, expected the name"),
+        ({"target": "buys", "categorical": ["job", 3]}, "categorical is 3, expected the name"),
+    ],
+)
+def test_a_column_is_named_by_text(tmp_path, options, message):
+    path = write_csv(tmp_path / "shop.csv", COLUMNS)
+    with pytest.raises(ArgumentError, match=message):
+        data.load(path, **options)
+    with pytest.raises(ArgumentError, match="target is 2, expected the name"):
+        load_labelled(path, None, None, n_features=3, target=2)

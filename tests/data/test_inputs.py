@@ -306,3 +306,18 @@ def test_frames_of_nullable_dtypes_are_numbers(backend, dtype):
     frame = pandas.DataFrame(values, columns=["a", "b"]).convert_dtypes(dtype_backend=backend)
     assert check_features(frame).tolist() == values.astype(float).tolist()
     assert as_array(frame["a"], "y").tolist() == values[:, 0].tolist()
+
+
+def test_masked_values_are_refused():
+    masked = np.ma.masked_array(X, X.max() - 0.1 < X)
+    for read in (as_array, as_input):
+        with pytest.raises(DataError, match="x has masked values, which count as missing: fill them, or drop"):
+            read(masked, "x")
+        np.testing.assert_array_equal(read(np.ma.masked_array(X), "x"), X)
+
+
+def test_columns_of_one_name_are_refused_in_one_line():
+    frame = pytest.importorskip("pandas").DataFrame(np.ones((3, 2)), columns=["a", "a"])
+    for read in (as_array, as_input):
+        with pytest.raises(DataError, match=r"^the table has the column 'a' 2 times, expected different names: .*$"):
+            read(frame)

@@ -381,11 +381,12 @@ def test_too_little_room_is_seen_before_anything_is_written(tmp_path, monkeypatc
     assert tree(tmp_path) == ["table.parquet"]
 
 
-@pytest.mark.parametrize("name", ["x_train.npy", "data.json"])
-def test_a_damaged_folder(name, tmp_path):
+@pytest.mark.parametrize("kept", [0, 100])
+@pytest.mark.parametrize("name", ["x_train.npy", "y_test.npy", "data.json"])
+def test_a_damaged_folder(name, kept, tmp_path):
     path, folder = write(tmp_path / "table.parquet", table()), tmp_path / "prepared"
     open_parquet(path, target="kind", folder=folder)
-    (folder / name).write_bytes((folder / name).read_bytes()[:100])
+    (folder / name).write_bytes((folder / name).read_bytes()[:kept])
     with pytest.raises(DataError, match=r"is damaged .*: remove "):
         open_parquet(path, target="kind", folder=folder)
 

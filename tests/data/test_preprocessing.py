@@ -162,7 +162,7 @@ def test_a_column_of_identifiers_is_refused():
 def test_a_damaged_json_is_refused(change):
     with pytest.raises(DataError, match="stored preprocessing is damaged"):
         Preprocessing.from_json(FITTED.to_json() | change)
-    for key in FITTED.to_json():
+    for key in FITTED.to_json().keys() - {"forms", "target_form"}:  # which files of earlier versions lack
         stored = FITTED.to_json()
         del stored[key]
         with pytest.raises(DataError, match=f"damaged .*{key}"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 import os
@@ -195,3 +196,22 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError), only_writer(tmp_path / "file"):
         pytest.fail("it was held")
+
+
+def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    pytest.importorskip("fcntl")
+    monkeypatch.setattr(Path, "open", lambda self, *mode, **options: Full(self, "a+"))
+    with pytest.raises(StorageError, match="No space left on device: free some space"), only_writer(tmp_path / "new"):
+        pytest.fail("it was held")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes on Linux alone")
+def test_a_name_that_is_no_text(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff"))
+    write_whole(path, "new")
+    assert os.listdir(os.fsencode(tmp_path)) == [b"a\xff"]

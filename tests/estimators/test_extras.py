@@ -594,3 +594,27 @@ def test_predict_takes_the_dtypes_that_fit_takes(dtype):
     y = np.arange(60) % 2
     model = gg.MLPClassifier((4,), max_iter=2, random_state=0).fit(x, y)
     np.testing.assert_array_equal(model.predict_proba(x), model.predict_proba(x.astype(np.float64)))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_within_a_fit_is_refused_and_harms_nothing(method):
+    x, y = np.arange(20.0).reshape(10, 2), np.arange(10.0)
+
+    class Again(gg.Callback):
+        def on_epoch_end(self, run, record):
+            with pytest.raises(ArgumentError, match=r"this MLPRegressor is in fit\(\) already"):
+                getattr(model, method)(x, y)
+
+    options = {"max_iter": 2, "random_state": 0, "device": "cpu"}
+    model = gg.MLPRegressor(**options, callbacks=[Again()])
+    model.fit(x, y)
+    plain = gg.MLPRegressor(**options).fit(x, y)
+    np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
+
+
+def test_partial_fit_uses_the_rate_of_now():
+    x, y = np.arange(20.0).reshape(10, 2), np.arange(10.0)
+    model = gg.MLPRegressor(random_state=0, device="cpu").partial_fit(x, y)
+    before = model.coefs_[0].copy()
+    model.set_params(learning_rate_init=1e-30).partial_fit(x, y)
+    np.testing.assert_array_equal(model.coefs_[0], before)

@@ -197,3 +197,33 @@ def test_what_is_no_checkpoint_of_this_training_is_refused(tmp_path):
         model(path / "below_a_file", callbacks=[Crash(1)]).fit(X, Y)
     with pytest.raises(ArgumentError, match="needs the parameter checkpoint"):
         model(None).fit(X, Y, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (
+            X,
+            Y + 1,
+            r"was written with the classes \[0, 1, 2\], this run has \[1, 2, 3\]: resume with the same settings",
+        ),
+        (X, np.array(["a", "b", "c"])[Y], r"was written with the classes \[0, 1, 2\], this run has \['a', 'b', 'c'\]"),
+        (X.astype(np.float32), Y, "was written with features of type float64, this run has float32"),
+    ],
+    ids=["numbers", "texts", "dtype"],
+)
+def test_a_run_resumes_with_the_classes_and_the_dtype_of_its_checkpoint(tmp_path, x, y, message):
+    model(tmp_path / "c", max_iter=2).fit(X, Y)
+    resumed = model(tmp_path / "c")
+    with pytest.raises(CheckpointError, match=message):
+        resumed.fit(x, y, resume=True)
+
+
+def test_a_checkpoint_without_classes_resumes(tmp_path):
+    """As earlier versions wrote it."""
+    model(tmp_path / "c", max_iter=2).fit(X, Y)
+    arrays, header = read_file(tmp_path / "c")
+    for name in ("the classes", "features of type"):
+        del header["run"][name]
+    write_file(tmp_path / "c", arrays, header)
+    assert model(tmp_path / "c").fit(X, Y, resume=True).n_iter_ == 7

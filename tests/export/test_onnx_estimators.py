@@ -203,3 +203,39 @@ def test_a_folder_that_cannot_be_written_to(request):
     locked_folder = request.getfixturevalue("locked_folder")
     with pytest.raises(StorageError, match="a folder that you may write to"):
         export.to_onnx(model, locked_folder / "model.onnx")
+
+
+def test_a_class_with_other_results_is_refused():
+    class Reversed(gg.MLPClassifier):
+        def predict_proba(self, X):
+            return super().predict_proba(X)[:, ::-1]
+
+    class Same(gg.MLPClassifier):
+        pass
+
+    labels = np.arange(60) % 2
+    other = Reversed(max_iter=1, device="cpu").fit(X, labels)
+    for write in (export.to_onnx, export.to_pytorch):
+        with pytest.raises(ArgumentError, match="Reversed overrides predict_proba, which cannot be exported"):
+            write(other)
+    assert export.to_onnx(Same(max_iter=1, device="cpu").fit(X, labels))
+
+
+def test_classes_beyond_int64_are_refused():
+    labels = np.where(np.arange(60) % 2, np.uint64(2**63), np.uint64(3))
+    model = gg.MLPClassifier(max_iter=1, device="cpu").fit(X, labels)
+    with pytest.raises(ArgumentError, match=f"the class {2**63} is beyond int64"):
+        export.to_onnx(model)
+    with pytest.raises(ArgumentError, match=f"the class {2**63} is beyond int64"):
+        export.to_onnx(gg.nn.MLP(5, [3], 2), classes=np.array([3, 2**63], np.uint64))
+
+
+def test_weights_that_are_not_finite_are_refused():
+    model = fitted(next(iter(REGRESSION)))
+    model.coefs_[0][0, 0] = np.nan
+    with pytest.raises(ArgumentError, match="the weights are not all finite in float32"):
+        export.to_onnx(model)
+    model.coefs_[0] = np.full(model.coefs_[0].shape, 1e300)
+    with pytest.raises(ArgumentError, match="the weights are not all finite in float32"):
+        export.to_onnx(model)
+    assert export.to_onnx(model, dtype="float64")

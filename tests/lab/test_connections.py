@@ -195,6 +195,18 @@ def test_pages_of_other_sites_do_not_ask(server):
     assert ask(server, own)[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        *((origin, 200) for origin in ("http://localhost", "http://127.0.0.1:8000", "https://LAB.local:443")),
+        *((origin, 403) for origin in ("http://evil.example", "http://localhost.evil.example", "null", "", "http://[")),
+    ],
+)
+def test_an_origin_is_a_host_that_is_served(server, origin, status):
+    """As old browsers send it, without Sec-Fetch-Site."""
+    assert ask(server, get("/", "localhost", f"Origin: {origin}"))[0] == status
+
+
 # ---- methods, headers, sizes ----
 
 

@@ -252,3 +252,12 @@ def test_a_steep_smooth_valley_is_no_kink():
     path = gg.minimize(lambda x: (x**2 + 1e-4).sqrt().sum(), (1.0,), lr=0.3)
     assert path.verdict == "oscillating"
     assert "kink" not in path.reason
+
+
+@pytest.mark.parametrize("power", [4, 6])
+@pytest.mark.parametrize("start", [[0.0], [1e-4], [0.0, 0.0]])
+def test_a_maximum_without_curvature_is_one(power, start):
+    path = gg.minimize(lambda x: -(x**power).sum(), start, "sgd", lr=0.1)
+    assert path.verdict == "stuck at a saddle"
+    assert "at a maximum, which only noise" in path.reason
+    assert "at a minimum" in gg.minimize(lambda x: (x**power).sum(), start, "sgd", lr=0.1).reason

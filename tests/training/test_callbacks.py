@@ -289,3 +289,20 @@ def test_options_that_early_stopping_refuses(options, message):
     with pytest.raises(ArgumentError, match=message):
         EarlyStopping(**options)
     assert EarlyStopping(np.int64(3)).patience == 3
+
+
+def test_a_fit_within_a_fit_is_refused_and_harms_nothing():
+    x, y = data()
+    trainer = make_trainer()
+
+    class Again(Callback):
+        def on_epoch_end(self, run, record):
+            with pytest.raises(ArgumentError, match=r"this Trainer is in fit\(\) already: train it after that ends"):
+                trainer.fit(x, y, epochs=1)
+            trainer.predict(x)
+
+    trainer.fit(x, y, epochs=2, callbacks=[Again()])
+    plain = make_trainer()
+    plain.fit(x, y, epochs=2)
+    np.testing.assert_array_equal(weights(trainer), weights(plain))
+    assert len(trainer.fit(x, y, epochs=1)) == 3

@@ -89,8 +89,11 @@ def read(path: str | Path) -> dict[str, Any]:
     DataError
         If the file is missing or has another format.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise DataError(f"{path} is no regular file: pass a file written by gpugrad bench … --json")
     try:
         record = json.loads(Path(path).read_text())
+        json.dumps(record, ensure_ascii=False).encode()  # raises for half of a surrogate pair, which no page can have
     except FileNotFoundError:
         raise DataError(f"there is no file {path}: write one with gpugrad bench … --json {path}") from None
     except (ValueError, OSError, RecursionError) as error:

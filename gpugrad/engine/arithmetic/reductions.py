@@ -43,7 +43,7 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """
     device, x = as_operand(x)
     axes = check_axes(x.ndim, axis)
-    out = math_of(device).sum_over(x.data, axes, keepdims)
+    out = math_of(device).sum_over(x.data, axes, bool(keepdims))
     return on_tape("sum", out, (x,), partial(_stretch, device, x, axes, None))
 
 
@@ -76,7 +76,7 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     if count == 0:
         raise ArgumentError(f"mean over no elements: the tensor has shape {x.shape}, expected at least one element")
     share = 1.0 / count
-    out = math_of(device).mean(x.data, axes, keepdims, share)
+    out = math_of(device).mean(x.data, axes, bool(keepdims), share)
     return on_tape("mean", out, (x,), partial(_stretch, device, x, axes, share))
 
 
