@@ -147,8 +147,10 @@ def activation(x: Tensor, name: str, negative_slope: float = 0.01) -> Tensor:
     if not isinstance(x, Tensor):  # numbers, as for gg.exp
         x = tensor(x)
     device, value = x.device, x.data
-    y = device.empty(value.shape, value.dtype)
-    device.run(device.kernels.activation_forward, value, y, activation=name, negative_slope=negative_slope)
+    shape, dtype = value.shape, value.dtype
+    y = device.empty(shape, dtype)
+    key = device.kernels.activation_forward, shape, value.strides, dtype, name, negative_slope, type(negative_slope)
+    device.run_known(key, value, y, activation=name, negative_slope=negative_slope)
     saves_input = ACTIVATIONS[name].saves_input
     backward = partial(_activation_gradient, device, value if saves_input else y, name, negative_slope)
     return on_tape(name, y, (x,), backward, (x,) if saves_input else (), saves_output=not saves_input)

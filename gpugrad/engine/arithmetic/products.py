@@ -71,7 +71,7 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
     m, k, n = shape_a[-2], shape_a[-1], shape_b[-1]
     precision = product_precision(value_a.dtype)
     shape = (*shape_a[:-1], n)
-    out = _multiply(device, value_a, value_b, shape, (m, k, n), precision=precision)
+    out = _multiply(device, value_a, value_b, shape, (m, k, n), precision)
 
     return on_tape("matmul", out, (a, b), partial(_gradients, device, a, b, value_a, value_b, precision), (a, b))
 
@@ -82,19 +82,28 @@ def _gradients(
     (m, k), n = value_a.shape[-2:], value_b.shape[-1]
     da = db = None
     if a.requires_grad:
-        da = _multiply(device, dy, value_b, value_a.shape, (m, n, k), precision=precision, transpose_b=True)
+        da = _multiply(device, dy, value_b, value_a.shape, (m, n, k), precision, transpose_b=True)
     if b.requires_grad:
-        db = _multiply(device, value_a, dy, value_b.shape, (k, m, n), precision=precision, transpose_a=True)
+        db = _multiply(device, value_a, dy, value_b.shape, (k, m, n), precision, transpose_a=True)
     return da, db
 
 
 def _multiply(
-    device: Device, a: Any, b: Any, shape: tuple[int, ...], sizes: tuple[int, int, int], **options: Any
+    device: Device,
+    a: Any,
+    b: Any,
+    shape: tuple[int, ...],
+    sizes: tuple[int, int, int],
+    precision: str,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
 ) -> Any:
     """Return a·b in a new array of this shape; sizes: m, k and n of each product."""
     dtype = a.dtype
     c = device.empty(shape, dtype)
     size = matmul_workspace(*sizes) if len(shape) == 2 else matmul_workspace(*sizes, *shape[:-2])
     workspace = device.workspace(size, dtype)
-    device.run(device.kernels.matmul, a, b, c, workspace, **options)
+    options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "precision": precision}
+    key = device.kernels.matmul, a.shape, a.strides, b.shape, b.strides, dtype, b.dtype, *options.values()
+    device.run_known(key, a, b, c, workspace, **options)
     return c
