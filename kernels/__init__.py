@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,29 +100,20 @@ class Launcher:
         else:
             prepared(*arrays)
 
-    def call_known(self, key: tuple, *arrays: Any, **scalars: Any) -> None:
-        """Do the same as a call, faster for a caller whose key says all that a check reads.
+    def remember(self, key: tuple, arrays: Sequence[Any], scalars: dict[str, Any]) -> None:
+        """Prepare launches like one that passed its check, for whoever finds them in `CHECKED` by a key of its own.
 
         Parameters
         ----------
         key : tuple
-            This launcher, and whatever shapes, strides, dtypes and scalars of this call follow from.
-        *arrays : array or None
-            Arrays of the call.
-        **scalars : Any
-            Scalars of the call.
+            This launcher, and whatever shapes, strides, dtypes and scalars of the launch follow from.
+        arrays : sequence of array or None
+            Arrays of the launch.
+        scalars : dict
+            Scalars of the launch.
         """
-        try:
-            prepared = CHECKED.get(key, _UNKNOWN)
-        except TypeError:  # a scalar that only the check can refuse
-            prepared = None
-        if prepared is None:
-            self(*arrays, **scalars)
-        elif prepared is _UNKNOWN:
-            self(*arrays, **scalars)
+        if key not in CHECKED:
             remember(key, self.prepare and self.prepare(*arrays, **(self.contract.defaults | scalars)))
-        else:
-            prepared(*arrays)
 
     def check(self, *arrays: Any, **scalars: Any) -> None:
         """Refuse arguments that this launcher cannot accept.

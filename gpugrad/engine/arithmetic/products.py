@@ -72,7 +72,6 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
     precision = product_precision(value_a.dtype)
     shape = (*shape_a[:-1], n)
     out = _multiply(device, value_a, value_b, shape, (m, k, n), precision)
-
     return on_tape("matmul", out, (a, b), partial(_gradients, device, a, b, value_a, value_b, precision), (a, b))
 
 
@@ -101,9 +100,12 @@ def _multiply(
     """Return a·b in a new array of this shape; sizes: m, k and n of each product."""
     dtype = a.dtype
     c = device.empty(shape, dtype)
-    size = matmul_workspace(*sizes) if len(shape) == 2 else matmul_workspace(*sizes, *shape[:-2])
-    workspace = device.workspace(size, dtype)
     options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "precision": precision}
     key = device.kernels.matmul, a.shape, a.strides, b.shape, b.strides, dtype, b.dtype, *options.values()
-    device.run_known(key, a, b, c, workspace, **options)
+    device.run_known(key, a, b, c, partial(_scratch, device, sizes, shape, dtype), **options)
     return c
+
+
+def _scratch(device: Device, sizes: tuple[int, int, int], shape: tuple[int, ...], dtype: Any) -> Any:
+    size = matmul_workspace(*sizes) if len(shape) == 2 else matmul_workspace(*sizes, *shape[:-2])
+    return device.workspace(size, dtype)

@@ -228,16 +228,20 @@ def _in_one_launch(device: Device, value: Any) -> bool:
     return device.xp is np and value.dtype.kind == "f" and value.size > 0
 
 
+# Looked up once: the time of a small softmax is that of its calls.
+_subtract, _exp, _divide, _greatest, _total = np.subtract, np.exp, np.true_divide, np.maximum.reduce, np.add.reduce
+
+
 def _softmax(array: Any, axes: tuple[int, ...], out: Any) -> None:
-    np.subtract(array, np.maximum.reduce(array, axes, keepdims=True), out)
-    np.exp(out, out)
-    np.true_divide(out, np.add.reduce(out, axes, keepdims=True), out)
+    _subtract(array, _greatest(array, axes, keepdims=True), out)
+    _exp(out, out)
+    _divide(out, _total(out, axes, keepdims=True), out)
 
 
 def _log_softmax(array: Any, axes: tuple[int, ...], powers: Any, out: Any) -> None:
-    np.subtract(array, np.maximum.reduce(array, axes, keepdims=True), out)
-    np.exp(out, powers)
-    np.subtract(out, np.log(np.add.reduce(powers, axes, keepdims=True)), out)
+    _subtract(array, _greatest(array, axes, keepdims=True), out)
+    _exp(out, powers)
+    _subtract(out, np.log(_total(powers, axes, keepdims=True)), out)
 
 
 _softmax.__name__, _log_softmax.__name__ = "softmax", "log_softmax"  # for profiles
@@ -264,19 +268,21 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     softmax(x) = e^x / Σ e^x, computed from x less its maximum, so that e^x does not overflow.
     """
     device, x = as_operand(x)
-    m, value = math_of(device), x.data
+    value = x.data
     if _in_one_launch(device, value):
         axes = check_axes(value.ndim, axis)
         out = device.empty(value.shape, value.dtype)
         device.run(_softmax, value, axes, out)
     else:
+        m = math_of(device)
         powers = m.exp(_shifted(device, x, axis))
         out = m.true_divide(powers, m.sum(powers, axis))
+    return on_tape("softmax", out, (x,), partial(_softmax_gradient, device, out, axis), saves_output=True)
 
-    def backward(dy):
-        return (m.multiply(out, m.subtract(dy, m.sum(m.multiply(dy, out), axis))),)
 
-    return on_tape("softmax", out, (x,), backward, saves_output=True)
+def _softmax_gradient(device: Device, out: Any, axis: int, dy: Any) -> tuple[Any]:
+    m = math_of(device)
+    return (m.multiply(out, m.subtract(dy, m.sum(m.multiply(dy, out), axis))),)
 
 
 @operation
