@@ -88,8 +88,8 @@ def _start(path: Path, content: bytes) -> tuple[int, str]:
     """Return where the header begins, and what separates its names: Excel's line `sep=` tells, else the header."""
     if said := re.match(rb'\s*"?sep=([,;|\t])"?[ \t,;|]*[\r\n]+', content, re.IGNORECASE):
         return said.end(), said[1].decode()
-    header = next(filter(None, re.split(rb"[\r\n]+", content[: 1 << 20], maxsplit=2)), b"")
-    names = re.sub(rb'"[^"]*"', b"", header).decode(errors="replace")
+    unquoted = re.sub(rb'"[^"]*"', b'""', content[: 1 << 20])  # a quoted name may hold separators and ends of lines
+    names = next(filter(None, re.split(rb"[\r\n]+", unquoted, maxsplit=2)), b"").decode(errors="replace")
     usual = "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
     return 0, next((mark for mark in (usual, *",;\t|") if mark in names), usual)
 
