@@ -17,6 +17,7 @@ MOST = 1000  # values that are watched; each takes a tenth of a microsecond per 
 MOST_ELEMENTS = 1 << 16  # elements of a collection of plain values, which is watched as one
 MOST_BYTES = 1 << 12  # bytes of a NumPy array that is watched
 OURS = frozenset(("gpugrad", "numpy", "cupy"))  # libraries whose objects are watched as wholes
+BY_NAME = frozenset(("getattr", "vars", "__dict__"))  # with one of these, code can read any attribute
 # Special methods that a step does not call.
 NOT_CALLED = frozenset(
     f"__{name}__" for name in ("init", "new", "post_init", "del", "repr", "str", "reduce", "getstate")
@@ -49,6 +50,7 @@ class Surroundings:
         self._values: list[tuple[Read, Any]] = []
         self._names: set[str] = set()  # of the variables and attributes that the functions read
         self._owners: list[tuple[Any, Any]] = []  # a module, class or object, and where its attributes are looked up
+        self._objects: list[Any] = []  # of the user's classes
         self._followed: set[tuple[int, int, str]] = set()
         self.look_into(function)
 
@@ -68,6 +70,10 @@ class Surroundings:
                 for name, value in list(vars(holder).items()):
                     if name in self._names or (_is_special(name) and isinstance(value, types.FunctionType)):
                         self._follow(owner, holder, name)
+            for owner in list(self._objects):
+                for name in _attributes_of(owner):
+                    if name in self._names or not self._names.isdisjoint(BY_NAME):
+                        self._follow(owner, None, name)
 
     def unchanged(self) -> bool:
         """Return whether every value is the same: the same object, or an equal plain one."""
@@ -102,8 +108,10 @@ class Surroundings:
         self._look_into(value)
 
     def _follow(self, owner: Any, holder: Any, name: str) -> None:
-        """Watch an attribute of a module or class, or one that an object finds in its class."""
-        if hasattr(vars(holder)[name], "__get__"):  # a function, the same for all objects of the class
+        """Watch an attribute of a module or class, or of an object, which may find it in its class (`holder`)."""
+        if holder is not None and hasattr(
+            vars(holder)[name], "__get__"
+        ):  # a function, the same for all objects of the class
             owner = holder
         key = (id(owner), id(holder), name)
         if key not in self._followed:
@@ -155,11 +163,14 @@ class Surroundings:
         self._look_into(function.__kwdefaults__)
 
     def _look_into_object(self, value: Any) -> None:
-        """Watch attributes of an object; of one of a library only plain values and collections."""
+        """Watch what the code reads of a user's object, or the plain values and collections of a library's."""
         classes = [kind for kind in type(value).__mro__ if _is_users(kind)]
-        self._owners += [(value, kind) for kind in classes]
+        if classes:
+            self._owners += [(value, kind) for kind in classes]
+            self._objects.append(value)
+            return
         for name in _attributes_of(value):
-            if classes or isinstance(getattr(value, name, object), (*PLAIN, *COLLECTIONS)):
+            if isinstance(getattr(value, name, object), (*PLAIN, *COLLECTIONS)):
                 self._watch_and_look(partial(getattr, value, name))
 
 

@@ -132,12 +132,17 @@ class Module:
             yield parameter
 
     def _options_and_parts(self) -> Iterator[str]:
-        """Yield the attributes on which `forward` may depend: plain values, modules, and the versions of parameters."""
+        """Yield the attributes on which `forward` may depend: plain values, modules, and the versions of parameters.
+
+        Of plain values, a `forward` of the user's own says itself which it reads (`Surroundings`).
+        """
         yield "training"
+        ours = next(kind for kind in type(self).__mro__ if kind.__module__.startswith("gpugrad.")) is not Module
+        kinds = (*PLAIN, Module) if ours else Module
         for name, value in vars(self).items():
             if isinstance(value, Parameter):
                 yield f"{name}.version"  # another parameter has another one
-            elif isinstance(value, (*PLAIN, Module)) and name != "training":
+            elif isinstance(value, kinds) and name != "training":
                 yield name
 
     def _parts(self) -> Iterator[tuple[str, Parameter | Module]]:

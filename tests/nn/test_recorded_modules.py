@@ -111,3 +111,34 @@ def test_a_trainer_follows_what_a_callback_changes(what, monkeypatch):
         history = trainer.fit(x, y, epochs=4, callbacks=[Halve()], progress=False)
         losses.append([epoch["train_loss"] for epoch in history])
     assert losses[0] == losses[1]
+
+
+def test_what_forward_does_not_read_records_nothing_anew():
+    """Counters and logs that callbacks keep in a model."""
+    model = Own()
+    model.count, model.log = 0, []
+
+    def step(x):
+        return model(x)
+
+    recorded = gg.record(step)
+    for i in range(3):
+        recorded(np.ones((2, 5), np.float32))
+        model.count += 1
+        model.log.append(float(i))
+    assert recorded.recordings == 1
+
+
+def test_attributes_that_are_read_by_name_are_noticed():
+    class ByName(nn.Module):
+        def __init__(self):
+            self.scale = 1.0
+
+        def forward(self, x):
+            return x * getattr(self, "sca" + "le")
+
+    model = ByName()
+    recorded, x = gg.record(model), np.ones(1, np.float32)
+    assert recorded(x).item() == 1
+    model.scale = 3.0
+    assert recorded(x).item() == 3
