@@ -34,7 +34,7 @@ def waits_for(lock: Lock) -> None:
 
 
 def _hold() -> None:
-    for lock in list(_locks):
+    for lock in _locks:  # not a copy: the thread that held LOADING may have added its locks
         lock.acquire()
         _held.append(lock)
 

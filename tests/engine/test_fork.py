@@ -79,6 +79,26 @@ PROGRAMS = {
         slow.join()
         print(len(results) > 0, all(results))
     """,
+    "while a thread loads a module that adds a lock": """
+        from gpugrad.kernels import fork
+
+        late, begun = threading.RLock(), threading.Event()
+
+        def load():
+            with fork.LOADING:
+                begun.set()
+                time.sleep(0.3)  # the fork waits for LOADING
+                fork.waits_for(late)
+                late.acquire()
+            time.sleep(0.3)
+            late.release()
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        begun.wait()
+        print(in_child(lambda: late.acquire(timeout=5)), late.acquire(blocking=False))
+        thread.join()
+    """,
     "in the middle of a recorded step": """
         weight = gg.tensor(np.ones(3), device="cpu")
         results = []
