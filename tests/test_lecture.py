@@ -23,6 +23,7 @@ SCRIPTS = sorted(LECTURE.glob("point*.py"))
 SECONDS = 20  # CPU time for a script, several times what it needs
 LARGEST_PICTURE = 80_000  # bytes, in docs/
 
+CITED = re.compile(r"(?:\d{4}, )?https?://[^\s)]+")  # address of a paper, with its year
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?:e-\d+)?%?(?!\w|\.\d)")
 
 
@@ -56,7 +57,7 @@ def test_a_script_writes_its_picture_and_prints_its_docstring_s_answer(script, t
     start = time.process_time()
     said, answered = run(script, tmp_path, monkeypatch).split("\nAnswer: ")
     assert time.process_time() - start < SECONDS
-    missing = numbers(answer(script)) - numbers(said.partition("\n\nQuestion: ")[2].partition("\n\n")[2])
+    missing = numbers(CITED.sub("", answer(script))) - numbers(said.partition("\n\nQuestion: ")[2].partition("\n\n")[2])
     assert not missing, f"{script.name} answers {sorted(missing)}, which it does not print:\n{said}"
     pictures = sorted(tmp_path.iterdir())
     assert sorted(re.findall("^picture: (.+)$", answered, re.M)) == list(map(str, pictures))
