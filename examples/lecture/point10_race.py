@@ -4,11 +4,20 @@
 
 Question: seven optimizers start near the ridge of x² − y², at a distance of 0.001: which ones escape, and why?
 
-Answer: all, at different speeds. Those that divide each gradient component by its past size step along y, where the
-gradient is small, as far as along x: Adagrad leaves the view after 3 steps, RMSprop after 5, Adadelta after 9 and Adam
-after 11. Of the others, momentum needs 28 and Nesterov's momentum 38, since their steps add up; gradient descent, which
-multiplies the small y by 1.1 per step, needs 75.
+Answer: all, at different speeds. Each η is chosen so that the first step is 0.1 long, for all alike. Then Adadelta
+leaves the view after 7 steps, Adam after 18, momentum after 28, Nesterov's momentum after 37, RMSprop after 40, Adagrad
+after 42, and gradient descent, which multiplies the small y by 1.1 per step, after 75. Momentum adds up its steps. The
+others divide each gradient component by its past size, and step along y, where the gradient is small, as far as along
+x. The steps of Adadelta grow, those of Adam stay as long; those of RMSprop shrink at first, since its average starts at
+zero, and those of Adagrad always, since its sum never forgets.
+
+So the order depends on the rates. With first steps twice as long, RMSprop and Adagrad overtake momentum: 13 and 14
+steps against 19. With first steps half as long, Adagrad is last: it takes 155 steps, gradient descent 146. Adadelta and
+Adam remain the first two.
 """
+
+import collections
+import functools
 
 import numpy as np
 
@@ -19,11 +28,82 @@ from gpugrad.lab.script import present
 
 SADDLE = surface("saddle")
 START = (-1.0, 1e-3)
-RACERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
+FIRST_STEP = 0.1
+STEPS = 90
 
 
-def run(racers=RACERS, steps=90):
-    return [gg.minimize(SADDLE, START, name, lr=SADDLE.rate(name), max_steps=steps) for name in racers]
+# ---- the formulas: each returns what η multiplies in step t, and changes what the rule remembers ----
+
+
+def sgd(g, memory, t):
+    """Gradient descent: p ← p − η·g."""
+    return g
+
+
+def momentum(g, memory, t):
+    """Momentum: b ← β·b + g, p ← p − η·b."""
+    memory["b"] = 0.9 * memory["b"] + g
+    return memory["b"]
+
+
+def nesterov(g, memory, t):
+    """Nesterov's momentum: b ← β·b + g, p ← p − η·(g + β·b)."""
+    memory["b"] = 0.9 * memory["b"] + g
+    return g + 0.9 * memory["b"]
+
+
+def adagrad(g, memory, t):
+    """Adagrad: s ← s + g², p ← p − η·g / (√s + ε)."""
+    memory["s"] = memory["s"] + g**2
+    return g / (np.sqrt(memory["s"]) + 1e-10)
+
+
+def rmsprop(g, memory, t):
+    """RMSprop: v ← α·v + (1 − α)·g², p ← p − η·g / (√v + ε)."""
+    memory["v"] = 0.99 * memory["v"] + 0.01 * g**2
+    return g / (np.sqrt(memory["v"]) + 1e-8)
+
+
+def adadelta(g, memory, t):
+    """Adadelta: v ← ρ·v + (1 − ρ)·g², d = √((u + ε)/(v + ε))·g, u ← ρ·u + (1 − ρ)·d², p ← p − η·d."""
+    memory["v"] = 0.9 * memory["v"] + 0.1 * g**2
+    d = np.sqrt((memory["u"] + 1e-6) / (memory["v"] + 1e-6)) * g
+    memory["u"] = 0.9 * memory["u"] + 0.1 * d**2
+    return d
+
+
+def adam(g, memory, t):
+    """Adam: m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g², p ← p − η·(m/c₁) / (√(v/c₂) + ε), c = 1 − βᵗ."""
+    memory["m"] = 0.9 * memory["m"] + 0.1 * g
+    memory["v"] = 0.999 * memory["v"] + 0.001 * g**2
+    return memory["m"] / (1 - 0.9**t) / (np.sqrt(memory["v"] / (1 - 0.999**t)) + 1e-8)
+
+
+FORMULAS = {rule.__name__: rule for rule in (sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam)}
+RACERS = tuple(FORMULAS)
+MOMENTUM, ADAPTIVE = {"b", "m"}, {"s", "v"}  # what rules with momentum, and with an adaptive rate, remember
+
+
+def by_hand(name, lr, steps):
+    """Return the path from the formula, (steps + 1, 2), and the names of what the rule remembers."""
+    memory, path = collections.defaultdict(float), [np.array(START)]
+    for t in range(1, steps + 1):
+        path.append(path[-1] - lr * FORMULAS[name](SADDLE.gradient(path[-1]), memory, t))
+    return np.array(path), set(memory)
+
+
+# ---- the race ----
+
+
+@functools.cache
+def rate(name, first_step=FIRST_STEP):
+    """Return the learning rate with which the first step of an optimizer has a given length, to two digits."""
+    length = np.linalg.norm(np.diff(by_hand(name, 1.0, 1)[0], axis=0))
+    return float(f"{first_step / length:.2g}")
+
+
+def run(racers=RACERS, steps=STEPS, first_step=FIRST_STEP):
+    return [gg.minimize(SADDLE, START, name, lr=rate(name, first_step), max_steps=steps) for name in racers]
 
 
 def steps_to_leave(path):
@@ -33,10 +113,22 @@ def steps_to_leave(path):
 
 
 def main(picture):
-    paths = run()
-    for path in sorted(paths, key=lambda path: steps_to_leave(path) or 1000):
-        print(f"{path.optimizer:<9} η = {path.lr:<5g} leaves the view after {steps_to_leave(path)} steps")
-    print(f"y starts at {START[1]}, and gradient descent multiplies it by {1 + 2 * paths[0].lr:g} per step")
+    paths = sorted(run(), key=steps_to_leave)
+    print(f"each η makes the first step {FIRST_STEP} long; out of the view of the saddle after:")
+    print(f"{'optimizer':<9}  {'η':<6}  steps   momentum  adaptive rate")
+    for path in paths:
+        points, remembered = by_hand(path.optimizer, path.lr, path.steps)
+        assert np.allclose(points, path.points, rtol=1e-9, atol=1e-9)
+        techniques = ["yes" if remembered & names else "no" for names in (MOMENTUM, ADAPTIVE)]
+        print(f"{path.optimizer:<9}  {path.lr:<6g}  {steps_to_leave(path):>5}   {techniques[0]:<8}  {techniques[1]}")
+    for formula in FORMULAS.values():
+        print(formula.__doc__)
+    print("these formulas, written out in NumPy, take the same paths as the optimizers of gpugrad")
+    print(f"y starts at {START[1]}, and gradient descent multiplies it by {1 + 2 * rate('sgd'):g} per step")
+    for first_step in (FIRST_STEP / 2, 2 * FIRST_STEP):
+        left = {path.optimizer: steps_to_leave(path) for path in run(RACERS, 400, first_step)}
+        order = ", ".join(f"{name} {left[name]}" for name in sorted(left, key=left.get))
+        print(f"with first steps {first_step:g} long: {order}")
     animate(SADDLE, paths, picture("10_race.gif"), frames=60)
 
 
