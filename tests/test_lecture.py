@@ -20,7 +20,7 @@ pytest.importorskip("matplotlib")
 ROOT = Path(__file__).parent.parent
 LECTURE = ROOT / "examples" / "lecture"
 SCRIPTS = sorted(LECTURE.glob("point*.py"))
-SECONDS = 20  # CPU time for a script, several times what it needs
+SECONDS = 20  # CPU time for a script, which needs less than 5 on an idle machine
 LARGEST_PICTURE = 80_000  # bytes, in docs/
 
 CITED = re.compile(r"(?:\d{4}, )?https?://[^\s)]+")  # address of a paper, with its year
@@ -294,9 +294,59 @@ def test_the_page_has_an_existing_small_picture_of_every_point():
     assert sum(picture.stat().st_size for picture in pictures) < 1_000_000
 
 
+MATH = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.S)  # its numbers belong to formulas
+
+
+def sections():
+    """Return the parts of the page by their headings."""
+    _, *parts = re.split(r"^## (.+)\n", (ROOT / "docs" / "lecture.md").read_text(), flags=re.M)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def rows(section):
+    """Return the rows of the table of a section, each a list of its cells."""
+    lines = re.findall(r"^\| (.+) \|$", sections()[section], re.M)
+    return [line.split(" | ") for line in lines][2:]
+
+
 def test_the_page_agrees_with_the_scripts():
-    sections = re.split(r"^## \d+\. ", (ROOT / "docs" / "lecture.md").read_text(), flags=re.M)[1:]
-    for section, script in zip(sections, SCRIPTS, strict=True):
-        assert f"`{script.name}`" in section
-        text = re.sub(r"!\[.*|\]\(.*?\)", "", section)
-        assert numbers(text) <= numbers(answer(script)), script.stem
+    parts = [text for title, text in sections().items() if title[0].isdigit()]
+    for text, script in zip(parts, SCRIPTS, strict=True):
+        assert f"`{script.name}`" in text
+        said = MATH.sub("", re.sub(r"!\[.*|\]\(.*?\)", "", text))
+        assert numbers(said) <= numbers(answer(script)), script.stem
+
+
+def test_numbers_of_formulas_are_left_out_of_the_comparison_but_no_others():
+    text = "from 3 to 4: $$x^2 + 5$$ and $6 x$ in 7 steps, for $8$ to 9"
+    assert numbers(MATH.sub("", text)) == {"3", "4", "7", "9"}
+
+
+def test_each_formula_of_the_page_has_a_script_a_picture_and_an_exercise_that_exist():
+    covered = set()
+    for formula, *places in rows("Where each formula is"):
+        links = [re.fullmatch(r"\[.+\]\((.+)\)", place) for place in places]
+        assert len(links) == 3, formula
+        assert all(links), formula
+        files = [ROOT / "docs" / link[1] for link in links]
+        assert all(file.is_file() for file in files), files
+        script, picture, exercise = (file.name for file in files)
+        assert picture.removeprefix("lecture_")[:2] == script[5:7]
+        assert exercise in (script, "exercise.py")
+        covered.add(script)
+    assert covered == {script.name for script in SCRIPTS}
+
+
+def test_the_page_s_table_of_optimizers_agrees_with_their_formulas():
+    race = runpy.run_path(str(LECTURE / "point10_race.py"))
+    table = rows("10. Which optimizer leaves a saddle first?")
+    order = ("gradient descent", "momentum", "Nesterov", "Adagrad", "RMSprop", "Adadelta", "Adam")
+    assert [row[0] for row in table] == list(order)
+    names = {"gradient descent": "sgd"}
+    for name, _, momentum, adaptive, formula, source in table:
+        rule = race["FORMULAS"][names.get(name, name.lower())]
+        remembered = race["by_hand"](rule.__name__, 0.1, 2)[1]
+        assert (momentum == "yes") == bool(remembered & race["MOMENTUM"]), name
+        assert (adaptive == "yes") == bool(remembered & race["ADAPTIVE"]), name
+        assert set(re.findall(r"(\w) \\leftarrow", formula)) == remembered | {"p"}, name
+        assert "](https://" in source

@@ -82,7 +82,7 @@ def draw(paths, file=None):
             right.semilogy(path.gradient_norms, "o-", color=colour, markersize=4, label=start)
         right.axhline(EPSILON, color="black", linestyle="--")
         right.text(0, EPSILON * 1.3, "ε", va="bottom")
-        right.set(xlabel="step", ylabel="$|df/dx|$", title="All five stop at $|df/dx| < ε$")
+        right.set(xlabel="step", ylabel="$|df/dx|$ (log scale)", title="All five stop at $|df/dx| < ε$")
         right.legend(title="start $x$")
         tidy(right)
         return saved(figure, file)

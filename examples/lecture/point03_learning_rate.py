@@ -45,7 +45,9 @@ def draw(paths, file=None):
             distance = np.abs(path.points[:, 0])
             words = f"η = {path.lr:g}, x × {factor(path)} per step: {path.verdict}"
             axes.semilogy(distance, color=colour, marker="o", markersize=3, linewidth=2, label=words)
-        axes.set(xlabel="step", ylabel="distance $|x|$", title="Each step multiplies x by 1 − η·f″ = 1 − 2η")
+        axes.set(
+            xlabel="step", ylabel="distance $|x|$ (log scale)", title="Each step multiplies x by 1 − η·f″ = 1 − 2η"
+        )
         axes.legend(loc="upper right", reverse=True)
         tidy(axes)
         return saved(figure, file)

@@ -121,7 +121,7 @@ def run(sizes=SIZES):
 
 def draw_descents(plane, paths, slopes, classes, file=None):
     """Draw descents in the plane, and the slope of each row's loss along its two directions at the first start."""
-    view = dataclasses.replace(view_of(plane), resolution=40)
+    view = dataclasses.replace(view_of(plane), resolution=30)
     with slide(14, 6.2) as figure:
         left, right = figure.subplots(1, 2)
         draw_contours(left, view)

@@ -78,7 +78,7 @@ def draw(paths, file=None):
         axes.semilogy(list(paths), [path.steps for path in paths.values()], "o-", color=GREEN, linewidth=2)
         for beta, colour in SHOWN.items():
             axes.plot(beta, paths[beta].steps, "o", color=colour, markersize=14)
-        axes.set(xlabel="β", ylabel="steps to converge", title="Some momentum helps, too much harms")
+        axes.set(xlabel="β", ylabel="steps to converge (log scale)", title="Some momentum helps, too much harms")
         axes.set_yticks([50, 100, 200, 500, 1000], ["50", "100", "200", "500", "1000"])
         axes.minorticks_off()
         tidy(axes)

@@ -154,7 +154,7 @@ def draw(chain, gradient, file=None):
             axes.text(1.04, 0.5, sign, transform=axes.transAxes, fontsize=22, va="center")
         above.suptitle("Cross-entropy of a network: the factors of du0/dW0 and their product (orange: negative)")
         left, right = below.subplots(1, 2, width_ratios=[1.5, 1])
-        x = np.linspace(-1.2, 0.9, 200)
+        x = np.linspace(-1.1, 0.8, 200)
         left.plot(x, f(x), color=BLUE, linewidth=3, label="$(3x^3 + 2)^2$")
         left.plot(x, 54 * x**5 + 36 * x**2, color=ORANGE, linewidth=3, label="$54x^5 + 36x^2$")
         dots = x[::10]
