@@ -167,7 +167,7 @@ def draw_critical_points(found, steps, values, file=None):
         left.semilogx(steps, values, color=BLACK, linewidth=2)
         left.set(xlabel="step (log scale)", ylabel="loss", ylim=(0, 0.8), xlim=(1, LONGEST))
         left.set_title(
-            f"{DESCENTS} descents of a network of {N_PARAMETERS} parameters;\nhorizontal lines: losses of critical points"
+            f"{DESCENTS} descents of a network of {N_PARAMETERS} parameters;\nlines: losses of critical points"
         )
         right.set(
             xlabel="negative eigenvalues in %",
