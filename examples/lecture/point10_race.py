@@ -29,7 +29,7 @@ from gpugrad.lab.script import present
 SADDLE = surface("saddle")
 START = (-1.0, 1e-3)
 FIRST_STEP = 0.1
-STEPS = 90
+STEPS, LONGER = 90, 200
 
 
 # ---- the formulas: each returns what η multiplies in step t, and changes what the rule remembers ----
@@ -102,19 +102,23 @@ def rate(name, first_step=FIRST_STEP):
     return float(f"{first_step / length:.2g}")
 
 
-def run(racers=RACERS, steps=STEPS, first_step=FIRST_STEP):
-    return [gg.minimize(SADDLE, START, name, lr=rate(name, first_step), max_steps=steps) for name in racers]
+def run(racers=RACERS, steps=STEPS):
+    return [gg.minimize(SADDLE, START, name, lr=rate(name), max_steps=steps) for name in racers]
+
+
+def leaves(points):
+    """Return the first step at which a path is out of the view, or None."""
+    away = np.flatnonzero(np.abs(points[:, 1]) > SADDLE.bounds[1][1])
+    return int(away[0]) if len(away) else None
 
 
 def steps_to_leave(path):
-    """Return the first step at which the point is out of the view, or None."""
-    away = np.flatnonzero(np.abs(path.points[:, 1]) > SADDLE.bounds[1][1])
-    return int(away[0]) if len(away) else None
+    return leaves(path.points)
 
 
 def main(picture):
     paths = sorted(run(), key=steps_to_leave)
-    print(f"each η makes the first step {FIRST_STEP} long; out of the view of the saddle after:")
+    print(f"each η, to two digits, makes the first step {FIRST_STEP} long; out of the view of the saddle after:")
     print(f"{'optimizer':<9}  {'η':<6}  steps   momentum  adaptive rate")
     for path in paths:
         points, remembered = by_hand(path.optimizer, path.lr, path.steps)
@@ -126,7 +130,7 @@ def main(picture):
     print("these formulas, written out in NumPy, take the same paths as the optimizers of gpugrad")
     print(f"y starts at {START[1]}, and gradient descent multiplies it by {1 + 2 * rate('sgd'):g} per step")
     for first_step in (FIRST_STEP / 2, 2 * FIRST_STEP):
-        left = {path.optimizer: steps_to_leave(path) for path in run(RACERS, 400, first_step)}
+        left = {name: leaves(by_hand(name, rate(name, first_step), LONGER)[0]) for name in RACERS}
         order = ", ".join(f"{name} {left[name]}" for name in sorted(left, key=left.get))
         print(f"with first steps {first_step:g} long: {order}")
     animate(SADDLE, paths, picture("10_race.gif"), frames=60)
