@@ -1,0 +1,90 @@
+"""The page against axe-core: no serious or critical finding in light and dark, on a phone, and after an error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+AXE = "axe-core@4.14.1"
+FETCHED = 120  # seconds
+RUN = """
+const done = arguments[arguments.length - 1];
+axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done(violations
+  .filter(({ impact }) => ["serious", "critical"].includes(impact))
+  .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 90)).join(" | ")}`)));
+"""
+# Link, width, dark, whether to run the race, and the text that the page must then show.
+VISITS = {
+    "light": ("#surface=ravine&optimizer=sgd:9,adam", 1200, False, False, ""),
+    "after a run": ("#surface=ravine&steps=20&optimizer=sgd:9,adagrad-norm,adam", 1200, False, True, ""),
+    "dark": ("#surface=ravine&steps=20&optimizer=sgd:9,adam&point=8", 1200, True, True, ""),
+    "phone": ("#point=10", 390, False, True, ""),
+    "phone, dark, relief": ("#point=1&relief=1", 390, True, True, ""),
+    "own function": ("#surface=own+function&f=x**2%2B3*sin(y)", 1200, False, True, ""),
+    "error": ("#surface=ravine&optimizer=sgd:fast", 1200, True, True, "The rate of sgd is 'fast'"),
+}
+
+
+@pytest.fixture(scope="session")
+def axe(request):
+    """Return the source of axe-core: from the file $GPUGRAD_AXE, or fetched once by npm."""
+    given = os.environ.get("GPUGRAD_AXE")
+    if given:
+        return Path(given).read_text("utf-8")
+    folder = request.config.cache.mkdir("axe-core")
+    file = folder / f"{AXE}.min.js"
+    if not file.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("axe-core is not here: install npm, or set GPUGRAD_AXE to the file axe.min.js")
+        try:
+            packed = subprocess.run(
+                [npm, "pack", AXE, "--silent"], cwd=folder, capture_output=True, text=True, timeout=FETCHED
+            )
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"npm did not fetch {AXE} within {FETCHED} s: set GPUGRAD_AXE to the file axe.min.js")
+        if packed.returncode:
+            reason = packed.stderr.strip().splitlines()[-1:] or ["no message"]
+            pytest.skip(f"npm cannot fetch {AXE} ({reason[0]}): set GPUGRAD_AXE to the file axe.min.js")
+        archive = folder / packed.stdout.split()[-1]
+        with tarfile.open(archive) as content:
+            script = content.extractfile("package/axe.min.js")
+            assert script is not None
+            file.write_bytes(script.read())
+        archive.unlink()
+    return file.read_text("utf-8")
+
+
+def findings(browser, axe):
+    browser.driver.set_script_timeout(60)
+    browser.run(axe)
+    return browser.driver.execute_async_script(RUN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("visit", VISITS)
+def test_no_serious_finding(browser, url, axe, visit):
+    link, width, dark, runs, error = VISITS[visit]
+    browser.open(url + link, width=width, dark=dark, still=True)
+    browser.driver.find_element("css selector", "summary").click()
+    if runs:
+        browser.find("run").click()
+        if error:
+            browser.until(lambda: browser.text("error"))
+            assert browser.text("error").startswith(error)
+            assert len(browser.complaints()) == 1  # Chromium reports the answer of 400
+        else:
+            browser.until_over()
+    assert findings(browser, axe) == []
+
+
+@pytest.mark.slow
+def test_a_planted_fault_is_found(browser, url, axe):
+    browser.open(url)
+    browser.run("document.getElementById('start').parentElement.replaceWith(document.getElementById('start'))")
+    assert any(finding.startswith("label: ") for finding in findings(browser, axe))
