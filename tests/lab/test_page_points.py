@@ -168,6 +168,7 @@ return [hash, seen.size];
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_relief_turns_by_keys_and_by_the_mouse(browser, url, dark):
     from selenium.webdriver import ActionChains

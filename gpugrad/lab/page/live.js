@@ -49,7 +49,7 @@ class Live {
     };
   }
 
-  race(race, surface) {
+  async race(race, surface) {
     const start = toNumbers(race.start);
     if (start.length !== 2 || !start.every(Number.isFinite)) {
       throw new Error(`start is '${race.start}', expected two numbers separated by a comma: -1,0.5 for instance`);
@@ -62,20 +62,23 @@ class Live {
       seed: setting("seed", race.seed, "0", 2 ** 32 - 1), steps: setting("steps", race.steps, "200", setup.most_steps),
     };
     if (!numbers.steps) throw new Error("steps is 0, expected at least 1");
-    return race.optimizers.map(({ name, rate }) => {
+    const paths = [];
+    for (const { name, rate } of race.optimizers) {
+      await new Promise((resume) => setTimeout(resume)); // the page stays responsive in between
       const { rule, options } = setup.optimizers.find((entry) => entry.name === name);
       const own = setup.with_momentum.includes(name) ? { momentum: numbers.momentum } : {};
       const lr = rate ? setting(`the rate of ${name}`, rate, "0.1") : surface.rates[name];
       const entry = { ...numbers, rule, options: { ...options, ...own }, lr };
       const found = descend(f, start, entry), steps = found.values.length - 1;
       const judged = judge(f, found, entry);
-      return {
+      paths.push({
         optimizer: name, lr, steps, ...judged, words: wordsOf({ ...found, ...judged, steps }, surface.bounds),
         points: found.points.map((point) => point.map(orNull)),
         values: found.values.map(orNull),
         gradient_norms: found.norms.map(orNull),
-      };
-    });
+      });
+    }
+    return paths;
   }
 
   #functionOf(formula) {
