@@ -216,6 +216,29 @@ def test_an_own_function_has_the_view_of_python(live, text, start):
     assert found["rates"] == pytest.approx(wanted["rates"], rel=0.05)
 
 
+EXTREME = (
+    "-" * 199 + "x",
+    "*".join(["x"] * 100),
+    "exp(exp(exp(x)))",
+    "1e308*x**2",
+    "log(x)*log(y)",
+    "x - x",
+    "1/x",
+    "x**-20",
+)
+
+
+@pytest.mark.parametrize("text", EXTREME)
+def test_extreme_functions_have_a_view(text, live):
+    """Without any warning; filterwarnings makes each one an error."""
+    wanted = page.describe(own_function(text))
+    found = live("new Live().surface({ surface: setup.own.name, f: text, start: '' })", text=text)
+    assert np.isfinite([*wanted["rates"].values(), wanted["slope"], *wanted["levels"][:1]]).all()
+    assert np.isfinite([*found["rates"].values(), *found["levels"][:1]]).all()
+    assert len(found["heights"]) == found["side"] ** 2
+    assert None not in found["heights"].values()
+
+
 def test_every_rate_is_linear_in_what_suits_the_surface():
     """The page sends three numbers instead of the function."""
     for name in LOOKS:

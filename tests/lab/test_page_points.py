@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -189,9 +191,12 @@ def test_the_relief_turns_by_keys_and_by_the_mouse(browser, url, dark):
     start = browser.value("start")
     browser.run("document.getElementById('plane').focus()")
     browser.press(Keys.ARROW_LEFT, Keys.ARROW_UP)
+    browser.until(lambda: browser.run(PICTURE)[0] != relief)
+    time.sleep(0.5)  # at rest it is drawn again, finely
     turned, _ = browser.run(PICTURE)
     plane = browser.find("plane")
     ActionChains(browser.driver).move_to_element(plane).click_and_hold().move_by_offset(60, 20).release().perform()
+    browser.until(lambda: browser.run(PICTURE)[0] != turned)
     dragged, _ = browser.run(PICTURE)
     assert len({before, relief, turned, dragged}) == 4
     assert browser.value("start") == start  # neither keys nor a drag move it

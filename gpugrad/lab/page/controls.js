@@ -6,6 +6,16 @@ const USUAL = { momentum: "0.9", noise: "0", seed: "0", steps: "200" };
 /** Return the point of the lecture that a race belongs to. */
 const pointOf = ({ point = "" }) => (Object.hasOwn(setup.points, point) ? setup.points[point] : undefined);
 
+/** Return the formula of an optimizer, one clause per line, with the values of its constants. */
+function formulaOf(name) {
+  const { formula, options: { betas = [], ...options } } = setup.optimizers.find((entry) => entry.name === name);
+  const constants = Object.entries({ ...options, beta1: betas[0], beta2: betas[1] })
+    .filter(([constant]) => constant !== "momentum" && new RegExp(`\\b${constant}\\b`).test(formula))
+    .map(([constant, value]) => `${constant} = ${shown(value)}`);
+  const clauses = formula.replaceAll(/\blr\b/g, "η").split(", ");
+  return [...clauses, ...(constants.length ? [`with ${constants.join(", ")}`] : [])].join("\n");
+}
+
 class Controls {
   #rows = new Map(); // optimizer: {box, rate}
 
@@ -63,9 +73,8 @@ class Controls {
       return row;
     }));
     $("formulas").replaceChildren(...names.flatMap((name) => {
-      const { formula } = setup.optimizers.find((entry) => entry.name === name);
       const [term, words] = ["dt", "dd"].map((tag) => document.createElement(tag));
-      [term.textContent, words.textContent] = [name, formula.replaceAll(/\blr\b/g, "η")];
+      [term.textContent, words.textContent] = [name, formulaOf(name)];
       return [term, words];
     }));
     for (const name of names) {

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ... import optim
+from ...training.evaluation import quiet
 from .. import expression, own_function
 from ..minimize import Path
 from ..points import POINTS
@@ -154,6 +155,7 @@ def _read(name: str) -> str:
     return (resources.files(__package__) / name).read_text("utf-8")
 
 
+@quiet
 def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
     """Return a surface as the page reads it: texts, view, marked points, suitable rates, and heights over a grid.
 
@@ -175,7 +177,8 @@ def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
     points = np.stack(np.meshgrid(*(np.linspace(low, high, COARSE) for low, high in view.bounds)), axis=-1).reshape(
         -1, 2
     )
-    slope = float(np.median(np.linalg.norm(view.objective.gradients(points)[1], axis=1)))
+    slopes = np.linalg.norm(view.objective.gradients(points)[1], axis=1)
+    slope = float(np.median(slopes[np.isfinite(slopes)])) if np.isfinite(slopes).any() else 0.0
     return {
         "name": f.name,
         "about": f.about,
@@ -202,7 +205,8 @@ def _heights(view: View, side: int) -> np.ndarray:
     values = np.nan_to_num(view.grid(side)[2], nan=np.inf)
     levels = np.array(view.levels)
     edges = [2 * levels[0] - levels[1], *levels, 2 * levels[-1] - levels[-2]]
-    return np.round(np.interp(values, edges, np.arange(len(edges))) / (len(edges) - 1) * HIGHEST)
+    shares = np.interp(values, edges, np.arange(len(edges))) / (len(edges) - 1)
+    return np.round(np.nan_to_num(shares, nan=1.0) * HIGHEST)
 
 
 def path_of(path: Path, bounds: Any) -> dict[str, Any]:

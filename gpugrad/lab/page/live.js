@@ -42,7 +42,7 @@ class Live {
     const slopes = gridOf(known.bounds, PROBED).map((point) => Math.hypot(...f(...point).slice(1)));
     return {
       ...known,
-      slope: known.slope ?? significant(median(slopes.filter(Number.isFinite)), 2),
+      slope: known.slope ?? significant(median(slopes.filter(Number.isFinite)) || 0, 2),
       bands: known.levels.length + 1,
       side: HEIGHTS_ACROSS,
       heights: heightsIn(known.levels, values),

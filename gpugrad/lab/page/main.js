@@ -220,14 +220,12 @@ $("plane").addEventListener("click", (event) => {
 });
 $("plane").addEventListener("pointermove", (event) => {
   if (!surface || !turns() || !event.buttons) return;
-  relief.turn(event.movementX / 150, event.movementY / 150);
-  draw();
+  relief.turn(event.movementX / 150, event.movementY / 150, draw);
 });
 $("plane").addEventListener("keydown", (event) => {
   if (!surface || event.ctrlKey || event.metaKey || event.altKey) return;
   if (ARROWS[event.key] && turns()) {
-    relief.turn(ARROWS[event.key][0] / 10, -ARROWS[event.key][1] / 10);
-    draw();
+    relief.turn(ARROWS[event.key][0] / 10, -ARROWS[event.key][1] / 10, draw);
   } else if (ARROWS[event.key]) startAt(moved(surface, toNumbers(controls.read().start), ARROWS[event.key], event.shiftKey));
   else if (event.key === "Enter" || event.key === " ") run();
   else if (event.key === "s") $("step").click();

@@ -22,7 +22,8 @@ function networkLoss({ x, y, centre, directions: [first, second] }) {
         });
       }
       const highest = Math.max(...inner.map(([logit]) => logit)), exps = inner.map(([logit]) => Math.exp(logit - highest));
-      const whole = exps.reduce((a, b) => a + b), mean = (i) => inner.reduce((sum, logit, j) => sum + exps[j] * logit[i], 0) / whole;
+      const whole = exps.reduce((a, b) => a + b);
+      const mean = (i) => inner.reduce((sum, logit, j) => sum + exps[j] * logit[i], 0) / whole;
       const right = inner[y[n]];
       total = [total[0] + Math.log(whole) + highest - right[0], total[1] + mean(1) - right[1], total[2] + mean(2) - right[2]];
     });

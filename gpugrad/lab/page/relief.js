@@ -1,30 +1,47 @@
 // ---- relief: the surface in three dimensions, with the paths on it; heights count contour lines ----
 
-const CELLS = 96; // per side
+const FINE = 96, COARSE = 40; // facets per side, at rest and while it turns
+const AT_REST = 200; // milliseconds after the last turn
 const STEEPNESS = 0.5; // half the height of the relief, in halves of its longer side
 const LOWEST = 0.12, HIGHEST = 1.5; // elevation of the viewer, in radians
-const PIECES = 12; // a step is drawn in up to this many pieces, each on the surface
+const PIECES = 48; // a step is drawn in up to this many pieces, each on the surface
 
 class Relief {
   #canvas = $("plane");
   #around = -0.55; // azimuth and elevation of the viewer
   #above = 0.85;
   #ground = {};
+  #cells = FINE;
+  #due = 0; // the next frame, if a turn waits for it
+  #rest = 0; // the timer of the fine picture
 
-  turn(around, above) {
+  turn(around, above, redraw) {
     this.#around += around;
     this.#above = clamp(this.#above + above, LOWEST, HIGHEST);
+    this.#cells = COARSE;
+    this.#due ||= requestAnimationFrame(() => {
+      this.#due = 0;
+      redraw();
+    });
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => {
+      this.#cells = FINE;
+      redraw();
+    }, AT_REST);
   }
 
   draw(surface, start, paths, step) {
-    const width = this.#canvas.clientWidth, height = Math.round(clamp(width * 0.8, 260, Math.max(window.innerHeight * 0.78, 300)));
+    const width = this.#canvas.clientWidth, highest = Math.max(window.innerHeight * 0.78, 300);
+    const height = Math.round(clamp(width * 0.8, 260, highest));
     const pen = penOf(this.#canvas, height), scene = this.#scene(surface, width, height);
     const ratio = window.devicePixelRatio || 1;
-    const key = [surface.name, surface.formula, surface.bounds, this.#around, this.#above, width, height, ratio, css("--deep")].join();
-    if (this.#ground.key !== key) this.#ground = { key, image: paintRelief(scene, width, height, ratio) };
+    const looks = [this.#around, this.#above, this.#cells, width, height, ratio, css("--deep")];
+    const key = [surface.name, surface.formula, surface.bounds, ...looks].join();
+    if (this.#ground.key !== key) this.#ground = { key, image: paintRelief(scene, this.#cells, width, height, ratio) };
     pen.drawImage(this.#ground.image, 0, 0, width, height);
-    const marked = [[surface.minima, STAR], [surface.saddles, CROSS]].flatMap(([points, shape]) => points.map((p) => [p, shape]));
-    for (const [point, shape] of marked) this.#shape(pen, scene, point, shape, css("--mark"), css("--ink"), 1);
+    for (const [points, shape] of [[surface.minima, STAR], [surface.saddles, CROSS]]) {
+      for (const point of points) this.#shape(pen, scene, point, shape, css("--mark"), css("--ink"), 1);
+    }
     for (const path of paths) this.#line(pen, scene, path, step);
     if (start.length === 2 && scene.inside(start)) this.#shape(pen, scene, start, RING, css("--mark"), css("--ink"), 1);
     for (const path of paths) {
@@ -48,13 +65,14 @@ class Relief {
     const lift = (lines) => (2 * lines / surface.bands - 1) * STEEPNESS;
     const [sin, cos] = [Math.sin(this.#around), Math.cos(this.#around)];
     const [up, level] = [Math.sin(this.#above), Math.cos(this.#above)];
-    const reach = Math.hypot(...half), scale = Math.min((width / 2 - 24) / reach, (height / 2 - 26) / (reach * up + STEEPNESS * level));
+    const reach = Math.hypot(...half);
+    const scale = Math.min((width / 2 - 24) / reach, (height / 2 - 26) / (reach * up + STEEPNESS * level));
     const project = ([u, v], z) => [
       width / 2 + scale * (u * cos - v * sin), height / 2 - scale * ((u * sin + v * cos) * up + z * level),
     ];
     const toViewer = [-sin * level, -cos * level, up];
     const visible = ([u, v], z) => {
-      for (let t = 1.5 / CELLS; ; t += 1.5 / CELLS) {
+      for (let t = 1.5 / FINE; ; t += 1.5 / FINE) {
         const at = [u + t * toViewer[0], v + t * toViewer[1]], over = z + t * toViewer[2];
         if (Math.abs(at[0]) > half[0] || Math.abs(at[1]) > half[1] || over > STEEPNESS) return true;
         if (lift(rise(at)) > over + 0.012) return false;
@@ -90,7 +108,7 @@ class Relief {
       const before = shown[i - 1];
       if (before && (inside(before) || inside(point))) {
         const long = Math.hypot(point[0] - before[0], point[1] - before[1]) / (right - left);
-        const n = clamp(Math.ceil(long * CELLS), 1, PIECES * 4);
+        const n = clamp(Math.ceil(long * FINE), 1, PIECES);
         for (let k = 1; k < n; k++) add(before.map((x, j) => x + ((point[j] - x) * k) / n));
       }
       add(point);
@@ -114,7 +132,7 @@ class Relief {
 }
 
 /** Return an image of the relief: shaded facets and contour lines, from the farthest to the nearest. */
-function paintRelief({ surface, half, rise, lift, sin, cos, project }, width, height, ratio) {
+function paintRelief({ surface, half, rise, lift, sin, cos, project }, cells, width, height, ratio) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
   const pen = canvas.getContext("2d");
@@ -122,18 +140,22 @@ function paintRelief({ surface, half, rise, lift, sin, cos, project }, width, he
   pen.font = "13px system-ui, 'DejaVu Sans', sans-serif";
   pen.lineJoin = "round";
   const [deep, high, line] = ["--foot", "--peak", "--contour"].map((name) => rgbOf(css(name)));
-  const at = (k, i) => (2 * k / CELLS - 1) * half[i];
+  const at = (k, i) => (2 * k / cells - 1) * half[i];
+  const points = Array.from({ length: (cells + 1) ** 2 }, (_, n) => {
+    const point = [at(n % (cells + 1), 0), at(Math.floor(n / (cells + 1)), 1)], height = rise(point);
+    return { height, z: lift(height), place: project(point, lift(height)) };
+  });
   const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([u, v]) => project([u * half[0], v * half[1]], -STEEPNESS));
   pen.strokeStyle = css("--faint");
   pen.beginPath();
   for (const corner of [...corners, corners[0]]) pen.lineTo(...corner);
   pen.stroke();
-  const order = (falling) => Array.from({ length: CELLS }, (_, k) => (falling ? CELLS - 1 - k : k));
+  const order = (falling) => Array.from({ length: cells }, (_, k) => (falling ? cells - 1 - k : k));
   for (const i of order(sin > 0)) {
     for (const j of order(cos > 0)) {
-      const ends = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]].map(([a, b]) => [at(a, 0), at(b, 1)]);
-      const lines = ends.map(rise), z = lines.map(lift), places = ends.map((end, k) => project(end, z[k]));
-      const [du, dv] = [(z[1] + z[2] - z[0] - z[3]) / (4 * half[0] / CELLS), (z[2] + z[3] - z[0] - z[1]) / (4 * half[1] / CELLS)];
+      const first = j * (cells + 1) + i, ends = [first, first + 1, first + cells + 2, first + cells + 1].map((n) => points[n]);
+      const lines = ends.map((end) => end.height), z = ends.map((end) => end.z), places = ends.map((end) => end.place);
+      const [du, dv] = [(z[1] + z[2] - z[0] - z[3]) / (4 * half[0] / cells), (z[2] + z[3] - z[0] - z[1]) / (4 * half[1] / cells)];
       const across = -(du * cos - dv * sin), along = -(du * sin + dv * cos); // of the normal, as the viewer sees it
       const light = (-0.45 * across - 0.35 * along + 0.82) / Math.hypot(across, along, 1);
       const mean = lines.reduce((a, b) => a + b) / 4, share = clamp(mean / surface.bands, 0, 1);
@@ -146,27 +168,27 @@ function paintRelief({ surface, half, rise, lift, sin, cos, project }, width, he
       pen.fill();
       pen.stroke();
       pen.strokeStyle = `rgb(${line.join(" ")} / 0.75)`;
+      pen.beginPath();
       for (let level = Math.ceil(Math.min(...lines)); level <= Math.min(Math.max(...lines), surface.bands - 1); level++) {
-        if (level > 0) drawLevel(pen, lines, places, level);
+        if (level > 0) traceLevel(pen, lines, places, level);
       }
+      pen.stroke();
     }
   }
   drawAxes(pen, surface, half, sin, cos, project);
   return canvas;
 }
 
-/** Draw the contour line of a level in a facet. */
-function drawLevel(pen, lines, places, level) {
+/** Add the contour line of a level in a facet to the path of the pen. */
+function traceLevel(pen, lines, places, level) {
   const crossings = [];
   for (let k = 0; k < 4; k++) {
     const [from, to] = [k, (k + 1) % 4], share = (level - lines[from]) / (lines[to] - lines[from]);
     if (share >= 0 && share < 1) crossings.push(places[from].map((x, i) => x + (places[to][i] - x) * share));
   }
   for (let k = 0; k + 1 < crossings.length; k += 2) {
-    pen.beginPath();
     pen.moveTo(...crossings[k]);
     pen.lineTo(...crossings[k + 1]);
-    pen.stroke();
   }
 }
 

@@ -75,7 +75,10 @@ function judge(f, { points, values, norms, end }, { rule, options, lr, noise }) 
   if (kind === SADDLE && shrinks && final < 1e-2 * norms[0]) {
     return { verdict: "stuck at a saddle", reason: `the path still approaches a saddle after ${n} steps${both}` };
   }
-  if (more <= n) return { verdict: "max_steps", reason: `on its way after ${n} steps: about ${Math.round(more)} more are needed` };
+  if (more <= n) {
+    const reason = `on its way after ${n} steps: about ${Math.round(more)} more are needed`;
+    return { verdict: "max_steps", reason };
+  }
   const recent = points.slice(points.length - 2 * quarter);
   if (lengthOf(recent) > 4 * gap(recent.at(-1), recent[0])) {
     const stiff = stiffness > 0.9 * limit ? `${product()}: ` : "";
