@@ -23,6 +23,20 @@ def test_ci_and_the_script_test_the_same_pythons():
     assert versions[0] == found(r'requires-python = ">=([\d.]+)"', "pyproject.toml")[0]
 
 
+def test_the_site_is_published_with_the_lab_and_few_permissions():
+    text = (ROOT / ".github/workflows/pages.yml").read_text()
+    steps = [
+        "run: .ci/site",
+        "gpugrad descend --out build/site/lab/index.html",
+        "path: build/site",
+        "actions/deploy-pages",
+    ]
+    assert [text.index(step) for step in steps] == sorted(text.index(step) for step in steps)
+    build, deploy = text.partition("  deploy:")[::2]
+    assert re.findall(r"(\S+): write", build) == []
+    assert re.findall(r"(\S+): write", deploy) == ["pages", "id-token"]
+
+
 def test_a_build_deletes_the_results_of_earlier_ones(monkeypatch, tmp_path):
     setuptools = pytest.importorskip("setuptools")
     from setuptools.command.build_py import build_py

@@ -131,8 +131,8 @@ def _write_page(out: Path | None, optimizers: str | None) -> None:
 
     if out is None:
         raise ArgumentError("SURFACE is missing: name one, such as saddle, or pass --serve or --out page.html")
-    names = None if optimizers is None else [name.strip() for name in optimizers.split(",")]
-    write_page(out, optimizers=names, on_surface=lambda name: typer.echo(f"computing paths on {name}", err=True))
+    names = USUAL if optimizers is None else [name.strip() for name in optimizers.split(",")]
+    write_page(out, optimizers=names)
     typer.echo(f"wrote {out}")
 
 

@@ -30,7 +30,7 @@ def _sections() -> Iterable[str]:
         "Optimizers",
         "`gpugrad train --optimizer`, `optim.make`, `gg.minimize`; the rows are in `gpugrad/optim/registry.py`. The "
         "rate is the default of `gpugrad train`. The estimators accept those marked as solvers.",
-        ("name", "class", "options", "rate", "solver", "description"),
+        ("name", "class", "options", "rate", "solver", "step", "description"),
         [
             (
                 f"`{name}`",
@@ -38,7 +38,8 @@ def _sections() -> Iterable[str]:
                 ", ".join(f"{k}={v}" for k, v in rule.options.items()),
                 f"{rule.peak_lr:g}",
                 "yes" if rule.is_solver else "",
-                _first_sentence(rule.cls),
+                rule.formula,
+                _first_sentence(rule.cls).partition(": ")[0] + ".",
             )
             for name, rule in optim.RULES.items()
         ],
@@ -78,8 +79,8 @@ def _sections() -> Iterable[str]:
     yield _section(
         "Surfaces",
         "`gpugrad descend SURFACE`, `gg.minimize`; the rows are in `gpugrad/lab/surfaces.py`.",
-        ("name", "description"),
-        [(f"`{name}`", surface(name).about) for name in NAMES],
+        ("name", "formula", "description"),
+        [(f"`{name}`", surface(name).equation, surface(name).about) for name in NAMES],
     )
 
 

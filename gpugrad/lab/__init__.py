@@ -1,6 +1,8 @@
 """The optimization lab: the optimizers that train networks, run on functions that can be plotted.
 
 minimize        paths, verdicts and reasons
+expression      functions of x and y from text
+own_function    a surface from a text
 objective       values and gradients of a function
 surfaces        the catalogue of functions
 network_loss    the loss of a real network on a plane through its parameters
@@ -11,9 +13,10 @@ view            contour lines, colours and labels
 pictures        paths, values, surfaces, basins and grids
 animation       races as GIF or HTML
 basins          the minimum that each start leads to
+points          the points of the lecture, as races of the page
 script          a script of the lecture: question, answer and pictures
 race            optimizers, rates and starts as texts
-page            the interactive page, as a document or a file with recorded paths
+page            the interactive page, as a document or a file that needs no server
 serve           the server of the page
 connections     HTTP connections with limits of number, size and time
 """

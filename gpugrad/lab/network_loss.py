@@ -46,6 +46,8 @@ class NetworkLoss:
 
     name = "network loss"
     about = "A small network's real loss, on a plane through its parameters; the origin is where training ended."
+    formula = None  # no arithmetic of x and y
+    equation = "f(x, y) = L(θ + x·d₁ + y·d₂), L the mean loss over the data"
     dim = 2
     batched = True  # called with (n, 2)
     resolution = 60  # points per side of a picture: each one is a pass of the network over its data
@@ -80,6 +82,16 @@ class NetworkLoss:
             The gradients.
         """
         return np.array([self._slope(point) for point in points])
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Data, parameters at the centre and directions, as lists of numbers: what the loss is computed from."""
+        return {
+            "x": self._x.tolist(),
+            "y": self._y.tolist(),
+            "centre": [w.ravel().tolist() for w in self._centre],
+            "directions": [[w.ravel().tolist() for w in way] for way in self.directions],
+        }
 
     def rate(self, optimizer: str) -> float:
         """Return a learning rate that suits an optimizer on this plane.

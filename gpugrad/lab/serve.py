@@ -1,7 +1,8 @@
 """Server of the page, which computes surfaces and races on request.
 
 GET `/` returns the page, `/surface?name=…` the result of `page.describe`, and `/race?…` paths as JSON. The query of a
-race is the one in the page's link: surface, start, optimizer, momentum, noise, seed, steps. An invalid request returns
+race is the one in the page's link: surface, start, optimizer, momentum, noise, seed, steps, and for a function of the
+user f and view; `/surface` accepts f, start and view too. An invalid request returns
 status 400 and {"error": one sentence}, an unknown address status 404.
 
 Races take turns, each for `TURN` seconds, so that a long one does not hold up the others. A race ends when its
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+import numpy as np
+
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import to_json
@@ -25,11 +28,12 @@ from ..engine.sharing import Turns
 from ..errors import ArgumentError, GpugradError, choose
 from . import page
 from .connections import JSON, Answer, Refused, Server
+from .own_function import OWN, START, own_function
+from .page.document import MOST_STEPS
 from .race import entrants, number, point, race
 from .surfaces import NAMES, surface
 
 HOST, PORT = "127.0.0.1", 8000
-MOST_STEPS = 2000
 MOST_PATHS = 20
 MOST_FIELDS = 20
 MOST_WAITING = 32  # requests for races and surfaces
@@ -43,7 +47,10 @@ DEFAULTS = {
     "noise": "0",
     "seed": "0",
     "steps": "200",
+    "f": "",  # the own function
+    "view": "",  # its view: left, right, low, high
 }
+OF_SURFACE = {name: DEFAULTS[name] for name in ("surface", "start", "f", "view")}
 HTML = "text/html; charset=utf-8"
 
 
@@ -82,7 +89,7 @@ class PageServer(Server):
         path, _, query = address.partition("?")
         answers: dict[str, Callable[[], Answer]] = {
             "/": lambda: self._document,
-            "/surface": lambda: self._compute(self._surface, _fields(query, {"name": DEFAULTS["surface"]}), check),
+            "/surface": lambda: self._compute(self._surface, _fields(query, OF_SURFACE), check),
             "/race": lambda: self._compute(self._race, _fields(query, DEFAULTS), check),
         }
         if path not in answers:
@@ -101,19 +108,21 @@ class PageServer(Server):
             self._places.release()
 
     def _surface(self, fields: dict[str, str], check: Callable[[], None]) -> bytes:
-        with self._describing[choose("surface", fields["name"], NAMES)]:  # it is computed once
-            return _described(fields["name"])
+        name = _name(fields)
+        if name == OWN:
+            return to_json(page.describe(_own(fields))).encode()
+        with self._describing[name]:  # it is computed once
+            return _described(name)
 
     def _race(self, fields: dict[str, str], check: Callable[[], None]) -> bytes:
-        f = surface(fields["surface"])
+        name = _name(fields)
+        f = _own(fields) if name == OWN else surface(name)
         entered = entrants(fields["optimizer"], None, f, "optimizer")
         if len(entered) > MOST_PATHS:
             raise ArgumentError(
                 f"optimizer names {len(entered)} optimizers, expected at most {MOST_PATHS}: leave some out"
             )
-        start = point(fields["start"], "start") if fields["start"] else f.starts[0]
-        if len(start) != 2:
-            raise ArgumentError(f"start has {len(start)} numbers, the page shows a plane: pass two, such as -1,0.5")
+        start = _start(fields) or f.starts[0]
         options: dict[str, Any] = {
             "momentum": number("momentum", fields["momentum"], "a number such as 0.9"),
             "noise": number("noise", fields["noise"], "a number such as 0.1"),
@@ -122,7 +131,7 @@ class PageServer(Server):
         }
         with self._turns(check) as on_step:
             paths = race(f, [start], entered, device=self.device, on_step=on_step, **options)
-        return to_json({"surface": f.name, "paths": [page.path_of(path) for path in paths]}).encode()
+        return to_json({"surface": f.name, "paths": [page.path_of(path, f.bounds) for path in paths]}).encode()
 
     @contextlib.contextmanager
     def _turns(self, check: Callable[[], None]) -> Iterator[Callable[[], None]]:
@@ -178,6 +187,40 @@ def serve(
     with PageServer(host, port, device, allowed_hosts) as server, contextlib.suppress(KeyboardInterrupt):
         on_start(server.url + ("#" + link if link else ""))
         server.serve_forever()
+
+
+def _name(fields: dict[str, str]) -> str:
+    """Return the name of the surface."""
+    name = choose("surface", fields["surface"], (*NAMES, OWN))
+    if name != OWN and (fields["f"] or fields["view"]):
+        raise ArgumentError(f"f and view belong to the surface {OWN!r}, not to {name!r}: leave them out")
+    return name
+
+
+def _start(fields: dict[str, str]) -> list[float] | None:
+    """Return the start, or None if there is none."""
+    if not fields["start"]:
+        return None
+    start = point(fields["start"], "start")
+    if len(start) != 2:
+        raise ArgumentError(f"start has {len(start)} numbers, the page shows a plane: pass two, such as -1,0.5")
+    return start
+
+
+def _own(fields: dict[str, str]) -> Any:
+    """Return the function of the user as a surface."""
+    start = _start(fields) or START
+    if not np.isfinite(start).all():
+        raise ArgumentError("start holds NaN or infinity, expected finite numbers: choose another start")
+    if not fields["view"]:
+        return own_function(fields["f"], tuple(start))
+    try:
+        left, right, low, high = map(float, fields["view"].split(","))
+    except ValueError:
+        raise ArgumentError(
+            f"view is {fields['view']!r}, expected left, right, low and high: -3,3,-3,3 for instance"
+        ) from None
+    return own_function(fields["f"], tuple(start), ((left, right), (low, high)))
 
 
 @functools.cache

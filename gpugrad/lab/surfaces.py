@@ -12,6 +12,7 @@ from ..engine import arithmetic
 from ..engine.tensor import Tensor
 from ..errors import choose
 from ..optim import RULES
+from .expression import typeset
 
 Point = tuple[float, ...]
 Bounds = tuple[tuple[float, float], tuple[float, float]]
@@ -29,6 +30,8 @@ class Surface:
         Name in the catalogue.
     about : str
         Description in one sentence.
+    formula : str
+        The function of x and y, as `expression.parse` accepts it.
     function : callable
         The function, in tape operations.
     gradient : callable
@@ -49,6 +52,7 @@ class Surface:
 
     name: str
     about: str
+    formula: str
     function: Callable[[Tensor], Tensor] = field(repr=False)
     gradient: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     bounds: Bounds
@@ -64,6 +68,11 @@ class Surface:
     def __call__(self, x: Tensor) -> Tensor:
         """Return the values (…) at points (…, dim)."""
         return self.function(x)
+
+    @property
+    def equation(self) -> str:
+        """The formula for reading: f(x, y) = x² − y²."""
+        return f"f(x, y) = {typeset(self.formula)}"
 
     def rate(self, optimizer: str) -> float:
         """Return a learning rate that suits an optimizer in this view.
@@ -256,49 +265,57 @@ SURFACES: dict[str, Surface] = {
     made.name: made
     for made in (
         Surface(
-            "parabola", "The simplest of all: x², in any dimension the sum of squares.",
+            "parabola", "The simplest of all: in any dimension the sum of squares.",
+            "x**2 + y**2",
             _parabola, lambda x: 2 * x,
             bounds=((-2.5, 2.5), (-2.5, 2.5)), starts=((2.0, 1.5), (-1.8, 2.0), (-2.0, -1.0)),
             levels=_powers(0.05, 12, 12), lr=0.1, minima=((0.0, 0.0),), dim=None,
         ),
         Surface(
             "double well", "Two minima of different depth: the start decides which one is reached.",
+            "x**4 - x**3/6 - 2*x**2 + x/2 + 4/3 + y**2",
             _double_well, _double_well_gradient,
             bounds=((-1.8, 1.8), (-1.4, 1.4)), starts=((0.3, 1.2), (0.05, 1.2), (1.6, -1.0), (-1.6, -1.0)),
             levels=_powers(0.05, 6, 14), lr=0.05, minima=((-1.0, 0.0), (1.0, 0.0)), saddles=((TILT, 0.0),), dim=None,
         ),
         Surface(
             "ravine", "Forty times steeper across than along: gradient descent zigzags or creeps.",
+            "x**2/2 + 20*y**2",
             _ravine, _ravine_gradient,
             bounds=((-6.0, 2.0), (-1.5, 1.5)), starts=((-5.0, 1.0), (-5.0, -0.5)),
             levels=_powers(0.1, 60, 12), lr=0.045, minima=((0.0, 0.0),),
         ),
         Surface(
-            "saddle", "Up in one direction, down in the other, without end: x² − y².",
+            "saddle", "Up in one direction, down in the other, without end.",
+            "x**2 - y**2",
             _saddle, _saddle_gradient,
             bounds=((-1.2, 1.2), (-1.2, 1.2)), starts=((-1.0, 1e-3), (-1.0, 0.0), (-1.0, 0.1)),
             levels=_even(-1.4, 1.4, 15), lr=0.05, saddles=((0.0, 0.0),), dim=None,
         ),
         Surface(
             "monkey saddle", "Three ways down and three up; the Hessian at the middle is zero.",
+            "x**3 - 3*x*y**2",
             _monkey, _monkey_gradient,
             bounds=((-1.2, 1.2), (-1.2, 1.2)), starts=((1.0, 1e-2), (1.0, 0.0), (0.6, -0.2)),
             levels=_even(-2.0, 2.0, 17), lr=0.02, saddles=((0.0, 0.0),),
         ),
         Surface(
             "rosenbrock", "A curved valley that is easy to find and slow to follow.",
+            "(1 - x)**2 + 100*(y - x**2)**2",
             _rosenbrock, _rosenbrock_gradient,
             bounds=((-2.0, 2.0), (-1.0, 3.0)), starts=((-1.5, 2.0), (-0.5, -0.5), (1.5, 2.8)),
             levels=_powers(0.5, 2500, 13), lr=1e-3, minima=((1.0, 1.0),),
         ),
         Surface(
             "beale", "A flat basin between steep walls, and a saddle on the way.",
+            "(1.5 - x + x*y)**2 + (2.25 - x + x*y**2)**2 + (2.625 - x + x*y**3)**2",
             _beale, _beale_gradient,
             bounds=((-1.0, 4.5), (-1.0, 1.5)), starts=((1.0, 1.3), (0.3, 1.4), (4.0, -0.8)),
             levels=_powers(0.1, 1500, 16), lr=3e-3, minima=((3.0, 0.5),), saddles=((0.0, 1.0),),
         ),
         Surface(
             "himmelblau", "Four equal minima, four saddles and a hill between them.",
+            "(x**2 + y - 11)**2 + (x + y**2 - 7)**2",
             _himmelblau, _himmelblau_gradient,
             bounds=((-5.0, 5.0), (-5.0, 5.0)), starts=((0.0, -0.5), (-0.5, -1.2), (0.5, 3.5), (-4.5, 4.5)),
             levels=_powers(2, 800, 14), lr=5e-3,
@@ -318,6 +335,7 @@ SURFACES: dict[str, Surface] = {
         ),
         Surface(
             "rastrigin", "A local minimum near every pair of whole numbers.",
+            "20 + x**2 + y**2 - 10*cos(2*pi*x) - 10*cos(2*pi*y)",
             _rastrigin, _rastrigin_gradient,
             bounds=((-2.6, 2.6), (-2.6, 2.6)), starts=((0.4, 0.3), (2.2, 1.7), (-1.4, 1.9)),
             levels=_even(2, 46, 12), lr=2e-3,
@@ -328,6 +346,7 @@ SURFACES: dict[str, Surface] = {
         ),
         Surface(
             "ackley", "Shallow waves around a sharp tip, where the slope does not fade.",
+            "20 + e - 20*exp(-0.2*sqrt((x**2 + y**2)/2)) - exp((cos(2*pi*x) + cos(2*pi*y))/2)",
             _ackley, _ackley_gradient,
             bounds=((-3.0, 3.0), (-3.0, 3.0)), starts=((0.4, 0.45), (2.2, 1.6), (-2.5, 0.8)),
             levels=_even(0.5, 11, 14), lr=0.02,
@@ -337,6 +356,7 @@ SURFACES: dict[str, Surface] = {
         ),
         Surface(
             "plateau", "A pit in a plain: far from it there is next to no slope, as on a saturated unit.",
+            "1 - exp(-(x**2 + y**2)/2)",
             _plateau, _plateau_gradient,
             bounds=((-4.5, 4.5), (-4.5, 4.5)), starts=((3.0, 2.0), (1.5, -1.0), (-3.0, 3.0)),
             levels=(0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995, 0.9999), lr=0.5, minima=((0.0, 0.0),),

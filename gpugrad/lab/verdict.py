@@ -14,6 +14,17 @@ from .hessian import FLAT, MAXIMUM, SADDLE, Curvature, curvature
 from .objective import Objective
 from .running import DIVERGED, TOLERANCE
 
+# Verdicts in words, with two cases that a verdict alone does not tell apart; see `words`.
+WORDS = {
+    "converged": "converged after {steps}",
+    "slow": "not there yet after {steps}",
+    "oscillating": "still oscillating after {steps}",
+    "diverged": "diverged after {steps}",
+    "stuck at a saddle": "stuck at a saddle after {steps}",
+    "max_steps": "still moving after {steps}",
+    "falling": "still falling after {steps}",
+    "left": "left the view after {steps}",
+}
 VERDICTS = ("converged", "slow", "oscillating", "diverged", "stuck at a saddle", "max_steps")
 
 AT_REST = 1e-12  # a gradient this short is zero, whatever the tolerance
@@ -98,6 +109,51 @@ class Judgement:
     verdict: str
     reason: str
     curvature: Curvature
+
+
+def words(path: Any, bounds: Any = None) -> str:
+    """Return how a path ended, in words for readers of a legend or table.
+
+    Parameters
+    ----------
+    path : Path
+        The path.
+    bounds : tuple, optional
+        Limits (low, high) of each coordinate of the view, to say when the path left it.
+
+    Returns
+    -------
+    str
+        Such as "converged after 66 steps" or "left the view after 34 steps".
+    """
+    n = len(path.values) - 1
+    key, after = path.verdict, n
+    gone = None if bounds is None or key in ("converged", "stuck at a saddle") else left_after(path.points, bounds)
+    if gone is not None:
+        key, after = "left", gone
+    elif key == "max_steps" and path.values[-1] < path.values[n - math.ceil(n / 4)]:
+        key = "falling"
+    return WORDS[key].format(steps=f"{after} step{'s' * (after != 1)}")
+
+
+def left_after(points: np.ndarray, bounds: Any) -> int | None:
+    """Return the step after which a path stays outside a view.
+
+    Parameters
+    ----------
+    points : ndarray, (n, dim)
+        Points from the start to the end.
+    bounds : tuple
+        Limits (low, high) of each coordinate.
+
+    Returns
+    -------
+    int or None
+        The step; None if the last point is in the view.
+    """
+    low, high = np.transpose(bounds)
+    inside = ((points >= low) & (points <= high)).all(axis=1)
+    return None if inside[-1] else int(np.flatnonzero(inside).max(initial=-1)) + 1
 
 
 @quiet

@@ -81,8 +81,8 @@ class Rule:
         Learning rate that suits it on a surface.
     plane_rate : float or None
         Learning rate that suits it on the loss of a network; None uses that of gradient descent.
-    recorded : bool
-        True if the page that needs no server includes its paths.
+    formula : str
+        Its step, in clauses of the docstring of the class; "" uses the first sentence of the docstring.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class Rule:
     dashed: bool = False
     lab_rate: LabRate = ONE_REACH
     plane_rate: float | None = 0.1
-    recorded: bool = False
+    formula: str = ""
 
     def __post_init__(self) -> None:
         """Refuse options that the class does not accept."""
@@ -132,7 +132,7 @@ RULES: dict[str, Rule] = {
         colour="#000000",
         lab_rate=_descent,
         plane_rate=None,
-        recorded=True,
+        formula="p ← p − lr·g",
     ),
     "momentum": Rule(
         rules.SGD,
@@ -142,7 +142,7 @@ RULES: dict[str, Rule] = {
         colour="#E69F00",
         lab_rate=_descent,
         plane_rate=None,
-        recorded=True,
+        formula="b ← momentum·b + g, p ← p − lr·b",
     ),
     "nesterov": Rule(
         rules.SGD,
@@ -152,13 +152,24 @@ RULES: dict[str, Rule] = {
         colour="#56B4E9",
         lab_rate=lambda descent, reach: descent / 2,  # stable up to two thirds of the rate of gradient descent
         plane_rate=None,
-        recorded=True,
+        formula="b ← momentum·b + g, p ← p − lr·(g + momentum·b)",
     ),
     "adagrad-norm": Rule(
-        rules.AdagradNorm, peak_lr=3.0, colour="#009E73", dashed=True, lab_rate=in_reach(4.0), plane_rate=0.5
+        rules.AdagradNorm,
+        peak_lr=3.0,
+        colour="#009E73",
+        dashed=True,
+        lab_rate=in_reach(4.0),
+        plane_rate=0.5,
+        formula="s ← s + ‖g‖², p ← p − lr·g / √(eps + s)",
     ),
     "adagrad": Rule(
-        rules.Adagrad, peak_lr=0.03, colour="#009E73", lab_rate=in_reach(4.0), plane_rate=0.5, recorded=True
+        rules.Adagrad,
+        peak_lr=0.03,
+        colour="#009E73",
+        lab_rate=in_reach(4.0),
+        plane_rate=0.5,
+        formula="s ← s + g², p ← p − lr·g / (√s + eps)",
     ),
     "rmsprop": Rule(
         rules.RMSprop,
@@ -166,7 +177,7 @@ RULES: dict[str, Rule] = {
         colour="#CC79A7",
         lab_rate=in_reach(0.25),
         plane_rate=0.03,
-        recorded=True,
+        formula="v ← alpha·v + (1 − alpha)·g², p ← p − lr·g / (√v + eps)",
     ),
     "adadelta": Rule(
         rules.Adadelta,
@@ -174,7 +185,7 @@ RULES: dict[str, Rule] = {
         colour="#0072B2",
         lab_rate=lambda descent, reach: 20.0,  # its first steps are √eps = 1e-3 times lr, for any function
         plane_rate=20.0,
-        recorded=True,
+        formula="v ← rho·v + (1 − rho)·g², d = √((u + eps)/(v + eps))·g, u ← rho·u + (1 − rho)·d², p ← p − lr·d",
     ),
     "adam": Rule(
         rules.Adam,
@@ -183,7 +194,8 @@ RULES: dict[str, Rule] = {
             rules.Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon, "eps_hat": True}
         ),
         colour="#D55E00",
-        recorded=True,
+        formula="m ← beta1·m + (1 − beta1)·g, v ← beta2·v + (1 − beta2)·g², p ← p − lr·(m/c1) / (√(v/c2) + eps), "
+        "c1 = 1 − beta1^t, c2 = 1 − beta2^t",
     ),
     "adamw": Rule(
         rules.AdamW,
@@ -191,6 +203,7 @@ RULES: dict[str, Rule] = {
         solver=Solver(rules.Adam, {"betas": lambda e: (e.beta_1, e.beta_2), "eps": lambda e: e.epsilon}),
         colour="#D55E00",
         dashed=True,
+        formula="p ← p − lr·weight_decay·p, then Adam's step",
     ),
 }
 NAMES = tuple(RULES)

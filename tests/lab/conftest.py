@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 
 import pytest
+
+from gpugrad.lab.serve import PageServer
 
 WAIT = 15  # seconds for anything to happen
 
@@ -43,11 +46,13 @@ class Browser:
 
     def set(self, name, value):
         """Type a value into a field, or choose it from a list."""
+        from selenium.webdriver.common.keys import Keys
+
         field = self.find(name)
         if field.tag_name == "select":
             field.find_element("xpath", f"option[.='{value}']").click()
         else:
-            field.clear()
+            field.send_keys(Keys.CONTROL, "a")  # clear() would be a change of its own
             field.send_keys(value, "\t")
 
     def press(self, *keys):
@@ -88,6 +93,23 @@ class Browser:
     def complaints(self):
         """Return the warnings and errors of the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Provide a server of the page."""
+    with PageServer(port=0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def url(server):
+    """Return the address of the server."""
+    return server.url
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 
 import pytest
 
 import gpugrad as gg
-from gpugrad.lab.serve import MOST_WAITING, PageServer
+from gpugrad.lab.serve import MOST_WAITING
 
 COLOURS = """
 const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -29,23 +28,6 @@ return found;
 """
 
 
-@pytest.fixture(scope="module")
-def server():
-    """Provide a server of the page."""
-    with PageServer(port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def url(server):
-    """Return the address of the server."""
-    return server.url
-
-
 def contrast(first, second):
     """Return the WCAG 2 contrast ratio of two colours."""
     lights = []
@@ -63,14 +45,14 @@ def test_a_click_starts_a_race_out_of_the_saddle_and_one_on_the_ridge(browser, u
     browser.until_over()
     assert browser.value("start") == "-1,0"
     on_ridge = browser.table()
-    assert on_ridge["sgd"]["verdict"] == "stuck at a saddle"
+    assert on_ridge["sgd"]["verdict"].startswith("stuck at a saddle after ")
     assert on_ridge["sgd"]["reason"].startswith(": the gradient's norm is")
     browser.click_at(-0.8, 0.2)
     browser.until_over()
     x, y = map(float, browser.value("start").split(","))
     assert (x, y) == pytest.approx((-0.8, 0.2), abs=0.02)
     compared = browser.table()["adam"]
-    assert compared["verdict"] in ("max_steps", "diverged")
+    assert compared["verdict"].startswith("left the view after ")
     assert number(compared["value"]) < -10
     path = gg.minimize("saddle", [x, y], "adam", lr=0.12, max_steps=150)
     assert compared["reason"] == f": {path.reason}"

@@ -11,7 +11,6 @@ import re
 import signal
 import socket
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,16 +23,6 @@ import gpugrad as gg
 from gpugrad.command import app as cli
 from gpugrad.lab import NAMES
 from gpugrad.lab.serve import MOST_STEPS, MOST_WAITING, PageServer
-
-
-@pytest.fixture(scope="module")
-def server():
-    with PageServer(port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -115,6 +104,21 @@ def test_a_race_is_minimize_bit_for_bit(ask):
         assert (path["steps"], path["verdict"], path["reason"]) == (60, wanted.verdict, wanted.reason)
 
 
+def test_an_own_function_races_as_in_python(ask):
+    query = "surface=own+function&f=x**2%2B3*sin(y)&start=2,1&optimizer=adam,sgd:0.2&steps=60"
+    described = json.loads(ask("/surface?" + query.partition("&optimizer")[0])[2])
+    assert (described["bounds"], described["starts"]) == ([[-3.0, 3.0], [-3.0, 3.0]], [[2.0, 1.0]])
+    paths = json.loads(ask("/race?" + query)[2])["paths"]
+    assert [path["lr"] for path in paths] == [described["rates"]["adam"], 0.2]
+    for path in paths:
+        wanted = gg.minimize(
+            lambda x, y: x**2 + 3 * y.sin(), [2.0, 1.0], path["optimizer"], lr=path["lr"], max_steps=60
+        )
+        assert same_bits(path["points"], wanted.points)
+        assert (path["steps"], path["verdict"], path["reason"]) == (wanted.steps, wanted.verdict, wanted.reason)
+    assert paths[1]["words"] == "converged after 30 steps"
+
+
 def test_what_is_not_finite_becomes_null(ask):
     answered = json.loads(ask("/race?surface=rosenbrock&optimizer=sgd:1e100")[2])["paths"][0]
     assert answered["verdict"] == "diverged"
@@ -134,7 +138,7 @@ def test_without_a_query_it_is_the_usual_race(ask):
 def test_heights_are_the_values_in_contour_lines(ask, name):
     from gpugrad.lab.view import view_of
 
-    answered = json.loads(ask("/surface?name=" + name.replace(" ", "+"))[2])
+    answered = json.loads(ask("/surface?surface=" + name.replace(" ", "+"))[2])
     side, view = answered["side"], view_of(name)
     first, second, values = view.grid(side)
     heights = (
@@ -183,7 +187,27 @@ def test_races_at_once_are_those_alone(ask, name):
         ("/race?step=5", "unknown field 'step': did you mean 'steps'?"),
         ("/race?seed=1&seed=2", "the query has a field twice"),
         ("/race?" + "&".join(["seed=1"] * 30), "the query has more than 20 fields"),
-        ("/surface?name=beal", "unknown surface 'beal': did you mean 'beale'?"),
+        ("/surface?surface=own+function", "the function is empty, expected arithmetic of x and y"),
+        ("/surface?surface=own+function&f=foo(x)", "the function has the unknown function 'foo' at character 1: use"),
+        ("/surface?surface=own+function&f=__import__('os')", "the function has the character ''' at character 12"),
+        ("/surface?surface=own+function&f=log(x)&view=-2,-1,-2,-1", "the function has no finite value in the view"),
+        (
+            "/surface?surface=own+function&f=x&view=3,-3,-3,3",
+            "the view is 3 to -3 by -3 to 3, expected low before high",
+        ),
+        ("/surface?surface=own+function&f=x&view=1,2,3", "view is '1,2,3', expected left, right, low and high"),
+        (
+            "/surface?surface=own+function&f=x&view=a,2,3,4",
+            "view is 'a,2,3,4', expected left, right, low",
+        ),
+        ("/surface?surface=own+function&f=x&start=nan,0", "start holds NaN or infinity"),
+        (
+            "/surface?surface=own+function&f=" + "x*" * 200 + "x",
+            "the function has 401 characters, expected at most 200",
+        ),
+        ("/race?surface=own+function&f=x**y", "the function has an exponent that is not a number from −20 to 20"),
+        ("/race?surface=saddle&f=x**2", "f and view belong to the surface 'own function', not to 'saddle'"),
+        ("/surface?surface=beal", "unknown surface 'beal': did you mean 'beale'?"),
     ],
 )
 def test_a_bad_request_is_one_sentence(ask, address, message):
@@ -376,6 +400,6 @@ def test_an_unknown_surface_is_refused_before_serving(capsys, monkeypatch):
 def test_the_page_offers_every_surface(ask):
     page = ask("/")[2]
     setup = json.loads(page.partition('id="setup">')[2].partition("</script>")[0])
-    assert setup["surfaces"] == list(NAMES)
+    assert setup["surfaces"] == [*NAMES, "own function"]
     assert [entry["name"] for entry in setup["optimizers"]] == list(gg.optim.NAMES)
-    assert setup["recorded"] is None
+    assert setup["described"] is None

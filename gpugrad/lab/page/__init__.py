@@ -1,10 +1,10 @@
 """The interactive page: one HTML document that contains its style and scripts.
 
-document    the page, for a server or with recorded paths inside
-recorded    precomputed paths, and the file that contains them
+document    the page, and what it reads from the server or contains
+file        the page as a file that needs no server
 """
 
-from .document import describe, document, path_of, policy
-from .recorded import write_page
+from .document import describe, document, optimizer, path_of, policy
+from .file import write_page
 
-__all__ = ["describe", "document", "path_of", "policy", "write_page"]
+__all__ = ["describe", "document", "optimizer", "path_of", "policy", "write_page"]

@@ -13,6 +13,7 @@ const SHAPES = [
 ];
 const STAR = "M0-8L1.9-2.6L7.6-2.5L3.1 1L4.7 6.5L0 3.2L-4.7 6.5L-3.1 1L-7.6-2.5L-1.9-2.6Z";
 const CROSS = "M-6-3.5L-3.5-6L0-2.5L3.5-6L6-3.5L2.5 0L6 3.5L3.5 6L0 2.5L-3.5 6L-6 3.5L-2.5 0Z";
+const RING = "M8 0A8 8 0 1 1-8 0A8 8 0 1 1 8 0ZM5 0A5 5 0 1 0-5 0A5 5 0 1 0 5 0Z";
 const LOOKS = new Map(setup.optimizers.map((entry, i) => [entry.name, {
   colour: { "#000000": "var(--ink)", "#0072B2": "var(--blue)" }[entry.colour] ?? entry.colour, // too dark in dark mode
   dashes: entry.dashed ? [7, 4] : [],

@@ -6,6 +6,7 @@ function bytesOf(base64) {
 
 /** Return heights in contour lines, (side, side), one row per second coordinate. */
 function heightsOf(surface) {
+  if (typeof surface.heights !== "string") return surface.heights; // computed here
   const view = new DataView(bytesOf(surface.heights).buffer);
   return Float32Array.from({ length: surface.side ** 2 }, (_, i) => (view.getUint16(2 * i, true) / 65535) * surface.bands);
 }

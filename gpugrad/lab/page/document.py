@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import hashlib
+import inspect
 import json
 from collections.abc import Sequence
 from importlib import resources
@@ -13,13 +15,19 @@ from typing import Any
 import numpy as np
 
 from ... import optim
+from ...training.evaluation import quiet
+from .. import expression, own_function
 from ..minimize import Path
-from ..race import USUAL
-from ..surfaces import NAMES
+from ..points import POINTS
+from ..race import USUAL, WITH_MOMENTUM
+from ..surfaces import NAMES, REACH
+from ..verdict import WORDS, words
 from ..view import LOOKS, View, view_of
 
-SCRIPTS = ("link.js", "canvas.js", "contours.js", "surface_plot.js", "value_plot.js", "source.js", "controls.js",
+SCRIPTS = ("link.js", "canvas.js", "contours.js", "surface_plot.js", "relief.js", "value_plot.js", "expression.js",
+           "network_loss.js", "optimizers.js", "verdict.js", "descent.js", "live.js", "source.js", "controls.js",
            "table.js", "main.js")  # fmt: skip
+MOST_STEPS = 2000
 SIDE = 140  # points per side of the grid of heights
 COARSE = 15  # points per side of the grid that the usual length of a gradient is computed from
 HIGHEST = 65535  # largest height: heights are sent as uint16
@@ -31,18 +39,20 @@ POLICY = (
 
 
 def document(
-    recorded: dict[str, str] | None = None, surfaces: Sequence[str] = NAMES, usual: Sequence[str] = USUAL
+    surfaces: Sequence[str] = NAMES,
+    usual: Sequence[str] = USUAL,
+    described: dict[str, Any] | None = None,
 ) -> str:
     """Return the page in HTML.
 
     Parameters
     ----------
-    recorded : dict of str to str, optional
-        Record of each surface, see `recorded`. By default, the page sends requests to its server.
     surfaces : sequence of str
         Names of the surfaces it offers.
     usual : sequence of str
         Optimizers that are selected at first.
+    described : dict of str to dict, optional
+        The surfaces, for a page that computes their paths by itself. By default, it sends requests to its server.
 
     Returns
     -------
@@ -50,15 +60,36 @@ def document(
         The document.
     """
     setup = {
-        "surfaces": list(surfaces),
-        "optimizers": [
-            {"name": name, "colour": LOOKS[name][0], "dashed": LOOKS[name][1] != "-"} for name in optim.NAMES
-        ],
+        "surfaces": [*surfaces, own_function.OWN],
+        "optimizers": [optimizer(name) for name in optim.NAMES],
+        "with_momentum": WITH_MOMENTUM,
         "usual": list(usual),
-        "recorded": recorded,
+        "most_steps": MOST_STEPS,
+        "words": WORDS,
+        "points": {key: dataclasses.asdict(point) for key, point in POINTS.items()},
+        "grammar": {
+            "variables": expression.VARIABLES,
+            "constants": expression.CONSTANTS,
+            "functions": expression.FUNCTIONS,
+            "longest": expression.LONGEST,
+            "power": expression.MOST_POWER,
+            "allowed": expression.ALLOWED,
+            "example": expression.EXAMPLE,
+        },
+        "own": {
+            "name": own_function.OWN,
+            "about": own_function.ABOUT,
+            "start": own_function.START,
+            "half": own_function.HALF,
+            "beyond": own_function.BEYOND,
+            "widest": own_function.WIDEST,
+            "cautious": own_function.CAUTIOUS,
+            "reach": REACH,
+        },
+        "described": described,
     }
     parts = {
-        "policy": policy("'none'" if recorded else "'self'"),
+        "policy": policy("'self'" if described is None else "'none'"),
         **_own(),
         "setup": json.dumps(setup).replace("<", "\\u003c"),
     }
@@ -66,6 +97,35 @@ def document(
     for name, content in parts.items():
         page = page.replace("{{" + name + "}}", content)
     return page
+
+
+def optimizer(name: str) -> dict[str, Any]:
+    """Return an optimizer as the page shows and computes it.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``optim.NAMES``.
+
+    Returns
+    -------
+    dict
+        Name, look, formula, class and options; ``rate`` has the numbers (a, b, c) of the learning rate a·d + b·r + c,
+        where d suits gradient descent and r is a twentieth of the view.
+    """
+    rule = optim.RULES[name]
+    at_zero = rule.lab_rate(0.0, 0.0)
+    defaults = {key: value.default for key, value in inspect.signature(rule.cls).parameters.items()}
+    options = {key: value for key, value in defaults.items() if key not in ("params", "lr")} | dict(rule.options)
+    return {
+        "name": name,
+        "colour": LOOKS[name][0],
+        "dashed": LOOKS[name][1] != "-",
+        "formula": rule.formula or (inspect.getdoc(rule.cls) or "").partition("\n\n")[0],
+        "rule": rule.cls.__name__,
+        "options": options,
+        "rate": [rule.lab_rate(1.0, 0.0) - at_zero, rule.lab_rate(0.0, 1.0) - at_zero, at_zero],
+    }
 
 
 def policy(source: str = "'self'") -> str:
@@ -95,6 +155,7 @@ def _read(name: str) -> str:
     return (resources.files(__package__) / name).read_text("utf-8")
 
 
+@quiet
 def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
     """Return a surface as the page reads it: texts, view, marked points, suitable rates, and heights over a grid.
 
@@ -116,10 +177,14 @@ def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
     points = np.stack(np.meshgrid(*(np.linspace(low, high, COARSE) for low, high in view.bounds)), axis=-1).reshape(
         -1, 2
     )
-    slope = float(np.median(np.linalg.norm(view.objective.gradients(points)[1], axis=1)))
+    slopes = np.linalg.norm(view.objective.gradients(points)[1], axis=1)
+    slope = float(np.median(slopes[np.isfinite(slopes)])) if np.isfinite(slopes).any() else 0.0
     return {
         "name": f.name,
         "about": f.about,
+        "formula": f.formula,
+        "equation": f.equation,
+        "levels": view.levels,
         "bounds": view.bounds,
         "starts": f.starts,
         "minima": view.minima,
@@ -137,27 +202,31 @@ def _heights(view: View, side: int) -> np.ndarray:
 
     They continue beyond the last level, so that a line interpolated between grid points has no steps.
     """
-    values = view.grid(side)[2]
+    values = np.nan_to_num(view.grid(side)[2], nan=np.inf)
     levels = np.array(view.levels)
     edges = [2 * levels[0] - levels[1], *levels, 2 * levels[-1] - levels[-2]]
-    return np.round(np.interp(values, edges, np.arange(len(edges))) / (len(edges) - 1) * HIGHEST)
+    shares = np.interp(values, edges, np.arange(len(edges))) / (len(edges) - 1)
+    return np.round(np.nan_to_num(shares, nan=1.0) * HIGHEST)
 
 
-def path_of(path: Path) -> dict[str, Any]:
+def path_of(path: Path, bounds: Any) -> dict[str, Any]:
     """Return a path with all its points, as plain numbers and texts.
 
     Parameters
     ----------
     path : Path
         The path.
+    bounds : tuple
+        Limits of the view.
 
     Returns
     -------
     dict
-        The entries of `Path.as_dict`, points, values and gradient norms.
+        The entries of `Path.as_dict`, the verdict in words, points, values and gradient norms.
     """
     return {
         **path.as_dict(),
+        "words": words(path, bounds),
         "points": path.points.tolist(),
         "values": path.values.tolist(),
         "gradient_norms": path.gradient_norms.tolist(),

@@ -1,8 +1,9 @@
 // ---- main: actions of the buttons, the keys and the link ----
 
-const source = setup.recorded ? new Recorded() : new Served();
-const controls = new Controls(), plane = new SurfacePlot(), values = new ValuePlot(), table = new Table();
+const source = setup.described ? new Live() : new Served();
+const controls = new Controls(), plane = new SurfacePlot(), relief = new Relief(), values = new ValuePlot(), table = new Table();
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+const MOST_IN_STATUS = 3; // paths
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 let surface = null; // the chosen surface, as the source describes it
@@ -10,18 +11,26 @@ let paths = null; // paths of the race on display; null: not computed yet
 let step = 0;
 let playing = null; // token of the running animation
 let coming = null; // promise of the paths
+let loading = null; // promise of the surface
 let chosen = 0; // number of races set up so far
 let asked = 0; // number of requests to the source: late answers to older ones are dropped
 
+const turns = () => $("relief").ariaPressed === "true";
 const lastStep = () => Math.max(0, ...(paths ?? []).map((path) => path.steps));
 
 function draw() {
   if (!surface) return;
-  plane.draw(surface, toNumbers(controls.read().start), paths ?? [], step);
-  values.draw(paths ?? [], step);
+  (turns() ? relief : plane).draw(surface, toNumbers(controls.read().start), paths ?? [], step);
+  $("values").hidden = !paths;
+  if (paths) values.draw(paths, step);
 }
 
 function show() {
+  $("plane").classList.toggle("turns", turns());
+  $("where").textContent = turns() ? "Drag to turn the surface; its height counts contour lines."
+    : "Click to start a race there.";
+  $("arrows").textContent = turns() ? "In the picture, arrow keys turn it."
+    : "In the picture, arrow keys move the start, with Shift in larger steps.";
   $("count").value = step;
   Object.assign($("place"), { max: lastStep(), value: step, disabled: !paths });
   $("run").textContent = playing ? "Pause" : "Run";
@@ -44,13 +53,19 @@ async function attempt(work) {
   }
 }
 
-/** Load a race from a link, or a surface with its usual race. */
-async function load(race) {
+/** Load a race from a link, a point of the lecture, or a surface with its usual race. */
+function load(race) {
+  const known = race.surface === undefined ? pointOf(race)?.race : undefined;
+  loading = prepare(known ? { ...fromFields(known), ...race } : race);
+  return loading;
+}
+
+async function prepare(race) {
   forget();
   let taken = false;
   await attempt(async (current) => {
     const usual = setup.surfaces.includes("saddle") ? "saddle" : setup.surfaces[0];
-    const described = await source.surface(race.surface ?? surface?.name ?? usual);
+    const described = await source.surface({ ...race, surface: race.surface ?? surface?.name ?? usual });
     if (!current()) return;
     controls.write(described, race);
     [surface, taken] = [described, true];
@@ -60,8 +75,9 @@ async function load(race) {
   if (surface) {
     $("surface").value = surface.name;
   } else if (Object.keys(race).length) { // an invalid link: show its error above the usual race
-    const message = $("error").textContent;
-    await load({});
+    const message = $("error").textContent, own = race.surface === setup.own.name;
+    await prepare(own ? { surface: race.surface, f: setup.grammar.example } : {});
+    if (own) $("f").value = race.f ?? "";
     $("error").textContent = message;
   }
 }
@@ -69,12 +85,14 @@ async function load(race) {
 /** After a change of the controls: the race has not been run yet. */
 function changed() {
   forget();
-  const link = `#${toQuery(controls.read())}`;
+  const link = linkOf(controls.read());
   if (link !== location.hash) history.replaceState(null, "", link);
   $("error").textContent = "";
   $("status").textContent = "Ready: run the race or choose another start.";
   show();
 }
+
+const linkOf = (race) => `#${toQuery(race, OF_PAGE)}`;
 
 function forget() {
   asked++;
@@ -85,11 +103,12 @@ function forget() {
 
 /** Get the paths of the race in the controls, then continue; buttons pressed meanwhile wait for them. */
 async function withPaths(then) {
+  await loading;
   const mine = chosen;
   if (!paths) {
     $("status").textContent = "Computing …";
     coming ??= attempt(async (current) => {
-      const found = await source.race(controls.read());
+      const found = await source.race(controls.read(), surface);
       if (!current()) return;
       paths = found;
       table.fill(paths);
@@ -142,12 +161,20 @@ function goTo(where) {
 function finish() {
   playing = null;
   step = lastStep();
-  $("status").textContent = `Finished. ${paths.map((path) => `${path.optimizer}: ${path.verdict}`).join("; ")}.`;
+  const ends = paths.length > MOST_IN_STATUS ? [] : paths.map((path) => `${path.optimizer}: ${path.words}`);
+  $("status").textContent = ends.length ? `Finished. ${ends.join("; ")}.` : "Finished. The table lists how each one ended.";
+  show();
+}
+
+/** Show the surface in three dimensions, or as a map. */
+function showRelief(on) {
+  $("relief").ariaPressed = String(on);
+  history.replaceState(null, "", linkOf(controls.read()));
   show();
 }
 
 function startAt(point) {
-  $("start").value = (surface.grid ? nearest(surface.grid, point, surface.bounds) : rounded(surface.bounds, point)).join();
+  $("start").value = rounded(surface.bounds, point).join();
   changed();
 }
 
@@ -158,10 +185,26 @@ $("lab").addEventListener("submit", (event) => {
 $("step").addEventListener("click", () => withPaths(() => goTo(step + 1)));
 $("back").addEventListener("click", () => (paths ? goTo(0) : undefined));
 $("place").addEventListener("input", () => goTo(Number($("place").value)));
-$("surface").addEventListener("change", () => load({ surface: $("surface").value, optimizers: usedOptimizers() }));
-$("lab").addEventListener("change", (event) => {
-  if (!["surface", "speed", "place"].includes(event.target.id)) changed();
+$("surface").addEventListener("change", () => {
+  const { surface: name, relief: on } = controls.read(), race = { surface: name, optimizers: usedOptimizers(), relief: on };
+  if (name !== setup.own.name || !surface) {
+    load(race);
+    return;
+  }
+  // An own function begins as the surface on display.
+  const [view, start] = [surface.bounds.flat().join(), controls.read().start];
+  load({ ...race, f: surface.formula ?? setup.grammar.example, ...(surface.formula ? { view, start } : {}) });
 });
+$("point").addEventListener("change", () => {
+  const { point, relief: on, ...race } = controls.read();
+  load(point ? { point, relief: on } : { ...race, relief: on });
+});
+$("lab").addEventListener("change", (event) => {
+  if (event.target.id === "view") load(controls.read());
+  else if (event.target.id === "f") load({ ...controls.read(), optimizers: usedOptimizers() }); // with suitable rates
+  else if (!["surface", "speed", "place", "point"].includes(event.target.id)) changed();
+});
+$("relief").addEventListener("click", () => showRelief(!turns()));
 $("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(location.href);
@@ -171,20 +214,26 @@ $("copy").addEventListener("click", async () => {
   }
 });
 $("plane").addEventListener("click", (event) => {
-  if (!surface) return;
+  if (!surface || turns()) return;
   startAt(plane.pointAt(surface, event));
   run();
 });
+$("plane").addEventListener("pointermove", (event) => {
+  if (!surface || !turns() || !event.buttons) return;
+  relief.turn(event.movementX / 150, event.movementY / 150, draw);
+});
 $("plane").addEventListener("keydown", (event) => {
   if (!surface || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (ARROWS[event.key]) startAt(moved(surface, toNumbers(controls.read().start), ARROWS[event.key], event.shiftKey));
+  if (ARROWS[event.key] && turns()) {
+    relief.turn(ARROWS[event.key][0] / 10, -ARROWS[event.key][1] / 10, draw);
+  } else if (ARROWS[event.key]) startAt(moved(surface, toNumbers(controls.read().start), ARROWS[event.key], event.shiftKey));
   else if (event.key === "Enter" || event.key === " ") run();
   else if (event.key === "s") $("step").click();
   else return;
   event.preventDefault();
 });
 window.addEventListener("hashchange", () => {
-  if (location.hash !== `#${toQuery(controls.read())}`) load(fromQuery(location.hash.slice(1)));
+  if (location.hash !== linkOf(controls.read())) load(fromQuery(location.hash.slice(1)));
 });
 new ResizeObserver(draw).observe($("lab"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
@@ -196,5 +245,4 @@ function usedOptimizers() {
   return used.length ? used : undefined;
 }
 
-if (setup.recorded) $("where").textContent = "Click to start a race from the nearest dot; this file contains the paths from there.";
 load(fromQuery(location.hash.slice(1)));

@@ -39,10 +39,6 @@ class SurfacePlot {
     pen.beginPath();
     pen.rect(box.left, box.top, box.width, box.height);
     pen.clip();
-    for (const point of surface.grid ?? []) {
-      pen.fillStyle = css("--contour");
-      pen.fillRect(...this.#place(surface, point, box).map((x) => x - 1.5), 3, 3);
-    }
     for (const [points, shape] of [[surface.minima, STAR], [surface.saddles, CROSS]]) {
       for (const point of points) drawShape(pen, shape, ...this.#place(surface, point, box), css("--mark"), css("--ink"));
     }
@@ -62,18 +58,18 @@ class SurfacePlot {
     const [[left, right], [low, high]] = surface.bounds;
     const across = ticksOf(left, right, box.width / 70).map((x) => [this.#place(surface, [x, low], box)[0], shown(x)]);
     const up = ticksOf(low, high, box.height / 50).map((y) => [this.#place(surface, [left, y], box)[1], shown(y)]);
-    drawFrame(pen, box, across, up, "x₁", "x₂");
+    drawFrame(pen, box, across, up, "x", "y");
   }
 
   #contours(pen, surface, box) {
     const ratio = window.devicePixelRatio || 1, size = [box.width, box.height].map((x) => Math.round(x * ratio));
-    const key = [surface.name, ...size, css("--deep")].join();
+    const key = [surface.name, surface.formula, surface.bounds, ...size, css("--deep")].join();
     if (this.#painted.key !== key) this.#painted = { key, image: paintContours(surface, ...size) };
     pen.drawImage(this.#painted.image, box.left, box.top, box.width, box.height);
   }
 
   #line(pen, surface, path, step, box) {
-    const last = frameAt(path, step), places = [];
+    const last = Math.min(step, path.steps), places = [];
     for (const point of path.points.slice(0, last + 1)) {
       if (point.includes(null)) break;
       const place = this.#place(surface, point, box);
@@ -97,17 +93,9 @@ class SurfacePlot {
   /** Draw the optimizer's shape at the end of the path, or where the path left the view. */
   #end(pen, surface, path, step, box) {
     const inside = ([x, y]) => this.#inside(surface, x, y);
-    const point = path.points.slice(0, frameAt(path, step) + 1).findLast(inside);
+    const point = path.points.slice(0, Math.min(step, path.steps) + 1).findLast(inside);
     if (!point) return;
     const { shape } = LOOKS.get(path.optimizer);
     drawShape(pen, shape, ...this.#place(surface, point, box), colourOf(path.optimizer), css("--casing"), 1.15);
   }
-}
-
-/** Return the index of a path's last frame up to a step; a served path has one frame per step. */
-function frameAt(path, step) {
-  if (path.frames.length === path.steps + 1) return Math.min(step, path.steps);
-  let last = 0;
-  while (last + 1 < path.frames.length && path.frames[last + 1] <= step) last++;
-  return last;
 }

@@ -11,7 +11,7 @@ class Table {
       const body = this.#table.createTBody(), numbers = body.insertRow(), reason = body.insertRow();
       const head = document.createElement("th");
       head.scope = "row";
-      head.append(lookOf(path.optimizer), `${path.optimizer}, η = ${shown(path.lr)}`);
+      head.append(lookOf(path.optimizer), `${path.optimizer}, η\u00a0=\u00a0${shown(path.lr)}`);
       numbers.append(head);
       const cells = Array.from({ length: 3 }, () => numbers.insertCell());
       reason.className = "reason";
@@ -24,10 +24,10 @@ class Table {
 
   show(step) {
     for (const { path, cells, verdict, rest } of this.#rows) {
-      const at = frameAt(path, step), over = step >= path.steps;
-      const texts = [String(path.frames[at]), shown(path.values[at]), shown(path.gradient_norms[at])];
+      const at = Math.min(step, path.steps), over = step >= path.steps;
+      const texts = [String(at), shown(path.values[at]), shown(path.gradient_norms[at])];
       texts.forEach((text, i) => { cells[i].textContent = text; });
-      verdict.textContent = over ? path.verdict : "running";
+      verdict.textContent = over ? path.words : "running";
       rest.textContent = over ? `: ${path.reason}` : "";
     }
   }

@@ -19,9 +19,9 @@ class ValuePlot {
     pen.rect(box.left, box.top, box.width, box.height);
     pen.clip();
     for (const path of paths) {
-      const last = frameAt(path, step);
+      const last = Math.min(step, path.steps);
       pen.beginPath();
-      for (let i = 0; i <= last && path.values[i] !== null; i++) pen.lineTo(x(path.frames[i]), y(path.values[i]));
+      for (let i = 0; i <= last && path.values[i] !== null; i++) pen.lineTo(x(i), y(path.values[i]));
       pen.strokeStyle = colourOf(path.optimizer);
       pen.lineWidth = 2;
       pen.setLineDash(LOOKS.get(path.optimizer).dashes);
@@ -29,7 +29,7 @@ class ValuePlot {
       pen.setLineDash([]);
       if (path.values[last] === null) continue;
       const { shape } = LOOKS.get(path.optimizer);
-      drawShape(pen, shape, x(path.frames[last]), y(path.values[last]), colourOf(path.optimizer), css("--casing"), 0.9);
+      drawShape(pen, shape, x(last), y(path.values[last]), colourOf(path.optimizer), css("--casing"), 0.9);
     }
     pen.restore();
     const across = (paths.length ? ticksOf(0, most, box.width / 60) : []).filter(Number.isInteger).map((k) => [x(k), String(k)]);
