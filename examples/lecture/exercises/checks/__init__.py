@@ -1,0 +1,6 @@
+"""Checks of the exercises: for each, examples with their results, common mistakes with their sentences, and hints.
+
+checking    call a function, compare its results, recognise mistakes; the command of an exercise
+tools       references by the engine's tape and optimizers, and pictures
+point…      the functions of one exercise
+"""
