@@ -20,7 +20,6 @@ LECTURE = Path(__file__).parent.parent / "examples" / "lecture"
 FILES = sorted((LECTURE / "exercises").glob("point*.py"))
 NAMES = [file.stem for file in FILES]
 LECTURER = LECTURE / "lecturer"
-FIRST = 3  # point with the first exercise
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,7 +71,7 @@ GIVEN = r'def |for |import |if |"""|return "|path\.append|slope = gradient'
 
 
 def test_points_of_the_lecture_have_an_exercise_a_solution_and_a_row_for_the_lecturer():
-    assert [int(name[5:7]) for name in NAMES] == list(range(FIRST, 12))
+    assert [int(name[5:7]) for name in NAMES] == list(range(1, 12))
     scripts = {path.stem for path in LECTURE.glob("point*.py")}
     table = (LECTURER / "README.md").read_text("utf-8")
     for name in NAMES:
@@ -149,6 +148,11 @@ def test_a_filled_file_shows_its_results_and_a_picture(name, monkeypatch, tmp_pa
 
 
 REWARDS = {
+    "point01_one_dimension": [
+        "from -0.5: 67 steps to -1.000, a local minimum",
+        "from 3: 28 steps to 2.000, the global",
+    ],
+    "point02_many_dimensions": ["from (0.30, 0.20): 32 steps to (3.00, 2.00)", "22 steps to (3.58, −1.85)"],
     "point03_learning_rate": ["η = 0.1: converged", "η = 0.01: slow", "η = 1: oscillating", "η = 1000: diverged"],
     "point04_where_it_fails": ["(3.00, 2.00): minimum", "(0.09, 2.88): saddle, 50%", "(−0.27, −0.92): maximum, 100%"],
     "point05_loss": ["begins at 2.303", "92.8% of the digits"],
@@ -197,6 +201,37 @@ def test_the_solution_passes_in_another_form(name, form):
 
 # The same in plain loops, or with another function of NumPy.
 STYLES = {
+    "point01_one_dimension": """
+def slope(f, x, h):
+    ahead, behind = f(x + h), f(x - h)
+    return (ahead - behind) / h / 2
+def descend(derivative, x0, rate, epsilon):
+    x, path = x0, []
+    while True:
+        path.append(x)
+        d = derivative(x)
+        if -epsilon < d < epsilon:
+            return path
+        x -= rate * d
+""",
+    "point02_many_dimensions": """
+import math
+def numerical_gradient(f, x, h):
+    found = []
+    for j in range(len(x)):
+        moved = x.copy()
+        moved[j] = x[j] + h
+        ahead = f(moved)
+        moved[j] = x[j] - h
+        found.append(0.5 * (ahead - f(moved)) / h)
+    return found
+def descend(gradient, x0, rate, epsilon):
+    x, path = x0.copy(), [x0.copy()]
+    while math.sqrt(sum(value**2 for value in gradient(x))) >= epsilon:
+        x -= rate * gradient(x)
+        path.append(x.copy())
+    return path
+""",
     "point03_learning_rate": """
 def gradient(x):
     return x + x
@@ -393,6 +428,46 @@ LOG_P = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
 # What students write: (a line of the solution, what is there instead, words of the sentence).
 SLIPS = {
+    "point01_one_dimension": [
+        ("(2 * h)", "h", "divided by h, expected 2h"),
+        ("(2 * h)", "2 * h", "/ 2 * h divides by 2 and multiplies by h"),
+        ("(f(x + h) - f(x - h))", "(f(x + h) - f(x))", "the difference is one-sided"),
+        ("(f(x + h) - f(x - h))", "(f(x - h) - f(x + h))", "the sign is wrong"),
+        ("f(x + h) - f(x - h)", "f(x + h - x - h)", "slope("),
+        ("path[-1] - rate", "path[-1] + rate", "the steps go uphill"),
+        ("rate * derivative", "derivative", "the rate is not used"),
+        ("abs(derivative(path[-1]))", "derivative(path[-1])", "compare its absolute value"),
+        ("abs(derivative(path[-1]))", "rate * abs(derivative(path[-1]))", "its steps are below ε"),
+        ("abs(derivative(path[-1]))", "abs(derivative(x0))", "does not end"),
+        ("path.append(path[-1] - rate * derivative(path[-1]))", "path[-1] - rate * derivative(path[-1])", "descend("),
+        (">= epsilon", "< epsilon", "descend("),
+        ("return path", "return path[:-1]", "the last point is missing"),
+        ("return path", "return path[1:]", "left out the start"),
+        ("return path", "return path[-1]", "expected the path"),
+        ("return path", "path.append(path[-1] - rate * derivative(path[-1]))\n    return path", "one step too far"),
+    ],
+    "point02_many_dimensions": [
+        ("(2 * h)", "h", "divided by h, expected 2h"),
+        ("f(x - h * e)", "f(x)", "the difference is one-sided"),
+        ("(f(x + h * e) - f(x - h * e))", "(f(x + h) - f(x - h))", "all coordinates are moved at once"),
+        ("np.array([(", "sum([(", "the sum of the partial derivatives"),
+        ("    return np.array", "    x[0] += h\n    return np.array", "numerical_gradient changed its argument"),
+        ("np.linalg.norm(gradient(path[-1]))", "max(abs(gradient(path[-1])))", "the largest coordinate"),
+        ("np.linalg.norm(gradient(path[-1]))", "np.sum(gradient(path[-1]))", "the sum of the coordinates"),
+        ("np.linalg.norm(gradient(path[-1]))", "np.sum(gradient(path[-1]) ** 2)", "the squared norm"),
+        (
+            "np.linalg.norm(gradient(path[-1])) >= epsilon",
+            "(abs(gradient(path[-1])) >= epsilon).all()",
+            "one coordinate",
+        ),
+        ("np.linalg.norm(gradient(path[-1]))", "gradient(path[-1])", "raised ValueError"),
+        ("path[-1] - rate", "path[-1] + rate", "the steps go uphill"),
+        (
+            "path.append(path[-1] - rate * gradient(path[-1]))",
+            "x0 -= rate * gradient(x0)\n        path.append(x0.copy())",
+            "descend changed its argument",
+        ),
+    ],
     "point03_learning_rate": [
         ("return 2 * x", "return -2 * x", "the sign is wrong"),
         ("return 2 * x", "return x**2", "this is f itself"),

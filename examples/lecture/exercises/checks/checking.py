@@ -19,6 +19,10 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-6  # wide enough for a solution in float32
 LONGEST = 60  # characters of a value in a sentence
 
 
+class Endless(Exception):
+    """Raised by an argument of a call that does not end; holds the points that it has come by."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A call of a student's function: the text of it, its value, and what is wrong with it."""
@@ -26,6 +30,7 @@ class Call:
     text: str
     value: Any = None
     wrong: str | None = None
+    endless: bool = False
 
     @classmethod
     def of(cls, name: str, function: Callable, arguments: Sequence) -> Call:
@@ -37,6 +42,8 @@ class Call:
                 value = function(*given)
         except NotImplementedError:
             return cls(text, wrong=f"{name} is not filled in yet: replace its last line.")
+        except Endless as stop:
+            return cls(text, stop.args[0], endless=True)
         except Exception as error:
             return cls(text, wrong=f"{text} raised {type(error).__name__}: {' '.join(str(error).split())}.")
         if value is None:
@@ -101,6 +108,9 @@ class Task:
                 error = call.wrong
                 break
             done.append((arguments, call))
+            if call.endless:
+                error = f"{call.text} does not end: its loop goes on until ε is reached, which is never."
+                break
             if wrong := self._again(function, arguments, call):
                 error = wrong
                 break
@@ -136,6 +146,8 @@ class Task:
             for words, mistake in self.mistakes:
                 if all(same(other.value, silently(mistake, given)) for given, other in done):
                     return f"{call.text}: {words}."
+            if call.endless:
+                return None
             return (self.steps and why_path(call, right)) or why(call, right, self.formula)
         return None
 
