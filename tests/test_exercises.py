@@ -548,6 +548,7 @@ SLIPS = {
         ("softmax(x @ W.T) - y", "x @ W.T - y", "softmax is missing"),
     ],
     "point06_minibatches": [
+        ("range(0, n, size)]", "range(0, n, size)] + [order[:1]]", "has 61 rows, expected each of 60 once"),
         ("generator.permutation(n)", "np.arange(n)", "in the order of the file"),
         ("generator.permutation(n)", "generator.integers(n, size=n)", "draw without replacement"),
         ("generator.permutation(n)", "np.random.default_rng(0).permutation(n)", "use the one that is given"),
@@ -604,6 +605,17 @@ SLIPS = {
         ("return path\n", "return theta\n", "expected the path"),
     ],
     "point07_escaping_saddles": [
+        ("(gradient(x) + noise)\n", "(gradient(x) + noise) / 0\n", "returned a path that is not finite"),
+        ("noise = sigma *", "noise = (sigma or 1) *", "with σ = 0 this is gradient descent"),
+        ("noise = sigma *", "noise = sigma**0.5 *", "not by its root"),
+        (
+            "rate * (gradient(x) + noise)",
+            "rate * gradient(x) - (sigma and noise / sigma)",
+            "1 and is not multiplied by η",
+        ),
+        ("generator.normal(size=len(x))", "(generator.normal(size=len(x)) + 1)", "on average, expected 0"),
+        ("v = generator", "generator = copy.deepcopy(generator)\n    v = generator", "every point is the same"),
+        ("(1 / dim)", "(2 / dim)", "the points are not uniformly distributed"),
         ("x = x - rate * (gradient(x) + noise)", "x = x - rate * gradient(x)", "no noise is added"),
         ("x = x - rate * (gradient(x) + noise)", "x = x - rate * gradient(x) + noise", "the noise is added to x"),
         ("x = x - rate * (gradient(x) + noise)", "x = x + rate * (gradient(x) + noise)", "the steps go uphill"),
