@@ -308,7 +308,7 @@ def why_path(call: Call, right: Any) -> str | None:
 def short(value: Any) -> str:
     """Return a value as it would be typed, cut where it is long."""
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=4, separator=", ", threshold=8)
+        text = np.array2string(value, separator=", ", threshold=8, formatter={"float_kind": "{:.4g}".format})
     elif isinstance(value, float | np.floating):
         text = f"{value:g}"
     elif isinstance(value, np.random.Generator):
