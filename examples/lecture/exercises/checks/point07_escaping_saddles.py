@@ -22,7 +22,7 @@ def path_in(call, x0, steps):
     if path is None or path.shape != start.shape or not np.allclose(path[0], x0):
         return None, why_path(call, start)
     if not np.isfinite(path).all():
-        return None, f"{call.text} returned a path that is not finite, expected finite numbers: look for a division by zero."
+        return None, f"{call.text} returned a path that is not finite: look for a division by zero."
     if steps and (path == path[-1]).all() and not np.allclose(path[0], 0):
         return None, why_path(call, start)
     return path, None
