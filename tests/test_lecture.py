@@ -137,7 +137,7 @@ def test_each_formula_of_the_page_has_a_script_a_picture_and_an_exercise_that_ex
         assert all(file.is_file() for file in files), files
         script, picture, exercise = (file.name for file in files)
         assert picture.removeprefix("lecture_")[:2] == script[5:7]
-        assert exercise in (script, "exercise.py")
+        assert exercise == script
         covered.add(script)
     assert covered == {script.name for script in SCRIPTS}
 
