@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]  # the checkout is documented, however gpugrad was installed
 
-import gpugrad
+import gpugrad  # noqa: E402
 
 project = "gpugrad"
 version = release = gpugrad.__version__
@@ -45,6 +45,7 @@ myst_heading_anchors = 4  # the anchors of GitHub
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
 default_role = "code"
+smartquotes = False  # quotes in docstrings are those of Python
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"  # but for the names that `rooms` adds to numpydoc_xref_aliases
@@ -52,6 +53,7 @@ toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 88
 
 # Weekly: `sphinx -b linkcheck`.
+linkcheck_ignore = [r"(?!https?:)"]  # links within the site
 linkcheck_timeout = 20
 linkcheck_retries = 3
 linkcheck_anchors_ignore_for_url = ["https://github.com/"]

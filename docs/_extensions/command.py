@@ -38,7 +38,13 @@ def section(name: str, command: Any, level: int) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     usage = " ".join(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in arguments)
     about, _, more = " ".join((command.help or "").split()).partition(" Example: ")
-    lines = [f"{'#' * level} gpugrad {name}", "", "```text", f"gpugrad {name} {usage} [OPTIONS]".replace("  ", " "), "```"]
+    lines = [
+        f"{'#' * level} gpugrad {name}",
+        "",
+        "```text",
+        f"gpugrad {name} {usage} [OPTIONS]".replace("  ", " "),
+        "```",
+    ]
     lines += ["", plain(about), ""]
     if more:
         lines += ["Example:", "", "```text", more, "```", ""]

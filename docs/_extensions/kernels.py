@@ -30,14 +30,28 @@ def page_of(operation: str) -> str:
     folder = kernels.FOLDER / operation
     lines = [f"# {operation}", "", inspect.getdoc(module) or "", ""]
     for _, contract in (pair for pair in kernels.contracts() if pair[0] == operation):
-        lines += [f"## {contract.name}", "", "```{eval-rst}", f".. autofunction:: {module.__name__}.{contract.name}", "```", ""]
+        lines += [
+            f"## {contract.name}",
+            "",
+            "```{eval-rst}",
+            f".. autofunction:: {module.__name__}.{contract.name}",
+            "```",
+            "",
+        ]
         lines += [f"Writes {', '.join(f'`{name}`' for name in contract.outputs)}.", ""]
         examples = contract.draw_examples()
         rows = [[plain(e.reason), arrays(e.arrays), scalars(e.scalars), str(e.terms)] for e in examples]
         lines += [f"**{len(rows)} examples** that every toolchain must get right", ""]
         lines += [table(["case", "arrays", "scalars", "longest sum"], rows)]
         if contract._cost is not None:
-            lines += ["**Least work** of a launch", "", "```python", textwrap.dedent(inspect.getsource(contract._cost)), "```", ""]
+            lines += [
+                "**Least work** of a launch",
+                "",
+                "```python",
+                textwrap.dedent(inspect.getsource(contract._cost)),
+                "```",
+                "",
+            ]
     lines += ["## Reference", "", "```python", (folder / "reference.py").read_text("utf-8"), "```", "", "## Files", ""]
     for pattern, what in TOOLCHAINS.items():
         for file in sorted(folder.glob(pattern)):
@@ -57,7 +71,11 @@ def arrays(given: dict[str, Any]) -> str:
 
 def scalars(given: dict[str, Any]) -> str:
     """Return the scalars of an example."""
-    return plain(", ".join(f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in given.items()))
+    return plain(
+        ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in given.items()
+        )
+    )
 
 
 def write(app: Sphinx) -> None:

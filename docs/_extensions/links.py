@@ -1,4 +1,4 @@
-"""Links that work on GitHub and in the site: to source files, to records, from names to the reference; dark pictures."""
+"""Links that work on GitHub and in the site: to source files and records, and from names to entries. Dark pictures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ class RepositoryLinks(SphinxTransform):
         """Replace each such link by a plain one."""
         source, docname = Path(self.env.srcdir), self.env.docname
         needed: list[str] = []
-        for node in list(self.document.findall(lambda node: node.get("reftype") == "myst" if isinstance(node, nodes.Element) else False)):
+        for node in list(
+            self.document.findall(
+                lambda node: node.get("reftype") == "myst" if isinstance(node, nodes.Element) else False
+            )
+        ):
             target, _, anchor = unquote(node["reftarget"]).partition("#")
             if node.get("refdomain") == "doc":  # the path of a page from docs/, without its suffix
                 if node["reftarget"] in self.env.found_docs:
@@ -56,7 +60,12 @@ class RepositoryLinks(SphinxTransform):
             name = path.relative_to(source.parent).as_posix()
             if page := PAGES.get(name) or (inside and f"{inside}/README" in self.env.found_docs and f"{inside}/README"):
                 link: nodes.Element = addnodes.pending_xref(
-                    refdomain="doc", reftarget=page, reftargetid=anchor or None, refdoc=docname, reftype="myst", refexplicit=True
+                    refdomain="doc",
+                    reftarget=page,
+                    reftargetid=anchor or None,
+                    refdoc=docname,
+                    reftype="myst",
+                    refexplicit=True,
                 )
             else:
                 url = self.env.config.gpugrad_source_url
@@ -100,10 +109,10 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, str], str]]:
             inside = [p for p in sorted(path.iterdir()) if p.name[0] not in "._" and (p.is_dir() or readable(p))]
             waiting |= set(inside)
             here = posixpath.dirname(address)
-            items = [
-                f'<li><a href="{posixpath.relpath(page_of_source(p, source.parent), here)}">{html.escape(p.name)}</a></li>'
-                for p in inside
-            ]
+            items = []
+            for file in inside:
+                link = posixpath.relpath(page_of_source(file, source.parent), here)
+                items.append(f'<li><a href="{link}">{html.escape(file.name)}</a></li>')
             body = f"<ul>{''.join(items)}</ul>"
         elif path.suffix in SERVED:
             copy(path, Path(app.outdir) / address)

@@ -14,7 +14,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -25,6 +25,7 @@ from sphinx.domains.python import ObjectEntry
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import stringify_signature
 
 from .pages import plain, table, write_pages
 
@@ -146,8 +147,10 @@ def summary(value: Any) -> str:
 def own_members(cls: type, documented: frozenset[type]) -> Iterator[str]:
     """Yield the public methods and properties that a class has from gpugrad, but not from another documented class."""
     bases = [base for base in cls.__mro__[1:] if base in documented]
-    for name in dir(cls):
-        value = inspect.getattr_static(cls, name)
+    # A class whose `__dir__` leaves out hooks of its own needs an object to ask; one that is not initialized will do.
+    listed = dir(cls) if cls.__dir__ is object.__dir__ else dir(object.__new__(cls))
+    for name in listed:
+        value = inspect.getattr_static(cls, name, None)
         if isinstance(value, staticmethod | classmethod):
             value = value.__func__
         function = getattr(value, "fget", None) or getattr(value, "func", None) or value
@@ -165,8 +168,8 @@ def page_of(entry: Entry) -> str:
     lines += ["```{eval-rst}", f".. currentmodule:: {entry.room}", ""]
     if entry.kind == "class":
         classes = {e.value: e for e in entries() if e.kind == "class" and e.same_as is None}
-        lines += [f".. autoclass:: {entry.name}", f"   :members: {', '.join(own_members(entry.value, frozenset(classes)))}"]
-        lines = [line for line in lines if line != "   :members: "]
+        members = ", ".join(own_members(entry.value, frozenset(classes)))
+        lines += [f".. autoclass:: {entry.name}", *([f"   :members: {members}"] if members else [])]
         bases = [f":py:class:`{classes[b].shown} <{classes[b].full}>`" for b in entry.value.__mro__[1:] if b in classes]
         lines += ["", f"Inherits from {', '.join(bases)}."] if bases else []
     else:
@@ -180,7 +183,19 @@ def constant(entry: Entry) -> str:
     value = entry.value
     names = [value] if isinstance(value, str) else list(value)
     what = "Rows by name: " if isinstance(value, Mapping) else ""
-    return f"```{{py:data}} {entry.name}\n:module: {entry.room}\n\n{what}{', '.join(f'`{name}`' for name in names)}.\n```\n"
+    text = what + ", ".join(f"`{name}`" for name in names)
+    return f"```{{py:data}} {entry.name}\n:module: {entry.room}\n\n{text}.\n```\n"
+
+
+def signature_of_class(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str, returned: str
+) -> tuple[str, str] | None:
+    """Show the parameters of `__init__`; the metaclass that checks a call hides them."""
+    if what != "class" or signature != "(*arguments, **options)":
+        return None
+    own = inspect.signature(obj.__init__)
+    without_self = own.replace(parameters=list(own.parameters.values())[1:])
+    return stringify_signature(without_self, show_annotation=False, show_return_annotation=False), ""
 
 
 def keep_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -192,7 +207,7 @@ class Public(SphinxDirective):
     """List the public names of a module, with links to their pages."""
 
     required_arguments = 1
-    option_spec = {"defined-in": directives.unchanged}
+    option_spec: ClassVar = {"defined-in": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """Return the list, parsed from Markdown."""
@@ -208,7 +223,11 @@ class Public(SphinxDirective):
         text = [] if places else [f"```{{py:module}} {room}\n```\n"]
         with_page = [entry for entry in listed if entry.kind not in ON_THEIR_ROOM_S_PAGE]
         if with_page:
-            text.append(table(["name", "what it is"], [[f"{{py:obj}}`{e.shown} <{e.full}>`", summary(e.value)] for e in with_page]))
+            text.append(
+                table(
+                    ["name", "what it is"], [[f"{{py:obj}}`{e.shown} <{e.full}>`", summary(e.value)] for e in with_page]
+                )
+            )
         text += [constant(entry) for entry in listed if entry.kind == "data"]
         text += [
             f"```{{eval-rst}}\n.. autoexception:: {entry.full}\n```\n" for entry in listed if entry.kind == "exception"
@@ -227,6 +246,7 @@ def link_types(app: Sphinx, config: Config) -> None:
     DEFAULT_LINKS.clear()  # they lead to other projects
     links = {e.name: e.full for e in entries() if e.kind in ("class", "exception") and e.same_as is None}
     del links["Path"]  # in docstrings that of pathlib
+    links |= {e.shown: e.full for e in entries() if e.kind == "class" and e.same_as is None}
     config.numpydoc_xref_aliases = links  # type: ignore[attr-defined]
 
 
@@ -250,6 +270,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("public", Public)
     app.connect("config-inited", link_types, priority=100)  # before numpydoc reads them
     app.connect("builder-inited", write)
+    app.connect("autodoc-process-signature", signature_of_class)
     app.connect("autodoc-process-docstring", keep_bars, priority=900)  # after numpydoc
     app.connect("env-updated", add_aliases)
     app.connect("env-check-consistency", check_that_all_have_an_entry)
