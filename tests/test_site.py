@@ -73,6 +73,75 @@ def test_each_page_is_in_a_table_of_contents():
     assert {path.relative_to(DOCS).as_posix() for path in set(pages) - listed} == {"index.md"}
 
 
+SMALL = """# A page
+
+`nn.Dense` has an entry, `numpy.dot` has none; [code](../code.py), [a folder](../folder),
+[a record](measurements/record.json), [what changed](../CHANGELOG.md).
+
+![A picture](images/one.png) ![Another](images/two.png)
+"""
+
+
+@pytest.fixture
+def small(extension, tmp_path):
+    """Return a function that builds a site of one page, or two with another page's text, and returns its folder."""
+    extension("links")
+
+    def build(text=SMALL, **options):
+        from sphinx.cmd.build import main
+
+        for name in ("code.py", "folder/more.py", "docs/measurements/record.json"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text("{}")
+        for name in ("one", "one_dark", "two"):
+            (tmp_path / "docs/images").mkdir(exist_ok=True)
+            (tmp_path / f"docs/images/{name}.png").write_bytes(b"")
+        (tmp_path / "CHANGELOG.md").write_text("")
+        (tmp_path / "docs/index.md").write_text("# Index\n```{toctree}\npage\nchangelog\n```\n")
+        (tmp_path / "docs/changelog.md").write_text("# Changes\n```{py:class} gpugrad.nn.Dense\n```\n")
+        (tmp_path / "docs/page.md").write_text(text)
+        extensions = "myst_parser,_extensions.links"
+        settings = [f"-D{name}={value}" for name, value in {"extensions": extensions, **options}.items()]
+        code = main(["-C", "-W", "--keep-going", "-n", "-q", *settings, str(tmp_path / "docs"), str(tmp_path / "site")])
+        return code, tmp_path / "site"
+
+    return build
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_links_to_the_repository_and_to_names_work_in_the_site(small):
+    code, site = small()
+    assert code == 0
+    page = (site / "page.html").read_text()
+    links = re.findall(r'<a class="reference internal" href="([^"]+)"', page)
+    targets = ("source/code.py.html", "source/folder/index.html", "measurements/record.json", "changelog.html")
+    assert set(targets) <= set(links)
+    assert "changelog.html#gpugrad.nn.Dense" in links
+    assert all((site / target).exists() for target in targets)
+    assert "more.py.html" in (site / "source/folder/index.html").read_text()
+    assert re.findall(r'class="(only-\w+)" src="_images/(\w+).png"', page) == [
+        ("only-light", "one"),
+        ("only-dark", "one_dark"),
+    ]
+    assert (site / "_images" / "two.png").exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_links_to_the_repository_lead_to_its_address_if_it_has_one(small):
+    code, site = small(gpugrad_source_url="https://example.org/blob/main")
+    assert code == 0
+    page = (site / "page.html").read_text()
+    assert 'href="https://example.org/blob/main/code.py"' in page
+    assert 'href="measurements/record.json"' in page
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dead_link_fails_the_build(small, capsys):
+    code, _ = small("# A page\n\n[gone](../gone.py)\n")
+    assert code == 1
+    assert "gone.py" in capsys.readouterr().err
+
+
 def inventory(file):
     """Return {(role, name): address} of an objects.inv."""
     content = file.read_bytes().split(b"\n", 4)[4]

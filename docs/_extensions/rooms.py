@@ -195,7 +195,8 @@ def signature_of_class(
         return None
     own = inspect.signature(obj.__init__)
     without_self = own.replace(parameters=list(own.parameters.values())[1:])
-    return stringify_signature(without_self, show_annotation=False, show_return_annotation=False), ""
+    shown = stringify_signature(without_self, show_annotation=False, show_return_annotation=False)
+    return re.sub(r"<class '([\w.]+)'>", r"\1", shown), ""
 
 
 def keep_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
