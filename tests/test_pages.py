@@ -57,7 +57,6 @@ RECORD, AS = ROOT / "docs" / "measurements" / "2026-11-28-cpu.json", ("record.js
 BLOCK = re.compile(
     r"^```(?P<language>[^\n]*)\n(?P<code>.*?)^```$(?P<after>\s*^```output\n(?P<output>.*?)^```$)?", re.M | re.S
 )
-NUMBER = re.compile(r"\d+\.\d+(?:e[+-]\d+)?")
 
 
 def pages():
@@ -172,3 +171,12 @@ def test_each_row_of_the_table_is_needed():
     ]
     used = {max((s for s in INSTEAD if line.startswith(s)), key=len, default=None) for line in lines}
     assert set(INSTEAD) - used == set()
+
+
+def test_no_command_hides_where_nothing_runs():
+    programs = r"(?:\$ |>>> |(?:gpugrad|python|pytest|pip) )"
+    for page in pages():
+        text = (ROOT / page).read_text("utf-8")
+        quiet = [b["code"] for b in BLOCK.finditer(text) if b["language"].strip() not in ("python", "console", "sh")]
+        assert re.findall(f"^{programs}.*", "\n".join(quiet), re.M) == [], page
+        assert re.findall(f"^    {programs}.*", BLOCK.sub("", text), re.M) == [], page

@@ -66,10 +66,11 @@ def section(name: str, command: Any, level: int) -> str:
 def write(app: Sphinx) -> None:
     """Write a page per subcommand, and one for all of a group."""
     pages: dict[str, str] = {}
+    groups: Any = vars(typer.main.get_command(program))["commands"]
     for name, command in commands().items():
         group, _, rest = name.partition(" ")
         if rest and f"{group}.md" not in pages:
-            about = typer.main.get_command(program).commands[group].help
+            about = groups[group].help
             pages[f"{group}.md"] = f"# gpugrad {group}\n\n{about}\n\n"
         pages[f"{group}.md"] = pages.get(f"{group}.md", "") + section(name, command, 2 if rest else 1) + "\n"
     write_pages(Path(app.srcdir) / "reference" / "command", pages)

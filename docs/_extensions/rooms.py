@@ -1,7 +1,7 @@
 """The reference of the public names: one page per class and function, found in the modules.
 
-`{public} ROOM` lists the public names of a module, those of `:defined-in:` only. A name that several modules export has
-its page under the first one of `ROOMS`; the others are further addresses of that page.
+`{public} ROOM` lists the public names of a module: all, those of `:defined-in:`, or those not of `:except:`. A name
+that several modules export has its page under the first one of `ROOMS`; the others are further addresses of that page.
 """
 
 from __future__ import annotations
@@ -204,24 +204,30 @@ def keep_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: 
     lines[:] = [re.sub(r"(?<![`\\])\|(?=\S[^|`]*\|)", r"\\|", line) for line in lines]
 
 
+def listed_names(room: str, places: list[str], elsewhere: list[str]) -> list[Entry]:
+    """Return the names of a module that are defined in some places, by default all, and not in others."""
+
+    def is_in(entry: Entry, places: list[str]) -> bool:
+        return any(f"{entry.origin}.".startswith(f"{place}.") for place in places)
+
+    own = [e for e in entries() if e.room == room and e.same_as is None and e.kind != "module"]
+    return [e for e in own if (not places or is_in(e, places)) and not is_in(e, elsewhere)]
+
+
 class Public(SphinxDirective):
     """List the public names of a module, with links to their pages."""
 
     required_arguments = 1
-    option_spec: ClassVar = {"defined-in": directives.unchanged}
+    option_spec: ClassVar = {"defined-in": directives.unchanged, "except": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """Return the list, parsed from Markdown."""
-        room, places = self.arguments[0], self.options.get("defined-in", "").split()
-        listed = [
-            entry
-            for entry in entries()
-            if entry.room == room and entry.same_as is None and entry.kind != "module"
-            if not places or any(entry.origin == place or entry.origin.startswith(f"{place}.") for place in places)
-        ]
+        room = self.arguments[0]
+        places, elsewhere = (self.options.get(name, "").split() for name in self.option_spec)
+        listed = listed_names(room, places, elsewhere)
         if not listed:
             raise self.error(f"{room} has no public names defined in {places}")
-        text = [] if places else [f"```{{py:module}} {room}\n```\n"]
+        text = [] if places or elsewhere else [f"```{{py:module}} {room}\n```\n"]
         with_page = [entry for entry in listed if entry.kind not in ON_THEIR_ROOM_S_PAGE]
         if with_page:
             text.append(
