@@ -1,0 +1,1 @@
+"""Extensions that derive parts of the documentation site from the code."""
