@@ -13,7 +13,8 @@ from .. import kernels
 from ..engine.check import QUICK_WORK, Finding, available_devices
 from ..engine.check import check as check_kernels
 from ..engine.device import TOOLCHAINS
-from .options import RUN, Json, ToolchainName, counted, finish, listed, names, option, status
+from ..errors import counted
+from .options import RUN, Json, ToolchainName, finish, listed, names, option, status
 
 WIDTH = 170  # minimum width, in characters, of the table of compiled kernels
 

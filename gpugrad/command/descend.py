@@ -10,7 +10,7 @@ import typer
 
 from ..engine.device import TOOLCHAINS
 from ..engine.files import check_writable_file, to_json
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, choose, counted
 from ..lab.race import USUAL, WITH_MOMENTUM, entrants, point, race
 from ..lab.surfaces import NAMES
 from ..lab.surfaces import surface as surface_of
@@ -170,6 +170,6 @@ def _draw(
 def _line(path: Any) -> str:
     where = ", ".join(f"{number:.4g}" for number in path.x)
     return (
-        f"{path.optimizer:<13}lr {path.lr:<8g}{path.steps:>5} steps to ({where}), value {path.value:.4g}\n"
+        f"{path.optimizer:<13}lr {path.lr:<8g}{counted(path.steps, 'step'):>11} to ({where}), value {path.value:.4g}\n"
         f"{'':13}{path.verdict}: {path.reason}"
     )

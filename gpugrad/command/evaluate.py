@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from .. import data
-from ..errors import ArgumentError, DataError
-from .options import DataDir, DeviceName, Json, Target, ToolchainName, counted, finish, printer
+from ..errors import ArgumentError, DataError, counted
+from .options import DataDir, DeviceName, Json, Target, ToolchainName, finish, printer
 from .trained import Majority, file_digest, load_trained, scores_of, sentence
 
 

@@ -10,8 +10,9 @@ from ..bench.measure.machine import processor
 from ..engine import cpu_device
 from ..engine.device import TOOLCHAINS, Device, unavailable
 from ..engine.version import __version__, installed_version
+from ..errors import counted
 from ..kernels.cpu.cores import cores, usable_cores
-from .options import Json, counted, finish
+from .options import Json, finish
 
 PACKAGES = {
     "numpy": "",

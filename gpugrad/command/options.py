@@ -19,11 +19,6 @@ def listed(names: Iterable[str], last: str = "or") -> str:
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return "1 row", "2 rows"."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
-
-
 def option(panel: str, text: str, *names: str) -> Any:
     """Return an option with a help text, in a panel of the help."""
     return typer.Option(*names, help=text, rich_help_panel=panel)

@@ -18,7 +18,7 @@ from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import check_writable_file, only_writer
 from ..engine.precision import check_precision_for
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 from ..kernels.activation import ACTIVATIONS
 from ..training import plots
 from ..training.callbacks import Callback, Training
@@ -37,7 +37,6 @@ from .options import (
     Json,
     Target,
     ToolchainName,
-    counted,
     finish,
     is_explicit,
     layer_sizes,
@@ -286,7 +285,7 @@ def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: 
     log(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
     for note in dataset.notes:
         log(f"        {note}")
-    log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
+    log(f"model   {layers} {settings.activation}, {counted(_size(trainer), 'parameter')}")
     _ = trainer.device.kernels  # loads the compiler: without one the next line names NumPy
     log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
 
@@ -296,8 +295,8 @@ def _tell_of_stretching(settings: Settings, trainer: Trainer, out: Path, log: Lo
     before = read_header(out / CHECKPOINT)["settings"]["epochs"]
     if settings.epochs != before and trainer.schedule is not None and trainer.schedule.needs_length:
         log(
-            f"resume  schedule {settings.schedule} now spans {settings.epochs} epochs, not {before}: the rates "
-            "differ from those of one uninterrupted run"
+            f"resume  schedule {settings.schedule} now spans {counted(settings.epochs, 'epoch')}, not {before}: the "
+            "rates differ from those of one uninterrupted run"
         )
 
 
@@ -362,7 +361,8 @@ def _report(profiling: ProfileTraining, path: Path, log: Log) -> dict[str, Any] 
         log(f"no profile: it begins after the first {WARM_STEPS} steps, so train for more epochs")
         return None
     record = found.record()
-    log(f"profile: {record['steps']} steps, launch by launch, and {record['whole_steps']} whole steps; medians")
+    steps, whole = counted(record["steps"], "step"), counted(record["whole_steps"], "whole step")
+    log(f"profile: {steps}, launch by launch, and {whole}; medians")
     log(found.table())
     found.write_trace(path)
     log(f"wrote a trace to {path}, for Perfetto or chrome://tracing")

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.files import write_whole
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
+from ..training.theme import apply_theme
 from .basins import Basins, basins
 from .minimize import Path
 from .surfaces import surface
@@ -241,7 +242,7 @@ def plot_grid(f: Any, paths: Sequence[Path], file: File = None, *, bounds: Any =
                 draw_contours(axes, view, resolution=80)
                 draw_paths(axes, view.bounds, [path])
                 axes.set(xlabel="", ylabel=path.optimizer if path is ways[0] else "", aspect="auto")
-                axes.set_title(f"η = {path.lr:g}\n{path.verdict}, {path.steps} steps", fontsize=12)
+                axes.set_title(f"η = {path.lr:g}\n{path.verdict}, {counted(path.steps, 'step')}", fontsize=12)
         figure.suptitle(view.name)
         return saved(figure, file)
 
@@ -419,7 +420,7 @@ def as_list(paths: Path | Sequence[Path]) -> list[Path]:
 
 
 def saved(figure: Any, file: File) -> Any:
-    """Write a figure as PNG if a file is given, in the style of the lab.
+    """Give a figure the colours of the theme and, if a file is given, write it as PNG, in the style of the lab.
 
     Parameters
     ----------
@@ -433,11 +434,12 @@ def saved(figure: Any, file: File) -> Any:
     Figure
         The same figure.
     """
-    if file is not None:
-        import matplotlib
+    import matplotlib
 
-        content = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):
+        apply_theme(figure)
+        if file is not None:
+            content = io.BytesIO()
             figure.savefig(content, format="png", dpi=DPI)
-        write_whole(file, content.getvalue())
+            write_whole(file, content.getvalue())
     return figure

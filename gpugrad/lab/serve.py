@@ -22,7 +22,7 @@ from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import to_json
 from ..engine.sharing import Turns
-from ..errors import ArgumentError, GpugradError, choose
+from ..errors import ArgumentError, GpugradError, choose, counted
 from . import page
 from .connections import JSON, Answer, Refused, Server
 from .race import entrants, number, point, race
@@ -113,7 +113,9 @@ class PageServer(Server):
             )
         start = point(fields["start"], "start") if fields["start"] else f.starts[0]
         if len(start) != 2:
-            raise ArgumentError(f"start has {len(start)} numbers, the page shows a plane: pass two, such as -1,0.5")
+            raise ArgumentError(
+                f"start has {counted(len(start), 'number')}, the page shows a plane: pass two, such as -1,0.5"
+            )
         options: dict[str, Any] = {
             "momentum": number("momentum", fields["momentum"], "a number such as 0.9"),
             "noise": number("noise", fields["noise"], "a number such as 0.1"),

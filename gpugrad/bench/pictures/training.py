@@ -7,6 +7,7 @@ from collections.abc import Callable
 from statistics import geometric_mean
 from typing import Any
 
+from ...errors import counted
 from ..measure.kernels import OWN
 from ..records.rows import Row, network
 from ..records.tables import duration
@@ -32,7 +33,7 @@ def time_to_accuracy(rows: list[Row]) -> Picture:
     """Plot the time to an accuracy for each network and engine."""
 
     def text(row: Row) -> str:
-        epochs = f"{row['epochs']} epoch{'' if row['epochs'] == 1 else 's'}"
+        epochs = counted(row["epochs"], "epoch")
         return f"{duration(row['seconds'])}, {epochs}, accuracy {row['accuracy']:.2%}"
 
     target = ", ".join(sorted({f"{row['target']:.1%}" for row in rows}))

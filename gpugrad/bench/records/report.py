@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from ...errors import counted
 from ..pictures.drawing import Picture
 from .rows import COLUMNS, Row, rows_of
 from .summary import summary
@@ -140,7 +141,7 @@ def page(record: dict[str, Any], pictures: Sequence[Picture]) -> str:
 
 def _head(record: dict[str, Any]) -> Iterator[str]:
     machine = record.get("machine", {})
-    names = [machine.get("gpu", {}).get("name"), machine.get("processor"), f"{machine.get('cores', '?')} cores"]
+    names = [machine.get("gpu", {}).get("name"), machine.get("processor"), counted(machine.get("cores", "?"), "core")]
     yield "<h1>gpugrad benchmark</h1>"
     yield f"<p>{_text(', '.join(filter(None, names)))}<br>"
     yield f"{_text(record.get('created', ''))} · <code>{_text(record.get('command', ''))}</code></p>"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from statistics import geometric_mean
 from typing import Any
 
+from ...errors import counted
 from ..measure.kernels import OWN
 from .rows import COLUMNS, Row, compared, limited, network, rows_of
 from .tables import MEGABYTE, duration
@@ -38,7 +39,7 @@ def summary(record: dict[str, Any]) -> list[str]:
 def shares_summary(rows: list[Row]) -> str:
     """Count the kernels that reach a good fraction of their limit."""
     good = sum(row["share"] >= GOOD_SHARE for row in rows)
-    return f"{good} of {len(rows)} kernels reach at least {GOOD_SHARE:.0%} of their limit"
+    return f"{good} of {counted(len(rows), 'kernel')} reach at least {GOOD_SHARE:.0%} of their limit"
 
 
 def peers_summary(rows: list[Row]) -> list[str]:
@@ -49,7 +50,7 @@ def peers_summary(rows: list[Row]) -> list[str]:
         faster = sum(ratio > 1 for ratio in ratios)
         sentences.append(
             f"{library} takes {geometric_mean(ratios):.2f} times as long as gpugrad (geometric mean over "
-            f"{len(ratios)} kernels); gpugrad is faster in {faster} of them"
+            f"{counted(len(ratios), 'kernel')}); gpugrad is faster in {faster} of them"
         )
     return sentences
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ...bench.records import tables
+from ...errors import counted
 from ..options import names
 from . import estimators as estimators_command
 from . import latency as latency_command
@@ -185,7 +186,7 @@ def _training(
     posed = problems(data_dir=data_dir)
     if quick:
         posed, rounds, accuracy = [posed[0].first(QUICK_STEPS)], 2, 0.0
-    beside = f" beside {busy} busy process{'' if busy == 1 else 'es'}" if busy else ""
+    beside = f" beside {counted(busy, 'busy process', 'busy processes')}" if busy else ""
     print(f"\nAdam on {posed[0].data}{beside}{tables.not_here(missing)}\n{tables.training_header()}")
     rows: list[dict[str, Any]] = []
     reached: list[dict[str, Any]] = []

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ...errors import counted
+
 DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 ToolchainName = Annotated[str | None, typer.Option(help="numba or numpy on a CPU, cupy or numba on a GPU.")]
 Quick = Annotated[
@@ -67,5 +69,6 @@ def _described(device: Any) -> str:
     facts = describe(device)
     gpu = f"{facts['gpu']['name']}, " if "gpu" in facts else ""
     versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
-    tuned = f"; {facts['tuned_variants']} tuned variants in use" if "tuned_variants" in facts else ""
-    return f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {facts['cores']} cores; {versions}{tuned}"
+    tuned = f"; {counted(facts['tuned_variants'], 'tuned variant')} in use" if "tuned_variants" in facts else ""
+    cores = counted(facts["cores"], "core")
+    return f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {cores}; {versions}{tuned}"
