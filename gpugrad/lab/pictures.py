@@ -104,11 +104,14 @@ def plot_values(paths: Path | Sequence[Path], file: File = None, *, least: float
             values = np.where(np.isfinite(values), values, np.nan)
             axes.plot(values, dashes, color=colour, linewidth=2, marker="o" * (path.steps <= FEW), markersize=4)
         values = np.concatenate([path.values[np.isfinite(path.values)] for path in paths])
+        name = f"value − {least:g}" if least else "value"
         if least is not None or (values.min() > 0 and values.max() > 100 * values.min()):
             axes.set_yscale("log")
+            name += " (log scale)"
         elif np.abs(values).max() > 1e6:
             axes.set_yscale("symlog")
-        axes.set(xlabel="step", ylabel="value" if least is None else f"value − {least:g}" if least else "value")
+            name += " (log scale on both sides of 0)"
+        axes.set(xlabel="step", ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         tidy(axes)
         add_legend(figure, paths)

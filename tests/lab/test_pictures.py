@@ -104,7 +104,7 @@ def test_values(race, tmp_path):
         np.testing.assert_array_equal(line.get_ydata(), np.maximum(path.values, 1e-16))
         np.testing.assert_array_equal(line.get_xdata(), np.arange(path.steps + 1))
     assert axes.get_yscale() == "log"
-    assert {"step", "value"} <= set(words(figure))
+    assert {"step", "value (log scale)"} <= set(words(figure))
 
 
 def test_values_that_explode_are_drawn():

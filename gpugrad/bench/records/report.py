@@ -23,12 +23,14 @@ PARTS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "startup": ("Startup", (), True),
     "memory": ("Memory", (), True),
 }
+RATIO = "The ratio to gpugrad is the median of the ratios within a round, and can differ from the ratio of the medians."
 NOTES = {
-    "training_in_company": "While other processes compute all the time.",
+    "training": RATIO,
+    "training_in_company": f"While other processes compute all the time. {RATIO}",
     "latency": "Alone, and while another thread of the process trains (training True). The ratio is that of the 99th "
     "percentiles.",
     "startup": "From process start to the first training step, with an empty and a warm cache of compiled kernels: the "
-    "median of the starts, and the targets in seconds.",
+    "median of the starts.",
     "memory": "Peak memory of a run and its bound: data + 8 × parameters + activations + a constant, the memory of the "
     "process before it has data.",
 }
