@@ -103,7 +103,7 @@ def full_record():
                 for axis in ("width", "depth", "batch size")
             ],
         },
-        "startup": {"rows": [{**start, "what": "total", "target": 2.0, "holds": True}]},
+        "startup": {"rows": [{**start, "what": "total"}]},
         "memory": {
             "rows": [
                 {

@@ -29,7 +29,7 @@ COLUMNS = {
     "scaling": (
         *("axis", "value", "network", "batch", "median", "low", "high", "runs", "operations", "speed", "update_bytes"),
     ),
-    "startup": ("cache", "what", "seconds", "low", "high", "runs", "target", "holds"),
+    "startup": ("cache", "what", "seconds", "low", "high", "runs"),
     "memory": (
         *("network", "batch", "rows", "data", "parameters", "activations", "constant", "bound", "peak", "holds"),
     ),

@@ -10,12 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from ...errors import counted
+from ..options import completing, listed
 
-DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-ToolchainName = Annotated[str | None, typer.Option(help="numba or numpy on a CPU, cupy or numba on a GPU.")]
+DEVICES = ("auto", "cpu", "cuda", "cuda:1")
+DeviceName = Annotated[str, typer.Option(help=f"{listed(DEVICES)}.", autocompletion=completing(DEVICES))]
+ToolchainName = Annotated[
+    str | None,
+    typer.Option(
+        help="numba or numpy on a CPU, cupy or numba on a GPU.", autocompletion=completing(("numba", "numpy", "cupy"))
+    ),
+]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Use small sizes and short runs to check that it works; the times mean nothing.")
 ]
+BUSY = 0.75  # load per core of a machine whose times vary
 Threads = Annotated[int | None, typer.Option(help="CPU cores to use; default: all available to the process.")]
 Seconds = Annotated[float, typer.Option(help="Maximum seconds per row; a row ends earlier if its median settles.")]
 Engines = Annotated[
@@ -53,6 +61,8 @@ def measuring(
     sections: dict[str, Any] = {}
     with machine.cores(threads):
         print(_described(target))
+        if (load := machine.load()) > BUSY * machine.usable_cores():
+            print(f"this machine is busy: {load:.1f} processes ran in the last minute, so the times vary more")
         if quick:
             print("quick run: small sizes, and the times mean nothing")
         try:

@@ -28,7 +28,10 @@ Folder = Annotated[Path | None, typer.Option(help="Also write each picture to th
 def compare(
     a: RecordA, b: RecordB, tolerance: Tolerance = 0.05, every: Every = False, file: ComparisonFile = None
 ) -> None:
-    """List the rows of record B that are faster or slower than in record A; exit with 1 if one is slower."""
+    """List the rows of record B that are faster or slower than in record A; exit with 1 if one is slower.
+
+    Example: gpugrad bench compare before.json after.json --tolerance 0.1
+    """
     import shutil
 
     from ...bench.records import compare as comparing
@@ -56,7 +59,10 @@ def compare(
 def report(
     record: RecordToShow, out: Page = None, png: Folder = None, dark: Dark = False, markdown: Markdown = False
 ) -> None:
-    """Write a record as one self-contained HTML page with pictures."""
+    """Write a record as one self-contained HTML page with pictures.
+
+    Example: gpugrad bench report record.json --png pictures
+    """
     from ...bench import pictures
     from ...bench.records import record as records
     from ...bench.records import report as reports
