@@ -77,9 +77,9 @@ def completed(words):
 def test_the_shell_completes_options_and_names():
     assert "--optimizer" in completed("gpugrad train --opt")
     assert completed("gpugrad descend sad") == ["saddle"]
-    shown = subprocess.run(
-        [sys.executable, "-m", "gpugrad", "--show-completion", "bash"], capture_output=True, text=True, timeout=120
-    )
+    named = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # the parent is no shell here
+    command = [sys.executable, "-m", "gpugrad", "--show-completion", "bash"]
+    shown = subprocess.run(command, env=named, capture_output=True, text=True, timeout=120)
     assert shown.returncode == 0, shown.stderr
     assert "_GPUGRAD_COMPLETE=complete_bash" in shown.stdout
 
