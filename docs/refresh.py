@@ -65,7 +65,7 @@ GAP = "…"
 BLOCK = re.compile(r"^```console\n(.*?)^```$|^<!-- \$ (.+?) -->\n((?:\|[^\n]*\n)+)", re.M | re.S)
 SHOWN = re.compile(r"images/([\w-]+?)(?:_dark)?\.(png|gif)")
 
-WIDTH, COLOURS, MOST_BYTES = 900, 64, 80_000  # of a PNG in the docs
+WIDTH, COLOURS, MOST_BYTES = 900, 128, 80_000  # of a PNG in the docs
 KEY = "drawn"  # of the summary, among a PNG's texts
 RELATIVE, OF_LARGEST = 0.01, 0.0005  # tolerance of a number of a summary
 
@@ -363,9 +363,9 @@ def place(made: Path, picture: Path) -> None:
         image = image.convert("RGB")
         if image.width > WIDTH:
             size = (WIDTH, round(image.height * WIDTH / image.width))
-            image = image.resize(size, Image.Resampling.LANCZOS)
-        small = io.BytesIO()
-        image.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+            image = image.resize(size, Image.Resampling.BILINEAR)
+        small = io.BytesIO()  # of Pillow's ways, this one keeps pale grids and few pixels of a colour
+        image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
             small, "PNG", optimize=True, pnginfo=texts
         )
         content = small.getvalue()
