@@ -127,7 +127,8 @@ def to_pytorch(model: Module, *, names: Sequence[str] | None = None) -> StateDic
     if names is None:
         names = list(layers)
     if len(names) != len(layers):
-        raise ArgumentError(f"got {len(names)} names for {len(layers)} Dense layers ({_listed(layers)}): pass one each")
+        given, known = counted(len(names), "name"), counted(len(layers), "Dense layer")
+        raise ArgumentError(f"got {given} for {known} ({_listed(layers)}): pass one each")
     state, layouts = {}, {}
     for name, layer in zip(names, layers.values(), strict=True):
         key, weight = _join(name, "weight"), layer.weight.numpy()

@@ -485,7 +485,7 @@ class Optimizer(CheckedCall):
                 )
             if len(loaded["params"]) != len(group["params"]):
                 raise CheckpointError(
-                    f"group {i} of the state has {len(loaded['params'])} parameters, this {name} has "
+                    f"group {i} of the state has {counted(len(loaded['params']), 'parameter')}, this {name} has "
                     f"{len(group['params'])}: make it over the same model"
                 )
             # JSON has no tuples.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import counted
 from ..records.rows import Row, largest, name
 from ..records.summary import GOOD_SHARE, peers_summary, shares_summary
 from .drawing import AMBER, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, Picture, new_figure
@@ -63,7 +64,7 @@ def roofline(rows: list[Row], ceilings: list[Row]) -> Picture:
     return Picture(
         "roofline",
         figure,
-        f"Roofline of {len(named)} kernels. The fastest is {name(best)} with {si(best['speed'])}FLOP/s.",
+        f"Roofline of {counted(len(named), 'kernel')}. The fastest is {name(best)} with {si(best['speed'])}FLOP/s.",
         "Roofline: the speed of each kernel, and the limits set by a copy and by large matrix products. Labels mark "
         "the largest size of each kernel, small points its other sizes. A point above the line worked in a cache, on "
         "less data than the copy.",
