@@ -19,8 +19,9 @@ from ..errors import choose
 
 THEMES = ("light", "dark")
 INK, PAPER = np.array([0xE6, 0xED, 0xF3]) / 255, np.array([0x0D, 0x11, 0x17]) / 255  # of a dark picture, as on GitHub
-TINT = 0.25  # a colour whose largest and smallest component differ by less is a grey or a pale tint
-GAMMA = 0.8  # a grey of equal distance in numbers looks closer to dark paper
+GREY, TINT = 0.05, 0.25  # a colour whose largest and smallest component differ by less is a grey, or a pale tint
+OF_GREY, OF_TINT = 0.8, 1.3  # exponents of the distance from the paper: greys are for words, tints lie below lines
+DARKEST = 0.41  # least luma of a line on dark paper; of Okabe and Ito's colours only their blue is mixed with white
 
 _theme: ContextVar[str] = ContextVar("theme", default="light")
 _dark: WeakSet[Any] = WeakSet()  # figures in dark colours
@@ -99,14 +100,17 @@ def dark(colours: Any) -> np.ndarray:
     rgba = np.array(to_rgba(colours) if single else to_rgba_array(colours))
     rgb = rgba[..., :3]
     pale = np.ptp(rgb, axis=-1, keepdims=True) < TINT
-    rgba[..., :3] = np.where(pale, _inverted(rgb), rgb)
+    luma = rgb @ np.array([[0.299], [0.587], [0.114]])
+    white = np.clip((DARKEST - luma) / np.maximum(1 - luma, 0.01), 0, 1)
+    power = np.where(np.ptp(rgb, axis=-1, keepdims=True) < GREY, OF_GREY, OF_TINT)
+    rgba[..., :3] = np.where(pale, _inverted(rgb, power), rgb + white * (1 - rgb))
     return rgba
 
 
-def _inverted(rgb: np.ndarray) -> np.ndarray:
+def _inverted(rgb: np.ndarray, power: Any = OF_GREY) -> np.ndarray:
     """Return colours as far from the dark paper as they were from white, with their tint."""
     light = (rgb.max(axis=-1, keepdims=True) + rgb.min(axis=-1, keepdims=True)) / 2
-    return np.clip(PAPER + (1 - light) ** GAMMA * (INK - PAPER) + (rgb - light), 0, 1)
+    return np.clip(PAPER + (1 - light) ** power * (INK - PAPER) + (rgb - light), 0, 1)
 
 
 def _artists(figure: Any) -> Iterator[Any]:

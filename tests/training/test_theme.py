@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpugrad.errors import ArgumentError
-from gpugrad.lab.view import BLACK, COLOURS
+from gpugrad.lab.view import BLACK, BLUE, COLOURS, DEEP
 from gpugrad.training import plots
 from gpugrad.training.history import History
 from gpugrad.training.theme import apply_theme, dark, theme
@@ -73,11 +73,15 @@ def test_a_count_is_read_on_its_square():
 
 def test_lines_have_contrast_on_both_papers_and_stay_different():
     for colour in COLOURS:
-        assert contrast(dark(colour), PAPER) > 3, colour
-    assert [to_hex(dark(colour)).upper() for colour in COLOURS if colour != BLACK] == list(COLOURS[1:])
+        assert contrast(dark(colour), PAPER) > 4, colour
+    assert [to_hex(dark(colour)).upper() for colour in COLOURS if colour not in (BLACK, BLUE)] == [
+        colour for colour in COLOURS if colour not in (BLACK, BLUE)
+    ]
+    below = dark(DEEP)  # the deepest of the contours under the lines
+    assert min(contrast(dark(colour), below) for colour in COLOURS) > 2.4
     assert contrast(dark(BLACK), PAPER) > 15
     for one, other in itertools.combinations(COLOURS, 2):
-        assert np.abs(dark(one) - dark(other)).max() > 0.2, (one, other)
+        assert np.abs(dark(one) - dark(other)).max() > 0.15, (one, other)
 
 
 def test_a_figure_is_recoloured_once_with_its_ticks_and_only_in_the_block():
