@@ -65,7 +65,7 @@ GAP = "…"
 BLOCK = re.compile(r"^```console\n(.*?)^```$|^<!-- \$ (.+?) -->\n((?:\|[^\n]*\n)+)", re.M | re.S)
 SHOWN = re.compile(r"images/([\w-]+?)(?:_dark)?\.(png|gif)")
 
-WIDTH, COLOURS, MOST_BYTES = 900, 128, 80_000  # of a PNG in the docs
+WIDTH, MOST_BYTES = 900, 80_000  # of a PNG in the docs
 KEY = "drawn"  # of the summary, among a PNG's texts
 RELATIVE, OF_LARGEST = 0.01, 0.0005  # tolerance of a number of a summary
 
@@ -355,6 +355,9 @@ def place(made: Path, picture: Path) -> None:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    sys.path.insert(0, str(ROOT))  # the checkout, however it was installed
+    from gpugrad.lab.animation import reducer
+
     content = made.read_bytes()
     if made.suffix == ".png":
         image = Image.open(io.BytesIO(content))
@@ -364,10 +367,8 @@ def place(made: Path, picture: Path) -> None:
         if image.width > WIDTH:
             size = (WIDTH, round(image.height * WIDTH / image.width))
             image = image.resize(size, Image.Resampling.BILINEAR)
-        small = io.BytesIO()  # of Pillow's ways, this one keeps pale grids and few pixels of a colour
-        image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            small, "PNG", optimize=True, pnginfo=texts
-        )
+        small = io.BytesIO()
+        reducer(image)(image).save(small, "PNG", optimize=True, pnginfo=texts)
         content = small.getvalue()
         if len(content) > MOST_BYTES:
             raise SystemExit(f"docs/images/{picture.name} has {len(content)} bytes, expected at most {MOST_BYTES}")
