@@ -19,6 +19,7 @@ from ..errors import choose
 
 THEMES = ("light", "dark")
 INK, PAPER = np.array([0xE6, 0xED, 0xF3]) / 255, np.array([0x0D, 0x11, 0x17]) / 255  # of a dark picture, as on GitHub
+ALMOST_WHITE = 0.9  # what is paler lies below lines, like a tint
 GREY, TINT = 0.05, 0.25  # a colour whose largest and smallest component differ by less is a grey, or a pale tint
 OF_GREY, OF_TINT = 0.8, 1.3  # exponents of the distance from the paper: greys are for words, tints lie below lines
 DARKEST = 0.41  # least luma of a line on dark paper; of Okabe and Ito's colours only their blue is mixed with white
@@ -102,7 +103,8 @@ def dark(colours: Any) -> np.ndarray:
     pale = np.ptp(rgb, axis=-1, keepdims=True) < TINT
     luma = rgb @ np.array([[0.299], [0.587], [0.114]])
     white = np.clip((DARKEST - luma) / np.maximum(1 - luma, 0.01), 0, 1)
-    power = np.where(np.ptp(rgb, axis=-1, keepdims=True) < GREY, OF_GREY, OF_TINT)
+    grey = (np.ptp(rgb, axis=-1, keepdims=True) < GREY) & (rgb.max(axis=-1, keepdims=True) < ALMOST_WHITE)
+    power = np.where(grey, OF_GREY, OF_TINT)
     rgba[..., :3] = np.where(pale, _inverted(rgb, power), rgb + white * (1 - rgb))
     return rgba
 
