@@ -125,6 +125,26 @@ def a_or_an(kind: type) -> str:
     return f"{'an' if READ_WITH_A_VOWEL.match(kind.__name__) else 'a'} {kind.__name__}"
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: "1 row", "2 rows".
+
+    Parameters
+    ----------
+    number : int
+        The number.
+    noun : str
+        The noun in the singular.
+    plural : str, optional
+        Its plural, unless that only adds an s.
+
+    Returns
+    -------
+    str
+        Number and noun.
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def choose(kind: str, name: str, options: Iterable[str]) -> str:
     """Return a name if it is one of the options.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpugrad import MLPRegressor, nn
-from gpugrad.errors import a_or_an, reason, shown
+from gpugrad.errors import a_or_an, counted, reason, shown
 
 
 def test_the_reason_of_an_error_is_one_short_line():
@@ -19,6 +19,11 @@ def test_a_long_text_is_shown_without_its_middle():
     assert shown("a\nb\x1b") == r"'a\nb\x1b'"
     long = shown("begin" + "x" * 1000 + "end")
     assert (long[:6], long[-4:], len(long)) == ("'begin", "end'", 60)
+
+
+def test_a_number_has_its_noun_in_the_right_form():
+    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert [counted(n, "class", "classes") for n in (1, 10)] == ["1 class", "10 classes"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import refresh
 
 pytest.importorskip("matplotlib")
 
@@ -53,7 +54,8 @@ def test_there_is_a_script_for_each_of_the_eleven_points():
 @pytest.mark.slow
 def test_a_script_writes_its_picture_and_prints_its_docstring_s_answer(script, tmp_path, monkeypatch):
     start = time.process_time()
-    said, answered = run(script, tmp_path, monkeypatch).split("\nAnswer: ")
+    with refresh.keeping_numbers():
+        said, answered = run(script, tmp_path, monkeypatch).split("\nAnswer: ")
     assert time.process_time() - start < SECONDS
     missing = numbers(CITED.sub("", answer(script))) - numbers(said.partition("\n\nQuestion: ")[2].partition("\n\n")[2])
     assert not missing, f"{script.name} answers {sorted(missing)}, which it does not print:\n{said}"
@@ -63,6 +65,8 @@ def test_a_script_writes_its_picture_and_prints_its_docstring_s_answer(script, t
     for picture in pictures:
         assert picture.read_bytes()[:4] in (b"\x89PNG", b"GIF8")
         assert picture.stat().st_size > 20_000
+        name = "descent_race.gif" if picture.name == "10_race.gif" else f"lecture_{picture.name}"
+        assert refresh.stale(picture, name) is None, "run python docs/refresh.py"
     if script.stem == "point05_loss":  # it measures times, which vary on a busy machine
         assert float(re.search(r"the time grew ([\d.]+) times", said)[1]) > 0
 
@@ -78,6 +82,15 @@ def test_a_folder_may_be_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["point01_one_dimension.py", str(tmp_path / "new" / "pictures")])
     runpy.run_path(str(SCRIPTS[0]), run_name="__main__")
     assert (tmp_path / "new" / "pictures" / "01_one_dimension.png").exists()
+
+
+def test_dark_pictures(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.setattr(sys, "argv", ["point01_one_dimension.py", str(tmp_path), "--dark"])
+    runpy.run_path(str(SCRIPTS[0]), run_name="__main__")
+    with Image.open(tmp_path / "01_one_dimension.png") as image:
+        assert max(image.convert("RGB").getpixel((0, 0))) < 30
 
 
 def test_two_folders_are_refused(monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from .. import kernels
 from ..engine.version import __version__
@@ -26,17 +27,31 @@ from .output import open_output
 from .predict import predict
 from .train import train
 
+COMMANDS = (train, evaluate, predict, export, descend, check, bench, info, names)  # the order of --help
+
+
+class _InOrder(TyperGroup):
+    """The commands, listed in their order: Typer lists groups such as `bench` last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = [getattr(command, "__name__", "bench") for command in COMMANDS]
+        return sorted(super().list_commands(ctx), key=names.index)
+
+
 app = typer.Typer(
     name="gpugrad",
-    help="Train multilayer perceptrons with handwritten CUDA kernels, with or without a GPU.",
-    add_completion=False,
+    cls=_InOrder,
+    help="Train multilayer perceptrons with handwritten CUDA kernels, with or without a GPU.\n\n"
+    "Example: gpugrad train digits",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (train, evaluate, predict, export, descend, check, info, names):  # the order of --help
-    app.command()(command)
-app.add_typer(bench, name="bench")
+for command in COMMANDS:
+    if command is bench:
+        app.add_typer(bench, name="bench")
+    else:
+        app.command()(command)
 for registered in (*app.registered_commands, *bench.registered_commands):
     refuse_empty_paths(registered.callback)
 

@@ -13,17 +13,23 @@ from .. import kernels
 from ..engine.check import QUICK_WORK, Finding, available_devices
 from ..engine.check import check as check_kernels
 from ..engine.device import TOOLCHAINS
-from .options import RUN, Json, ToolchainName, counted, finish, listed, names, option, status
+from ..errors import counted
+from .options import RUN, Json, ToolchainName, completing, finish, listed, names, option, status
 
 WIDTH = 170  # minimum width, in characters, of the table of compiled kernels
 
 
 def check(
     only_these: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Kernels or operations; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help="Kernels or operations; default: all.", autocompletion=completing(kernels.OPERATIONS)
+        ),
     ] = None,
     only: Annotated[str | None, option(RUN, "The same as NAME, separated by commas.")] = None,
-    device: Annotated[str | None, option(RUN, f"{listed(TOOLCHAINS)}; default: all on this machine.")] = None,
+    device: Annotated[
+        str | None, option(RUN, f"{listed(TOOLCHAINS)}; default: all on this machine.", choices=TOOLCHAINS)
+    ] = None,
     toolchain: ToolchainName = None,
     quick: Annotated[bool, option(RUN, "Skip the expensive examples.", "--quick")] = False,
     only_compile: Annotated[

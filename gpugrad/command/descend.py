@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ..engine.device import TOOLCHAINS
 from ..engine.files import check_writable_file, to_json
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, choose, counted
 from ..lab.race import USUAL, WITH_MOMENTUM, entrants, point, race
 from ..lab.surfaces import NAMES
 from ..lab.surfaces import surface as surface_of
-from .options import is_explicit, listed, option, refuse_others
+from ..optim import RULES
+from ..training.theme import theme
+from .options import DEVICES, completing, is_explicit, listed, option, refuse_others
 
 PICTURES = ("paths", "values", "surface", "basins", "grid")
 ANIMATED = (".gif", ".html")
@@ -25,13 +26,14 @@ DESCENT, OUTPUT, PAGE = "Descent", "Output", "Interactive page"
 
 def descend(
     context: typer.Context,
-    surface: Annotated[str | None, typer.Argument(help=f"{listed(NAMES)}.")] = None,
+    surface: Annotated[str | None, typer.Argument(help=f"{listed(NAMES)}.", autocompletion=completing(NAMES))] = None,
     optimizer: Annotated[
         str | None,
         option(
             DESCENT,
             "Names separated by commas, as in `train`; adam:0.1 sets the learning rate of one. Default: "
             f"{','.join(USUAL)}.",
+            choices=RULES,
         ),
     ] = None,
     lr: Annotated[
@@ -48,12 +50,13 @@ def descend(
     noise: Annotated[float, option(DESCENT, "Standard deviation of the noise in each element of the gradient.")] = 0.0,
     perturb: Annotated[float, option(DESCENT, "Radius of perturbed gradient descent.")] = 0.0,
     seed: Annotated[int, option(DESCENT, "Seed of noise and perturbation.")] = 0,
-    device: Annotated[str, option(DESCENT, f"{listed(['auto', *TOOLCHAINS])}; cuda:1 is the second GPU.")] = "cpu",
+    device: Annotated[str, option(DESCENT, f"{listed(DEVICES)}; cuda:1 is the second GPU.", choices=DEVICES)] = "cpu",
     out: Annotated[
         Path | None,
         option(OUTPUT, "A .png of --picture, a .gif or .html of the race; the page, without SURFACE."),
     ] = None,
-    picture: Annotated[str, option(OUTPUT, f"Content of a .png: {listed(PICTURES)}.")] = "paths",
+    picture: Annotated[str, option(OUTPUT, f"Content of a .png: {listed(PICTURES)}.", choices=PICTURES)] = "paths",
+    dark: Annotated[bool, option(OUTPUT, "Draw for dark paper.", "--dark")] = False,
     as_json: Annotated[bool, option(OUTPUT, "Print the result as one JSON object on the last line.", "--json")] = False,
     served: Annotated[bool, option(PAGE, "Serve an interactive page for races, until Ctrl-C.", "--serve")] = False,
     port: Annotated[int, option(PAGE, "Port of the page; 0: any free port.")] = 8000,
@@ -85,6 +88,8 @@ def descend(
     if is_explicit(context, "picture") and (out is None or out.suffix != ".png"):
         found = "there is no --out" if out is None else f"--out is {out}"
         raise ArgumentError(f"--picture {picture} is the content of a .png, and {found}: write --out {picture}.png")
+    if dark and out is None:
+        raise ArgumentError("--dark has no effect without --out, which writes the picture: leave it out")
     f = surface_of(surface)
     entered = entrants(",".join(USUAL) if optimizer is None else optimizer, lr, f)
     if momentum is not None and not any(name in WITH_MOMENTUM for name, _ in entered):
@@ -99,7 +104,8 @@ def descend(
         for path in paths:
             typer.echo(_line(path))
     if out is not None:
-        _draw(f, paths, out, picture, entered, steps)
+        with theme("dark" if dark else "light"):
+            _draw(f, paths, out, picture, entered, steps)
         typer.echo(f"wrote {out}", err=as_json)
     if as_json:
         written = None if out is None else str(out)
@@ -170,6 +176,6 @@ def _draw(
 def _line(path: Any) -> str:
     where = ", ".join(f"{number:.4g}" for number in path.x)
     return (
-        f"{path.optimizer:<13}lr {path.lr:<8g}{path.steps:>5} steps to ({where}), value {path.value:.4g}\n"
+        f"{path.optimizer:<13}lr {path.lr:<8g}{counted(path.steps, 'step'):>11} to ({where}), value {path.value:.4g}\n"
         f"{'':13}{path.verdict}: {path.reason}"
     )

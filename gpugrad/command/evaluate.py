@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from .. import data
-from ..errors import ArgumentError, DataError
-from .options import DataDir, DeviceName, Json, Target, ToolchainName, counted, finish, printer
+from ..errors import ArgumentError, DataError, counted
+from .options import DataDir, DeviceName, Json, Target, ToolchainName, completing, finish, printer
 from .trained import Majority, file_digest, load_trained, scores_of, sentence
 
 
@@ -18,7 +18,10 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="A model file, or the --out folder of a run.")],
     dataset: Annotated[
         str,
-        typer.Argument(help="digits, mnist or fashion-mnist, or a file; of the data it was trained on, the test rows."),
+        typer.Argument(
+            help="digits, mnist or fashion-mnist, or a file; of the data it was trained on, the test rows.",
+            autocompletion=completing(data.NAMES),
+        ),
     ],
     target: Target = None,
     device: DeviceName = "auto",

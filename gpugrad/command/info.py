@@ -10,8 +10,9 @@ from ..bench.measure.machine import processor
 from ..engine import cpu_device
 from ..engine.device import TOOLCHAINS, Device, unavailable
 from ..engine.version import __version__, installed_version
+from ..errors import counted
 from ..kernels.cpu.cores import cores, usable_cores
-from .options import Json, counted, finish
+from .options import Json, finish
 
 PACKAGES = {
     "numpy": "",
@@ -22,6 +23,9 @@ PACKAGES = {
     "numba-cuda": 'pip install "gpugrad[cuda12]" or "gpugrad[cuda13]"',
     "matplotlib": 'pip install "gpugrad[plot]"',
     "pyarrow": 'pip install "gpugrad[parquet]"',
+    "pandas": "pip install pandas",
+    "polars": "pip install polars",
+    "onnx": 'pip install "gpugrad[onnx]"',
     "skl2onnx": 'pip install "gpugrad[onnx]"',
     "onnxruntime": "pip install onnxruntime",
     "tensorboardX": 'pip install "gpugrad[track]"',
@@ -99,7 +103,10 @@ def show(report: dict[str, Any]) -> None:
 
 
 def info(as_json: Json = False) -> None:
-    """List devices, toolchains and versions, and how to install what is missing."""
+    """List devices, toolchains and versions, and how to install what is missing.
+
+    Example: gpugrad info
+    """
     from . import info as information
 
     report = information.collect()

@@ -21,7 +21,10 @@ docs/names.md` regenerates this page.
 
 
 def names() -> None:
-    """List every optimizer, schedule, activation, loss and surface by name, in Markdown."""
+    """List every optimizer, schedule, activation, loss and surface by name, in Markdown.
+
+    Example: gpugrad names
+    """
     typer.echo("\n".join([HEAD, *_sections()]))
 
 

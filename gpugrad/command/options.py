@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -19,14 +19,23 @@ def listed(names: Iterable[str], last: str = "or") -> str:
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return "1 row", "2 rows"."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+def option(panel: str, text: str, *names: str, choices: Iterable[str] = ()) -> Any:
+    """Return an option with a help text, in a panel of the help; the shell completes the choices."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, autocompletion=completing(choices))
 
 
-def option(panel: str, text: str, *names: str) -> Any:
-    """Return an option with a help text, in a panel of the help."""
-    return typer.Option(*names, help=text, rich_help_panel=panel)
+def completing(choices: Iterable[str]) -> Callable[[str], list[str]] | None:
+    """Return what the shell calls to complete a name, or the last one of several after commas; None without choices."""
+    known = tuple(choices)
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [before + comma + name for name in known if name.startswith(last)]
+
+    return complete if known else None
+
+
+DEVICES = ("auto", *TOOLCHAINS)
 
 
 INTERRUPTED = 130  # the exit code of shells after Ctrl-C
@@ -35,8 +44,16 @@ Target = Annotated[str | None, option(DATA, "The column of a file to predict.")]
 DataDir = Annotated[
     Path | None, option(DATA, "Folder with the files of mnist or fashion-mnist; default: GPUGRAD_DATA.")
 ]
-DeviceName = Annotated[str, option(RUN, f"{listed(['auto', *TOOLCHAINS])}; cuda:1 is the second GPU.")]
-ToolchainName = Annotated[str | None, option(RUN, "Kernels to use: numba or numpy on a CPU, cupy or numba on a GPU.")]
+DeviceName = Annotated[str, option(RUN, f"{listed(DEVICES)}; cuda:1 is the second GPU.", choices=DEVICES)]
+ToolchainName = Annotated[
+    str | None,
+    option(
+        RUN,
+        "Kernels to use: numba or numpy on a CPU, cupy or numba on a GPU.",
+        choices=dict.fromkeys(name for names in TOOLCHAINS.values() for name in names),
+    ),
+]
+Dark = Annotated[bool, option(RUN, "Draw pictures for dark paper.", "--dark")]
 Json = Annotated[bool, option(RUN, "Print the result as one JSON object on the last line.", "--json")]
 
 

@@ -12,8 +12,8 @@ import typer
 
 from .. import data
 from ..engine.files import write_whole
-from ..errors import ArgumentError
-from .options import RUN, DeviceName, Json, ToolchainName, counted, finish, option, printer
+from ..errors import ArgumentError, counted
+from .options import RUN, DeviceName, Json, ToolchainName, finish, option, printer
 from .trained import MODEL, load_trained
 
 

@@ -13,18 +13,21 @@ import numpy as np
 import typer
 
 from .. import data, nn, optim
+from ..data.target import TASKS
 from ..engine import random
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import check_writable_file, only_writer
 from ..engine.precision import check_precision_for
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 from ..kernels.activation import ACTIVATIONS
+from ..kernels.dense.rounding import PRECISIONS
 from ..training import plots
 from ..training.callbacks import Callback, Training
 from ..training.checkpoint import read_header
 from ..training.profiling import WARM_STEPS, ProfileTraining
 from ..training.progress import on_terminal, short_scores
+from ..training.theme import theme
 from ..training.trainer import Trainer
 from .options import (
     DATA,
@@ -32,12 +35,13 @@ from .options import (
     NETWORK,
     RUN,
     TRAINING,
+    Dark,
     DataDir,
     DeviceName,
     Json,
     Target,
     ToolchainName,
-    counted,
+    completing,
     finish,
     is_explicit,
     layer_sizes,
@@ -52,25 +56,32 @@ from .trained import CHECKPOINT, MODEL, Majority, file_digest, scores_of, senten
 Log = Callable[..., None]
 
 SECONDS_PER_LINE = 1.0
+OF_THE_COMMAND = ("as_json", "resume", "overwrite", "out", "profile", "dark")  # options that are no settings of a run
 
 
 def train(
     context: typer.Context,
     dataset: Annotated[
-        str, typer.Argument(help="digits, mnist, fashion-mnist, or a .csv, .tsv, .npz or .parquet file.")
+        str,
+        typer.Argument(
+            help="digits, mnist, fashion-mnist, or a .csv, .tsv, .npz or .parquet file.",
+            autocompletion=completing(data.NAMES),
+        ),
     ],
     hidden: Annotated[str, option(NETWORK, "Sizes of the hidden layers; 0 for none.")] = "256,128",
-    activation: Annotated[str, option(NETWORK, f"{listed(ACTIVATIONS)}.")] = "relu",
+    activation: Annotated[str, option(NETWORK, f"{listed(ACTIVATIONS)}.", choices=ACTIVATIONS)] = "relu",
     dropout: Annotated[float, option(NETWORK, "Probability of dropping a hidden unit, in [0, 1).")] = 0.0,
     optimizer: Annotated[
         str,
-        option(TRAINING, f"{listed(optim.NAMES)}."),
+        option(TRAINING, f"{listed(optim.NAMES)}.", choices=optim.NAMES),
     ] = "adam",
     lr: Annotated[
         float | None,
         option(TRAINING, "Learning rate, the peak of one-cycle and warmup; default: depends on the optimizer."),
     ] = None,
-    schedule: Annotated[str, option(TRAINING, f"{listed(optim.SCHEDULE_NAMES)}.")] = "one-cycle",
+    schedule: Annotated[
+        str, option(TRAINING, f"{listed(optim.SCHEDULE_NAMES)}.", choices=optim.SCHEDULE_NAMES)
+    ] = "one-cycle",
     epochs: Annotated[int, option(TRAINING, "Passes over the training data.")] = 20,
     batch_size: Annotated[int, option(TRAINING, "Rows per batch.")] = 64,
     weight_decay: Annotated[float, option(TRAINING, "Weight decay of the optimizer.")] = 0.0,
@@ -81,12 +92,18 @@ def train(
         int, option(TRAINING, "Stop after this many epochs without improvement and keep the best weights; 0: never.")
     ] = 0,
     precision: Annotated[
-        str, option(TRAINING, "Precision of matrix products: float32, or tf32 or bfloat16 for a GPU's tensor cores.")
+        str,
+        option(
+            TRAINING,
+            "Precision of matrix products: float32, or tf32 or bfloat16 for a GPU's tensor cores.",
+            choices=PRECISIONS,
+        ),
     ] = "float32",
     seed: Annotated[int, option(TRAINING, "Seed of weights, splits, shuffling and dropout.")] = 0,
     target: Target = None,
     task: Annotated[
-        str, option(DATA, "classification, regression or auto (decided from the target's values).")
+        str,
+        option(DATA, "classification, regression or auto (decided from the target's values).", choices=TASKS),
     ] = "auto",
     categorical: Annotated[
         str | None, option(DATA, "Columns of a table to read as categories although they hold numbers: zip,floor.")
@@ -100,6 +117,7 @@ def train(
         bool, option(RUN, "Continue from the checkpoint in --out, with its settings.", "--resume")
     ] = False,
     overwrite: Annotated[bool, option(RUN, "Replace the run in --out, if there is one.", "--overwrite")] = False,
+    dark: Dark = False,
     profile: Annotated[
         Path | None,
         option(RUN, "Print the time of each operation of a step, and write a Chrome trace of some steps to this file."),
@@ -110,13 +128,16 @@ def train(
 
     Example: gpugrad train digits --hidden 128 --epochs 10 --out runs/digits
     """
-    given = {k: v for k, v in context.params.items() if k not in ("as_json", "resume", "overwrite", "out", "profile")}
+    given = {k: v for k, v in context.params.items() if k not in OF_THE_COMMAND}
     settings = Settings(**{**given, "hidden": layer_sizes(hidden), "categorical": tuple(names(categorical) or ())})
     if overwrite and (resume or out is None):
         raise ArgumentError("--overwrite replaces the run in --out: name the folder, and leave out --resume")
     if resume:
         settings = resumed_settings(settings, {k for k in given if is_explicit(context, k)}, out)
-    result = run(settings, out=out, resume=resume, overwrite=overwrite, profile=profile, log=printer(as_json))
+    if dark and out is None:
+        raise ArgumentError("--dark has no effect without --out, which writes the pictures: leave it out")
+    with theme("dark" if dark else "light"):
+        result = run(settings, out=out, resume=resume, overwrite=overwrite, profile=profile, log=printer(as_json))
     finish(result, as_json)
     if interrupted(result["stopped"]):
         raise typer.Exit(INTERRUPTED)
@@ -286,7 +307,7 @@ def _describe(settings: Settings, dataset: data.Dataset, trainer: Trainer, log: 
     log(f"data    {dataset.name}: {rows}, {counted(dataset.n_features, 'feature')}, {task}")
     for note in dataset.notes:
         log(f"        {note}")
-    log(f"model   {layers} {settings.activation}, {_size(trainer)} parameters")
+    log(f"model   {layers} {settings.activation}, {counted(_size(trainer), 'parameter')}")
     _ = trainer.device.kernels  # loads the compiler: without one the next line names NumPy
     log(f"device  {trainer.device.name}, toolchain {trainer.device.toolchain} ({trainer.device.reason})")
 
@@ -296,8 +317,8 @@ def _tell_of_stretching(settings: Settings, trainer: Trainer, out: Path, log: Lo
     before = read_header(out / CHECKPOINT)["settings"]["epochs"]
     if settings.epochs != before and trainer.schedule is not None and trainer.schedule.needs_length:
         log(
-            f"resume  schedule {settings.schedule} now spans {settings.epochs} epochs, not {before}: the rates "
-            "differ from those of one uninterrupted run"
+            f"resume  schedule {settings.schedule} now spans {counted(settings.epochs, 'epoch')}, not {before}: the "
+            "rates differ from those of one uninterrupted run"
         )
 
 
@@ -362,7 +383,8 @@ def _report(profiling: ProfileTraining, path: Path, log: Log) -> dict[str, Any] 
         log(f"no profile: it begins after the first {WARM_STEPS} steps, so train for more epochs")
         return None
     record = found.record()
-    log(f"profile: {record['steps']} steps, launch by launch, and {record['whole_steps']} whole steps; medians")
+    steps, whole = counted(record["steps"], "step"), counted(record["whole_steps"], "whole step")
+    log(f"profile: {steps}, launch by launch, and {whole}; medians")
     log(found.table())
     found.write_trace(path)
     log(f"wrote a trace to {path}, for Perfetto or chrome://tracing")

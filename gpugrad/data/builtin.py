@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..engine.files import user_cache as cache_folder
-from ..errors import DataError
+from ..errors import DataError, counted
 from .dataset import Dataset
 from .digits import digits
 from .download import fetch
@@ -111,7 +111,7 @@ def _check(name: str, paths: list[Path], parts: list[np.ndarray]) -> None:
     for images, labels, path in ((parts[0], parts[1], paths[1]), (parts[2], parts[3], paths[3])):
         if len(images) != len(labels):
             raise DataError(
-                f"{path} has {len(labels)} labels: expected {len(images)}, one per image; "
+                f"{path} has {counted(len(labels), 'label')}: expected {len(images)}, one per image; "
                 "delete both and fetch them again"
             )
         if labels.max() >= len(IMAGE_SETS[name].classes):

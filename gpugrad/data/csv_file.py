@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, reason
+from ..errors import DataError, counted, reason
 from .arrow import arrow_cells
 from .cells import ANY, KEEP_TEXT, Cells, Form, number_cells, plain_numbers
 from .messages import check_names, each_column, row_name
@@ -135,8 +135,8 @@ def _read(
         for row, cells in enumerate(chunk, n_rows):
             if len(cells) != len(names):
                 raise DataError(
-                    f"{row_name(row)} of {path} has {len(cells)} cells: expected {len(names)}, one for each column of "
-                    "the header; correct that line"
+                    f"{row_name(row)} of {path} has {counted(len(cells), 'cell')}: expected {len(names)}, one for each "
+                    "column of the header; correct that line"
                 )
         for name, column in zip(names, zip(*chunk, strict=True), strict=True):
             if name in ignore or name in late:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import counted
 from .preprocessing import Preprocessing
 
 
@@ -52,9 +53,9 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        kind = f"{self.n_classes} classes" if self.classes else "regression"
-        rows = f"{len(self.x_train)} rows to train, {len(self.x_test)} to test"
-        return f"Dataset({self.name!r}: {rows}, {self.n_features} features {self.x_train.dtype}, {kind})"
+        kind = counted(self.n_classes, "class", "classes") if self.classes else "regression"
+        rows = f"{counted(len(self.x_train), 'row')} to train, {len(self.x_test)} to test"
+        return f"Dataset({self.name!r}: {rows}, {counted(self.n_features, 'feature')} {self.x_train.dtype}, {kind})"
 
     @property
     def n_features(self) -> int:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError, choose
+from ..errors import ArgumentError, DataError, choose, counted
 from .cells import Form
 from .dataset import Dataset
 from .messages import check_column_name, listed, unknown_column
@@ -205,7 +205,9 @@ def _load_npz(path: Path, target: str | None, task: str, test_fraction: float, s
     if (x_name, y_name) == ("x_train", "y_train") and "x_test" in arrays and "y_test" in arrays:
         x_test, values = read_pair(arrays, "x_test", "y_test")
         if x_test.shape[1] != x.shape[1]:
-            raise DataError(f"x_test of {path} has {x_test.shape[1]} features: expected {x.shape[1]}, as x_train has")
+            raise DataError(
+                f"x_test of {path} has {counted(x_test.shape[1], 'feature')}: expected {x.shape[1]}, as x_train has"
+            )
         classes = encoded.classes
         y_test = encode_quantity("y_test", values) if classes is None else encode_labels("y_test", values, classes)
         train, test = np.arange(len(x)), np.arange(len(x), len(x) + len(x_test))
@@ -246,4 +248,4 @@ def _prepare_columns(path: Path, columns: Columns, preprocessing: Preprocessing 
 
 def _check_width(path: Path, width: int, n_features: int) -> None:
     if width != n_features:
-        raise DataError(f"{path} has {width} features: expected {n_features}, as the model was trained on")
+        raise DataError(f"{path} has {counted(width, 'feature')}: expected {n_features}, as the model was trained on")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, reason, shown
+from ..errors import DataError, counted, reason, shown
 from .messages import listed, row_name, unknown_column
 from .packed import MOST
 
@@ -137,8 +137,8 @@ def read_pair(arrays: Arrays, x_name: str, y_name: str) -> tuple[np.ndarray, np.
         )
     if y.shape[0] != x.shape[0]:
         raise DataError(
-            f"the array {shown(y_name)} of {arrays.path} has {y.shape[0]} rows: expected {x.shape[0]}, as the features "
-            "have"
+            f"the array {shown(y_name)} of {arrays.path} has {counted(y.shape[0], 'row')}: expected {x.shape[0]}, as "
+            "the features have"
         )
     if y.dtype.kind not in "biufSU":
         raise DataError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, shown
+from ..errors import DataError, counted, shown
 from .cells import ANY, Cells, Form, as_numbers, as_text, index_in
 from .messages import check_finite, listed, row_name
 
@@ -60,9 +60,9 @@ class Preprocessing:
     target_form: Form = field(default=ANY, compare=False)
 
     def __repr__(self) -> str:
-        columns, texts = len(self.columns), len(self.categorical)
+        columns, features = counted(len(self.columns), "column"), counted(self.n_features, "feature")
         target = "" if self.target is None else f", target {self.target!r}"
-        return f"Preprocessing({columns} columns, {texts} of them texts, to {self.n_features} features{target})"
+        return f"Preprocessing({columns}, {len(self.categorical)} of them texts, to {features}{target})"
 
     @classmethod
     def fit(
@@ -152,7 +152,8 @@ class Preprocessing:
             values = columns[column.name]
             if len(values) != n_rows:
                 raise DataError(
-                    f"column {shown(column.name)} has {len(values)} rows: expected {n_rows}, as in the first column"
+                    f"column {shown(column.name)} has {counted(len(values), 'row')}: expected {n_rows}, as in the "
+                    "first column"
                 )
             if column.categories:
                 x[np.arange(n_rows), start + _codes(column, values)] = 1

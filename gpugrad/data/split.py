@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError, shown
+from ..errors import ArgumentError, DataError, counted, shown
 from .messages import listed
 
 
@@ -116,8 +116,8 @@ def hold_out_rows(
         names = tuple(classes[code] for code in present)
     if len(rows) < 2:
         raise DataError(
-            f"{len(y)} rows to train on are too few to hold some out to validate on: add rows, or do not validate "
-            "(--validation 0, validation_split=0)"
+            f"there {'is' if len(y) == 1 else 'are'} {counted(len(y), 'row')} to train on, too few to hold some out: "
+            "add rows, or do not validate (--validation 0, validation_split=0)"
         )
     kept, held = split_rows(len(rows), codes, names, test_fraction=share, seed=seed)
     if codes is not None:  # where most rows are held out, the rounding may have taken all of a small class

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..engine.device import register
 from ..engine.device_in_turns import DeviceInTurns
-from ..errors import KernelError
+from ..errors import KernelError, counted
 from ..kernels.cuda.source import launch_on_host_with
 from . import compiler
 
@@ -121,7 +121,7 @@ def _packed(parameter: Any, argument: Any) -> tuple[int, int, int, int]:
 def _check_sizes(kernel: str, grid: tuple, block: tuple, shared: int) -> None:
     threads = int(np.prod(block))
     if threads > MOST_THREADS:
-        raise KernelError(f"{kernel} has {threads} threads per block, a GPU allows at most {MOST_THREADS}")
+        raise KernelError(f"{kernel} has {counted(threads, 'thread')} per block, a GPU allows at most {MOST_THREADS}")
     if max(grid[1:]) > MOST_BLOCKS_YZ or grid[0] >= 2**31:
         raise KernelError(f"{kernel} has a grid of {grid}, a GPU allows at most (2147483647, 65535, 65535)")
     if shared > MOST_SHARED:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DeviceMemoryError, KernelError
+from ..errors import DeviceMemoryError, KernelError, counted
 from .device import Call, Device, register
 from .device_in_turns import DeviceInTurns
 from .host import Staging
@@ -112,7 +112,7 @@ class CudaDevice(Device):
                         self.stream.synchronize()
                 except self._failures as error:
                     raise KernelError(
-                        f"a recorded step of {len(calls)} launches failed on {self.name}: {error}"
+                        f"a recorded step of {counted(len(calls), 'launch', 'launches')} failed on {self.name}: {error}"
                     ) from error
 
         return replay

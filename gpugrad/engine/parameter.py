@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DeviceError, RecordingError
+from ..errors import ArgumentError, DeviceError, RecordingError, counted
 from .device import Device
 from .device import device as get_device
 from .tape import Version
@@ -197,7 +197,7 @@ class FlatParameters:
         size = sum(p.size for p in self.parameters)
         groups = "" if len(self.groups) == 1 else f" in {len(self.groups)} groups"
         stale = ", stale" if self.stale else ""
-        parameters = "1 parameter" if len(self.parameters) == 1 else f"{len(self.parameters)} parameters"
+        parameters = counted(len(self.parameters), "parameter")
         return f"FlatParameters({parameters}{groups}, {size} {self.dtype} values on {self.device.name}{stale})"
 
     def _views(self) -> Iterator[tuple[Parameter, Any, Any]]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 from ..kernels import Launcher
 from ..kernels.contract import SCRATCH_NAMES
 from .device import Device
@@ -121,9 +121,8 @@ class Profile:
         self._origin = self.device.mark(), time.perf_counter()
 
     def __repr__(self) -> str:
-        return (
-            f"Profile({len(self._steps)} steps launch by launch, {len(self._whole_steps)} whole, on {self.device.name})"
-        )
+        steps = counted(len(self._steps), "step")
+        return f"Profile({steps} launch by launch, {len(self._whole_steps)} whole, on {self.device.name})"
 
     def step(self) -> contextlib.AbstractContextManager[None]:
         """Time one step, launch by launch.

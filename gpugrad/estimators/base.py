@@ -16,7 +16,7 @@ from ..data.inputs import as_input
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.files import check_writable_file
-from ..errors import ArgumentError, DataError, a_or_an
+from ..errors import ArgumentError, DataError, a_or_an, counted
 from ..training.alone import alone
 from ..training.history import History
 from ..training.loop import Loop
@@ -273,7 +273,9 @@ class OnDevice(Exports, Perceptron):
             y = encode(self, labels)
         y = y.reshape(len(y), -1)
         if y.shape[1] != self.n_outputs_:
-            raise DataError(f"y of validation_data has {y.shape[1]} outputs, expected {self.n_outputs_} as in y")
+            raise DataError(
+                f"y of validation_data has {counted(y.shape[1], 'output')}, expected {self.n_outputs_} as in y"
+            )
         return Rows(x, y, weight, labels)
 
     def _hold_out(self, rows: Rows) -> tuple[Rows, Rows]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data.preprocessing import Column, Preprocessing
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 from . import graph as graphs
 from . import steps
 
@@ -37,8 +37,8 @@ def model_of(
     else:
         if preprocessing.n_features != steps.n_in(network):
             raise ArgumentError(
-                f"preprocessing makes {preprocessing.n_features} features, the model takes {steps.n_in(network)}: pass "
-                "the one of its training data"
+                f"preprocessing makes {counted(preprocessing.n_features, 'feature')}, the model takes "
+                f"{steps.n_in(network)}: pass the one of its training data"
             )
         features = [column.name for column in preprocessing.columns]
         x = _features(graph, preprocessing.columns, dtype or np.dtype(np.float64), own)
@@ -48,7 +48,8 @@ def model_of(
     named = None if classes is None else class_array(classes)
     if named is not None:
         if len(named) != n_out:
-            raise ArgumentError(f"got {len(named)} classes for {n_out} outputs of the model: pass one for each")
+            got, outputs = counted(len(named), "class", "classes"), counted(n_out, "output")
+            raise ArgumentError(f"got {got} for {outputs} of the model: pass one for each")
         out = graph.add("Softmax", out, axis=1)
         graph.output("label", graphs.labels(graph, graphs.largest(graph, out), named), named.dtype, [None])
         graph.output("probabilities", out, own, [None, n_out])

@@ -10,6 +10,7 @@ running         the descent of many starts as one batch
 verdict         the verdict on a path
 hessian         second derivatives, and the kind of a point
 view            contour lines, colours and labels
+theme           pictures for white or dark paper, as a context
 pictures        paths, values, surfaces, basins and grids
 animation       races as GIF or HTML
 basins          the minimum that each start leads to
@@ -21,8 +22,9 @@ serve           the server of the page
 connections     HTTP connections with limits of number, size and time
 """
 
+from ..training.theme import theme
 from .minimize import Path, minimize
 from .network_loss import NetworkLoss, network_loss
 from .surfaces import NAMES, SURFACES, Surface, surface
 
-__all__ = ["NAMES", "SURFACES", "NetworkLoss", "Path", "Surface", "minimize", "network_loss", "surface"]
+__all__ = ["NAMES", "SURFACES", "NetworkLoss", "Path", "Surface", "minimize", "network_loss", "surface", "theme"]

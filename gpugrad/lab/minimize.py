@@ -14,7 +14,7 @@ from .. import optim
 from ..engine.device import Device
 from ..engine.device import device as get_device
 from ..engine.random import check_seed
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, choose, counted
 from ..optim import Optimizer
 from ..optim.registry import check_options
 from . import surfaces
@@ -96,7 +96,7 @@ class Path:
     def __repr__(self) -> str:
         where = np.array2string(self.x, precision=4, separator=", ", threshold=8)
         return (
-            f"Path({self.optimizer}, lr={self.lr:g}, {self.steps} steps to {where}, "
+            f"Path({self.optimizer}, lr={self.lr:g}, {counted(self.steps, 'step')} to {where}, "
             f"value {self.value:.6g}, {self.verdict})"
         )
 
@@ -310,7 +310,8 @@ def _seeds(seed: Any, n_starts: int) -> list[int]:
         first = check_seed(seed)
         return [first + i for i in range(n_starts)]
     if len(seed) != n_starts:
-        raise ArgumentError(f"there are {len(seed)} seeds for {n_starts} starts: pass one per start, or one number")
+        seeds, starts = counted(len(seed), "seed"), counted(n_starts, "start")
+        raise ArgumentError(f"got {seeds} for {starts}: pass one per start, or one number")
     return [check_seed(value) for value in seed]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.device import Device, automatic
 from ..engine.tape import no_grad
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, a_or_an
+from ..errors import ArgumentError, a_or_an, counted
 
 PROBES = 5  # random points at which one batch is compared with calls for each point
 SAME = {"float64": 1e-9, "float32": 1e-3}  # relative difference up to which the two agree
@@ -63,7 +63,7 @@ class Objective:
         wanted = getattr(f, "dim", None)
         if wanted not in (None, dim):
             raise ArgumentError(
-                f"a start has {dim} number{'s' * (dim > 1)}, {getattr(f, 'name', 'f')} is a function of {wanted}: "
+                f"a start has {counted(dim, 'number')}, {getattr(f, 'name', 'f')} is a function of {wanted}: "
                 f"give x0 the shape ({wanted},), or (n_starts, {wanted}) for several"
             )
         self._called = called
@@ -221,7 +221,7 @@ class Objective:
             return together  # f is written for batches
         if isinstance(alone, IndexError):
             made = ArgumentError(
-                f"{self._called} cannot be computed at a start of {self.dim} number{'s' * (self.dim > 1)} ({alone}): "
+                f"{self._called} cannot be computed at a start of {counted(self.dim, 'number')} ({alone}): "
                 "give x0 as many numbers as it reads"
             )
             made.__cause__ = alone
@@ -320,11 +320,10 @@ def unpacked(f: Callable[..., Any], dim: int, called: str = "f", extra: tuple[st
     numbers = required - len(extra)
     wanted = " and ".join(("x", *extra))
     if numbers < 1:
-        raise ArgumentError(
-            f"{called} takes {required} argument{'s' * (required != 1)}, expected {wanted}: add what is missing"
-        )
+        raise ArgumentError(f"{called} takes {counted(required, 'argument')}, expected {wanted}: add what is missing")
+    taken = counted(numbers, "number")
     raise ArgumentError(
-        f"{called} takes {numbers} numbers, a start has {dim}: give x0 {numbers} numbers, or write {called} as a "
+        f"{called} takes {taken}, a start has {dim}: give x0 {taken}, or write {called} as a "
         "function of one point x and pick its numbers by x[0], x[1], …"
     )
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.files import write_whole
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
+from ..training.theme import apply_theme
 from .basins import Basins, basins
 from .minimize import Path
 from .surfaces import surface
@@ -103,11 +104,14 @@ def plot_values(paths: Path | Sequence[Path], file: File = None, *, least: float
             values = np.where(np.isfinite(values), values, np.nan)
             axes.plot(values, dashes, color=colour, linewidth=2, marker="o" * (path.steps <= FEW), markersize=4)
         values = np.concatenate([path.values[np.isfinite(path.values)] for path in paths])
+        name = f"value − {least:g}" if least else "value"
         if least is not None or (values.min() > 0 and values.max() > 100 * values.min()):
             axes.set_yscale("log")
+            name += " (log scale)"
         elif np.abs(values).max() > 1e6:
             axes.set_yscale("symlog")
-        axes.set(xlabel="step", ylabel="value" if least is None else f"value − {least:g}" if least else "value")
+            name += " (log scale on both sides of 0)"
+        axes.set(xlabel="step", ylabel=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
         tidy(axes)
         add_legend(figure, paths)
@@ -241,7 +245,7 @@ def plot_grid(f: Any, paths: Sequence[Path], file: File = None, *, bounds: Any =
                 draw_contours(axes, view, resolution=80)
                 draw_paths(axes, view.bounds, [path])
                 axes.set(xlabel="", ylabel=path.optimizer if path is ways[0] else "", aspect="auto")
-                axes.set_title(f"η = {path.lr:g}\n{path.verdict}, {path.steps} steps", fontsize=12)
+                axes.set_title(f"η = {path.lr:g}\n{path.verdict}, {counted(path.steps, 'step')}", fontsize=12)
         figure.suptitle(view.name)
         return saved(figure, file)
 
@@ -419,7 +423,7 @@ def as_list(paths: Path | Sequence[Path]) -> list[Path]:
 
 
 def saved(figure: Any, file: File) -> Any:
-    """Write a figure as PNG if a file is given, in the style of the lab.
+    """Give a figure the colours of the theme and, if a file is given, write it as PNG, in the style of the lab.
 
     Parameters
     ----------
@@ -433,11 +437,12 @@ def saved(figure: Any, file: File) -> Any:
     Figure
         The same figure.
     """
-    if file is not None:
-        import matplotlib
+    import matplotlib
 
-        content = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):
+        apply_theme(figure)
+        if file is not None:
+            content = io.BytesIO()
             figure.savefig(content, format="png", dpi=DPI)
-        write_whole(file, content.getvalue())
+            write_whole(file, content.getvalue())
     return figure

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..training.theme import theme
+
+DARK = "--dark"
 Picture = Callable[[str], Path]  # from the name of a picture to the file to draw it in
 
 
 def present(text: str, main: Callable[[Picture], None]) -> None:
-    """Run a script as a command: ``python script.py [FOLDER]``.
+    """Run a script as a command: ``python script.py [FOLDER] [--dark]``.
 
     Parameters
     ----------
@@ -19,9 +22,13 @@ def present(text: str, main: Callable[[Picture], None]) -> None:
     main : function
         Prints what it computes; gets a function from the name of a picture to the file to draw it in.
     """
-    if len(sys.argv) > 2:
-        sys.exit(f"expected one folder, got {' '.join(sys.argv[1:])}: name the folder for the pictures, or none")
-    folder = Path(*sys.argv[1:])
+    folders = [argument for argument in sys.argv[1:] if argument != DARK]
+    if len(folders) > 1 or any(folder.startswith("-") for folder in folders):
+        sys.exit(
+            f"expected one folder, got {' '.join(folders)}: name the folder for the pictures, or none, and {DARK} "
+            "for pictures on dark paper"
+        )
+    folder = Path(*folders)
     folder.mkdir(parents=True, exist_ok=True)
     title = text.partition("\n")[0]
     question, answer = text.partition("Question: ")[2].split("Answer: ")
@@ -32,7 +39,8 @@ def present(text: str, main: Callable[[Picture], None]) -> None:
         return pictures[-1]
 
     print(f"{title}\n\nQuestion: {question.strip()}\n")
-    main(picture)
+    with theme("dark" if DARK in sys.argv else "light"):
+        main(picture)
     print(f"\nAnswer: {answer.strip()}\n")
     for path in pictures:
         print(f"picture: {path.resolve()}")

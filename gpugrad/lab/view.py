@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.device import device as get_device
-from ..errors import ArgumentError
+from ..errors import ArgumentError, counted
 from ..optim import RULES
 from ..training.plots import figure_type
 from .minimize import Path
@@ -123,7 +123,7 @@ def view_of(f: Any, paths: Sequence[Path] = (), bounds: Any = None, dim: int = 2
     for path in paths:
         if path.points.shape[1] != dim:
             raise ArgumentError(
-                f"a path has {path.points.shape[1]} numbers per point, the picture shows {dim}: "
+                f"a path has {counted(path.points.shape[1], 'number')} per point, the picture shows {dim}: "
                 "pass paths of one or two numbers"
             )
     if bounds is None:
@@ -244,15 +244,15 @@ def looks(paths: Sequence[Path]) -> list[tuple[str, str]]:
     return [(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]) for i in range(len(names))]
 
 
-def label(path: Path, verdict: bool = True) -> str:
-    """Return the optimizer, its learning rate and the verdict; the line may break at the semicolon.
+def label(path: Path, ending: str | None = None) -> str:
+    """Return the optimizer, its learning rate and how it ended; the line may break at the semicolon.
 
     Parameters
     ----------
     path : Path
         The path.
-    verdict : bool, default True
-        Include the verdict.
+    ending : str, optional
+        How it ended. By default it is left out.
 
     Returns
     -------
@@ -260,7 +260,7 @@ def label(path: Path, verdict: bool = True) -> str:
         The label.
     """
     options = "".join(f", {name} {value}" for name, value in path.options.items())
-    return f"{path.optimizer}; η = {path.lr:g}{options}" + (f": {path.verdict}" if verdict else "")
+    return f"{path.optimizer}; η = {path.lr:g}{options}" + ("" if ending is None else f": {ending}")
 
 
 def in_view(points: np.ndarray, bounds: Bounds) -> np.ndarray:
@@ -293,8 +293,10 @@ def in_view(points: np.ndarray, bounds: Bounds) -> np.ndarray:
     return points
 
 
-def add_legend(figure: Any, paths: Sequence[Path], bounds: Bounds | None = None) -> None:
-    """Add a legend with up to ten paths.
+def add_legend(
+    figure: Any, paths: Sequence[Path], bounds: Bounds | None = None, endings: Sequence[str] | None = None
+) -> None:
+    """Add a legend with up to ten paths, each with how it ended.
 
     Parameters
     ----------
@@ -304,6 +306,8 @@ def add_legend(figure: Any, paths: Sequence[Path], bounds: Bounds | None = None)
         The paths.
     bounds : tuple, optional
         Limits of a view that is drawn to scale.
+    endings : sequence of str, optional
+        How each path ended. By default, its verdict.
     """
     from matplotlib.lines import Line2D
 
@@ -313,7 +317,8 @@ def add_legend(figure: Any, paths: Sequence[Path], bounds: Bounds | None = None)
         {"color": colour, "linestyle": dashes, "linewidth": 3} for colour, dashes in looks(paths)
     ]
     lines = [Line2D([], [], **style) for style in styles]
-    place_legend(figure, lines, [label(path) for path in paths], bounds)
+    endings = endings or [path.verdict for path in paths]
+    place_legend(figure, lines, list(map(label, paths, endings)), bounds)
 
 
 def place_legend(figure: Any, handles: Sequence[Any], labels: Sequence[str], bounds: Bounds | None) -> None:
@@ -330,10 +335,28 @@ def place_legend(figure: Any, handles: Sequence[Any], labels: Sequence[str], bou
     bounds : tuple or None
         Limits of a view that is drawn to scale.
     """
-    narrow = bounds is not None and _ratio(bounds) < NARROW
-    labels = [text.replace("; ", "\n" if narrow else ", ") for text in labels]
-    where = "outside right upper" if narrow else "outside lower center"
-    figure.legend(handles, labels, loc=where, ncols=1 if narrow or len(labels) == 1 else 2)
+    at_right = bounds is not None and _ratio(bounds) < NARROW
+    labels = [broken(text, bounds) for text in labels]
+    where = "outside right upper" if at_right else "outside lower center"
+    figure.legend(handles, labels, loc=where, ncols=1 if at_right or len(labels) == 1 else 2)
+
+
+def broken(text: str, bounds: Bounds | None) -> str:
+    """Return a label as the legend of a picture shows it, in two lines to its right and in one below.
+
+    Parameters
+    ----------
+    text : str
+        A label, which may break at its semicolon.
+    bounds : tuple or None
+        Limits of a view that is drawn to scale.
+
+    Returns
+    -------
+    str
+        The label.
+    """
+    return text.replace("; ", "\n" if bounds is not None and _ratio(bounds) < NARROW else ", ")
 
 
 def _ratio(bounds: Bounds) -> float:

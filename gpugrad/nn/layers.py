@@ -15,7 +15,7 @@ from ..engine.device import device as get_device
 from ..engine.parameter import Parameter
 from ..engine.random import Generator, host_generator
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, choose, counted
 from ..kernels.activation import ACTIVATIONS, check_activation
 from ..options import CheckedOptions
 from .init import Initialiser, draw_weight
@@ -192,7 +192,7 @@ def check_input(layer: Any, x: Tensor) -> None:
     """Refuse an input that is no tensor, or has other features or another dtype than a layer's weight."""
     check_tensor(layer, "the input", x)
     if x.ndim == 0 or x.shape[-1] != layer.in_features:
-        features = f"{x.shape[-1]} features" if x.ndim else "no axis of features"
+        features = counted(x.shape[-1], "feature") if x.ndim else "no axis of features"
         raise ArgumentError(
             f"{layer!r} got an input of shape {x.shape} with {features}, expected {layer.in_features}: "
             "check the sizes of the layers and the columns of the data"

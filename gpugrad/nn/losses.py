@@ -16,7 +16,7 @@ import numpy as np
 from ..engine import arithmetic, functional
 from ..engine.parameter import Parameter
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, choose, counted
 from ..options import CheckedOptions, plain
 from .module import Module, check_tensor
 
@@ -441,7 +441,7 @@ def _fit(name: str, weights: Parameter | None, predictions: Tensor, what: str) -
         return None
     if predictions.ndim != 2 or predictions.shape[1] != weights.size:
         raise ArgumentError(
-            f"{name} has {weights.size} numbers for predictions of shape {predictions.shape}: "
+            f"{name} has {counted(weights.size, 'number')} for predictions of shape {predictions.shape}: "
             f"pass one per {what}, in their order"
         )
     return _cast(weights, predictions.dtype)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, CheckpointError, a_or_an
+from ..errors import ArgumentError, CheckpointError, a_or_an, counted
 from .layers import Dense
 from .linear import Linear
 from .module import Module
@@ -58,8 +58,8 @@ def load_pytorch(model: Module, source: str | Path | Mapping[str, Any], *, names
     if len(order) != len(layers):
         kinds = " and ".join(sorted({type(layer).__name__ for layer in layers.values()})) or "Dense"
         raise CheckpointError(
-            f"{where} has {len(order)} Linear layers ({_listed(order)}), the model has {len(layers)} {kinds} layers: "
-            "build the model with the layers that were saved"
+            f"{where} has {counted(len(order), 'Linear layer')} ({_listed(order)}), the model has "
+            f"{counted(len(layers), f'{kinds} layer')}: build the model with the layers that were saved"
         )
     state: dict[str, np.ndarray] = {}
     problems = []
@@ -127,7 +127,8 @@ def to_pytorch(model: Module, *, names: Sequence[str] | None = None) -> StateDic
     if names is None:
         names = list(layers)
     if len(names) != len(layers):
-        raise ArgumentError(f"got {len(names)} names for {len(layers)} Dense layers ({_listed(layers)}): pass one each")
+        given, known = counted(len(names), "name"), counted(len(layers), "Dense layer")
+        raise ArgumentError(f"got {given} for {known} ({_listed(layers)}): pass one each")
     state, layouts = {}, {}
     for name, layer in zip(names, layers.values(), strict=True):
         key, weight = _join(name, "weight"), layer.weight.numpy()

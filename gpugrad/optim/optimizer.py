@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.device import Device
 from ..engine.parameter import FlatParameters, Parameter
 from ..engine.tensor import Tensor
-from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, a_or_an, choose
+from ..errors import ArgumentError, CheckpointError, GpugradError, GraphError, RecordingError, a_or_an, choose, counted
 from ..options import CheckedCall, changed_options, check_option, show
 from .groups import check_number, parse, trainable
 
@@ -79,9 +79,9 @@ class Optimizer(CheckedCall):
             options = [f"{len(options)} groups: {'; '.join(options)}"]
         count = len(self.flat.parameters)
         size = sum(p.size for p in self.flat.parameters)
-        parameters = "1 parameter" if count == 1 else f"{count} parameters"
+        parameters, values = counted(count, "parameter"), counted(size, "value")
         stale = ", replaced by a later optimizer" if self.flat.stale else ""
-        return f"{type(self).__name__}({options[0]}, {parameters}, {size} values on {self.flat.device.name}{stale})"
+        return f"{type(self).__name__}({options[0]}, {parameters}, {values} on {self.flat.device.name}{stale})"
 
     # ---- overridden by rules ----
 
@@ -485,7 +485,7 @@ class Optimizer(CheckedCall):
                 )
             if len(loaded["params"]) != len(group["params"]):
                 raise CheckpointError(
-                    f"group {i} of the state has {len(loaded['params'])} parameters, this {name} has "
+                    f"group {i} of the state has {counted(len(loaded['params']), 'parameter')}, this {name} has "
                     f"{len(group['params'])}: make it over the same model"
                 )
             # JSON has no tuples.

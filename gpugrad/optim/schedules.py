@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ArgumentError, CheckpointError, RecordingError, a_or_an, choose
+from ..errors import ArgumentError, CheckpointError, RecordingError, a_or_an, choose, counted
 from ..options import CheckedCall, changed_options, plain, show
 from .groups import check_number
 from .optimizer import Optimizer
@@ -486,7 +486,9 @@ class OneCycleLR(Schedule):
         groups = len(self.base_lrs)
         peaks = self.base_lrs if max_lr is None else max_lr if isinstance(max_lr, Sequence) else [max_lr] * groups
         if len(peaks) != groups:
-            raise ArgumentError(f"max_lr has {len(peaks)} values, expected one per parameter group, {groups}")
+            raise ArgumentError(
+                f"max_lr has {counted(len(peaks), 'value')}, expected one per parameter group, {groups}"
+            )
         for peak in peaks:
             check_number("max_lr", peak, 0.0)
         total_steps = check_steps("total_steps", total_steps)

@@ -10,7 +10,7 @@ from typing import Any
 from .. import nn, optim
 from ..engine.device import Device
 from ..engine.files import check_writable_file
-from ..errors import ArgumentError, choose
+from ..errors import ArgumentError, choose, counted
 from ..nn import losses
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import check_header
@@ -150,7 +150,7 @@ def check_validation(data: Any, split: Any) -> None:
     if not isinstance(data, tuple | list):
         raise ArgumentError(f"validation_data is {describe(data)}, expected a pair (x, y)")
     if len(data) != 2:
-        raise ArgumentError(f"validation_data has {len(data)} parts, expected two: (x, y)")
+        raise ArgumentError(f"validation_data has {counted(len(data), 'part')}, expected two: (x, y)")
 
 
 def make_early_stopping(value: Any) -> EarlyStopping | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.inputs import as_array
 from ..data.maps import parts
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, counted
 
 CHECKED_BYTES = 1024**2  # bytes per block: in a cache, and no memory map is read into memory as a whole
 STORED = tuple(map(np.dtype, ("uint8", "float16", "float32", "float64")))  # dtypes that `gather` reads
@@ -79,8 +79,8 @@ def check_targets(
         y = y[:, None]
     if y.ndim == 1 and y.dtype.kind in "iu" and len(y) == rows:
         raise DataError(
-            f"{name} has one integer per row and the model {n_out} outputs, expected {n_out} numbers per row for this "
-            "loss: pass loss='cross-entropy' for class labels"
+            f"{name} has one integer per row and the model {counted(n_out, 'output')}, expected "
+            f"{counted(n_out, 'number')} per row for this loss: pass loss='cross-entropy' for class labels"
         )
     _check_shape(y, (rows, n_out), name, "one row per row of x, one column per model output")
     y = y if y.dtype in (np.float32, np.float64) else y.astype(np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.files import to_json, write_whole
-from ..errors import GpugradError
+from ..errors import GpugradError, counted
 
 
 class History:
@@ -51,7 +51,7 @@ class History:
         if not self.records:
             return "History(no epochs)"
         last = ", ".join(f"{k}={v:.4g}" for k, v in self.records[-1].items() if k.endswith(("loss", "accuracy", "r2")))
-        return f"History({len(self)} epoch{'s'[: len(self) > 1]}, {last})"
+        return f"History({counted(len(self), 'epoch')}, {last})"
 
     def to_json(self, path: str | Path) -> None:
         """Write the records to a JSON file.

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.files import write_whole
-from ..errors import GpugradError
+from ..errors import GpugradError, counted
+from .theme import apply_theme
 
 # Okabe & Ito's colours: distinct for colour-blind readers and in grey.
 TRAIN, VALIDATION, RATE = "#0072B2", "#D55E00", "#009E73"
@@ -86,7 +87,7 @@ def plot_confusion(matrix: np.ndarray, classes: Sequence[str], path: str | Path 
     axes.set(
         xlabel=f"predicted class{where}",
         ylabel=f"true class{where}",
-        title=f"{right:.2%} of {matrix.sum()} test rows correct",
+        title=f"{right:.2%} of {counted(matrix.sum(), 'test row')} correct",
     )
     return _saved(figure, path)
 
@@ -112,6 +113,7 @@ def figure_type() -> Any:
 
 
 def _saved(figure: Any, path: str | Path | None) -> Any:
+    apply_theme(figure)
     if path is not None:
         content = io.BytesIO()
         with warnings.catch_warnings():

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, KernelError
+from ...errors import ArgumentError, KernelError, counted
 from ..launch_log import LaunchLog
 
 HEADERS = Path(__file__).parent
@@ -201,7 +201,7 @@ class Source:
         parameters = self._kernels.get(kernel) or self.parameters(kernel)
         if len(arguments) != len(parameters):
             raise ArgumentError(
-                f"{self.path.name}: {kernel} takes {len(parameters)} arguments "
+                f"{self.path.name}: {kernel} takes {counted(len(parameters), 'argument')} "
                 f"({', '.join(map(str, parameters))}), {len(arguments)} were given: pass one per parameter"
             )
         on_host = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, counted
 from ..contract import check_array
 from .variants import choose_variant
 
@@ -84,5 +84,5 @@ def check_workspace(workspace: Any, size: int, dtype: Any) -> None:
     if workspace is not None:
         check_array("workspace", workspace, (None,), dtype)
     if size > (0 if workspace is None else workspace.size):
-        given = "None" if workspace is None else f"an array of {workspace.size} elements"
+        given = "None" if workspace is None else f"an array of {counted(workspace.size, 'element')}"
         raise ArgumentError(f"workspace is {given}, expected at least {size} elements: pass scratch of that size")

@@ -1,11 +1,13 @@
 """`gpugrad bench report`: the page of a record and its pictures."""
 
+import itertools
 import json
 import re
 import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -13,7 +15,7 @@ from gpugrad.bench import pictures
 from gpugrad.bench.records import record, report
 from gpugrad.bench.records.compare import compare, lines
 from gpugrad.bench.records.rows import COLUMNS, largest
-from gpugrad.bench.records.summary import summary
+from gpugrad.bench.records.summary import summary, training_table
 from gpugrad.command.app import app
 from gpugrad.errors import DataError, GpugradError
 
@@ -103,7 +105,7 @@ def full_record():
                 for axis in ("width", "depth", "batch size")
             ],
         },
-        "startup": {"rows": [{**start, "what": "total", "target": 2.0, "holds": True}]},
+        "startup": {"rows": [{**start, "what": "total"}]},
         "memory": {
             "rows": [
                 {
@@ -184,7 +186,7 @@ def test_the_page_has_every_section_and_every_row(page):
     tables, machine = len(full_record()["sections"]), len(full_record()["machine"])
     assert page.count("<tr>") == rows + tables + machine
     cells = outline.texts["td"]
-    for text in ("20.0 µs", "142.5", "273.0 MB", "NO", "yes", "97.70%", "arabica", "0.7312", "numpy 2.4.6", "2.00"):
+    for text in ("20.0 µs", "142.5", "273.0 MB", "NO", "97.70%", "arabica", "0.7312", "numpy 2.4.6", "2.00"):
         assert text in cells
     assert {f"{axis}: the products set it" in page for axis in ("width", "depth", "batch size")} == {True}
     assert "Not available here: cuML." in page
@@ -227,6 +229,86 @@ def test_the_roofline_names_the_largest_of_each_kernel(drawn):
     for text in ("dense_forward, tf32", "copy of 512 MiB, 40 GB/s", "float32, 250 GFLOP/s", "limited by arithmetic"):
         assert text in svg
     assert svg.count(">adam_step<") == 1
+
+
+def crossing(lines):
+    """Return the pairs of line segments that cross."""
+
+    def side(a, b, c):
+        return np.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+    return [
+        (i, j)
+        for (i, (a, b)), (j, (c, d)) in itertools.combinations(enumerate(lines), 2)
+        if side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+    ]
+
+
+def test_the_lines_from_the_points_of_the_roofline_to_their_names_do_not_cross():
+    record = full_record()
+    rng = np.random.default_rng(0)
+    rows = [
+        kernel("adam_step", "1", 0.9) | {"kernel": f"kernel_{i}", "intensity": a, "speed": b}
+        for i, (a, b) in enumerate(10 ** rng.uniform((-1, 8), (0, 11), (25, 2)))
+    ]
+    record["sections"]["kernels"]["rows"] = rows
+    figure = pictures.draw(record)[0].figure
+    axes = figure.axes[0]
+    lines = [line.get_transform().transform(line.get_xydata()[:2]) for line in axes.lines if len(line.get_xdata()) == 3]
+    assert len(lines) == 25
+    assert crossing(lines) == []
+    ends = [line[1] for line in lines]
+    assert crossing(list(zip([line[0] for line in lines], reversed(ends), strict=True)))  # it can fail
+    named = {(text.get_text(), round(text.get_position()[1], 6)) for text in axes.texts if "kernel_" in text.get_text()}
+    places = {(f"kernel_{i}", round(line.get_ydata()[-1], 6)) for i, line in enumerate(at_names(axes, rows))}
+    assert named == places
+
+
+def at_names(axes, rows):
+    """Return the line of each row, which starts at its point."""
+    lines = [line for line in axes.lines if len(line.get_xdata()) == 3]
+    points = axes.transData.transform([(row["intensity"], row["speed"]) for row in rows])
+    starts = np.array([axes.transAxes.transform(line.get_xydata()[0]) for line in lines])
+    return [lines[int(np.abs(starts - point).sum(axis=1).argmin())] for point in points]
+
+
+def test_a_bar_that_is_cut_ends_in_an_arrow():
+    record = full_record()
+    record["sections"]["kernels"]["rows"][1]["share"] = 6.2
+    (shares,) = (picture for picture in pictures.draw(record) if picture.name == "limits")
+    axes = shares.figure.axes[0]
+    arrows = [line for line in axes.lines if line.get_marker() == ">" and len(line.get_xdata())]
+    assert [list(line.get_ydata()) for line in arrows] == [[2]]
+    assert max(bar.get_width() for bar in axes.patches) == axes.get_xlim()[1]
+    assert "An arrow ends a bar that is cut, at 250%." in shares.caption
+    assert "sgd_step  620%" in [label.get_text() for label in axes.get_yticklabels()]
+    (whole,) = (picture for picture in pictures.draw(full_record()) if picture.name == "limits")
+    assert not [line for line in whole.figure.axes[0].lines if line.get_marker() == ">" and len(line.get_xdata())]
+    assert "arrow" not in whole.caption
+
+
+def test_the_training_picture_shows_ratios_and_one_time(drawn):
+    (training,) = (picture for picture in drawn if picture.name == "training")
+    axes = training.figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([1, 4, 2])
+    assert [text.get_text() for text in axes.texts] == ["150 µs, 97.70%", "4.00 ×, 97.70%", "2.00 ×, 97.70%"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["gpugrad", "JAX scan", "PyTorch <fused> & more"]
+    assert training.figure.get_figheight() < 3
+
+
+def test_the_table_shows_one_time_and_ratios():
+    record = full_record()
+    assert training_table(record).splitlines() == [
+        "| network, batch | gpugrad | JAX scan | PyTorch <fused> & more |",
+        "| --- | ---: | ---: | ---: |",
+        "| 784-128-10, 64 | 150 µs | 2.00 × | 4.00 × |",
+    ]
+    record["sections"]["training"]["rows"][2] |= {"times_ours_low": 1.9, "times_ours_high": 2.25}
+    assert "| 2.00 × (1.90 – 2.25) |" in training_table(record)
+    record["sections"]["training"]["rows"].append({**record["sections"]["training"]["rows"][0], "batch": 128})
+    assert training_table(record).endswith("| 784-128-10, 128 | 150 µs |  |  |")
+    with pytest.raises(DataError, match="no training steps"):
+        training_table({"sections": {}})
 
 
 def test_the_slopes_are_drawn_as_steep_as_they_are(drawn):
@@ -308,6 +390,21 @@ def test_the_command_writes_the_page_and_the_pictures(tmp_path):
     again = invoked(tmp_path, full_record(), "--out", str(tmp_path / "page.html"))
     assert again.exit_code == 0
     assert (tmp_path / "page.html").read_text() == (tmp_path / "record.html").read_text()
+
+
+def test_the_command_prints_the_table_or_draws_dark_pictures(tmp_path):
+    from PIL import Image
+
+    result = invoked(tmp_path, full_record(), "--markdown")
+    assert result.output == training_table(full_record()) + "\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+    refused = invoked(tmp_path, full_record(), "--dark")
+    assert "--dark has no effect without --png" in str(refused.exception)
+    assert invoked(tmp_path, full_record(), "--png", str(tmp_path / "dark"), "--dark").exit_code == 0
+    for path in (tmp_path / "dark").iterdir():
+        with Image.open(path) as image:
+            assert max(image.convert("RGB").getpixel((0, 0))) < 30
+    assert "#0d1117" not in (tmp_path / "record.html").read_text()
 
 
 def test_rows_that_lack_columns_are_an_error(tmp_path):

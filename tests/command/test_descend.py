@@ -74,6 +74,25 @@ def test_out_is_written(run, tmp_path, name, start, options):
     assert file.read_bytes().startswith(start)
 
 
+def test_dark_pictures(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    from PIL import Image
+
+    for name in ("race.gif", "paths.png"):
+        assert run("double well", "--optimizer", "sgd", "--steps", 3, "--out", tmp_path / name, "--dark")[0] == 0
+        with Image.open(tmp_path / name) as image:
+            assert max(image.convert("RGB").getpixel((0, 0))) < 30
+    code, _, err = run("double well", "--dark")
+    assert (code, err) == (1, "gpugrad: --dark has no effect without --out, which writes the picture: leave it out\n")
+
+
+def test_one_step_is_singular(run):
+    _, out, _ = run("parabola", "--optimizer", "sgd", "--lr", 0.5)
+    assert "    1 step to (" in out
+    _, out, _ = run("parabola", "--optimizer", "sgd", "--lr", 0.1, "--steps", 2)
+    assert "   2 steps to (" in out
+
+
 def test_noise_and_seed_are_passed_on(run):
     ends = [
         json.loads(run("ravine", "--optimizer", "sgd", "--noise", 0.5, "--seed", seed, "--json")[1])["paths"][0]["end"]

@@ -202,7 +202,7 @@ def test_reprs_are_one_line():
     assert repr(made) == "Preprocessing(2 columns, 1 of them texts, to 3 features, target 'rent')"
     y = np.zeros((2, 1), np.float32)
     table = data.Dataset("rents.csv", "regression", y, y, y, y, None, 1.0, made)
-    assert repr(table) == "Dataset('rents.csv': 2 rows to train, 2 to test, 1 features float32, regression)"
+    assert repr(table) == "Dataset('rents.csv': 2 rows to train, 2 to test, 1 feature float32, regression)"
 
 
 def test_dir_shows_public_names_only():

@@ -332,7 +332,7 @@ def test_a_damaged_npz_is_refused(tmp_path):
 def test_a_file_to_predict_on_must_fit(tmp_path):
     fitted = Preprocessing.fit({"a": np.array([0.0, 2.0])}, target="y")
     path = write_csv(tmp_path / "t.csv", {"a": [1, 2]})
-    with pytest.raises(DataError, match="has 1 features: expected 3"):
+    with pytest.raises(DataError, match="has 1 feature: expected 3"):
         load_features(path, fitted, n_features=3)
     with pytest.raises(DataError, match="lacks the column a"):
         load_features(write_csv(tmp_path / "t.csv", {"b": [1, 2]}), fitted, n_features=1)

@@ -130,7 +130,7 @@ FITTED = Preprocessing.fit({"age": np.array([20.0, 40.0]), "job": text("cook", "
         ({"age": np.ones(1)}, "lacks the column job: the model was trained on age, job"),
         ({}, "lacks the columns age, job"),
         ({"age": np.ones(1), "job": text("cook"), "id": np.ones(1)}, "has the columns id, which training did not have"),
-        ({"age": np.ones(2), "job": text("cook")}, "column 'job' has 1 rows: expected 2"),
+        ({"age": np.ones(2), "job": text("cook")}, "column 'job' has 1 row: expected 2"),
         (
             {"age": np.ones(2), "job": text("cook", "king")},
             "column 'job' has 'king' in data row 2, which did not occur in training: expected one of cook, nurse",

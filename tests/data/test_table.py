@@ -139,7 +139,7 @@ def test_a_word_for_missing_is_a_category_among_texts(tmp_path):
         ("a,b,a\n1,2,3\n", "two columns named 'a'"),
         (",a\n0,1\n", "column 1 of .* has no name.*index=False"),
         ("a,b\n1,2\n1,2,3\n", r"data row 2 of .* has 3 cells: expected 2"),
-        ("a,b\n1,2\n3\n", "data row 2 of .* has 1 cells: expected 2"),
+        ("a,b\n1,2\n3\n", "data row 2 of .* has 1 cell: expected 2"),
         ('a,b\n"1,2\n', "line 2 of .* is not a valid CSV"),
         (b"a,b\n1,\xff\n", "not UTF-8"),
         ("a,b\n1,2\n,3\n", "column 'a' has no value in data row 2"),
@@ -163,7 +163,7 @@ def test_a_wrong_csv_is_refused_in_one_sentence(tmp_path, content, message):
 def test_rows_are_counted_through_the_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_file, "CHUNK_ROWS", 3)
     rows = "".join(f"{i},{i}\n" for i in range(7))
-    for bad, message in ((",1\n", "no value in data row 8"), ("1\n", "data row 8 .* has 1 cells")):
+    for bad, message in ((",1\n", "no value in data row 8"), ("1\n", "data row 8 .* has 1 cell")):
         with pytest.raises(DataError, match=message):
             read_table(write_csv(tmp_path, f"a,b\n{rows}{bad}"))
 

@@ -272,7 +272,7 @@ def vector(x):
         (("ravine", (1, 2)), {"noise": None}, "noise is None, expected a finite number"),
         (("ravine", (1, 2)), {"clip_norm": 0}, "clip_norm is 0"),
         (("ravine", (1, 2)), {"seed": -1}, "seed is -1"),
-        (("ravine", [(1, 2)]), {"seed": [1, 2]}, "there are 2 seeds for 1 starts"),
+        (("ravine", [(1, 2)]), {"seed": [1, 2]}, "got 2 seeds for 1 start"),
         (("ravine", (1, 2), "adm"), {}, "unknown optimizer 'adm': did you mean 'adam'"),
         (("ravine", (1, 2), 3), {}, "optimizer is 3, expected a name or a class"),
         (("ravine", (1, 2), "adam"), {"momentum": 0.9}, "unknown option of adam 'momentum'"),

@@ -12,9 +12,9 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.errors import ArgumentError
-from gpugrad.lab import NAMES, surface
+from gpugrad.lab import NAMES, surface, theme
 from gpugrad.lab import pictures as draw
-from gpugrad.lab.animation import animate
+from gpugrad.lab.animation import animate, ending
 from gpugrad.lab.basins import basins
 from gpugrad.lab.view import COLOURS, LOOKS, in_view, view_of
 
@@ -104,7 +104,7 @@ def test_values(race, tmp_path):
         np.testing.assert_array_equal(line.get_ydata(), np.maximum(path.values, 1e-16))
         np.testing.assert_array_equal(line.get_xdata(), np.arange(path.steps + 1))
     assert axes.get_yscale() == "log"
-    assert {"step", "value"} <= set(words(figure))
+    assert {"step", "value (log scale)"} <= set(words(figure))
 
 
 def test_values_that_explode_are_drawn():
@@ -200,6 +200,48 @@ def test_long_races_have_fewer_frames(tmp_path):
     path = gg.minimize("ravine", (-5.0, 1.0), lr=0.01, max_steps=200)
     animate("ravine", path, tmp_path / "race.gif", frames=7)
     assert len(frames_of(tmp_path / "race.gif")) == 7
+
+
+def test_only_the_last_frame_says_how_the_paths_ended(tmp_path):
+    from PIL import Image
+
+    paths = [gg.minimize("saddle", (-1.0, 0.01), name, lr=0.1, max_steps=40) for name in ("sgd", "adam")]
+    animate("saddle", paths, tmp_path / "race.gif", frames=6)
+    frames = [frame.astype(int) for frame in frames_of(tmp_path / "race.gif")]
+    legend = [frame[: len(frame) // 3, int(frame.shape[1] * 0.6) :] for frame in frames]
+    ink = [int((part.max(axis=2) < 90).sum()) for part in legend]
+    assert len(set(ink[:-1])) == 1
+    assert ink[-1] > 1.5 * ink[0]
+    with Image.open(tmp_path / "race.gif") as image:
+        said = image.info["comment"].decode()
+    steps = [int(np.flatnonzero(np.abs(path.points) > surface("saddle").bounds[1][1])[0]) // 2 for path in paths]
+    assert said == "; ".join(
+        f"{path.optimizer}, η = 0.1: left the saddle after {n} steps" for path, n in zip(paths, steps, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "options", "words"),
+    [
+        ("parabola", (2.0, 1.0), {"lr": 0.5}, "converged after 1 step"),
+        ("parabola", (2.0, 1.0), {"lr": 100.0}, "diverged after"),
+        ("saddle", (-1.0, 0.0), {"lr": 0.1}, "stuck at a saddle"),
+        ("saddle", (-1.0, 1.0), {"lr": 0.3, "max_steps": 9}, "left the saddle after 1 step"),
+        ("rosenbrock", (-1.0, 1.5), {"lr": 1e-4, "max_steps": 5}, "still on its way"),
+    ],
+)
+def test_how_a_path_ended(name, start, options, words):
+    path = gg.minimize(name, start, **options)
+    assert ending(path, view_of(name)).startswith(words)
+
+
+def test_a_dark_race(tmp_path):
+    path = gg.minimize("saddle", (-1.0, 0.01), lr=0.1, max_steps=12)
+    with theme("dark"):
+        animate("saddle", path, tmp_path / "race.gif", frames=3)
+    frames = frames_of(tmp_path / "race.gif")
+    assert max(frames[0][0, 0]) < 30
+    assert (frames[0].min(axis=2) > 200).any()  # words and axes
 
 
 def test_a_page_holds_its_frames(tmp_path):

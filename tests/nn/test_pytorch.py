@@ -196,7 +196,7 @@ def test_parameters_that_are_in_no_dense_layer():
         nn.load_pytorch(model, linears(fc=(2, 2)))
     with pytest.raises(ArgumentError, match="scale are in no Dense or Linear layer"):
         nn.to_pytorch(model)
-    with pytest.raises(ArgumentError, match="got 2 names for 1 Dense layers"):
+    with pytest.raises(ArgumentError, match="got 2 names for 1 Dense layer "):
         nn.to_pytorch(nn.Dense(2, 2), names=["a", "b"])
 
 

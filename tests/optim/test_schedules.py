@@ -265,7 +265,7 @@ def test_without_a_length_there_is_no_step():
         (lambda o: optim.CosineAnnealingLR(o, -3), "T_max is -3"),
         (lambda o: optim.CosineAnnealingLR(o, 3, -0.1), "eta_min is -0.1"),
         (lambda o: optim.OneCycleLR(o, -1.0, 10), "max_lr is -1.0"),
-        (lambda o: optim.OneCycleLR(o, [0.1], 10), "max_lr has 1 values, expected one per parameter group, 2"),
+        (lambda o: optim.OneCycleLR(o, [0.1], 10), "max_lr has 1 value, expected one per parameter group, 2"),
         (lambda o: optim.OneCycleLR(o, 0.1, 10, pct_start=1.5), "pct_start is 1.5"),
         (lambda o: optim.OneCycleLR(o, 0.1, 10, div_factor=0), "div_factor is 0"),
         (lambda o: optim.LinearWarmup(o, 5, start_factor=2), "start_factor is 2"),

@@ -63,6 +63,11 @@ def cores(count: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def load() -> float:
+    """Return the mean number of running processes of the last minute, 0 if the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def revision() -> str | None:
     """Return the commit of a checkout, with "-dirty" if it has changes; None for an installed package."""
     root = Path(__file__).parents[3]

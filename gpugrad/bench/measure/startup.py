@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from ..engines import OWN
 from .kernels import MEASURABLE
 
 NETWORK, BATCH = "64-128-10", 64  # trained on scikit-learn's digits
-TARGETS = {"empty": 10.0, "warm": 2.0}  # seconds
 PARTS = ("import", "data", "kernels", "first step", "total")
 CACHES = ("NUMBA_CACHE_DIR", "CUPY_CACHE_DIR")  # folders of compiled kernels; no other files are cached
 Row = dict[str, Any]
@@ -53,7 +52,6 @@ def measure(
     device: Device,
     *,
     rounds: int = 3,
-    targets: Mapping[str, float] = TARGETS,
     on_row: Callable[[Row], None] = print,
 ) -> list[Row]:
     """Time the parts of a start: the median of `rounds` starts with an empty cache, and with a warm one.
@@ -68,8 +66,6 @@ def measure(
         The device.
     rounds : int, default 3
         Starts per cache, at least 1.
-    targets : mapping of str to float
-        Seconds that a start may take, by cache; without one there is no verdict.
     on_row : callable, default print
         Receives each row as it is measured.
 
@@ -97,8 +93,7 @@ def measure(
     rows = []
     for cache, times in found.items():
         for part, seconds in zip(PARTS, np.transpose(times), strict=True):
-            target = targets.get(cache) if part == "total" else None
-            rows.append(_row(device, cache, part, seconds, target))
+            rows.append(_row(device, cache, part, seconds))
             on_row(rows[-1])
     return rows
 
@@ -115,7 +110,7 @@ def start(device: Device, cache: str) -> list[float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _row(device: Device, cache: str, part: str, seconds: np.ndarray, target: float | None) -> Row:
+def _row(device: Device, cache: str, part: str, seconds: np.ndarray) -> Row:
     low, median, high = (float(value) for value in np.percentile(seconds, (20, 50, 80)))
     return {
         "what": part,
@@ -128,6 +123,4 @@ def _row(device: Device, cache: str, part: str, seconds: np.ndarray, target: flo
         "low": low,
         "high": high,
         "runs": len(seconds),
-        "target": target,
-        "holds": None if target is None else median <= target,
     }

@@ -89,7 +89,8 @@ def measure_steps(
     """Measure the seconds of a step of each engine over `rounds` epochs after the first, and the final accuracy.
 
     The median of the ratios to gpugrad's seconds in the same round is ``times_ours``: a temporary slowdown of the
-    machine affects both sides of a ratio.
+    machine affects both sides of a ratio. ``times_ours_low`` and ``times_ours_high`` are their 20th and
+    80th percentile.
     """
     check_agreement(problem, entries, device)
     seconds: dict[str, list[float]] = {entry.name: [] for entry in entries}
@@ -104,6 +105,7 @@ def measure_steps(
     rows = []
     for name, accuracy in accuracies.items():
         timing = Timing.of(seconds[name][1:], True)
+        ratios = np.divide(seconds[name][1:], seconds[OWN][1:])
         rows.append(
             {
                 "network": problem.network,
@@ -118,7 +120,9 @@ def measure_steps(
                 "steps": problem.steps * (rounds + 1),
                 "first": seconds[name][0] * problem.steps,
                 "accuracy": accuracy,
-                "times_ours": float(np.median(np.divide(seconds[name][1:], seconds[OWN][1:]))),
+                "times_ours": float(np.median(ratios)),
+                "times_ours_low": float(np.quantile(ratios, 0.2)),
+                "times_ours_high": float(np.quantile(ratios, 0.8)),
             }
         )
         on_row(rows[-1])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...training.plots import figure_type
+from ...training.theme import apply_theme
 
 # Okabe and Ito's colours, distinct for colour-blind readers; in a page each is a variable, lighter in dark mode.
 BLUE, ORANGE, GREEN, PURPLE, AMBER = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"
@@ -46,6 +47,7 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "text.parse_math": False,
+    "figure.facecolor": "white",
     "svg.fonttype": "none",
     "svg.hashsalt": "gpugrad",
 }
@@ -86,14 +88,14 @@ class Picture:
     caption: str
 
     def png(self) -> bytes:
-        """Return a PNG on white, 1080 pixels wide.
+        """Return a PNG, 1080 pixels wide, in the colours of the theme, which later calls of `svg` have too.
 
         Returns
         -------
         bytes
             The content of the file.
         """
-        return self._saved(format="png", dpi=200, facecolor="white")
+        return self._saved(format="png", dpi=200)
 
     def svg(self) -> str:
         """Return an SVG element for a page that defines the colours as variables: --ink, --faint, --blue and so on.
@@ -119,6 +121,7 @@ class Picture:
     def _saved(self, **how: Any) -> bytes:
         content = io.BytesIO()
         with styled(), warnings.catch_warnings():
+            apply_theme(self.figure)
             warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as a box
             self.figure.savefig(content, **how)
         return content.getvalue()

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import counted
 from ..records.rows import Row, largest, name
 from ..records.summary import GOOD_SHARE, peers_summary, shares_summary
 from .drawing import AMBER, BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, Picture, new_figure
 
 LIMITS = {"memory": (BLUE, "o"), "arithmetic": (ORANGE, "D")}
 LIBRARIES = {"torch": ORANGE, "numpy": GREEN, "cupy": PURPLE}
-MOST_SHARE = 1.5  # longest bar; work in a cache can exceed it
-LABEL_STEP = 8.4  # distance between labels of the roofline, in points
+MOST_SHARE = 2.5  # longest bar; work in a cache can exceed it
+LABEL_STEP = 9.0  # distance between labels of the roofline, in points
 
 
 def roofline(rows: list[Row], ceilings: list[Row]) -> Picture:
@@ -39,23 +40,31 @@ def roofline(rows: list[Row], ceilings: list[Row]) -> Picture:
     ends = np.array([left, max(knee, left) if products else right])
     label = f"copy of {copy['size'] >> 20} MiB, {si(copy['rate'])}B/s"
     axes.plot(ends, ends * copy["rate"], color=INK, linewidth=1.2, label=label)
-    axes.scatter(intensities, speeds, 7, color=FAINT, linewidths=0, zorder=2)
+    axes.scatter(intensities, speeds, 7, color=FAINT, linewidths=0, zorder=2, label="other sizes")
     for limit, (colour, marker) in LIMITS.items():
         part = [row for row in named if row["limit"] == limit]
         at = [row["intensity"] for row in part], [row["speed"] for row in part]
         axes.scatter(*at, 20, color=colour, marker=marker, linewidths=0, label=f"limited by {limit}", zorder=3)
-    axes.set(xlabel="intensity (operations/byte)", ylabel="speed (operations/s)")
+    axes.set(xlabel="operations/byte (log scale)", ylabel="operations/s (log scale)")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(lambda value, _: si(value))
     axes.minorticks_off()
     axes.grid()
-    figure.legend(loc="outside upper left", ncols=3, handlelength=1, handletextpad=0.4, borderaxespad=0)
+    figure.legend(
+        loc="outside upper left",
+        ncols=4,
+        handlelength=1,
+        handletextpad=0.4,
+        borderaxespad=0,
+        columnspacing=1.2,
+        fontsize=8,
+    )
     _label_column(figure, axes, named)
     best = max(named, key=lambda row: row["speed"])
     return Picture(
         "roofline",
         figure,
-        f"Roofline of {len(named)} kernels. The fastest is {name(best)} with {si(best['speed'])}FLOP/s.",
+        f"Roofline of {counted(len(named), 'kernel')}. The fastest is {name(best)} with {si(best['speed'])}FLOP/s.",
         "Roofline: the speed of each kernel, and the limits set by a copy and by large matrix products. Labels mark "
         "the largest size of each kernel, small points its other sizes. A point above the line worked in a cache, on "
         "less data than the copy.",
@@ -70,36 +79,41 @@ def si(value: float) -> str:
 
 
 def _label_column(figure: Any, axes: Any, rows: list[Row]) -> None:
-    """Write the names of the points in a column on the right, ordered by height, each with a thin line."""
-    from sklearn.isotonic import isotonic_regression
+    """Write the names of the points in a column on the right, each with a thin line; no two lines cross.
+
+    Of two lines that cross, the ends can be exchanged for two shorter ones: the shortest lines together do not cross.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
 
     figure.draw_without_rendering()
-    rows = sorted(rows, key=lambda row: row["speed"])
-    high = axes.bbox.height * 72 / figure.dpi
-    points = axes.transAxes.inverted().transform(
-        axes.transData.transform([(row["intensity"], row["speed"]) for row in rows])
-    )
-    steps = np.arange(len(rows)) * LABEL_STEP
-    # Find heights closest to the points' and LABEL_STEP apart: heights minus steps must be monotonic.
-    heights = isotonic_regression(points[:, 1] * high - steps, y_min=0, y_max=max(high - steps[-1], 0)) + steps
-    for row, (x, y), height in zip(rows, points, heights, strict=True):
-        at = height / high
+    points = axes.transData.transform([(row["intensity"], row["speed"]) for row in rows])
+    heights = np.linspace(0, 1, len(rows)) if len(rows) > 1 else np.array([0.5])
+    places = axes.transAxes.transform(np.column_stack([np.full(len(rows), 0.98), heights]))
+    inside = axes.transAxes.inverted()
+    for i, place in zip(*linear_sum_assignment(cdist(points, places)), strict=True):
+        (x, y), at = inside.transform(points[i]), heights[place]
         axes.plot([x, 0.98, 1.015], [y, at, at], color=FAINT, linewidth=0.5, transform=axes.transAxes, clip_on=False)
-        axes.text(1.02, at, name(row), fontsize=7, va="center", transform=axes.transAxes)
+        axes.text(1.02, at, name(rows[i]), fontsize=7, va="center", transform=axes.transAxes)
 
 
 def shares(rows: list[Row]) -> Picture:
     """Plot one bar per kernel: the fraction of its limit."""
     rows = sorted(rows, key=lambda row: row["share"])
+    most = rows[-1]["share"]
+    longest = min(MOST_SHARE, max(1.25, np.ceil(most * 4) / 4))
     figure = new_figure(0.9 + 0.18 * len(rows))
     axes = figure.subplots()
     for limit, (colour, _) in LIMITS.items():
-        part = [(i, min(row["share"], MOST_SHARE)) for i, row in enumerate(rows) if row["limit"] == limit]
-        axes.barh([i for i, _ in part], [share for _, share in part], 0.72, color=colour, label=f"limited by {limit}")
+        part = [(i, row["share"]) for i, row in enumerate(rows) if row["limit"] == limit]
+        lengths = [min(share, longest) for _, share in part]
+        axes.barh([i for i, _ in part], lengths, 0.72, color=colour, label=f"limited by {limit}")
+        cut = [i for i, share in part if share > longest]
+        axes.plot([longest * 1.01] * len(cut), cut, ">", color=colour, markersize=7, clip_on=False)
     axes.axvline(GOOD_SHARE, color=INK, linewidth=1, linestyle="--")
     axes.set_yticks(range(len(rows)), [f"{name(row)}  {row['share']:.0%}" for row in rows], fontsize=7.5)
-    axes.set(xlim=(0, MOST_SHARE), ylim=(-0.7, len(rows) - 0.3), xlabel="fraction of the limit reached")
-    ticks = np.arange(0, MOST_SHARE + 0.01, 0.25)
+    axes.set(xlim=(0, longest), ylim=(-0.7, len(rows) - 0.3), xlabel="fraction of the limit reached")
+    ticks = np.arange(0, longest + 0.01, 0.25 if longest < 2 else 0.5)
     axes.set_xticks(ticks, [f"{tick:.0%}" for tick in ticks])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
@@ -109,8 +123,8 @@ def shares(rows: list[Row]) -> Picture:
         figure,
         f"Bars of the fraction of its limit that each kernel reaches: {shares_summary(rows)}.",
         f"At its largest measured size, {shares_summary(rows)} (dashed). The limit is a copy of as many bytes or a "
-        "large product, whichever takes longer. More than 100% is work in a cache or an update in place; bars are cut "
-        f"at {MOST_SHARE:.0%}.",
+        "large product, whichever takes longer. More than 100% is work in a cache or an update in place."
+        + (f" An arrow ends a bar that is cut, at {MOST_SHARE:.0%}." if most > MOST_SHARE else ""),
     )
 
 
@@ -155,7 +169,7 @@ def peers(rows: list[Row]) -> Picture:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
-    axes.set_xlabel("time of the library ÷ time of gpugrad; right of 1 gpugrad is faster")
+    axes.set_xlabel("time of the library ÷ time of gpugrad; right of 1 gpugrad is faster (log scale)")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     figure.legend(loc="outside upper left", ncols=3, handlelength=1, handletextpad=0.4, borderaxespad=0)

@@ -7,24 +7,50 @@ from collections.abc import Callable
 from statistics import geometric_mean
 from typing import Any
 
+from ...errors import counted
 from ..measure.kernels import OWN
-from ..records.rows import Row, network
+from ..records.rows import Row, by_speed, network
 from ..records.tables import duration
 from .drawing import BLUE, FAINT, INK, ORANGE, Picture, new_figure
 
 
 def steps(rows: list[Row]) -> Picture:
-    """Plot the time of a step for each network and engine."""
-
-    def text(row: Row) -> str:
-        return f"{duration(row['median'])}, {row['times_ours']:.2f} ×, accuracy {row['accuracy']:.2%}"
-
+    """Plot the time of a step over that of gpugrad for each network and engine."""
+    problems = list(dict.fromkeys(map(network, rows)))
+    engines = by_speed(rows)
+    across = min(len(problems), 2)
+    down = -(-len(problems) // across)
+    figure = new_figure(0.5 + down * (0.45 + 0.19 * len(engines)))
+    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    ends: list[Any] = [row.get("times_ours_high", row["times_ours"]) for row in rows]
+    most = max(ends)
+    for axes in panels.flat[len(problems) :]:
+        axes.set_axis_off()
+    for axes, problem in zip(panels.flat, problems, strict=False):
+        for row, end in zip(rows, ends, strict=True):
+            if network(row) != problem:
+                continue
+            place = engines.index(row["engine"])
+            axes.barh(place, row["times_ours"], 0.72, color=BLUE if row["engine"] == OWN else FAINT)
+            if "times_ours_low" in row and row["engine"] != OWN:
+                axes.plot([row["times_ours_low"], end], [place, place], color=INK, linewidth=1)
+            text = f"{duration(row['median'])}" if row["engine"] == OWN else f"{row['times_ours']:.2f} ×"
+            text += f", {row['accuracy']:.2%}"
+            axes.annotate(text, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=7)
+        axes.set(xlim=(0, most * 1.75), ylim=(len(engines) - 0.5, -0.5), title=problem)
+        axes.set_yticks(range(len(engines)), [textwrap.shorten(name, 24, placeholder="…") for name in engines])
+        axes.set_xticks(range(int(most) + 1))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["bottom"].set_bounds(0, most)
+    figure.supxlabel("time of a step ÷ time of gpugrad; percentage: test accuracy", fontsize=8.5)
     return Picture(
         "training",
-        _engine_bars(rows, "median", text, "time of a step"),
-        "Bars of the time of a training step for each network and engine. " + _values(rows, "median"),
-        "A training step: the median, a line from the 20th to the 80th percentile, the ratio to gpugrad's time, and "
-        "the test accuracy after the same number of steps.",
+        figure,
+        "Bars of the time of a training step over that of gpugrad, for each network and engine. "
+        + " ".join(f"{network(row)}: {row['engine']} {row['times_ours']:.2f}." for row in rows),
+        "A training step: gpugrad's median time, and for the others the median of the ratios to gpugrad within a round"
+        + (", with a line from the 20th to the 80th percentile" if any("times_ours_low" in row for row in rows) else "")
+        + ". The percentage is the test accuracy after the same number of steps.",
     )
 
 
@@ -32,7 +58,7 @@ def time_to_accuracy(rows: list[Row]) -> Picture:
     """Plot the time to an accuracy for each network and engine."""
 
     def text(row: Row) -> str:
-        epochs = f"{row['epochs']} epoch{'' if row['epochs'] == 1 else 's'}"
+        epochs = counted(row["epochs"], "epoch")
         return f"{duration(row['seconds'])}, {epochs}, accuracy {row['accuracy']:.2%}"
 
     target = ", ".join(sorted({f"{row['target']:.1%}" for row in rows}))
@@ -56,19 +82,17 @@ def _engine_bars(rows: list[Row], time: str, text: Callable[[Row], str], label: 
     figure = new_figure(0.3 + sum(0.45 + 0.24 * height for height in heights))
     every = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, panel) in zip(every, panels.items(), strict=True):
-        ends = [row["high"] if "high" in row else row[time] for row in panel]
-        for i, (row, end) in enumerate(zip(panel, ends, strict=True)):
+        most = max(row[time] for row in panel)
+        for i, row in enumerate(panel):
             axes.barh(i, row[time], 0.7, color=BLUE if row["engine"] == OWN else FAINT)
-            if "low" in row:
-                axes.plot([row["low"], end], [i, i], color=INK, linewidth=1)
-            axes.annotate(text(row), (end, i), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
+            axes.annotate(text(row), (row[time], i), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
         names = [textwrap.shorten(row["engine"], 24, placeholder="…") for row in panel]
         axes.set_yticks(range(len(panel)), names)
-        axes.set(xlim=(0, max(ends) * 2.4), ylim=(len(panel) - 0.5, -0.5), title=title)
-        axes.set_xticks(_few_ticks(max(ends)))
+        axes.set(xlim=(0, most * 2.4), ylim=(len(panel) - 0.5, -0.5), title=title)
+        axes.set_xticks(_few_ticks(most))
         axes.xaxis.set_major_formatter(lambda value, _: duration(value) if value else "0")
         axes.tick_params(axis="y", length=0)
-        axes.spines["bottom"].set_bounds(0, max(ends))
+        axes.spines["bottom"].set_bounds(0, most)
     every[-1].set_xlabel(label, loc="left")
     return figure
 
@@ -87,11 +111,11 @@ def scaling(rows: list[Row], slopes: list[Row]) -> Picture:
     """Plot one panel per axis: the time of a step, and the fitted slope."""
     slope_of = {entry["axis"]: entry for entry in slopes}
     names = list(dict.fromkeys(row["axis"] for row in rows))
-    figure = new_figure(2.3 * len(names))
+    figure = new_figure(1.85 * len(names))
     for axes, name in zip(figure.subplots(len(names), 1, squeeze=False)[:, 0], names, strict=True):
         part = sorted((row for row in rows if row["axis"] == name), key=lambda row: row["value"])
         x, y = [row["value"] for row in part], [row["median"] for row in part]
-        axes.set(xscale="log", yscale="log", xlabel=name, ylabel="time of a step")
+        axes.set(xscale="log", yscale="log", xlabel=f"{name} (log scale)", ylabel="time of a step (log)")
         axes.fill_between(x, [r["low"] for r in part], [r["high"] for r in part], color=BLUE, alpha=0.25, linewidth=0)
         axes.plot(x, y, "o-", color=BLUE, markersize=4, linewidth=1.2)
         if slope := slope_of.get(name):
@@ -125,4 +149,5 @@ def _slope_line(axes: Any, x: list[float], y: list[float], slope: Row) -> None:
     center = geometric_mean([x[i] for i in upper])
     ends = [slope["from"], slope["to"]]
     heights = [middle * (end / center) ** slope["slope"] for end in ends]
-    axes.plot(ends, heights, "--", color=ORANGE, linewidth=1.2, label=f"slope {slope['slope']:.2f}")
+    words = f"slope {slope['slope']:.2f}, fitted from {slope['from']} to {slope['to']}"
+    axes.plot(ends, heights, "--", color=ORANGE, linewidth=1.2, label=words)

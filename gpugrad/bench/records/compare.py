@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import geometric_mean
 from typing import Any
 
-from ...errors import ArgumentError, DataError
+from ...errors import ArgumentError, DataError, counted
 from ..measure.kernels import OWN
 from .rows import Row, rows_of
 from .tables import duration
@@ -236,7 +236,8 @@ def lines(comparison: Comparison, *, every: bool = False, width: int = 120) -> I
         yield "differences (A | B):"
         yield from (f"  {difference}" for difference in comparison.differences)
     verdicts = ", ".join(f"{comparison.count(verdict)} {verdict}" for verdict in (FASTER, SLOWER, NOISE))
-    yield f"{verdicts}, of {len(comparison.pairs)} rows in both records; tolerance {comparison.tolerance:.1%}"
+    both = counted(len(comparison.pairs), "row")
+    yield f"{verdicts}, of {both} in both records; tolerance {comparison.tolerance:.1%}"
     for who, own in ((OWN, True), ("other libraries", False)):
         mean = comparison.mean(own=own)
         if mean is not None:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from ...errors import counted
 from ..pictures.drawing import Picture
 from .rows import COLUMNS, Row, rows_of
 from .summary import summary
@@ -22,12 +23,14 @@ PARTS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "startup": ("Startup", (), True),
     "memory": ("Memory", (), True),
 }
+RATIO = "The ratio to gpugrad is the median of the ratios within a round, and can differ from the ratio of the medians."
 NOTES = {
-    "training_in_company": "While other processes compute all the time.",
+    "training": RATIO,
+    "training_in_company": f"While other processes compute all the time. {RATIO}",
     "latency": "Alone, and while another thread of the process trains (training True). The ratio is that of the 99th "
     "percentiles.",
     "startup": "From process start to the first training step, with an empty and a warm cache of compiled kernels: the "
-    "median of the starts, and the targets in seconds.",
+    "median of the starts.",
     "memory": "Peak memory of a run and its bound: data + 8 × parameters + activations + a constant, the memory of the "
     "process before it has data.",
 }
@@ -140,7 +143,7 @@ def page(record: dict[str, Any], pictures: Sequence[Picture]) -> str:
 
 def _head(record: dict[str, Any]) -> Iterator[str]:
     machine = record.get("machine", {})
-    names = [machine.get("gpu", {}).get("name"), machine.get("processor"), f"{machine.get('cores', '?')} cores"]
+    names = [machine.get("gpu", {}).get("name"), machine.get("processor"), counted(machine.get("cores", "?"), "core")]
     yield "<h1>gpugrad benchmark</h1>"
     yield f"<p>{_text(', '.join(filter(None, names)))}<br>"
     yield f"{_text(record.get('created', ''))} · <code>{_text(record.get('command', ''))}</code></p>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import geometric_mean
 from typing import Any
 
 from ...errors import DataError
@@ -28,7 +29,7 @@ COLUMNS = {
     "scaling": (
         *("axis", "value", "network", "batch", "median", "low", "high", "runs", "operations", "speed", "update_bytes"),
     ),
-    "startup": ("cache", "what", "seconds", "low", "high", "runs", "target", "holds"),
+    "startup": ("cache", "what", "seconds", "low", "high", "runs"),
     "memory": (
         *("network", "batch", "rows", "data", "parameters", "activations", "constant", "bound", "peak", "holds"),
     ),
@@ -59,6 +60,14 @@ def name(row: Row) -> str:
 def network(row: Row) -> str:
     """Return the network and batch size of a row."""
     return f"{row['network']}, batch {row['batch']}"
+
+
+def by_speed(rows: Iterable[Row]) -> list[str]:
+    """Return the engines: gpugrad, then the others by the geometric mean of their ratios to it."""
+    ratios: dict[str, list[float]] = {}
+    for row in rows:
+        ratios.setdefault(row["engine"], []).append(row["times_ours"])
+    return sorted(ratios, key=lambda engine: (engine != OWN, geometric_mean(ratios[engine])))
 
 
 def largest(rows: Iterable[Row]) -> list[Row]:

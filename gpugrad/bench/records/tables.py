@@ -82,7 +82,7 @@ def latency_line(row: dict[str, Any]) -> str:
 SCALING_HEADER = (
     f"{'axis':<10} {'value':>5} {'step':>9} {'20–80 %':>15} {'runs':>5} {'GFLOP':>9} {'GFLOP/s':>8} {'update':>14}"
 )
-STARTUP_HEADER = f"{'cache':<6} {'part':<11} {'seconds':>8} {'20–80 %':>15} {'runs':>5}  target"
+STARTUP_HEADER = f"{'cache':<6} {'part':<11} {'seconds':>8} {'20–80 %':>15} {'runs':>5}"
 MEMORY_HEADER = (
     f"{'network':<18} {'batch':>5} {'rows':>6} {'data':>9} {'parameters':>10} {'activations':>11} {'constant':>9} "
     f"{'bound':>9} {'peak':>9}"
@@ -112,10 +112,7 @@ def scaling_line(row: dict[str, Any]) -> str:
 def startup_line(row: dict[str, Any]) -> str:
     """Format a row of startup."""
     spread = f"{row['low']:.3f}–{row['high']:.3f}"
-    target = "" if row["target"] is None else f"{row['target']:g} s: {'met' if row['holds'] else 'MISSED'}"
-    return (
-        f"{row['cache']:<6} {row['what']:<11} {row['seconds']:>8.3f} {spread:>15} {row['runs']:>5}  {target}".rstrip()
-    )
+    return f"{row['cache']:<6} {row['what']:<11} {row['seconds']:>8.3f} {spread:>15} {row['runs']:>5}"
 
 
 def memory_line(row: dict[str, Any]) -> str:

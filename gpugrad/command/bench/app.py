@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ...bench.records import tables
+from ...errors import counted
 from ..options import names
 from . import estimators as estimators_command
 from . import latency as latency_command
@@ -26,7 +27,9 @@ from .options import (
     printed,
 )
 
-app = typer.Typer(help="Measure kernels and training; compare and plot the results.")
+app = typer.Typer(
+    help="Measure kernels and training; compare and plot the results.\n\nExample: gpugrad bench training --quick"
+)
 
 Only = Annotated[str | None, typer.Option(help="Kernels or operations, separated by commas; default: all.")]
 Against = Annotated[
@@ -60,7 +63,10 @@ def kernels(
     seconds: Seconds = 1.0,
     record: RecordFile = None,
 ) -> None:
-    """Time every kernel at several sizes and compare with the machine's limits and with other libraries."""
+    """Time every kernel at several sizes and compare with the machine's limits and with other libraries.
+
+    Example: gpugrad bench kernels --only adam_step,dense --against numpy,torch
+    """
     from ...bench.measure.kernels import chosen
 
     chosen(names(only) or ())  # refuses a name before anything is printed
@@ -80,7 +86,10 @@ def training(
     threads: Threads = None,
     record: RecordFile = None,
 ) -> None:
-    """Time whole training steps, and training to an accuracy, for gpugrad and the installed engines."""
+    """Time whole training steps, and training to an accuracy, for gpugrad and the installed engines.
+
+    Example: gpugrad bench training --engines jax-scan --rounds 11
+    """
     with measuring(device, None, threads=threads, quick=quick, record=record) as (found, sections):
         sections.update(_training(found, quick, names(engines), rounds, target, data_dir, busy))
 
@@ -94,7 +103,10 @@ def scaling(
     seconds: Seconds = 1.0,
     record: RecordFile = None,
 ) -> None:
-    """Time a training step for growing width, depth and batch size."""
+    """Time a training step for growing width, depth and batch size.
+
+    Example: gpugrad bench scaling --seconds 0.4
+    """
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
         sections["scaling"] = _scaling(target, quick, seconds)
 
@@ -107,7 +119,10 @@ def startup(
     quick: Quick = False,
     record: RecordFile = None,
 ) -> None:
-    """Time new processes from start to the first training step, with an empty and a warm kernel cache."""
+    """Time new processes from start to the first training step, with an empty and a warm kernel cache.
+
+    Example: gpugrad bench startup --starts 5
+    """
     with measuring(device, toolchain, quick=quick, record=record) as (target, sections):
         sections["startup"] = _startup(target, quick, starts)
 
@@ -116,7 +131,10 @@ def startup(
 def memory(
     device: DeviceName = "auto", toolchain: ToolchainName = None, quick: Quick = False, record: RecordFile = None
 ) -> None:
-    """Compare peak memory of a run with its bound: data + 8 × parameters + activations + a constant."""
+    """Compare peak memory of a run with its bound: data + 8 × parameters + activations + a constant.
+
+    Example: gpugrad bench memory --device cpu
+    """
     with measuring(device, toolchain, quick=quick, record=record) as (target, sections):
         sections["memory"] = _memory(target, quick)
 
@@ -134,7 +152,10 @@ def everything(
     seconds: Seconds = 1.0,
     record: RecordFile = None,
 ) -> None:
-    """Measure kernels, training, scaling, startup and memory, and write one record."""
+    """Measure kernels, training, scaling, startup and memory, and write one record.
+
+    Example: gpugrad bench all --json record.json
+    """
     with measuring(device, toolchain, threads=threads, quick=quick, record=record) as (target, sections):
         sections["kernels"] = _kernels(target, quick, seconds, against=names(against))
         sections.update(_training(target, quick, names(engines), rounds, 0.975, data_dir))
@@ -185,7 +206,7 @@ def _training(
     posed = problems(data_dir=data_dir)
     if quick:
         posed, rounds, accuracy = [posed[0].first(QUICK_STEPS)], 2, 0.0
-    beside = f" beside {busy} busy process{'' if busy == 1 else 'es'}" if busy else ""
+    beside = f" beside {counted(busy, 'busy process', 'busy processes')}" if busy else ""
     print(f"\nAdam on {posed[0].data}{beside}{tables.not_here(missing)}\n{tables.training_header()}")
     rows: list[dict[str, Any]] = []
     reached: list[dict[str, Any]] = []
@@ -223,11 +244,8 @@ def _scaling(target: Any, quick: bool, seconds: float) -> dict[str, Any]:
 def _startup(target: Any, quick: bool, starts: int) -> dict[str, Any]:
     from ...bench.measure import startup as measured
 
-    aim = "" if quick else "; target: the most that we allow for the total"
-    print(f"\nFrom process start: {measured.NETWORK} on digits, batch size {measured.BATCH}{aim}")
-    print(tables.STARTUP_HEADER)
-    asked: dict[str, Any] = {"rounds": 1, "targets": {}} if quick else {"rounds": starts}
-    return {"rows": measured.measure(target, **asked, on_row=printed(tables.startup_line))}
+    print(f"\nFrom process start: {measured.NETWORK} on digits, batch size {measured.BATCH}\n{tables.STARTUP_HEADER}")
+    return {"rows": measured.measure(target, rounds=1 if quick else starts, on_row=printed(tables.startup_line))}
 
 
 def _memory(target: Any, quick: bool) -> dict[str, Any]:

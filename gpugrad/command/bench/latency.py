@@ -30,7 +30,10 @@ def latency(
     threads: Threads = None,
     record: RecordFile = None,
 ) -> None:
-    """Time predictions of single rows, alone and while another thread of the process trains."""
+    """Time predictions of single rows, alone and while another thread of the process trains.
+
+    Example: gpugrad bench latency --engines pytorch,jax
+    """
     from ...bench.engines import LIBRARIES
     from ...bench.measure import latency as measured
     from ...bench.measure.networks import NETWORKS, random_problem

@@ -22,7 +22,10 @@ def operations(
     threads: Threads = None,
     record: RecordFile = None,
 ) -> None:
-    """Time small operations of the tape and a step that is not recorded, on a CPU, next to PyTorch."""
+    """Time small operations of the tape and a step that is not recorded, on a CPU, next to PyTorch.
+
+    Example: gpugrad bench operations --threads 1
+    """
     from ...bench.measure import operations as measured
 
     with measuring("cpu", toolchain, threads=threads, quick=quick, record=record) as (target, sections):

@@ -9,11 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-DeviceName = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
-ToolchainName = Annotated[str | None, typer.Option(help="numba or numpy on a CPU, cupy or numba on a GPU.")]
+from ...errors import counted
+from ..options import completing, listed
+
+DEVICES = ("auto", "cpu", "cuda", "cuda:1")
+DeviceName = Annotated[str, typer.Option(help=f"{listed(DEVICES)}.", autocompletion=completing(DEVICES))]
+ToolchainName = Annotated[
+    str | None,
+    typer.Option(
+        help="numba or numpy on a CPU, cupy or numba on a GPU.", autocompletion=completing(("numba", "numpy", "cupy"))
+    ),
+]
 Quick = Annotated[
     bool, typer.Option("--quick", help="Use small sizes and short runs to check that it works; the times mean nothing.")
 ]
+BUSY = 0.75  # load per core of a machine whose times vary
 Threads = Annotated[int | None, typer.Option(help="CPU cores to use; default: all available to the process.")]
 Seconds = Annotated[float, typer.Option(help="Maximum seconds per row; a row ends earlier if its median settles.")]
 Engines = Annotated[
@@ -51,6 +61,8 @@ def measuring(
     sections: dict[str, Any] = {}
     with machine.cores(threads):
         print(_described(target))
+        if (load := machine.load()) > BUSY * machine.usable_cores():
+            print(f"this machine is busy: {load:.1f} processes ran in the last minute, so the times vary more")
         if quick:
             print("quick run: small sizes, and the times mean nothing")
         try:
@@ -67,5 +79,6 @@ def _described(device: Any) -> str:
     facts = describe(device)
     gpu = f"{facts['gpu']['name']}, " if "gpu" in facts else ""
     versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
-    tuned = f"; {facts['tuned_variants']} tuned variants in use" if "tuned_variants" in facts else ""
-    return f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {facts['cores']} cores; {versions}{tuned}"
+    tuned = f"; {counted(facts['tuned_variants'], 'tuned variant')} in use" if "tuned_variants" in facts else ""
+    cores = counted(facts["cores"], "core")
+    return f"{device.name} ({device.toolchain}): {gpu}{facts['processor']}, {cores}; {versions}{tuned}"

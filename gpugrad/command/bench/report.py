@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ...errors import DataError
+from ...errors import ArgumentError, DataError
 
 RecordA = Annotated[Path, typer.Argument(metavar="A", help="The older record.", show_default=False)]
 RecordB = Annotated[Path, typer.Argument(metavar="B", help="The newer record.", show_default=False)]
@@ -18,13 +18,20 @@ RecordToShow = Annotated[
     Path, typer.Argument(metavar="RECORD", help="A record written by gpugrad bench … --json.", show_default=False)
 ]
 Page = Annotated[Path | None, typer.Option(help="The page to write; default: the record's name with .html.")]
+Dark = Annotated[bool, typer.Option("--dark", help="Draw the pictures of --png for dark paper.")]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print the training steps as a Markdown table, and write nothing.")
+]
 Folder = Annotated[Path | None, typer.Option(help="Also write each picture to this folder, as PNG.")]
 
 
 def compare(
     a: RecordA, b: RecordB, tolerance: Tolerance = 0.05, every: Every = False, file: ComparisonFile = None
 ) -> None:
-    """List the rows of record B that are faster or slower than in record A; exit with 1 if one is slower."""
+    """List the rows of record B that are faster or slower than in record A; exit with 1 if one is slower.
+
+    Example: gpugrad bench compare before.json after.json --tolerance 0.1
+    """
     import shutil
 
     from ...bench.records import compare as comparing
@@ -49,24 +56,38 @@ def compare(
         raise typer.Exit(1)
 
 
-def report(record: RecordToShow, out: Page = None, png: Folder = None) -> None:
-    """Write a record as one self-contained HTML page with pictures."""
+def report(
+    record: RecordToShow, out: Page = None, png: Folder = None, dark: Dark = False, markdown: Markdown = False
+) -> None:
+    """Write a record as one self-contained HTML page with pictures.
+
+    Example: gpugrad bench report record.json --png pictures
+    """
     from ...bench import pictures
     from ...bench.records import record as records
     from ...bench.records import report as reports
+    from ...bench.records.summary import training_table
     from ...engine.files import check_writable, check_writable_file, write_whole
+    from ...training.theme import theme
 
     found = records.read(record)
+    if markdown:
+        with records.made_from(record):
+            typer.echo(training_table(found))
+        return
+    if dark and png is None:
+        raise ArgumentError("--dark has no effect without --png, since the page has its reader's colours: leave it out")
     out = out or record.with_suffix(".html")
     check_writable_file(out)
     if png is not None:
         check_writable(png)
     with records.made_from(record):
-        drawn = pictures.draw(found)
-        page = reports.page(found, drawn)
+        page = reports.page(found, pictures.draw(found))
     write_whole(out, page)
     typer.echo(f"wrote the report to {out}")
     if png is not None:
-        for picture in drawn:
-            write_whole(png / f"{picture.name}.png", picture.png())
-            typer.echo(f"wrote the picture to {png / picture.name}.png")
+        with theme("dark" if dark else "light"):
+            content = {picture.name: picture.png() for picture in pictures.draw(found)}
+        for name, image in content.items():
+            write_whole(png / f"{name}.png", image)
+            typer.echo(f"wrote the picture to {png / name}.png")

@@ -29,7 +29,10 @@ def tune(
     record: RecordFile = None,
     forget: Forget = False,
 ) -> None:
-    """Time the variants of each matrix product of a model on a GPU and store the fastest for later processes."""
+    """Time the variants of each matrix product of a model on a GPU and store the fastest for later processes.
+
+    Example: gpugrad bench tune --hidden 1024,1024 --batch-size 512
+    """
     from ...bench.measure import tune as measured
     from ...bench.measure.timing import QUICK, Budget
     from ...bench.records import tables

@@ -66,7 +66,7 @@ def test_an_argument_that_does_not_fit_is_named(source, place, argument, message
 @pytest.mark.parametrize(
     ("kernel", "grid", "arguments", "message"),
     [
-        ("plain", 1, [], "plain takes 1 arguments .*, 0 were given"),
+        ("plain", 1, [], "plain takes 1 argument .*, 0 were given"),
         ("plain", 0, [None], "the grid is"),
         ("plain", (1, 2.0), [None], "the grid is"),
         ("other", 1, [], "has no kernel 'other'"),
