@@ -1,6 +1,6 @@
 """1. Gradient descent in one dimension.
 
-    python examples/lecture/point01_one_dimension.py [FOLDER]
+    python examples/lecture/point01_one_dimension.py [FOLDER] [--dark]
 
 Question: does x ← x − η·df/dx find the minimum from a random start, if it is repeated until |df/dx| < ε?
 

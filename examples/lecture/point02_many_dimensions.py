@@ -1,6 +1,6 @@
 """2. Gradient descent in many dimensions.
 
-    python examples/lecture/point02_many_dimensions.py [FOLDER]
+    python examples/lecture/point02_many_dimensions.py [FOLDER] [--dark]
 
 Question: what changes if x has two numbers, or a thousand?
 

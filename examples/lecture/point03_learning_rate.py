@@ -1,6 +1,6 @@
 """3. The exercise: f(x) = x² with five learning rates.
 
-    python examples/lecture/point03_learning_rate.py [FOLDER]
+    python examples/lecture/point03_learning_rate.py [FOLDER] [--dark]
 
 Question: what happens from x = 1 with η = 0.1, 0.01, 1, 100 and 1000, and why?
 

@@ -1,6 +1,6 @@
 """4. Where gradient descent fails: local minima and saddle points.
 
-    python examples/lecture/point04_where_it_fails.py [FOLDER]
+    python examples/lecture/point04_where_it_fails.py [FOLDER] [--dark]
 
 Question: which minimum does each start lead to, does every descent end at one, and are saddles rare?
 

@@ -1,6 +1,6 @@
 """5. Loss minimization: L(θ) = (1/n) Σ l(NN_θ(x_i), y_i).
 
-    python examples/lecture/point05_loss.py [FOLDER]
+    python examples/lecture/point05_loss.py [FOLDER] [--dark]
 
 Question: what is the loss of a network, and how much does one step of gradient descent on it cost?
 

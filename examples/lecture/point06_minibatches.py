@@ -1,6 +1,6 @@
 """6. Minibatches.
 
-    python examples/lecture/point06_minibatches.py [FOLDER]
+    python examples/lecture/point06_minibatches.py [FOLDER] [--dark]
 
 Question: what are the benefits and costs of a step on a part of the rows?
 

@@ -1,6 +1,6 @@
 """7. Escaping saddle points.
 
-    python examples/lecture/point07_escaping_saddles.py [FOLDER]
+    python examples/lecture/point07_escaping_saddles.py [FOLDER] [--dark]
 
 Question: does gradient descent leave a saddle, and does noise help? How long does perturbed gradient descent (Jin et
 al. 2019) take?
@@ -56,7 +56,7 @@ def draw(stays, leave, by_noise, by_dimension, file=None):
         draw_contours(left, view)
         draw_paths(left, view.bounds, leave, [(ORANGE, "-")] * len(leave))
         draw_paths(left, view.bounds, [stays], [(BLACK, "-")])
-        left.set_title("gradient descent stays (black),\nwith noise it escapes")
+        left.set_title("gradient descent stays,\nwith noise it escapes")
         for axes, sizes, found in ((middle, NOISES, by_noise), (right, DIMENSIONS, by_dimension)):
             for size, values in zip(sizes, found, strict=True):
                 axes.plot([size] * len(values), values, "o", color=BLUE, alpha=0.25, markersize=6)

@@ -1,6 +1,6 @@
 """8. Momentum: g_t = β·g_{t−1} + ∇f, x ← x − η·g_t.
 
-    python examples/lecture/point08_momentum.py [FOLDER]
+    python examples/lecture/point08_momentum.py [FOLDER] [--dark]
 
 Question: does it help to keep going in the direction of previous steps, and can there be too much of it?
 

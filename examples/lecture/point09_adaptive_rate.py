@@ -1,6 +1,6 @@
 """9. Adaptive learning rates: x ← x − η / √(ε + Σ‖∇f‖²) · ∇f.
 
-    python examples/lecture/point09_adaptive_rate.py [FOLDER]
+    python examples/lecture/point09_adaptive_rate.py [FOLDER] [--dark]
 
 Question: what if the right learning rate is not known? Does every η work then?
 

@@ -1,6 +1,6 @@
 """10. The optimizers' race out of a saddle.
 
-    python examples/lecture/point10_race.py [FOLDER]
+    python examples/lecture/point10_race.py [FOLDER] [--dark]
 
 Question: seven optimizers start near the ridge of x² − y², at a distance of 0.001: which ones escape, and why?
 

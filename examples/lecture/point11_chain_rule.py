@@ -1,6 +1,6 @@
 """11. The chain rule.
 
-    python examples/lecture/point11_chain_rule.py [FOLDER]
+    python examples/lecture/point11_chain_rule.py [FOLDER] [--dark]
 
 Question: what is the derivative of a composition, and of a network's loss?
 

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, choose, counted
 from ..lab.race import USUAL, WITH_MOMENTUM, entrants, point, race
 from ..lab.surfaces import NAMES
 from ..lab.surfaces import surface as surface_of
+from ..lab.verdict import words
 from ..optim import RULES
 from ..training.theme import theme
 from .options import DEVICES, completing, is_explicit, listed, option, refuse_others
@@ -102,7 +103,7 @@ def descend(
     if not as_json:
         typer.echo(f"{f.name}: {f.about}")
         for path in paths:
-            typer.echo(_line(path))
+            typer.echo(_line(path, f.bounds))
     if out is not None:
         with theme("dark" if dark else "light"):
             _draw(f, paths, out, picture, entered, steps)
@@ -173,9 +174,9 @@ def _draw(
         pictures.plot_grid(f, paths, out)
 
 
-def _line(path: Any) -> str:
+def _line(path: Any, bounds: Any) -> str:
     where = ", ".join(f"{number:.4g}" for number in path.x)
     return (
         f"{path.optimizer:<13}lr {path.lr:<8g}{counted(path.steps, 'step'):>11} to ({where}), value {path.value:.4g}\n"
-        f"{'':13}{path.verdict}: {path.reason}"
+        f"{'':13}{words(path, bounds)}: {path.reason}"
     )

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..engine.files import check_writable_file, write_whole
-from ..errors import ArgumentError, counted
+from ..errors import ArgumentError
 from ..training.theme import apply_theme
+from . import verdict
 from .minimize import Path
 from .pictures import as_list, draw_paths
 from .view import View, add_legend, broken, draw_contours, in_view, label, slide, view_of
@@ -89,7 +90,7 @@ def animate(
     drawn = list(_frames(view, paths, steps))
     images = list(map(reducer(drawn[-1]), drawn))  # the last frame has all the colours
     title = f"{view.name or 'race'}: {', '.join(path.optimizer for path in paths)}"
-    endings = "; ".join(label(path, ending(path, view)).replace("; ", ", ") for path in paths)
+    endings = "; ".join(label(path, verdict.words(path, view.bounds)).replace("; ", ", ") for path in paths)
     write_whole(file, _gif(images, endings) if file.suffix == ".gif" else _page(images, steps, title, endings))
 
 
@@ -130,32 +131,6 @@ def reducer(image: Any, colours: int = COLOURS) -> Callable[[Any], Any]:
     return reduced
 
 
-def ending(path: Path, view: View) -> str:
-    """Return how a path ended, as its verdict or the step after which it stayed outside the view.
-
-    Parameters
-    ----------
-    path : Path
-        The path.
-    view : View
-        The function.
-
-    Returns
-    -------
-    str
-        Words such as "left the saddle after 34 steps".
-    """
-    low, high = np.transpose(view.bounds)
-    inside = np.flatnonzero(((path.points >= low) & (path.points <= high)).all(axis=1))
-    left = int(inside[-1]) + 1 if len(inside) else 0
-    if path.verdict in ("converged", "diverged"):
-        return f"{path.verdict} after {counted(path.steps, 'step')}"
-    if left <= path.steps:
-        where = "saddle" if view.saddles and not view.minima else "view"
-        return f"left the {where} after {counted(left, 'step')}"
-    return "still on its way" if path.verdict == "max_steps" else path.verdict
-
-
 def _frames(view: View, paths: Sequence[Path], steps: Sequence[int]) -> Iterator[Any]:
     """Yield the frames as Pillow images; the background is drawn once. Only the last one says how the paths ended."""
     with slide(bounds=view.bounds) as figure:
@@ -167,7 +142,7 @@ def _frames(view: View, paths: Sequence[Path], steps: Sequence[int]) -> Iterator
         draw_contours(axes, view)
         moving = draw_paths(axes, view.bounds, paths)
         title = axes.set_title(f"{view.name}, step {steps[-1]}")
-        add_legend(figure, paths, view.bounds, [ending(path, view) for path in paths])
+        add_legend(figure, paths, view.bounds, [verdict.words(path, view.bounds) for path in paths])
         apply_theme(figure)
         points = [in_view(path.points, view.bounds) for path in paths]
         canvas = FigureCanvasAgg(figure)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import counted
 from ..optim import SGD
 from ..training.evaluation import quiet
 from .hessian import FLAT, MAXIMUM, SADDLE, Curvature, curvature
@@ -133,7 +134,7 @@ def words(path: Any, bounds: Any = None) -> str:
         key, after = "left", gone
     elif key == "max_steps" and path.values[-1] < path.values[n - math.ceil(n / 4)]:
         key = "falling"
-    return WORDS[key].format(steps=f"{after} step{'s' * (after != 1)}")
+    return WORDS[key].format(steps=counted(after, "step"))
 
 
 def left_after(points: np.ndarray, bounds: Any) -> int | None:
@@ -201,9 +202,9 @@ def _diverged(objective: Objective, points: np.ndarray, values: np.ndarray, rule
     if n == 0:
         return Judgement("diverged", "the value or the gradient at the start is not a finite number", found)
     if values[-1] < values[0] and np.isfinite(points[-1]).all():
-        went = f"its value went from {_number(values[0])} to {_number(values[-1])} in {n} steps"
+        went = f"its value went from {_number(values[0])} to {_number(values[-1])} in {counted(n, 'step')}"
         return Judgement("diverged", f"the surface falls without bound: {went}", found)
-    reason = f"each step overshoots and lands farther away: after {n} steps the point is out of reach"
+    reason = f"each step overshoots and lands farther away: after {counted(n, 'step')} the point is out of reach"
     if rule.limit is not None and found.eigenvalues is not None:
         product = rule.lr * float(found.eigenvalues[-1])
         if product > rule.limit:
@@ -216,7 +217,7 @@ def _diverged(objective: Objective, points: np.ndarray, values: np.ndarray, rule
 
 def _at_rest(found: Curvature, values: np.ndarray, norms: np.ndarray, tol: float, rule: Rule) -> Judgement:
     n = len(norms) - 1
-    small = f"the gradient's norm is {norms[-1]:.1e} after {n} steps"
+    small = f"the gradient's norm is {norms[-1]:.1e} after {counted(n, 'step')}"
     if found.kind in (SADDLE, MAXIMUM):
         inflection = found.kind == SADDLE and found.eigenvalues is not None and len(found.eigenvalues) == 1
         what = f"at {found.kind}{' (an inflection point)' * inflection}, which only noise or another start escapes"
@@ -237,7 +238,7 @@ def _on_its_way(
 ) -> Judgement:
     n = len(points) - 1
     if n < FEWEST:
-        return Judgement("max_steps", f"{n} steps are too few to judge", found)
+        return Judgement("max_steps", f"{counted(n, 'step')} {'is' if n == 1 else 'are'} too few to judge", found)
     quarter = n // 4
     third, last = (float(np.median(norms[-2 * quarter : -quarter])), float(np.median(norms[-quarter:])))
     shrinks = last < third
@@ -247,18 +248,22 @@ def _on_its_way(
     if found.kind == SADDLE and shrinks and last < NEAR * norms[0]:
         return Judgement(
             "stuck at a saddle",
-            f"the path still approaches a saddle after {n} steps{_eigenvalues(found)}",
+            f"the path still approaches a saddle after {counted(n, 'step')}{_eigenvalues(found)}",
             found,
         )
     if more <= n:
-        return Judgement("max_steps", f"on its way after {n} steps: about {_rounded(more)} more are needed", found)
+        return Judgement(
+            "max_steps", f"on its way after {counted(n, 'step')}: about {_rounded(more)} more are needed", found
+        )
     if _back_and_forth(points[-2 * quarter :]):
         return Judgement("oscillating", _why_oscillating(found, points, rule, shrinks), found)
     if rule.weight_decay and _moved(points[-quarter:]) < NEAR * _moved(points):
         reason = f"weight decay holds the point where the gradient's norm is {norms[-1]:.2g}: set weight_decay=0"
         return Judgement("max_steps", reason, found)
     if not shrinks and _still_falls(values, quarter):
-        reason = f"the value still falls: it went from {_number(values[0])} to {_number(values[-1])} in {n} steps"
+        reason = (
+            f"the value still falls: it went from {_number(values[0])} to {_number(values[-1])} in {counted(n, 'step')}"
+        )
         return Judgement("max_steps", reason, found)
     return Judgement("slow", _why_slow(found, norms, more, rule), found)
 
@@ -316,7 +321,7 @@ def _too_stiff(found: Curvature, rule: Rule) -> str:
 
 
 def _why_slow(found: Curvature, norms: np.ndarray, more: float, rule: Rule) -> str:
-    left = f"the gradient's norm is still {norms[-1]:.2g} after {len(norms) - 1} steps"
+    left = f"the gradient's norm is still {norms[-1]:.2g} after {counted(len(norms) - 1, 'step')}"
     if math.isfinite(more):
         left += f" and would take about {_rounded(more)} more"
     if rule.limit is None or found.eigenvalues is None:

@@ -17,6 +17,7 @@ from ..training.plots import figure_type
 from .minimize import Path
 from .objective import Objective
 from .surfaces import Bounds, surface
+from .verdict import words
 
 # Okabe & Ito's colours, distinct for colour-blind readers; their yellow is too pale for a line.
 BLACK, RED, BLUE, GREEN = "#000000", "#D55E00", "#0072B2", "#009E73"
@@ -307,7 +308,7 @@ def add_legend(
     bounds : tuple, optional
         Limits of a view that is drawn to scale.
     endings : sequence of str, optional
-        How each path ended. By default, its verdict.
+        How each path ended. By default, in the words of `verdict.words`.
     """
     from matplotlib.lines import Line2D
 
@@ -317,7 +318,7 @@ def add_legend(
         {"color": colour, "linestyle": dashes, "linewidth": 3} for colour, dashes in looks(paths)
     ]
     lines = [Line2D([], [], **style) for style in styles]
-    endings = endings or [path.verdict for path in paths]
+    endings = endings or list(map(words, paths))
     place_legend(figure, lines, list(map(label, paths, endings)), bounds)
 
 

@@ -36,8 +36,8 @@ def test_it_reports_how_each_optimizer_ended_and_why(run):
     assert lines[0].startswith("saddle: Up in one direction")
     heads, reasons = lines[1::2], [line.strip() for line in lines[2::2]]
     assert [head.split()[:3] for head in heads] == [["sgd", "lr", "0.05"]] * 2 + [["adam", "lr", "0.2"]] * 2
-    assert reasons[0].startswith("stuck at a saddle: the gradient's norm is")
-    assert reasons[1].startswith("max_steps: the value still falls")
+    assert reasons[0].startswith("stuck at a saddle after 138 steps: the gradient's norm is")
+    assert reasons[1].startswith("left the view after 27 steps: the value still falls")
 
 
 def test_json_is_one_object(run):

@@ -14,7 +14,7 @@ import gpugrad as gg
 from gpugrad.errors import ArgumentError
 from gpugrad.lab import NAMES, surface, theme
 from gpugrad.lab import pictures as draw
-from gpugrad.lab.animation import animate, ending
+from gpugrad.lab.animation import animate
 from gpugrad.lab.basins import basins
 from gpugrad.lab.view import COLOURS, LOOKS, in_view, view_of
 
@@ -65,7 +65,7 @@ def test_paths_over_contours(race, tmp_path):
     assert axes.get_aspect() == 1  # else the gradient would not look perpendicular to the contours
     texts = words(figure)
     assert {"himmelblau", "$x_1$", "$x_2$"} <= set(texts)
-    assert f"sgd\nη = 0.005: {race[0].verdict}" in texts
+    assert "sgd\nη = 0.005: not there yet after 40 steps" in texts
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,7 +86,7 @@ def test_a_curve_and_the_exercise_on_it(tmp_path):
         line_of(axes, np.column_stack([path.points, path.values]))
     leaves = [line for line in axes.lines if line.get_color() == COLOURS[2] and line.get_linestyle() == "-"]
     assert np.nanmax(leaves[0].get_xydata()) > 100  # the line of the explosion leaves the picture
-    assert "sgd, η = 100: diverged" in words(figure)
+    assert "sgd, η = 100: diverged after 4 steps" in words(figure)
 
 
 def test_a_function_s_own_view_is_around_its_paths():
@@ -216,23 +216,8 @@ def test_only_the_last_frame_says_how_the_paths_ended(tmp_path):
         said = image.info["comment"].decode()
     steps = [int(np.flatnonzero(np.abs(path.points) > surface("saddle").bounds[1][1])[0]) // 2 for path in paths]
     assert said == "; ".join(
-        f"{path.optimizer}, η = 0.1: left the saddle after {n} steps" for path, n in zip(paths, steps, strict=True)
+        f"{path.optimizer}, η = 0.1: left the view after {n} steps" for path, n in zip(paths, steps, strict=True)
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "start", "options", "words"),
-    [
-        ("parabola", (2.0, 1.0), {"lr": 0.5}, "converged after 1 step"),
-        ("parabola", (2.0, 1.0), {"lr": 100.0}, "diverged after"),
-        ("saddle", (-1.0, 0.0), {"lr": 0.1}, "stuck at a saddle"),
-        ("saddle", (-1.0, 1.0), {"lr": 0.3, "max_steps": 9}, "left the saddle after 1 step"),
-        ("rosenbrock", (-1.0, 1.5), {"lr": 1e-4, "max_steps": 5}, "still on its way"),
-    ],
-)
-def test_how_a_path_ended(name, start, options, words):
-    path = gg.minimize(name, start, **options)
-    assert ending(path, view_of(name)).startswith(words)
 
 
 def test_a_dark_race(tmp_path):
