@@ -79,7 +79,10 @@ def test_there_are_twelve_of_which_most_draw():
     assert sum("savefig" in path.read_text() for path in PROGRAMS.values()) == 10
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+LONGEST = ("learning_strategies", "partial_dependence", "penalty_and_surfaces")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long) if n in LONGEST else n for n in PROGRAMS])
 @pytest.mark.slow
 def test_a_program_prints_and_draws_the_same(run, name):
     path, tolerance = PROGRAMS[name], LBFGS.get(name, TOLERANCE)
@@ -94,7 +97,7 @@ def test_a_program_prints_and_draws_the_same(run, name):
         assert picture.std() > 0.05  # something is drawn
 
 
-@pytest.mark.parametrize("name", ["searches", "words_to_topics"])
+@pytest.mark.parametrize("name", [pytest.param("searches", marks=pytest.mark.long), "words_to_topics"])
 @pytest.mark.slow
 def test_unchanged_programs_from_the_command_line(run, name):
     path = PROGRAMS[name]
