@@ -249,8 +249,8 @@ def test_a_gif_is_compared_by_how_its_paths_ended(tmp_path, monkeypatch):
     assert refresh.stale(tmp_path / "race.gif", "race.gif") is None
     other = gg.minimize("saddle", (-1.0, 0.02), lr=0.1, max_steps=40)
     animate("saddle", other, tmp_path / "other.gif", frames=3)
-    assert "left the saddle after" in json.dumps(refresh.kept(tmp_path / "other.gif"))
-    assert "instead of ['sgd, η = 0.1: left the saddle after" in refresh.stale(tmp_path / "other.gif", "race.gif")
+    assert "left the view after" in json.dumps(refresh.kept(tmp_path / "other.gif"))
+    assert "instead of ['sgd, η = 0.1: left the view after" in refresh.stale(tmp_path / "other.gif", "race.gif")
 
 
 def test_the_command_fails_and_names_what_is_stale(monkeypatch, capsys):
