@@ -26,6 +26,7 @@ extensions = [
     "_extensions.kernels",
     "_extensions.command",
     "_extensions.links",
+    "_extensions.formulas",
 ]
 exclude_patterns = ["_extensions"]
 html_theme = "furo"
@@ -39,6 +40,8 @@ highlight_language = "none"
 # Links to source files lead to copies in the site, or to this address of the repository, followed by the path.
 gpugrad_source_url = os.environ.get("GPUGRAD_SOURCE_URL", "")
 
+html_math_renderer = "mathml"
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4  # the anchors of GitHub
 
 # Signatures show defaults; types, shapes and units are in the docstrings.

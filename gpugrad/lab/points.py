@@ -86,9 +86,10 @@ POINTS: dict[str, Point] = {
         "10. The race",
         {
             "surface": "saddle", "start": "-1,0.001",
-            "optimizer": "sgd,momentum,nesterov,adagrad,rmsprop,adadelta,adam", "steps": "90",
+            "optimizer": "sgd:0.05,momentum:0.05,nesterov:0.026,adagrad:0.071,rmsprop:0.0071,adadelta:28,adam:0.071",
+            "steps": "90",
         },
-        "Rules that divide by the size of past gradients leave first: they step as far along y as along x.",
+        "With these rates every first step is 0.1 long. Adadelta and Adam leave first, gradient descent leaves last.",
     ),
     "11": Point(
         "11. Chain rule",

@@ -66,8 +66,8 @@ def test_the_numbers_in_the_points():
     assert run("11", {})[1][0].gradient_norms[0] == pytest.approx(7.3125)
     saddle, paths = run("10", {})
     left = {path.optimizer: int(words(path, saddle.bounds).split()[-2]) for path in paths}
-    divides = {"adagrad", "rmsprop", "adadelta", "adam"}
-    assert max(left[name] for name in divides) < min(left[name] for name in left if name not in divides)
+    order = sorted(left, key=left.__getitem__)
+    assert (order[:2], order[-1]) == (["adadelta", "adam"], "sgd")
     sgd, momentum = run("8", {})[1]
     assert momentum.steps < sgd.steps / 3
     slower = run("6", {"optimizer": "sgd:0.01"})[1][0]

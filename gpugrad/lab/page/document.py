@@ -183,7 +183,7 @@ def describe(f: Any, side: int = SIDE) -> dict[str, Any]:
         "name": f.name,
         "about": f.about,
         "formula": f.formula,
-        "equation": f.equation,
+        "equation": "" if f.name == own_function.OWN else f.equation,  # the field shows it
         "levels": view.levels,
         "bounds": view.bounds,
         "starts": f.starts,
