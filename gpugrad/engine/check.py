@@ -14,7 +14,7 @@ from ..kernels.contract import SCRATCH_NAMES, Contract, Example, tolerance
 from .device import TOOLCHAINS, Device, device, unavailable
 
 # Skip examples above this cost (arithmetic operations and bytes) on slow devices, so that a check takes a minute.
-MOST_WORK = {"emulator": 3e8, "simulator": 2.5e5}
+MOST_WORK = {"emulator": 3e8, "machine": 3e8, "simulator": 2.5e5}
 QUICK_WORK = 1e6  # the same limit for a quick check, for tools that make a GPU slow
 
 
