@@ -154,7 +154,7 @@ class Core:
         where, instruction = self.program.place(number), self.program.instruction(number)
         raise KernelError(
             f"{self.program.name}{f' ({where})' if where else ''}: {self.thread_name(thread)}{first} "
-            f"{what if isinstance(what, str) else what(place)} [{instruction.text}]"
+            f"{what if isinstance(what, str) else what(place)} (instruction {instruction.text})"
         )
 
     def thread_name(self, thread: int, within: bool = False) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 ALLOCATION_SHIFT = 40
-FIRST_OFFSET = 4096
+FIRST_OFFSET = 1 << ALLOCATION_SHIFT - 1  # a wrong index, below 0 too, stays among the addresses of its array
 PARAMETERS = 1 << 16  # address of the parameters of a kernel
 SHARED, SHARED_END = 1 << 24, 1 << 25
 

@@ -91,11 +91,11 @@ class Program:
 def _variables(module: Module) -> list[Allocation]:
     made = []
     for number, variable in enumerate(module.variables.values(), 1):
-        size = max(16, -(-variable.size // 16) * 16)
-        room = np.zeros(size + 256, "u1")
-        content = room[-room.ctypes.data % 256 :][:size]  # the same address in every process: it is in the translation
+        room = np.zeros(variable.size + 256, "u1")
+        content = room[-room.ctypes.data % 256 :][: variable.size]  # in every process at the address of the translation
         content[: len(variable.content)] = np.frombuffer(variable.content, "u1")
-        made.append(Allocation(number, content.view("u4"), variable.name, writable=True))
+        words = content if variable.size % 4 else content.view("u4")
+        made.append(Allocation(number, words, variable.name, writable=True))
     return made
 
 
