@@ -113,6 +113,7 @@ class Machine(Arrays, SharedMemory, Warps):
                     return
                 self.clock += 1
                 self.block_time[:] = self.clock
+                self.pass_barrier()
                 place += 1
             else:
                 self._exit(g)

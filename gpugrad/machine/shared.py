@@ -20,6 +20,7 @@ from .program import GAP_BYTES, plain_name
 UNWRITTEN = -1
 GAP = (1 << 63) - 1
 PENDING = GAP - 1  # an asynchronous copy has not arrived
+MOST_READS = 64  # accesses whose stamps wait
 POISON = np.uint32(0x7FC0DEAD)  # a NaN
 THREAD_MASK = (1 << THREAD_BITS) - 1
 TIME_SHIFT = NUMBER_BITS + THREAD_BITS
@@ -41,6 +42,7 @@ class SharedMemory(Core):
         self._unit_shift = unit.bit_length() - 1
         self._writer = np.full(self._bytes.nbytes // unit, UNWRITTEN, "i8")
         self._reader = self._writer.copy()
+        self._reads: list[tuple[Any, Any]] = []  # words that were read, and stamps, not yet in `_reader`
         rows = self._writer[: blocks * self.stride // unit].reshape(blocks, -1)
         for begin, end, _ in self.program.layout:
             if begin < end:
@@ -77,14 +79,18 @@ class SharedMemory(Core):
                 ),
                 offset % size != 0,
             )
-        start = (self._block_start if g.all else self._block_start[:, 0][g.blocks]) + offset
-        words = start >> self._unit_shift
-        index = words if dtype.itemsize == self.program.unit else start >> dtype.itemsize.bit_length() - 1
-        if count > 1:
-            index = index + np.arange(count).reshape(-1, *(1,) * index.ndim)
-        if (units := size // self.program.unit) > 1:
-            words = words + np.arange(units).reshape(-1, *(1,) * words.ndim)
-        return index, words
+        words = self._in_blocks(g, offset, size, self._unit_shift)
+        if dtype.itemsize == self.program.unit:
+            return words, words
+        return self._in_blocks(g, offset, size, dtype.itemsize.bit_length() - 1), words
+
+    def _in_blocks(self, g: Group, offset: Any, size: int, shift: int) -> Any:
+        """Return the places of an access in the memory of all blocks, in units of 2^shift bytes."""
+        places = offset >> shift
+        if (count := size >> shift) > 1:
+            places = places + np.arange(count).reshape(-1, *(1,) * len(g.layout))
+        start = self._block_start >> shift
+        return (start if g.all else start[:, 0][g.blocks]) + places
 
     def _outside(self, offset: int, size: int) -> str:
         return f"accesses {size} bytes at byte {offset} of shared memory, which has {self.shared_bytes} bytes here"
@@ -149,9 +155,20 @@ class SharedMemory(Core):
         if (writer.view("u8") >= since.view("u8")).any():
             self._look_at_read(g, words, writer, own, since, number, size)
         if g.all and words.shape[-1] == 1:  # one word for all threads of a block: keep the last one
-            self._reader[words] = own[..., -1:]
-        else:
+            own = own[..., -1:]
+        self._reads.append((words, own))
+        if len(self._reads) == MOST_READS:
+            self._note_reads()
+
+    def _note_reads(self) -> None:
+        """Stamp the words that were read: late, since most reads are followed by a barrier and not by a write."""
+        for words, own in self._reads:
             self._reader[words] = own
+        self._reads.clear()
+
+    def pass_barrier(self) -> None:
+        """Forget what was read: all blocks pass a barrier."""
+        self._reads.clear()
 
     def _look_at_read(self, g: Group, words: Any, writer: Any, own: Any, since: Any, number: int, size: int) -> None:
         for state, what in (
@@ -167,6 +184,7 @@ class SharedMemory(Core):
             self._race(g, words, race, writer, number, size, "reads", "wrote")
 
     def _check_shared_write(self, g: Group, words: Any, number: int, size: int, stamp: bool = True) -> None:
+        self._note_reads()
         own, since = self._own(g, number), self._since(g)
         for stamps, verb in ((self._writer, "wrote"), (self._reader, "read")):
             other = stamps.take(words)
