@@ -16,6 +16,7 @@ memory, arrays     addresses; accesses to arrays
 shared             shared memory
 warps              shuffles, votes, tensor-core products
 machine            the schedule
+counters           counts of sectors, wavefronts and instructions
 launch, cache      the launchers of both toolchains; stored PTX and translations
 """
 

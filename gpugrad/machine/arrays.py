@@ -17,6 +17,7 @@ from .memory import ALLOCATION_SHIFT, Allocation
 
 THREAD_MASK = (1 << 32) - 1
 TIME_SHIFT = 32
+UNSIGNED = np.dtype("u8")
 BITWISE = {"min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
 
 
@@ -42,7 +43,7 @@ class Arrays(Core):
             raise AssertionError
         offset = address - np.int64(allocation.base)
         # An offset below 0 is a huge one as an unsigned number.
-        highest = int(offset.view("u8").max())
+        highest = int(offset.view(UNSIGNED).max())
         bits = int(np.bitwise_or.reduce(address, axis=None)) if offset.shape else int(address)
         if highest + size > allocation.size:
             if address.shape and (address >> ALLOCATION_SHIFT != first >> ALLOCATION_SHIFT).any():

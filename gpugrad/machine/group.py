@@ -16,13 +16,19 @@ class Group:
         Blocks of the set, threads of a block.
     idx : numpy.ndarray or None
         Places of the threads in the set, in order; None for all of them.
+
+    Attributes
+    ----------
+    layout : tuple of int
+        Shape of a register of these threads.
     """
 
-    __slots__ = ("_blocks", "_threads", "all", "idx", "shape", "size")
+    __slots__ = ("_blocks", "_threads", "all", "idx", "layout", "shape", "size")
 
     def __init__(self, shape: tuple[int, int], idx: np.ndarray | None) -> None:
         self.shape, self.all = shape, idx is None
         self.size = shape[0] * shape[1] if idx is None else idx.size
+        self.layout: tuple[int, ...] = shape if idx is None else idx.shape
         self.idx: Any = idx
         self._blocks: np.ndarray | None = None
         self._threads: np.ndarray | None = None
@@ -41,14 +47,9 @@ class Group:
             self._threads = self.idx % self.shape[1]
         return self._threads
 
-    @property
-    def layout(self) -> tuple[int, ...]:
-        """Shape of a register of these threads."""
-        return self.shape if self.all else self.idx.shape
-
     def spread(self, value: Any) -> np.ndarray:
         """Return a value with one element per thread, in their layout."""
-        return np.broadcast_to(value, self.layout)
+        return value if value.shape == self.layout else np.broadcast_to(value, self.layout)
 
     def flat(self) -> Group:
         """Return the same threads by their places."""

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import KernelError
 from ..kernels.limits import check_sizes
 from .cache import digest_of, stored, stored_translation
-from .machine import Machine
+from .counters import machine_of
 from .memory import GlobalMemory
 from .program import Program
 from .ptx import Module
@@ -135,7 +135,7 @@ def _run(program: Program, memory: GlobalMemory, grid: Any, block: Any, values: 
     parameters = bytearray(sum(size for _, size in program.function.parameters) + 64)
     for (place, size), value in zip(program.function.parameters, values, strict=True):
         parameters[place : place + size] = value[:size]
-    Machine(program, memory, grid, block, bytes(parameters), shared).run()
+    machine_of(program, memory, grid, block, bytes(parameters), shared).run()
 
 
 # ---- compilers ----

@@ -8,6 +8,7 @@ the time of that barrier finds all accesses to look at: as an unsigned number, t
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .program import GAP_BYTES, plain_name
 UNWRITTEN = -1
 GAP = (1 << 63) - 1
 PENDING = GAP - 1  # an asynchronous copy has not arrived
+UNSIGNED = np.dtype("u8")
 MOST_READS = 64  # accesses whose stamps wait
 POISON = np.uint32(0x7FC0DEAD)  # a NaN
 THREAD_MASK = (1 << THREAD_BITS) - 1
@@ -66,7 +68,7 @@ class SharedMemory(Core):
         """
         size = dtype.itemsize * count
         offset = np.asarray(address, "i8") - SHARED
-        if int(offset.view("u8").max()) + size > self.shared_bytes:  # an offset below 0 is a huge one
+        if int(offset.view(UNSIGNED).max()) + size > self.shared_bytes:  # an offset below 0 is a huge one
             wrong = (offset < 0) | (offset + size > self.shared_bytes)
             self.fault(g, number, lambda p: self._outside(int(g.spread(offset).flat[p]), size), wrong)
         if int(np.bitwise_or.reduce(offset, axis=None)) % size:
@@ -88,7 +90,7 @@ class SharedMemory(Core):
         """Return the places of an access in the memory of all blocks, in units of 2^shift bytes."""
         places = offset >> shift
         if (count := size >> shift) > 1:
-            places = places + np.arange(count).reshape(-1, *(1,) * len(g.layout))
+            places = places + _leading(count, len(g.layout))
         start = self._block_start >> shift
         return (start if g.all else start[:, 0][g.blocks]) + places
 
@@ -152,7 +154,7 @@ class SharedMemory(Core):
 
     def _check_shared_read(self, g: Group, words: Any, number: int, size: int) -> None:
         writer, since, own = self._writer.take(words), self._since(g), self._own(g, number)
-        if (writer.view("u8") >= since.view("u8")).any():
+        if (writer.view(UNSIGNED) >= since.view(UNSIGNED)).any():
             self._look_at_read(g, words, writer, own, since, number, size)
         if g.all and words.shape[-1] == 1:  # one word for all threads of a block: keep the last one
             own = own[..., -1:]
@@ -292,6 +294,12 @@ class SharedMemory(Core):
         unit = self.program.unit
         self._bytes[words[:: 4 // unit] * unit // 4] = data
         self._writer[words] = (self.clock << TIME_SHIFT) | (idx % self.threads)
+
+
+@functools.cache
+def _leading(count: int, axes: int) -> np.ndarray:
+    """Return 0, 1, … along an axis before those of the threads."""
+    return np.arange(count).reshape(-1, *(1,) * axes)
 
 
 def g_spread(g: Group, value: np.ndarray) -> np.ndarray:

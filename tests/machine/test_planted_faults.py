@@ -189,10 +189,10 @@ FAULTS = {
         PLACE + r"reads 16 bytes at \w+\[\d+:\d+\], which is misaligned",
     ),
     "an output that is taken for aligned": (
-        *("cupy", "dense_forward", "product.cuh"),
+        *("cupy", "dense_backward", "product.cuh"),
         "in_vectors(columns % VECTOR == 0 && aligned16(c) && aligned16(z))",
         "in_vectors(columns % VECTOR == 0)",
-        PLACE + r"writes (8|16) bytes at [yz]\[\d+:\d+\], which is misaligned",
+        PLACE + r"writes (8|16) bytes at d[xw]\[\d+:\d+\], which is misaligned",
     ),
     "a row of classes that is taken for aligned": (
         *("cupy", "softmax_cross_entropy", "softmax_cross_entropy.cu"),
