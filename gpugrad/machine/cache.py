@@ -16,7 +16,16 @@ from ..errors import StorageError
 from .translate import Translation
 
 DIGEST = 32  # characters
-TRANSLATOR = ("ptx.py", "kinds.py", "emit.py", "emit_arithmetic.py", "emit_memory.py", "translate.py", "program.py")
+TRANSLATOR = (
+    "ptx.py",
+    "kinds.py",
+    "emit.py",
+    "emit_arithmetic.py",
+    "emit_memory.py",
+    "translate.py",
+    "program.py",
+    "memory.py",
+)
 
 
 def digest_of(*texts: str) -> str:
@@ -45,11 +54,11 @@ def stored_translation(ptx: str, entry: str, translate: Callable[[], Translation
 
     def make() -> bytes:
         made = translate()
-        return pickle.dumps((made.pieces, marshal.dumps(made.code), made.dtypes, made.constants))
+        return pickle.dumps((made.pieces, marshal.dumps(made.code), made.dtypes, made.constants, made.unit))
 
     name = f"{digest_of(ptx, entry, _translator())}.{sys.implementation.cache_tag}"
-    pieces, code, dtypes, constants = pickle.loads(stored(name, make))
-    return Translation(pieces, marshal.loads(code), dtypes, constants)
+    pieces, code, dtypes, constants, unit = pickle.loads(stored(name, make))
+    return Translation(pieces, marshal.loads(code), dtypes, constants, unit)
 
 
 @functools.cache

@@ -62,14 +62,14 @@ class Program:
         self.layout, self.shared = _layout(list(function.shared.values()))
         symbols |= {name: SHARED + begin for begin, _, name in self.layout}
         symbols |= {name: PARAMETERS + offset for name, offset in function.offsets.items()}
-        translation = stored(lambda: Translator(function, symbols).translate())
+        translation = stored(lambda: Translator(module.read(function), symbols).translate())
         self.pieces = translation.load()
         self.registers = [np.dtype(dtype).type(0) for dtype in translation.dtypes]
-        self.unit = min((_bytes(i) for i in function.instructions if _may_be_shared(i)), default=4)
+        self.unit = translation.unit
 
     def instruction(self, number: int) -> Instruction:
-        """Return an instruction."""
-        return self.function.instructions[number]
+        """Return an instruction; all are read when one is first needed, for a message."""
+        return self._module.read(self.function).instructions[number]
 
     def place(self, number: int) -> str:
         """Return where an instruction is in the source, "reduction.cuh:12, called at sum.cu:9"; "" if unknown."""
@@ -108,15 +108,6 @@ def _layout(variables: list) -> tuple[list[tuple[int, int, str]], int]:
         if variable.size:
             place = -(-(place + variable.size) // 4) * 4 + GAP_BYTES
     return layout, place
-
-
-def _may_be_shared(i: Instruction) -> bool:
-    return i.op[0] in ("ld", "st", "atom", "red") and not {"global", "param", "const"} & set(i.op)
-
-
-def _bytes(i: Instruction) -> int:
-    found = re.fullmatch(r"[a-z]+(\d+)", i.op[-1])
-    return min(4, int(found[1]) // 8) if found else 4
 
 
 def plain_name(symbol: str) -> str:

@@ -23,6 +23,7 @@ PARAMETER = re.compile(
     r"(?:\.ptr\s+(?:\.(?:global|shared|const|local)\s+)?(?:\.align\s+\d+\s+)?)?"
     r"(?P<name>[\w$]+)(?:\[(?P<count>\d+)\])?"
 )
+SHARED = re.compile(r"\.shared\s+(\.align[^;]*);")  # a declaration in a function
 THREADS = re.compile(r"\.(?:maxntid|reqntid)\s+(\d+)(?:\s*,\s*(\d+))?(?:\s*,\s*(\d+))?")
 STATEMENT = re.compile(r"(?:@(!?)(%[\w$]+)\s+)?([a-z][\w.:]*)\s*(.*)", re.DOTALL)
 OPERAND = re.compile(r"\{[^}]*\}|\[[^\]]*\]|[^,\s][^,]*")
@@ -113,7 +114,7 @@ class Function:
 
 
 class Module:
-    """The variables of a PTX text; its functions are parsed when they are asked for.
+    """The variables and kernels of a PTX text.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ class Module:
         return list(self._starts)
 
     def function(self, name: str) -> Function:
-        """Parse a kernel.
+        """Return a kernel without its instructions.
 
         Parameters
         ----------
@@ -164,12 +165,14 @@ class Module:
         Returns
         -------
         Function
-            The kernel.
+            The kernel, for `read`.
         """
-        start = self._starts[name]
-        begin = self._text.index("{", start)
-        head, body = self._text[start:begin], self._text[begin + 1 : _closing(self._text, begin)]
+        head, body = self._parts(name)
         function = Function(name, shared={n: v for n, v in self._shared.items() if n in body})
+        for match in SHARED.finditer(body):
+            if found := VARIABLE.search(match[1]):
+                variable = _variable(found)
+                function.shared[variable.name] = variable
         place = 0
         for match in PARAMETER.finditer(head):
             align = int(match["align"] or SIZES[match["kind"]])
@@ -180,8 +183,29 @@ class Module:
             place += size
         if threads := THREADS.search(head):
             function.threads = int(threads[1]) * int(threads[2] or 1) * int(threads[3] or 1)
-        _Body(function).read(body)
         return function
+
+    def read(self, function: Function) -> Function:
+        """Read the instructions of a kernel, unless they have been read.
+
+        Parameters
+        ----------
+        function : Function
+            A kernel of this module.
+
+        Returns
+        -------
+        Function
+            The same.
+        """
+        if not function.instructions:
+            _Body(function).read(self._parts(function.name)[1])
+        return function
+
+    def _parts(self, name: str) -> tuple[str, str]:
+        start = self._starts[name]
+        begin = self._text.index("{", start)
+        return self._text[start:begin], self._text[begin + 1 : _closing(self._text, begin)]
 
 
 def _location(file: str, line: str, column: str) -> Location:
@@ -309,12 +333,8 @@ class _Body:
                 if not own.startswith("%"):
                     self.renamed[own] = own = f"%{own}_asm"
                 self.function.registers[own] = register[1]
-        elif found := VARIABLE.search(statement):
-            if statement.startswith(".local"):
-                raise KernelError(
-                    f"{self.function.name} keeps an array in local memory, which the machine does not have: "
-                    "index the array by constants only"
-                )
-            if statement.startswith(".shared"):
-                variable = _variable(found)
-                self.function.shared[variable.name] = variable
+        elif statement.startswith(".local"):
+            raise KernelError(
+                f"{self.function.name} keeps an array in local memory, which the machine does not have: "
+                "index the array by constants only"
+            )

@@ -18,7 +18,7 @@ from . import arithmetic
 from .emit_arithmetic import ArithmeticInstructions
 from .emit_memory import MemoryInstructions, member_mask
 from .group import put, take
-from .kinds import WIDTHS, mix_kind
+from .kinds import DTYPES, WIDTHS, mix_kind
 from .ptx import Instruction
 
 BARRIERS = {("bar", "sync"), ("bar", "cta", "sync"), ("barrier", "sync"), ("barrier", "cta", "sync")}
@@ -59,12 +59,27 @@ class Piece:
 
 @dataclass
 class Translation:
-    """A translated function, as it can be stored: pieces without `run`, code, types of registers, constants."""
+    """A translated function, as it can be stored.
+
+    Parameters
+    ----------
+    pieces : list of Piece
+        Pieces without `run`.
+    code : code
+        Defines their functions.
+    dtypes : list of str
+        Types of the registers, by place.
+    constants : dict
+        Values by the names in the code.
+    unit : int
+        Bytes of the smallest access to shared memory, at most 4.
+    """
 
     pieces: list[Piece]
     code: CodeType
     dtypes: list[str]
     constants: dict[str, Any]
+    unit: int
 
     def load(self) -> list[Piece]:
         """Return the pieces with their functions."""
@@ -113,7 +128,8 @@ class Translator(ArithmeticInstructions, MemoryInstructions):
             left = sorted(written & live)
             texts.append(self._function(number, lines, sorted(loaded), left, aliased, predicates[number]))
         code = compile("\n".join(texts), f"<{self.function.name}>", "exec")
-        return Translation(pieces, code, self.dtypes(), self.constants)
+        unit = min((_bytes(i) for i in self.function.instructions if _may_be_shared(i)), default=4)
+        return Translation(pieces, code, self.dtypes(), self.constants, unit)
 
     def _cut(self) -> tuple[list[list[Instruction]], list[int]]:
         """Cut blocks before warp instructions, which may have to wait; return the pieces and the first one of each.
@@ -193,3 +209,11 @@ class Translator(ArithmeticInstructions, MemoryInstructions):
             text += [" else:", *(f"  put(r, {place}, v{place}, g)" for place, _ in writes)]
         text.append(f" return {self.variable(predicate)}" if predicate else " return None")
         return "\n".join(text)
+
+
+def _may_be_shared(i: Instruction) -> bool:
+    return i.op[0] in ("ld", "st", "atom", "red") and not {"global", "param", "const"} & set(i.op)
+
+
+def _bytes(i: Instruction) -> int:
+    return min(4, WIDTHS[DTYPES[i.op[-1]]])
