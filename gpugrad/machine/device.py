@@ -31,12 +31,33 @@ class MachineDevice(DeviceInTurns):
         super().__init__("machine", toolchain)
 
     def run(self, launch: Any, *arrays: Any, **scalars: Any) -> None:
-        """Launch one piece of work; a kernel that writes to an input fails. See `Device.run`."""
+        """Launch one piece of work; a kernel that writes to an input fails.
+
+        Parameters
+        ----------
+        launch : function
+            A launcher of `kernels`, or a function of NumPy with `out=`.
+        *arrays : array or None
+            Its arrays.
+        **scalars : object
+            Its other arguments.
+        """
         with self._launcher(), _read_only(launch, arrays):
             super().run(launch, *arrays, **scalars)
 
     def replayer(self, calls: Sequence[Call]) -> Call:
-        """Return a function that makes all these calls in order; see `Device.replayer`."""
+        """Return a function that makes all these calls in order.
+
+        Parameters
+        ----------
+        calls : sequence of function
+            The calls, without arguments.
+
+        Returns
+        -------
+        function
+            Can be called again and again.
+        """
         replay = super().replayer(calls)
 
         def replay_here() -> None:

@@ -35,7 +35,10 @@ if numba is not None:
         signatures = [kind(*[kind] * arity) for kind in kinds]
 
         def compile_it(function: Any) -> Any:
-            made = numba.vectorize(signatures, cache=True)(function)
+            try:
+                made = numba.vectorize(signatures, cache=True)(function)
+            except RuntimeError:  # there is no folder for a cache
+                made = numba.vectorize(signatures)(function)
             return getattr(made, "ufunc", made)  # without Numba's own wrapper, which costs a microsecond a call
 
         return compile_it

@@ -268,7 +268,10 @@ class _Body:
             else:
                 self._add(self._with_new_names(statement))
         if not function.blocks[-1]:
-            self._append(Instruction(("ret",), [], text="ret"))
+            if len(function.blocks) - 1 in function.labels.values():
+                self._append(Instruction(("ret",), [], text="ret"))
+            else:
+                function.blocks.pop()
 
     def _statements(self, body: str) -> Iterator[str]:
         """Yield labels and statements; note locations, and drop braces that only bound a scope."""

@@ -44,7 +44,7 @@ class SharedMemory(Core):
         self._unit_shift = unit.bit_length() - 1
         self._writer = np.full(self._bytes.nbytes // unit, UNWRITTEN, "i8")
         self._reader = self._writer.copy()
-        self._reads: list[tuple[Any, Any]] = []  # words that were read, and stamps, not yet in `_reader`
+        self._reads: list[tuple[Any, Group, int, int]] = []  # words that were read, by whom, where and when
         rows = self._writer[: blocks * self.stride // unit].reshape(blocks, -1)
         for begin, end, _ in self.program.layout:
             if begin < end:
@@ -68,7 +68,9 @@ class SharedMemory(Core):
         """
         size = dtype.itemsize * count
         offset = np.asarray(address, "i8") - SHARED
-        if int(offset.view(UNSIGNED).max()) + size > self.shared_bytes:  # an offset below 0 is a huge one
+        if (
+            int(np.maximum.reduce(offset.view(UNSIGNED), axis=None)) + size > self.shared_bytes
+        ):  # an offset below 0 is a huge one
             wrong = (offset < 0) | (offset + size > self.shared_bytes)
             self.fault(g, number, lambda p: self._outside(int(g.spread(offset).flat[p]), size), wrong)
         if int(np.bitwise_or.reduce(offset, axis=None)) % size:
@@ -143,8 +145,8 @@ class SharedMemory(Core):
                     wrong,
                 )
 
-    def _own(self, g: Group, number: int) -> Any:
-        stamp = (self.clock << TIME_SHIFT) | (number << THREAD_BITS)
+    def _own(self, g: Group, number: int, clock: int | None = None) -> Any:
+        stamp = ((clock or self.clock) << TIME_SHIFT) | (number << THREAD_BITS)
         return stamp + (self.thread_row if g.all else g.threads)
 
     def _since(self, g: Group) -> Any:
@@ -153,18 +155,19 @@ class SharedMemory(Core):
         return first if g.all else first[:, 0][g.blocks]
 
     def _check_shared_read(self, g: Group, words: Any, number: int, size: int) -> None:
-        writer, since, own = self._writer.take(words), self._since(g), self._own(g, number)
-        if (writer.view(UNSIGNED) >= since.view(UNSIGNED)).any():
-            self._look_at_read(g, words, writer, own, since, number, size)
-        if g.all and words.shape[-1] == 1:  # one word for all threads of a block: keep the last one
-            own = own[..., -1:]
-        self._reads.append((words, own))
+        writer, since = self._writer.take(words), self._since(g)
+        if np.logical_or.reduce(writer.view(UNSIGNED) >= since.view(UNSIGNED), axis=None):
+            self._look_at_read(g, words, writer, self._own(g, number), since, number, size)
+        self._reads.append((words, g, number, self.clock))
         if len(self._reads) == MOST_READS:
             self._note_reads()
 
     def _note_reads(self) -> None:
         """Stamp the words that were read: late, since most reads are followed by a barrier and not by a write."""
-        for words, own in self._reads:
+        for words, g, number, clock in self._reads:
+            own = self._own(g, number, clock)
+            if g.all and words.shape[-1] == 1:  # one word for all threads of a block: keep the last one
+                own = own[..., -1:]
             self._reader[words] = own
         self._reads.clear()
 
