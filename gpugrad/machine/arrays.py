@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import Core
+from .core import Core, differs
 from .group import Group
 from .memory import ALLOCATION_SHIFT, Allocation
 
@@ -98,7 +98,7 @@ class Arrays(Core):
         lost = self._check_array_write(g, allocation, offset, size, number) if self.checks else None
         for j, value in enumerate(values):
             view[index + j if j else index] = value
-        if lost is not None and len(values) == 1 and (wrong := lost & (view[index] != values[0])).any():
+        if lost is not None and len(values) == 1 and (wrong := lost & differs(view[index], values[0])).any():
             self.fault(
                 g,
                 number,

@@ -167,6 +167,11 @@ class Core:
         return own if within else f"block {_index(thread // self.threads, self.grid)}, {own}"
 
 
+def differs(a: Any, b: Any) -> Any:
+    """Return where two values differ; NaN is equal to NaN."""
+    return (a != b) & ((a == a) | (b == b))
+
+
 def _index(number: int, sizes: tuple[int, int, int]) -> str:
     x, y, _ = sizes
     return f"({number % x}, {number // x % y}, {number // (x * y)})"

@@ -102,6 +102,10 @@ class MemoryInstructions(Emitter):
         else:
             raise self.unsupported(i)
 
+    def _block_vote(self, i: Instruction, parts: tuple[str, ...]) -> None:
+        call = f"m.block_vote(g, '{parts[0]}', {self.use(i.operands[1], 'b1')})"
+        self.define(i.operands[0], call, "i4" if parts[0] == "popc" else "b1")
+
     # ---- warps ----
 
     def _bar(self, i: Instruction, parts: tuple[str, ...]) -> None:  # bar.warp.sync; the scheduler has waited

@@ -323,6 +323,12 @@ class _Body:
             around = f"$around{len(self.function.instructions)}"
             self._append(Instruction(("bra",), [around], ("" if negated else "!") + guard, statement))
             self._begin_block()
+        if instruction.is_barrier and "red" in instruction.op:  # a barrier, after which the block is counted
+            target, barrier, predicate = operands
+            self._append(Instruction((kind, "sync"), [barrier], text=statement))
+            self._begin_block()
+            operation = next(part for part in instruction.op if part in ("popc", "and", "or"))
+            instruction = Instruction(("block_vote", operation), [target, predicate], text=statement)
         self._append(instruction)
         if kind in ENDS or instruction.is_barrier or around:
             self._begin_block()

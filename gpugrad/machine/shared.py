@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import NUMBER_BITS, THREAD_BITS, WARP, Core
+from .core import NUMBER_BITS, THREAD_BITS, WARP, Core, differs
 from .group import Group
 from .memory import SHARED, SHARED_END
 from .program import GAP_BYTES, plain_name
@@ -134,7 +134,7 @@ class SharedMemory(Core):
         view[index] = value
         if self.checks and index.shape == words.shape:
             lost = (self._writer[words] ^ self._own(g, number)) & THREAD_MASK != 0
-            if lost.any() and (wrong := lost & (view[index] != value)).any():
+            if lost.any() and (wrong := lost & differs(view[index], value)).any():
                 self.fault(
                     g,
                     number,

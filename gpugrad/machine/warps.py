@@ -1,4 +1,4 @@
-"""Warps: shuffles, votes, reductions and tensor-core products of 32 lanes, for many warps at once."""
+"""Warps: shuffles, votes, reductions and tensor-core products of 32 lanes, for many warps at once; votes of blocks."""
 
 from __future__ import annotations
 
@@ -79,6 +79,12 @@ class Warps(Core):
         if mode == "ballot":
             return yes.astype("u4").reshape(g.layout)
         return {"any": yes != 0, "all": yes == here, "uni": (yes == here) | (yes == 0)}[mode].reshape(g.layout)
+
+    def block_vote(self, g: Group, operation: str, value: Any) -> Any:
+        """Return how many threads of the block say yes, or whether all or any do; they have met at a barrier."""
+        blocks = g.flat().blocks
+        yes = np.bincount(blocks, weights=g.spread(value).reshape(-1), minlength=self.shape[0]).astype("i4")[blocks]
+        return {"popc": yes, "and": yes == self.threads, "or": yes > 0}[operation].reshape(g.layout)
 
     def match(self, g: Group, value: Any) -> Any:
         """Return the lanes of each warp that have the same value."""

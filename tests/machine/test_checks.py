@@ -133,6 +133,8 @@ def test_a_kernel_that_does_not_compile(kernel):
         "__shared__ unsigned char bytes[64]; bytes[t] = t; __syncthreads(); y[t] = bytes[63 - t];",
         # All threads write the same value to one word.
         "if (t < 64) s[0] = 5; __syncthreads(); y[t] = s[0];",
+        # The same, NaN, in both memories.
+        's[0] = -nanf(""); __syncthreads(); if (s[0] != s[0]) y[0] = s[0]; __syncthreads(); if (t == 0) y[0] = 1;',
         # A loop whose threads leave it at different times, before a barrier.
         "int n = 0; for (int i = 0; i < t % 7; ++i) n += i; s[t] = n; __syncthreads(); y[t] = s[63 - t];",
         # Atomics on shared memory.

@@ -202,6 +202,23 @@ def test_shuffles_votes_and_reductions_of_a_warp(kernel):
     np.testing.assert_array_equal(out[7], np.where(lanes < 24, 0xFF << lanes // 8 * 8, 25))
 
 
+def test_barriers_that_combine_a_predicate(kernel):
+    out = kernel(
+        """
+        __global__ void combined(int* out) {
+            const int i = blockIdx.x * 50 + threadIdx.x, odd = threadIdx.x % 2, block = blockIdx.x;
+            out[4 * i] = __syncthreads_count(odd), out[4 * i + 1] = __syncthreads_and(block == 1);
+            out[4 * i + 2] = __syncthreads_or(odd && block == 2), out[4 * i + 3] = __syncthreads_or(0);
+        }""",
+        "combined",
+        np.full(600, -1, np.int32),
+        grid=3,
+        block=50,
+    )
+    np.testing.assert_array_equal(out.reshape(3, 50, 4)[:, 0], [[25, 0, 0, 0], [25, 1, 0, 0], [25, 0, 1, 0]])
+    assert (out.reshape(3, 50, 4) == out.reshape(3, 50, 4)[:, :1]).all()
+
+
 def test_integers_of_64_bits_and_divisions_towards_zero(kernel):
     found = kernel(
         """

@@ -352,6 +352,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("toolchain", "launcher"), sorted({fault[:2] for fault in FAULTS.values() if fault[1] != "dense_backward"})
 )
