@@ -6,14 +6,18 @@ import pytest
 from gpugrad.machine.counters import counting
 
 
-def count(kernel, body, threads=32, shift=0, grid=1, elements=4096):
-    """Return the counts of a kernel of the float arrays y and x, both shifted by some elements."""
-    text = f"__global__ void k(float* y, const float* x) {{ const int t = threadIdx.x; {body} }}"
+def zeros(elements, shift):
+    """Return zeros that begin so many elements after a multiple of 128 bytes."""
     room = np.zeros(elements + 64, np.float32)
-    start = -(room.ctypes.data // 4) % 32 + shift  # elements to a multiple of 128 bytes
-    y = room[start : start + elements]
+    start = -(room.ctypes.data // 4) % 32 + shift
+    return room[start : start + elements]
+
+
+def count(kernel, body, threads=32, shift=0, grid=1):
+    """Return the counts of a kernel of the float arrays y and x."""
+    text = f"__global__ void k(float* y, const float* x) {{ const int t = threadIdx.x; {body} }}"
     with counting() as launches:
-        kernel(text, "k", y, y.copy() if shift == 0 else y[:0].copy(), grid=grid, block=threads)
+        kernel(text, "k", zeros(4096, shift), zeros(4096, shift), grid=grid, block=threads)
     return launches[0]
 
 
