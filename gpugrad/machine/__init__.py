@@ -3,6 +3,7 @@
 docs/machine.md describes what it finds. Environment variables:
 
 - GPUGRAD_MACHINE_ARCHITECTURE: architecture that kernels are compiled for (default sm_90).
+- GPUGRAD_MACHINE_CHECKS=0: without the checks for races and for words that nobody has written.
 - GPUGRAD_MACHINE_SECONDS: time limit of a launch in seconds (default 300).
 - GPUGRAD_CACHE: folder of the compiled and translated kernels.
 

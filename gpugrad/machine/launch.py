@@ -135,7 +135,8 @@ def _run(program: Program, memory: GlobalMemory, grid: Any, block: Any, values: 
     parameters = bytearray(sum(size for _, size in program.function.parameters) + 64)
     for (place, size), value in zip(program.function.parameters, values, strict=True):
         parameters[place : place + size] = value[:size]
-    machine_of(program, memory, grid, block, bytes(parameters), shared).run()
+    checks = os.environ.get("GPUGRAD_MACHINE_CHECKS", "") != "0"
+    machine_of(program, memory, grid, block, bytes(parameters), shared, checks).run()
 
 
 # ---- compilers ----

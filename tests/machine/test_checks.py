@@ -68,6 +68,13 @@ def test_a_race_in_shared_memory_names_both_lines(kernel):
     )
 
 
+def test_without_checks_a_race_passes_and_a_wrong_address_does_not(kernel, monkeypatch):
+    monkeypatch.setenv("GPUGRAD_MACHINE_CHECKS", "0")
+    text = "__global__ void k(float* y) { y[threadIdx.x] = 1; y[threadIdx.x] += y[threadIdx.x ^ 32]; }"
+    np.testing.assert_array_equal(kernel(text, "k", np.zeros(64, np.float32), block=64), 2)
+    assert "writes y[63], which has 63 elements" in refused(kernel, text[16:], np.zeros(63, np.float32), block=64)
+
+
 def test_a_race_in_global_memory(kernel):
     text = "k(float* y) {\n y[threadIdx.x] = 1;\n y[threadIdx.x] += y[threadIdx.x ^ 32];\n}"
     message = refused(kernel, text, np.zeros(64, np.float32), block=64)
