@@ -42,7 +42,7 @@ class MachineDevice(DeviceInTurns):
         **scalars : object
             Its other arguments.
         """
-        with self._launcher(), _read_only(launch, arrays):
+        with self.lock, self._launcher(), _read_only(launch, arrays):  # locked: other threads may share the arrays
             super().run(launch, *arrays, **scalars)
 
     def replayer(self, calls: Sequence[Call]) -> Call:

@@ -6,6 +6,7 @@ import pytest
 import gpugrad as gg
 from gpugrad import kernels
 from gpugrad.engine.check import _work, compare
+from gpugrad.errors import ArgumentError
 
 CONTRACTS = {contract.name: contract for _, contract in kernels.contracts()}
 
@@ -49,3 +50,14 @@ def test_two_devices_on_numpy_arrays_do_not_take_each_other_s_launches(machine):
         device.run(device.kernels.activation_forward, x, y, activation="tanh")
         results[device.kind] = y
     np.testing.assert_allclose(results["machine"], results["cpu"], rtol=1e-6)
+
+
+def test_inputs_can_be_written_again_after_a_launch_that_fails(machine):
+    device = machine("cupy")
+    g, p, lr = np.ones(5, np.float32), np.ones(5, np.float32), np.ones(1, np.float32)
+    with pytest.raises(ArgumentError, match="weight_decay"):
+        device.run(device.kernels.sgd_step, g, lr, None, p, None, weight_decay=-1.0)
+    assert g.flags.writeable
+    device.run(device.kernels.sgd_step, g, lr, None, p, None)
+    np.testing.assert_array_equal(p, 0)
+    g[:] = 2
