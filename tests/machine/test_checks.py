@@ -84,6 +84,40 @@ def test_a_race_in_global_memory(kernel):
     )
 
 
+@pytest.mark.parametrize(("index", "element"), [("t + 1", 8), ("t + 9", 9)])
+@pytest.mark.parametrize(("access", "verb"), [("y[t] = a[{}];", "reads"), ("a[{}] = 7 * t; y[t] = a[0];", "writes")])
+def test_an_access_past_the_end_of_an_array_in_shared_memory(kernel, index, element, access, verb):
+    body = "__shared__ int a[8]; const int t = threadIdx.x; a[t] = y[t]; __syncthreads();"
+    text = f"k(int* y) {{ {body} {access.format(index)} }}"
+    message = refused(kernel, text, np.zeros(8, np.int32), block=8)
+    assert f"{verb} a[{element}] (its 32 bytes end before)" in message
+
+
+ORDERED = """
+__device__ unsigned counter;
+__global__ void k(float* y, float* parts) {
+    __shared__ bool last;
+    parts[blockIdx.x * 64 + threadIdx.x] = 1;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) last = atomicInc(&counter, gridDim.x - 1) == gridDim.x - 1;
+    __syncthreads();
+    if (last) for (int i = 0; i < gridDim.x; ++i) y[threadIdx.x] += parts[i * 64 + 63 - threadIdx.x];
+}"""
+
+
+FENCE, BARRIER = "    __threadfence();\n", "    __syncthreads();\n"
+
+
+@pytest.mark.parametrize("instead", [FENCE, BARRIER, ""])
+def test_the_last_block_sees_only_what_a_fence_and_a_barrier_released(kernel, instead):
+    """The fence publishes what threads wrote; after the barrier the thread that counts answers for them."""
+    arrays = np.zeros(64, np.float32), np.zeros(640, np.float32)
+    with pytest.raises(KernelError, match=r"reads parts\[\d+\], which block .* wrote: nothing puts the two"):
+        kernel(ORDERED.replace(FENCE + BARRIER, instead), "k", *arrays, grid=10, block=64)
+    np.testing.assert_array_equal(kernel(ORDERED, "k", arrays[0] * 0, arrays[1], grid=10, block=64), 10)
+
+
 def test_blocks_that_write_different_values_to_one_element(kernel):
     text = "k(float* y) { if (threadIdx.x == 0) y[0] = blockIdx.x; }"
     message = refused(kernel, text, np.zeros(1, np.float32), grid=3)

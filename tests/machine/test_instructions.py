@@ -165,14 +165,16 @@ def test_comparisons_with_nan_and_choices(kernel):
             asm("{ .reg .pred p, q; setp.gt.f32 q, %1, 0f00000000; setp.lt.and.f32 p, %1, 0f40000000, !q;"
                 " selp.s32 %0, 1, 0, p; }" : "=r"(out[8]) : "f"(x));
             asm("slct.s32.s32 %0, 5, 6, %1;" : "=r"(out[9]) : "r"(-1));
+            asm("{ .reg .pred p, q; setp.ltu.f32 p, %2, %2; setp.geu.f32 q, %2, %2; selp.s32 %0, 1, 0, p;"
+                " selp.s32 %1, 1, 0, q; }" : "=r"(out[10]), "=r"(out[11]) : "f"(x));
         }""",
         "compared",
-        np.full(10, -1, np.int32),
+        np.full(12, -1, np.int32),
         np.float32(1),
         NAN,
         block=1,
     )
-    np.testing.assert_array_equal(found, [0, 1, 1, 1, 0, 1, 0, 8, 0, 6])
+    np.testing.assert_array_equal(found, [0, 1, 1, 1, 0, 1, 0, 8, 0, 6, 0, 1])
 
 
 def test_shuffles_votes_and_reductions_of_a_warp(kernel):
@@ -188,10 +190,11 @@ def test_shuffles_votes_and_reductions_of_a_warp(kernel):
             out[192 + lane] = __reduce_add_sync(FULL_MASK, lane);
             if (lane >= 24) out[224 + lane] = __shfl_sync(0xff000000u, lane, 25);
             else out[224 + lane] = __match_any_sync(0x00ffffffu, lane / 8);
+            out[256 + lane] = __shfl_down_sync(FULL_MASK, lane, 3, 8);
         }""",
         "lanes",
-        np.zeros(256, np.uint32),
-    ).reshape(8, 32)
+        np.zeros(288, np.uint32),
+    ).reshape(9, 32)
     np.testing.assert_array_equal(out[0], np.where(lanes + 3 < 32, lanes + 3, lanes))
     np.testing.assert_array_equal(out[1], np.where(lanes % 8 >= 3, lanes - 3, lanes))
     np.testing.assert_array_equal(out[2], lanes ^ 5)
@@ -200,6 +203,7 @@ def test_shuffles_votes_and_reductions_of_a_warp(kernel):
     np.testing.assert_array_equal(out[5], 2)
     np.testing.assert_array_equal(out[6], 496)
     np.testing.assert_array_equal(out[7], np.where(lanes < 24, 0xFF << lanes // 8 * 8, 25))
+    np.testing.assert_array_equal(out[8], np.where(lanes % 8 < 5, lanes + 3, lanes))
 
 
 def test_barriers_that_combine_a_predicate(kernel):
