@@ -41,6 +41,7 @@ if not (Path(__file__).parent / "kernels").is_dir() and f"{__name__}.kernels" no
 
 from . import data, errors, nn, optim
 from . import emulator as _emulator  # noqa: F401  (it registers its kind of device)
+from . import machine as _machine  # noqa: F401  (the same)
 from .engine import functional
 from .engine.arithmetic import (
     abs,

@@ -26,7 +26,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join([CHECKOUT, *filter(None, [os.environ.
 # Numba's simulator replaces numba.cuda for a whole process; tests/simulator starts a process with this variable set.
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 CLOSE = 1e-5  # tolerance between a served model and the exported one
-EVERY_DEVICE = [f"{kind}-{toolchain}" for kind, toolchains in TOOLCHAINS.items() for toolchain in toolchains]
+# The machine runs what the emulator and the simulator stand for: its own tests sample the CUDA C++ kernels.
+MARKS = {"machine-cupy": pytest.mark.long, "machine-numba": pytest.mark.slow}
+EVERY_DEVICE = [
+    pytest.param(name, marks=MARKS.get(name, ()))
+    for name in (f"{kind}-{toolchain}" for kind, toolchains in TOOLCHAINS.items() for toolchain in toolchains)
+]
 
 
 def pytest_addoption(parser):

@@ -20,6 +20,7 @@ ROOMS = (
     "gpugrad.functional",
     "gpugrad.kernels.contract",
     "gpugrad.lab",
+    "gpugrad.machine",
     "gpugrad.nn",
     "gpugrad.nn.init",
     "gpugrad.nn.losses",

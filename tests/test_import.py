@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 # The rooms that a program with a model needs; commands, benchmarks, the lab, exports and estimators load on demand.
-ROOMS = {"data", "emulator", "engine", "errors", "functional", "kernels", "nn", "optim", "options", "training"}
+ROOMS = {
+    "data",
+    "emulator",
+    "engine",
+    "errors",
+    "functional",
+    "kernels",
+    "machine",
+    "nn",
+    "optim",
+    "options",
+    "training",
+}
 
 # Modules of the standard library that are slow to load and serve servers, databases, windows, tests or processes.
 HEAVY = {"asyncio", "http.server", "multiprocessing", "pydoc", "sqlite3", "tkinter", "unittest", "webbrowser"}

@@ -21,18 +21,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..engine.device import register
 from ..engine.device_in_turns import DeviceInTurns
-from ..errors import KernelError, counted
+from ..errors import KernelError
 from ..kernels.cuda.source import launch_on_host_with
+from ..kernels.limits import check_sizes
 from . import compiler
 
 __all__ = ["launch", "obstacle"]
-
-# Launch limits of a GPU: threads per block, bytes of shared memory per block, blocks in y and z.
-MOST_THREADS, MOST_SHARED, MOST_BLOCKS_YZ = 1024, 227 * 1024, 65535
 
 SCALAR, ARRAY, CONST_ARRAY = range(3)  # kinds of arguments, as in memory.h
 ARGUMENT = struct.Struct("<QQii")  # the struct Argument of memory.h: value, bytes, kind, bytes per element
@@ -79,7 +75,7 @@ def launch(source: Any, kernel: str, grid: tuple, block: tuple, arguments: tuple
         If a GPU would refuse the launch, the kernel does not compile, or it has a fault; a fault is reported with
         its block and thread.
     """
-    _check_sizes(kernel, grid, block, shared)
+    check_sizes(kernel, grid, block, shared)
     key = (source.digest, kernel)
     run = _runtime()
     if key not in _kernels:
@@ -116,18 +112,6 @@ def _packed(parameter: Any, argument: Any) -> tuple[int, int, int, int]:
         return int.from_bytes(argument.tobytes(), "little"), 0, SCALAR, 0
     kind = CONST_ARRAY if parameter.const else ARRAY
     return (0, 0, kind, 0) if argument is None else (argument.ctypes.data, argument.nbytes, kind, argument.itemsize)
-
-
-def _check_sizes(kernel: str, grid: tuple, block: tuple, shared: int) -> None:
-    threads = int(np.prod(block))
-    if threads > MOST_THREADS:
-        raise KernelError(f"{kernel} has {counted(threads, 'thread')} per block, a GPU allows at most {MOST_THREADS}")
-    if max(grid[1:]) > MOST_BLOCKS_YZ or grid[0] >= 2**31:
-        raise KernelError(f"{kernel} has a grid of {grid}, a GPU allows at most (2147483647, 65535, 65535)")
-    if shared > MOST_SHARED:
-        raise KernelError(
-            f"{kernel} needs {shared} bytes of shared memory, a GPU allows at most {MOST_SHARED} per block"
-        )
 
 
 @functools.cache

@@ -39,8 +39,8 @@ Call = Callable[[], Any]
 class Device:
     """Memory where arrays are stored, and the kernels that run on them; made by `device`, one per name and toolchain.
 
-    This class keeps its arrays in the host's memory: it is the CPU, the emulator and the simulator. `CudaDevice` is the
-    GPU.
+    This class keeps its arrays in the host's memory: it is the CPU, the emulator, the machine and the simulator.
+    `CudaDevice` is the GPU.
 
     Any number of threads may use a device: recordings, observers, profiles and scratch belong to a thread.
 
@@ -708,13 +708,13 @@ def device(name: str | Device = "auto", toolchain: str | None = None) -> Device:
 
     Parameters
     ----------
-    name : {"auto", "cpu", "cuda", "cuda:1", "emulator", "simulator"} or Device, default "auto"
+    name : {"auto", "cpu", "cuda", "cuda:1", "emulator", "machine", "simulator"} or Device, default "auto"
         "auto" is a GPU if one answers, else the CPU, unless the environment variable GPUGRAD_DEVICE names another;
         `reason` of the result explains the choice. "cuda:1" is the second GPU.
     toolchain : str, optional
-        On the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone), on a GPU "cupy" or
-        "numba"; by default the first of these. A CPU whose loops cannot be compiled then uses "numpy", with a
-        warning; a toolchain that is named is never replaced.
+        On the CPU "numba" (compiled loops where they pay) or "numpy" (the reference alone), on a GPU and in the
+        machine "cupy" or "numba"; by default the first of these. A CPU whose loops cannot be compiled then uses
+        "numpy", with a warning; a toolchain that is named is never replaced.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Compile CUDA C++ kernels to machine code with NVRTC, without a driver or GPU, and read the resources they need."""
+"""Compile CUDA C++ kernels with NVRTC, without a driver or GPU: to machine code, for its resources, or to PTX."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...errors import DeviceError, KernelError
 from .source import Source
@@ -56,6 +57,19 @@ def obstacle() -> str | None:
     return None
 
 
+def version() -> str:
+    """Return the version of NVRTC, such as "12.9".
+
+    Returns
+    -------
+    str
+        The version.
+    """
+    from cuda.bindings import nvrtc
+
+    return ".".join(map(str, nvrtc.nvrtcVersion()[1:]))
+
+
 def compile_kernels(source: Source, names: Sequence[str], architecture: str) -> dict[str, Resources]:
     """Compile kernels of a .cu file and return their resources.
 
@@ -99,6 +113,61 @@ def compile_kernels(source: Source, names: Sequence[str], architecture: str) -> 
         raise KernelError(f"{source.path.name} does not compile for {architecture}: {error}") from error
     taken = _read_log(log.getvalue())
     return {name: taken[_text(code.symbol_mapping[name])] for name in names}
+
+
+def compile_ptx(source: Source, kernel: str, architecture: str) -> tuple[str, str]:
+    """Compile a kernel to PTX with the lines of its source, as CuPy compiles it.
+
+    CuPy adds ``-ftz=true``, so subnormal numbers count as zero. cuda-core's own way to PTX needs a driver.
+
+    Parameters
+    ----------
+    source : Source
+        The .cu file.
+    kernel : str
+        Kernel or template instance.
+    architecture : str
+        Target, such as "sm_90".
+
+    Returns
+    -------
+    tuple of (str, str)
+        PTX, and the kernel's name in it.
+
+    Raises
+    ------
+    DeviceError
+        If NVRTC is missing.
+    KernelError
+        If the compiler refuses the file; the message is the compiler's.
+    """
+    problem = obstacle()
+    if problem:
+        raise DeviceError(problem)
+    from cuda.bindings import nvrtc
+
+    def call(result: tuple) -> Any:
+        code, *values = result
+        if code != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+            raise KernelError(f"{source.path.name}: NVRTC fails with {code!r}: check its installation")
+        return values[0] if values else None
+
+    options = [f"--gpu-architecture={architecture.replace('sm_', 'compute_')}", "--std=c++17", "-ftz=true", "-lineinfo"]
+    options += ["--diag-suppress=177", *(f"-I{folder}" for folder in source.folders)]
+    program = call(nvrtc.nvrtcCreateProgram(source.text.encode(), str(source.path).encode(), 0, [], []))
+    try:
+        call(nvrtc.nvrtcAddNameExpression(program, kernel.encode()))
+        (code,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
+        if code != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+            log = bytearray(call(nvrtc.nvrtcGetProgramLogSize(program)))
+            call(nvrtc.nvrtcGetProgramLog(program, log))
+            message = log.decode(errors="replace").rstrip("\0 \n")
+            raise KernelError(f"{source.path.name} does not compile for {architecture}: {message}")
+        text = bytearray(call(nvrtc.nvrtcGetPTXSize(program)))
+        call(nvrtc.nvrtcGetPTX(program, text))
+        return text.decode().rstrip("\0"), _text(call(nvrtc.nvrtcGetLoweredName(program, kernel.encode())))
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
 
 
 def _text(symbol: str | bytes) -> str:

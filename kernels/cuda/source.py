@@ -9,10 +9,12 @@ error. So a launch compares its arguments with the kernel's declaration, which i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -221,7 +223,7 @@ class Source:
         if _log.dry:
             return
         if on_host:
-            _host_launcher(self, kernel, grid, block, arguments, shared)
+            (_inside.get() or _host_launcher)(self, kernel, grid, block, arguments, shared)
         else:
             self._launch_on_gpu(kernel, grid, block, arguments, shared)
 
@@ -249,16 +251,20 @@ class Source:
 NULL = np.uint64(0)
 
 
+HostLauncher = Callable[..., None]
+
+
 def _no_host_launcher(source: Source, kernel: str, *rest: Any) -> None:
     raise KernelError(
         f"{kernel} of {source.path.name} got NumPy arrays, but the emulator is not loaded: use the device 'emulator'"
     )
 
 
-_host_launcher: Callable[..., None] = _no_host_launcher
+_host_launcher: HostLauncher = _no_host_launcher
+_inside: ContextVar[HostLauncher | None] = ContextVar("inside", default=None)
 
 
-def launch_on_host_with(launcher: Callable[..., None]) -> None:
+def launch_on_host_with(launcher: HostLauncher) -> None:
     """Send later launches on NumPy arrays to a function.
 
     Parameters
@@ -268,6 +274,27 @@ def launch_on_host_with(launcher: Callable[..., None]) -> None:
     """
     global _host_launcher
     _host_launcher = launcher
+
+
+@contextlib.contextmanager
+def on_host_with(launcher: HostLauncher) -> Iterator[None]:
+    """Send the launches on NumPy arrays within the block, in this thread, to a function.
+
+    Parameters
+    ----------
+    launcher : callable
+        Function of source, kernel, grid, block, arguments and shared.
+
+    Yields
+    ------
+    None
+        The block.
+    """
+    token = _inside.set(launcher)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
 
 
 _build_seconds = 0.0

@@ -1,4 +1,4 @@
-"""Launch Numba CUDA kernels: on CuPy's current stream, or in Numba's simulator on NumPy arrays.
+"""Launch Numba CUDA kernels: on CuPy's current stream; NumPy arrays in Numba's simulator or in the machine.
 
     from ..numba_cuda.launch import THREADS, blocks, cuda, launch
 
@@ -17,14 +17,16 @@ left out, reaches the kernel as an empty array, whose size the kernel checks: a 
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, KernelError
 from ..launch_log import LaunchLog
 from . import private
 from . import target as numba_target
@@ -99,7 +101,8 @@ def launch(kernel: Any, grid: int | tuple[int, ...], block: int | tuple[int, ...
     ArgumentError
         For a Python number, since Numba would compile a float as a double.
     """
-    given = [_absent() if argument is None else argument for argument in arguments]
+    on_host = SIMULATED or any(type(argument) is np.ndarray for argument in arguments)
+    given = [_absent(on_host) if argument is None else argument for argument in arguments]
     for place, argument in enumerate(given):
         if not hasattr(argument, "dtype"):
             raise ArgumentError(
@@ -107,13 +110,29 @@ def launch(kernel: Any, grid: int | tuple[int, ...], block: int | tuple[int, ...
                 "scalar: write np.float32(…) or np.int32(…)"
             )
     if _log.listening:
-        _log.note(Launch(kernel.py_func, f"void({', '.join(map(_type, given))})", grid, block))
+        _log.note(Launch(kernel.py_func, signature_of(given), grid, block))
     if _log.dry or 0 in (grid if isinstance(grid, tuple) else (grid,)):
         return
-    if SIMULATED:
-        simulate(kernel, grid, block, given)
+    if on_host:
+        (_inside.get() or _host_launcher)(kernel, grid, block, given)
     else:
         kernel[grid, block, _stream()](*given)
+
+
+def signature_of(arguments: list[Any]) -> str:
+    """Return the types of arguments in Numba's notation.
+
+    Parameters
+    ----------
+    arguments : list of array or NumPy scalar
+        Arguments of a kernel.
+
+    Returns
+    -------
+    str
+        Such as ``"void(float32[::1], int32)"``.
+    """
+    return f"void({', '.join(map(_type, arguments))})"
 
 
 def _type(argument: Any) -> str:
@@ -121,8 +140,38 @@ def _type(argument: Any) -> str:
     return f"{argument.dtype}[{':,' * (axes - 1)}::1]" if axes else str(argument.dtype)
 
 
-def _absent() -> Any:
-    if SIMULATED or _log.dry:
+def _no_host_launcher(kernel: Any, *rest: Any) -> None:
+    raise KernelError(f"{kernel.py_func.__name__} got NumPy arrays outside of a device: use the device 'machine'")
+
+
+HostLauncher = Callable[..., None]
+_host_launcher: HostLauncher = simulate if SIMULATED else _no_host_launcher
+_inside: ContextVar[HostLauncher | None] = ContextVar("inside", default=None)
+
+
+@contextlib.contextmanager
+def on_host_with(launcher: HostLauncher) -> Iterator[None]:
+    """Send the launches on NumPy arrays within the block, in this thread, to a function.
+
+    Parameters
+    ----------
+    launcher : callable
+        Function of kernel, grid, block and the list of arguments, without None.
+
+    Yields
+    ------
+    None
+        The block.
+    """
+    token = _inside.set(launcher)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+def _absent(on_host: bool) -> Any:
+    if on_host or _log.dry:
         return np.empty(0, np.float32)
     import cupy
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ...errors import KernelError
@@ -43,22 +45,35 @@ def obstacle() -> str | None:
 
 def compile_kernel(launch: numba_launch.Launch, architecture: str) -> Assembly:
     """Compile a kernel for the arguments of a launch; raise KernelError with the compiler's message if that fails."""
+    ptx = compile_ptx(launch.kernel, launch.signature, architecture)
+    problem = problem_of(ptx, double="float64" in launch.signature)
+    return Assembly(launch.kernel.__name__, launch.signature, architecture, problem)
+
+
+def versions() -> str:
+    """Return the versions of the compiler's parts, by which PTX may be stored."""
+    return " ".join(version(name) for name in ("numba", "numba-cuda", "nvidia-cuda-nvcc-cu12") if _installed(name))
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def compile_ptx(kernel: Callable[..., None], signature: str, architecture: str, lines: bool = False) -> str:
+    """Return the PTX of a kernel, with the lines of its source if wanted; raise KernelError if it does not compile."""
     cuda: Any = numba_launch.cuda
-    name, number = launch.kernel.__name__, int(architecture.removeprefix("sm_"))
+    options = {"cc": divmod(int(architecture.removeprefix("sm_")), 10), "abi": "numba", "lineinfo": lines}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ptx, _ = cuda.compile(
-                launch.kernel,
-                launch.signature,
-                device=False,
-                abi="numba",
-                cc=divmod(number, 10),
-                output="ptx",
-            )
+            ptx, _ = cuda.compile(kernel, signature, device=False, output="ptx", **options)
     except Exception as error:
-        raise KernelError(f"{name}{launch.signature} does not compile for {architecture}: {error}") from error
-    return Assembly(name, launch.signature, architecture, problem_of(ptx, double="float64" in launch.signature))
+        raise KernelError(f"{kernel.__name__}{signature} does not compile for {architecture}: {error}") from error
+    return ptx
 
 
 def problem_of(ptx: str, double: bool = False) -> str | None:

@@ -75,7 +75,7 @@ def test_toolchains_run_their_own_files():
         (
             "cdua",
             None,
-            "unknown device 'cdua': did you mean 'cuda'.*choose one of cpu, cuda, simulator, emulator, auto",
+            "unknown device 'cdua': did you mean 'cuda'.*choose one of cpu, cuda, simulator, emulator, machine, auto",
         ),
         ("", None, "unknown device ''"),
         ("cpu:1", None, "unknown device 'cpu:1': only cuda takes a number, as in 'cuda:1'"),

@@ -146,7 +146,8 @@ def test_an_own_function_begins_as_the_surface_on_display(browser, url):
     assert browser.text("error").startswith("The function has a mistake at character 13: use numbers")
     assert len(browser.complaints()) == 1  # Chromium reports the answer of 400
     browser.set("f", "x**2 + y**2 + x*y")
-    browser.until(lambda: browser.text("equation") == "f(x, y) = x² + y² + x·y")
+    browser.until(lambda: browser.text("error") == "")
+    assert browser.text("equation") == ""  # the field shows it
     browser.set("view", "-2,2,-2,2")
     browser.until(lambda: "view=-2,2,-2,2" in browser.driver.current_url)
     link = browser.driver.current_url

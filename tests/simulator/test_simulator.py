@@ -54,6 +54,7 @@ def child(tmp_path_factory):
     return run
 
 
+@pytest.mark.long  # the machine runs all examples of the same kernels: tests/kernels/test_toolchains.py
 @pytest.mark.slow(60)
 def test_every_kernel_agrees_with_the_reference(child, record_property):
     result = child("-m", "gpugrad", "check", "--device", "simulator", "--json")
