@@ -45,6 +45,11 @@ INSTEAD = {
     "gpugrad descend saddle": ("gpugrad descend saddle --optimizer sgd,adam --steps 5 --out race.gif", "half a minute"),
     "gpugrad check adam --device emulator": ("gpugrad check adagrad --device emulator", "compiles for seconds"),
     "gpugrad check --device emulator": ("gpugrad check adagrad --device emulator", "minutes: tests/kernels"),
+    "gpugrad check --device machine": (OPTIONS, "a minute: tests/machine"),
+    "gpugrad check adam --device machine": (OPTIONS, "tests/machine runs it"),
+    "gpugrad train digits --device machine": (
+        "gpugrad train digits --device machine --toolchain numba --hidden 4 --epochs 1 --batch-size 512", "half a minute",
+    ),
     "gpugrad check --compile": (OPTIONS, "minutes: tests/kernels compiles all"),
     "gpugrad check": ("gpugrad check adagrad --device cpu", "a minute: tests/kernels runs all"),
     "gpugrad bench compare before.json": ("gpugrad bench compare before.json after.json", "files: RECORD"),

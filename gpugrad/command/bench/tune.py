@@ -55,8 +55,8 @@ def tune(
         clock = measured.clock(QUICK if quick else Budget(seconds=seconds))
         rows = measured.measure(target, products, clock, printed(tables.tune_line))
         sections["tune"] = {"rows": [row.record() for row in rows]}
-    if target.kind == "emulator":
-        print("times in the emulator mean nothing: no choice is stored")
+    if target.kind in ("emulator", "machine"):
+        print(f"times in the {target.kind} mean nothing: no choice is stored")
     elif quick:
         print("times of a quick run mean nothing: no choice is stored")
     else:
