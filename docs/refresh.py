@@ -401,13 +401,27 @@ def refresh_pictures(command: str, files: str, names: str, folder: Path, check: 
         if check and options:
             return
         run(command + options, folder)
-        for made, name in made_by(folder, files, names):
+        pictures = list(made_by(folder, files, names))
+        for name in sorted(shown() - {name for _, name in pictures}):
+            if fits(name, names):
+                yield f"docs/images/{name}: {command} does not make it"
+        for made, name in pictures:
             if check:
                 if why := stale(made, name):
                     yield why
+                elif not is_dark(dark(IMAGES / name)):
+                    yield f"docs/images/{dark(IMAGES / name).name}: it is not drawn for dark paper"
             else:
                 place(made, counterpart(IMAGES / name))
                 yield f"docs/images/{counterpart(IMAGES / name).name}"
+
+
+def is_dark(picture: Path) -> bool:
+    """Return whether a picture's corner is dark."""
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        return max(image.convert("RGB").getpixel((0, 0))) < 60
 
 
 # ---- the command ----
@@ -434,6 +448,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="name what is stale, and exit with 1 if anything is")
     parser.add_argument("words", nargs="*", metavar="WORD", help="a part of a page's or picture's name")
     given = parser.parse_args()
+    names = [page.name for page in PAGES] + [text for command, _, name in PICTURES for text in (command, name)]
+    for word in given.words:
+        if not any(word in name for name in names):
+            parser.error(f"{word} is in no page's or picture's name: leave it out, or one of {', '.join(names)}")
     found = []
     with tempfile.TemporaryDirectory(prefix="gpugrad-docs-") as folder:
         for name, job in jobs(given.words, given.check, Path(folder)):

@@ -48,7 +48,8 @@ INSTEAD = {
     "gpugrad check --device machine": (OPTIONS, "a minute: tests/machine"),
     "gpugrad check adam --device machine": (OPTIONS, "tests/machine runs it"),
     "gpugrad train digits --device machine": (
-        "gpugrad train digits --device machine --toolchain numba --hidden 4 --epochs 1 --batch-size 512", "half a minute",
+        "gpugrad train digits --device machine --toolchain numba --hidden 4 --epochs 1 --batch-size 512",
+        "half a minute",
     ),
     "gpugrad check --compile": (OPTIONS, "minutes: tests/kernels compiles all"),
     "gpugrad check": ("gpugrad check adagrad --device cpu", "a minute: tests/kernels runs all"),
@@ -175,6 +176,11 @@ def test_each_row_of_the_table_is_needed():
     ]
     used = {max((s for s in INSTEAD if line.startswith(s)), key=len, default=None) for line in lines}
     assert set(INSTEAD) - used == set()
+
+
+def test_every_block_has_the_form_that_runs():
+    for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        assert re.findall(r"^(?:[ \t]+```|[ \t]*~~~|[ \t]*````).*", path.read_text("utf-8"), re.M) == [], path
 
 
 def test_no_command_hides_where_nothing_runs():

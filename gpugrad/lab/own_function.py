@@ -72,7 +72,7 @@ def own_function(text: str, start: tuple[float, ...] = START, bounds: Bounds | N
 
     found = np.array([_curvature(objective, point) for point in (np.array(start, float), *_grid(bounds, PROBES))])
     usual = max(found[0], float(np.median(found)))
-    lr = float(f"{CAUTIOUS / usual:.1g}") if usual > 0 else 0.1
+    lr = float(f"{CAUTIOUS / usual:.2g}") if usual > 0 else 0.1
     return Surface(OWN, ABOUT, text, function, gradient, bounds, (start,), levels, lr)
 
 

@@ -150,11 +150,11 @@ def left_after(points: np.ndarray, bounds: Any) -> int | None:
     Returns
     -------
     int or None
-        The step; None if the last point is in the view.
+        The step; None if the last point is in the view, or the start is not.
     """
     low, high = np.transpose(bounds)
     inside = ((points >= low) & (points <= high)).all(axis=1)
-    return None if inside[-1] else int(np.flatnonzero(inside).max(initial=-1)) + 1
+    return None if inside[-1] or not inside[0] else int(np.flatnonzero(inside)[-1]) + 1
 
 
 @quiet

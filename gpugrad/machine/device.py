@@ -113,7 +113,10 @@ def obstacle(toolchain: str) -> str | None:
         return nvrtc.obstacle()
     if importlib.util.find_spec("numba_cuda") is None:
         return 'numba-cuda is not installed: pip install "gpugrad[compile]", which needs no GPU'
-    from ..kernels.numba_cuda import target  # late: Numba is slow to import
+    try:
+        from ..kernels.numba_cuda import target  # late: Numba is slow to import
+    except ImportError as error:
+        return f"Numba cannot be imported ({error}): install gpugrad again"
 
     return target.obstacle(simulator=False)
 

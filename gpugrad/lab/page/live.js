@@ -50,10 +50,7 @@ class Live {
   }
 
   async race(race, surface) {
-    const start = toNumbers(race.start);
-    if (start.length !== 2 || !start.every(Number.isFinite)) {
-      throw new Error(`start is '${race.start}', expected two numbers separated by a comma: -1,0.5 for instance`);
-    }
+    const start = startOf(race.start);
     if (!race.optimizers.length) throw new Error("no optimizer is selected: select at least one");
     // The text in the field, which is refused if it could not be loaded.
     const f = surface.network ? networkLoss(surface.network) : this.#functionOf(race.f ?? surface.formula);
@@ -88,7 +85,7 @@ class Live {
 
   /** Describe a function of the user, as own_function.py does. */
   #own({ f: formula = "", start: from, view }) {
-    const f = this.#functionOf(formula), start = from ? toNumbers(from) : setup.own.start;
+    const f = this.#functionOf(formula), start = from ? startOf(from) : setup.own.start;
     const farthest = Math.max(...start.map(Math.abs));
     const half = farthest <= setup.own.half ? setup.own.half : significant(setup.own.beyond * farthest, 2);
     const sides = view ? view.split(",").map(Number) : [-half, half, -half, half];
@@ -108,7 +105,7 @@ class Live {
       return eigenvalues ? Math.max(...eigenvalues.map(Math.abs)) : 0;
     });
     const usual = Math.max(curvatures[0], median(curvatures));
-    const descent = usual > 0 ? significant(setup.own.cautious / usual, 1) : 0.1, reach = (right - left) * setup.own.reach;
+    const descent = usual > 0 ? significant(setup.own.cautious / usual, 2) : 0.1, reach = (right - left) * setup.own.reach;
     const rates = setup.optimizers.map(({ name, rate: [a, b, c] }) => [name, a * descent + significant(b * reach, 2) + c]);
     return {
       name: setup.own.name, about: setup.own.about, formula, equation: "", bounds, starts: [start], minima: [], saddles: [],
@@ -118,6 +115,13 @@ class Live {
 }
 
 const orNull = (x) => (Number.isFinite(x) ? x : null); // as the server sends it
+
+/** Return the two numbers of a start, or refuse it. */
+function startOf(text) {
+  const start = toNumbers(text);
+  if (start.length === 2 && start.every(Number.isFinite)) return start;
+  throw new Error(`start is '${text}', expected two numbers separated by a comma: -1,0.5 for instance`);
+}
 
 /** Return the number of a field, or refuse it. */
 function setting(called, text, example, most = Infinity) {

@@ -30,6 +30,7 @@ function degenerateKind(f, p) {
   return fall > Math.max(slope / 2, rounding) || rise <= rounding ? PLATEAU : MINIMUM;
 }
 
+const counted = (steps) => `${steps} step${steps === 1 ? "" : "s"}`;
 const digits = (x, n) => String(Number(x.toPrecision(n))).replace("-", "−");
 const median = (numbers) => {
   const sorted = [...numbers].sort((a, b) => a - b), half = sorted.length / 2;
@@ -50,14 +51,14 @@ function judge(f, { points, values, norms, end }, { rule, options, lr, noise }) 
   if (end === "diverged") {
     if (n === 0) return { verdict: "diverged", reason: "the value or the gradient at the start is not a finite number" };
     if (last < values[0] && points[n].every(Number.isFinite)) {
-      const went = `its value went from ${digits(values[0], 4)} to ${digits(last, 4)} in ${n} steps`;
+      const went = `its value went from ${digits(values[0], 4)} to ${digits(last, 4)} in ${counted(n)}`;
       return { verdict: "diverged", reason: `the surface falls without bound: ${went}` };
     }
     const why = stiffness > limit ? `${product()} at the start, more than ${digits(limit, 3)}: ` : "";
     return { verdict: "diverged", reason: `${why}each step overshoots and lands farther away` };
   }
   if (atRest) {
-    const small = `the gradient's norm is ${norm.toExponential(1)} after ${n} steps`;
+    const small = `the gradient's norm is ${norm.toExponential(1)} after ${counted(n)}`;
     if ([SADDLE, MAXIMUM].includes(kind)) {
       const what = `at ${kind}, which only noise or another start escapes`;
       return { verdict: "stuck at a saddle", reason: `${small}, ${what}${both}` };
@@ -67,16 +68,16 @@ function judge(f, { points, values, norms, end }, { rule, options, lr, noise }) 
       ? `, and η times the largest is ${digits(stiffness, 3)}, less than ${digits(limit, 3)}` : "";
     return { verdict: "converged", reason: `${small}, at ${kind}${both}${below}` };
   }
-  if (n < FEWEST) return { verdict: "max_steps", reason: `${n} steps are too few to judge` };
+  if (n < FEWEST) return { verdict: "max_steps", reason: `${counted(n)} ${n === 1 ? "is" : "are"} too few to judge` };
   const quarter = Math.floor(n / 4), length = norms.length;
   const third = median(norms.slice(length - 2 * quarter, length - quarter)), final = median(norms.slice(length - quarter));
   const shrinks = final < third;
   const more = shrinks ? (Math.log(norm / TOLERANCE) / Math.log(third / Math.max(final, NO_GRADIENT))) * quarter : Infinity;
   if (kind === SADDLE && shrinks && final < 1e-2 * norms[0]) {
-    return { verdict: "stuck at a saddle", reason: `the path still approaches a saddle after ${n} steps${both}` };
+    return { verdict: "stuck at a saddle", reason: `the path still approaches a saddle after ${counted(n)}${both}` };
   }
   if (more <= n) {
-    const reason = `on its way after ${n} steps: about ${Math.round(more)} more are needed`;
+    const reason = `on its way after ${counted(n)}: about ${Math.round(more)} more are needed`;
     return { verdict: "max_steps", reason };
   }
   const recent = points.slice(points.length - 2 * quarter);
@@ -89,22 +90,22 @@ function judge(f, { points, values, norms, end }, { rule, options, lr, noise }) 
   }
   const fall = values[0] - last;
   if (!shrinks && fall > 1 + Math.abs(values[0]) && values[n - quarter] - last > 0.1 * fall) {
-    const went = `it went from ${digits(values[0], 4)} to ${digits(last, 4)} in ${n} steps`;
+    const went = `it went from ${digits(values[0], 4)} to ${digits(last, 4)} in ${counted(n)}`;
     return { verdict: "max_steps", reason: `the value still falls: ${went}` };
   }
   const would = Number.isFinite(more) ? ` and would take about ${digits(more, 2)} more` : "";
-  return { verdict: "slow", reason: `the gradient's norm is still ${digits(norm, 2)} after ${n} steps${would}${both}` };
+  return { verdict: "slow", reason: `the gradient's norm is still ${digits(norm, 2)} after ${counted(n)}${would}${both}` };
 }
 
 /** Return a verdict in words, as `words` in verdict.py. */
 function wordsOf({ verdict, steps, values, points }, bounds) {
   const inside = (point) => point.every((x, i) => x >= bounds[i][0] && x <= bounds[i][1]);
   let after = steps, key = verdict;
-  if (!["converged", "stuck at a saddle"].includes(verdict) && !inside(points[steps])) {
+  if (!["converged", "stuck at a saddle"].includes(verdict) && inside(points[0]) && !inside(points[steps])) {
     key = "left";
     after = points.findLastIndex(inside) + 1;
   } else if (verdict === "max_steps" && values[steps] < values[steps - Math.ceil(steps / 4)]) {
     key = "falling";
   }
-  return setup.words[key].replace("{steps}", after === 1 ? "1 step" : `${after} steps`);
+  return setup.words[key].replace("{steps}", counted(after));
 }
