@@ -65,8 +65,7 @@ def test_a_script_writes_its_picture_and_prints_its_docstring_s_answer(script, t
     for picture in pictures:
         assert picture.read_bytes()[:4] in (b"\x89PNG", b"GIF8")
         assert picture.stat().st_size > 20_000
-        name = "descent_race.gif" if picture.name == "10_race.gif" else f"lecture_{picture.name}"
-        assert refresh.stale(picture, name) is None, "run python docs/refresh.py"
+        assert refresh.stale(picture, f"lecture_{picture.name}") is None, "run python docs/refresh.py"
     if script.stem == "point05_loss":  # it measures times, which vary on a busy machine
         assert float(re.search(r"the time grew ([\d.]+) times", said)[1]) > 0
 
