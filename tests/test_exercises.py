@@ -6,8 +6,11 @@ import ast
 import contextlib
 import importlib
 import io
+import os
 import re
 import runpy
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -424,6 +427,122 @@ def test_each_listed_mistake_is_recognised_by_its_sentence(name):
             assert one_sentence(said)
 
 
+class Unprintable:
+    def __repr__(self):
+        raise ValueError
+
+
+def generates(*given):
+    yield from given
+
+
+def raises(error):
+    def function(*given):
+        raise error
+
+    return function
+
+
+ODD = {
+    "generator": generates,
+    "map": lambda *given: map(abs, given),
+    "dict": lambda *given: {"x": 1},
+    "set": lambda *given: {1, 2},
+    "function": lambda *given: lambda: 0,
+    "bytes": lambda *given: b"12",
+    "digits": lambda *given: "12",
+    "words": lambda *given: ["a", "b"],
+    "ragged": lambda *given: [1, [2, [3, 4]]],
+    "several": lambda *given: [[[1, 2], 3], [4]],
+    "generators": lambda *given: [generates(), generates()],
+    "objects": lambda *given: np.array([{}, None, generates()]),
+    "one object": lambda *given: np.array({1}, object),
+    "array of one": lambda *given: np.array(3.25),
+    "complex": lambda *given: 1j,
+    "complex array": lambda *given: np.ones((2, 2), complex),
+    "unprintable": lambda *given: Unprintable(),
+    "unprintable list": lambda *given: [Unprintable()],
+    "exit": lambda *given: sys.exit(),
+    "silent error": raises(ValueError()),
+    "unprintable error": raises(type("Odd", (Exception,), {"__str__": Unprintable.__repr__})()),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_result_that_is_not_numbers_is_refused_in_one_sentence(odd):
+    for name in NAMES:
+        for task in exercise(name).tasks:
+            said = task.check(ODD[odd])
+            assert said is not None
+            assert one_sentence(said), said
+            assert "called again" not in said
+            assert " at 0x" not in said
+
+
+def test_what_came_instead_of_a_number_is_named():
+    task = exercise("point03_learning_rate").tasks[0]
+    assert task.check(ODD["generator"]).startswith(
+        "gradient(3) returned <generator object generates>, expected a number: "
+    )
+    assert "returned a value of type Unprintable, expected a number" in task.check(ODD["unprintable"])
+    assert "returned 1j, expected a number" in task.check(ODD["complex"])
+    assert task.check(ODD["silent error"]) == "gradient(3) raised ValueError."
+    assert task.check(raises(ValueError("No."))) == "gradient(3) raised ValueError: No."
+    assert task.check(ODD["exit"]).startswith("gradient(3) ended the program: ")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_only_many_calls_show_is_one_sentence(number):
+    name = ["point06_minibatches", "point07_escaping_saddles"][number]
+    task = exercise(name).tasks[number]
+    right = functions(name)[task.name]
+    calls = []
+
+    def tires(*given):
+        calls.append(given)
+        if len(calls) > 2 * len(task.cases) + 2:
+            raise ValueError
+        return right(*given)
+
+    assert task.check(tires).endswith("raised ValueError.")
+
+
+def test_an_endless_loop_is_given_up_and_has_a_hint(monkeypatch, tmp_path):
+    name = "point08_momentum"
+    monkeypatch.setattr(importlib.import_module("checks.checking"), "SECONDS", 0.2)
+    file = tmp_path / f"{name}.py"
+    file.write_text(
+        filled(name).replace("    x, velocity", "    import time\n    time.sleep(1)\n    x, velocity", 1), "utf-8"
+    )
+    assert run(file, "--hint", monkeypatch=monkeypatch)[0].startswith("Hint 1 of 3 for momentum")
+    said = run(file, monkeypatch=monkeypatch)
+    assert said == ("", "momentum does not end within 0.2 seconds: look for a loop that never stops.")
+
+
+def test_an_error_of_a_check_is_not_taken_for_a_right_solution():
+    within = importlib.import_module("checks.checking").within
+    with pytest.raises(KeyError):
+        within(1, raises(KeyError()))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("bash") and shutil.which("timeout")), reason="the loop needs bash and timeout")
+def test_the_loop_for_collecting_tells_a_right_file_from_an_empty_one(tmp_path):
+    name = "point08_momentum"
+    files = {"right": filled(name), "cut": filled(name).partition("\nif __name__")[0], "empty": "", "exit": "exit()"}
+    for folder, text in files.items():
+        (tmp_path / "submissions" / folder).mkdir(parents=True)
+        (tmp_path / "submissions" / folder / f"{name}.py").write_text(text, "utf-8")
+    loop = re.search(r"^for file.*?^done$", (LECTURER / "README.md").read_text("utf-8"), re.M | re.S)[0]
+    loop = loop.replace("PYTHONPATH=exercises", f"PYTHONPATH={LECTURE / 'exercises'}:{LECTURE.parents[1]}")
+    place = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    said = subprocess.run(["bash", "-c", loop], cwd=tmp_path, env=place, capture_output=True, text=True, check=False)
+    assert said.stderr == ""
+    assert dict(line.split(": ") for line in said.stdout.splitlines()) == {
+        f"submissions/{folder}/{name}.py": "momentum and nesterov are right." * (folder == "right") for folder in files
+    }
+
+
 LOG_P = "shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))"
 
 # What students write: (a line of the solution, what is there instead, words of the sentence).
@@ -523,12 +642,17 @@ SLIPS = {
         ("if up and down", "if up or down", "kind("),
         ('return "undecided"', 'return "minimum"', "all eigenvalues positive is a minimum"),
         ('return "saddle"', 'return "Saddle"', "returned 'Saddle', expected 'saddle'"),
+        ("> tolerance", "> 1e-6", "kind("),
+        ("    values =", "    tolerance = 1e-6\n    values =", "a tolerance is given"),
+        ("    values =", "    tolerance = 1e-8\n    values =", "a tolerance is given"),
         ("np.mean(np.linalg", "np.sum(np.linalg", "this is the number of negative eigenvalues"),
         ("< 0)", "<= 0)", "a zero is not negative"),
         ("< 0)", "> 0)", "this is the share of positive eigenvalues"),
     ],
     "point05_loss": [
         ("z - z.max(axis=1, keepdims=True))", "z)", "exp overflows for z = 1000"),
+        ("z.max(axis=1, keepdims=True))", "z.mean(axis=1, keepdims=True))", "not its mean"),
+        ("    shifted = z - z.max(axis", "    shifted = z - z.mean(axis", "not its mean"),
         ("z.max(axis=1, keepdims=True))", "z.max())", "subtract that of each row"),
         ("powers / powers.sum(axis=1, keepdims=True)", "powers / powers.sum(axis=0)", "axis=1, not axis=0"),
         ("powers / powers.sum(axis=1, keepdims=True)", "powers / powers.sum()", "the sum runs over all rows"),
@@ -633,6 +757,18 @@ SLIPS = {
         ("generator.normal(size=len(x))", "generator.normal()", "all coordinates have the same noise"),
         ("generator.normal(size=len(x))", "generator.uniform(size=len(x))", "the noise is uniform"),
         ("generator.normal(size=len(x))", "generator.uniform(-1, 1, size=len(x))", "the noise is uniform"),
+        (
+            "generator.normal(size=len(x))",
+            "generator.uniform(-(3**0.5), 3**0.5, size=len(x))",
+            "the noise is not normal",
+        ),
+        ("generator.normal(size=len(x))", "generator.choice([-1, 1], size=len(x))", "the noise is not normal"),
+        ("generator.normal(size=len(x))", "generator.laplace(scale=0.5**0.5, size=len(x))", "the noise is not normal"),
+        (
+            "        noise = sigma * generator.normal(size=len(x))",
+            "        if len(path) % 2:\n            noise = sigma * generator.normal(size=len(x))",
+            "two steps have the same noise",
+        ),
         ("sigma * generator.normal", "sigma**2 * generator.normal", "not the variance"),
         ("sigma * generator.normal", "generator.normal", "has the standard deviation 1: multiply it by σ"),
         (
@@ -840,6 +976,15 @@ def test_hints_come_one_after_the_other(monkeypatch, tmp_path):
     assert run(file, "--hint", monkeypatch=monkeypatch)[0].startswith("Hint 1 of 3 for nesterov")
     file.write_text(filled(name), "utf-8")
     assert "nothing to hint at" in run(file, "--hint", monkeypatch=monkeypatch)[0]
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"momentum": "a"}', '{"momentum": -3}', '{"momentum": [1]}', "1", '"', ""])
+def test_hints_start_again_after_a_damaged_memory(text, tmp_path):
+    checking = importlib.import_module("checks.checking")
+    memory, task = tmp_path / "memory.hints", exercise("point08_momentum").tasks[0]
+    memory.write_text(text, "utf-8")
+    assert checking.hint(task, 0, memory).startswith("Hint 1 of 3")
+    assert checking.hint(task, 0, memory).startswith("Hint 2 of 3")
 
 
 def test_hints_without_a_memory_name_the_next_number(tmp_path):

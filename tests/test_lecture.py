@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 import refresh
 
+from gpugrad.errors import GpugradError
+from gpugrad.lab.script import present
+
 pytest.importorskip("matplotlib")
 
 ROOT = Path(__file__).parent.parent
@@ -124,6 +127,25 @@ def rows(section):
     """Return the rows of the table of a section, each a list of its cells."""
     lines = re.findall(r"^\| (.+) \|$", sections()[section], re.M)
     return [line.split(" | ") for line in lines][2:]
+
+
+def test_a_script_explains_itself_and_its_errors_in_a_sentence(tmp_path, monkeypatch, capsys):
+    text = "Title.\n\nQuestion: why?\n\nAnswer: so."
+
+    def main(picture):
+        raise GpugradError("Matplotlib is missing: pip install matplotlib")
+
+    monkeypatch.setattr(sys, "argv", ["script.py", "--help"])
+    present(text, main)
+    assert capsys.readouterr().out == f"{text}\n"
+    monkeypatch.setattr(sys, "argv", ["script.py", str(tmp_path / "new")])
+    with pytest.raises(SystemExit, match="Matplotlib is missing: pip install"):
+        present(text, main)
+    (tmp_path / "file").write_text("", "utf-8")
+    for folder in (tmp_path / "file", tmp_path / "file" / "inside"):
+        monkeypatch.setattr(sys, "argv", ["script.py", str(folder)])
+        with pytest.raises(SystemExit, match=r"file.*; name a folder that can be made and written to$"):
+            present(text, main)
 
 
 def test_the_page_agrees_with_the_scripts():

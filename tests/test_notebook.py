@@ -86,7 +86,11 @@ def first_cell():
     return names
 
 
-@pytest.mark.parametrize("place", ["examples/lecture", "examples", "", "tests/lab"])
+INNER = ["examples/lecture/exercises", "examples/lecture/exercises/checks", "examples/lecture/lecturer"]
+FOLDERS = ["examples/lecture", "examples", "", "tests/lab", *INNER]
+
+
+@pytest.mark.parametrize("place", FOLDERS)
 def test_the_first_cell_finds_the_lecture_from_any_folder_of_a_checkout(place, monkeypatch):
     monkeypatch.chdir(ROOT / place)
     assert first_cell()["lecture"]("") == LECTURE
@@ -100,11 +104,31 @@ def test_the_first_cell_finds_the_lecture_in_a_checkout_elsewhere(tmp_path, monk
 def test_the_first_cell_clones_an_address(tmp_path, monkeypatch):
     origin = tmp_path / "origin"
     (origin / "examples" / "lecture").mkdir(parents=True)
-    (origin / "examples" / "lecture" / "point01_one_dimension.py").write_text("", "utf-8")
+    for name in ("lecture.ipynb", "point01_one_dimension.py"):
+        (origin / "examples" / "lecture" / name).write_text("", "utf-8")
     for command in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "all"]):
         subprocess.run(["git", *command], cwd=origin, check=True)
     monkeypatch.chdir(tmp_path)
-    assert first_cell()["lecture"](origin.as_uri()) == tmp_path / "gpugrad-checkout" / "examples" / "lecture"
+    assert first_cell()["lecture"](f" {origin.as_uri()} ") == tmp_path / "gpugrad-checkout" / "examples" / "lecture"
+
+
+def test_the_first_cell_expands_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(ROOT.parent))
+    monkeypatch.setenv("USERPROFILE", str(ROOT.parent))
+    monkeypatch.chdir(tmp_path)
+    assert first_cell()["lecture"](f" ~/{ROOT.name}\n") == LECTURE
+
+
+def test_the_first_cell_says_that_a_clone_failed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    address = (tmp_path / "missing").as_uri()
+    with pytest.raises(RuntimeError, match=f"^{re.escape(address)} cannot be cloned .*set it to the folder") as failed:
+        first_cell()["lecture"](address)
+    assert failed.value.__suppress_context__
+    assert "\n" not in str(failed.value)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match=r"cannot be cloned \(.*git"):
+        first_cell()["lecture"](address)
 
 
 def test_the_first_cell_says_what_to_set_where_there_is_no_checkout(tmp_path, monkeypatch):

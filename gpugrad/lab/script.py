@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import GpugradError
 from ..training.theme import theme
 
 DARK = "--dark"
@@ -13,7 +14,7 @@ Picture = Callable[[str], Path]  # from the name of a picture to the file to dra
 
 
 def present(text: str, main: Callable[[Picture], None]) -> None:
-    """Run a script as a command: ``python script.py [FOLDER] [--dark]``.
+    """Run a script as a command: ``python script.py [FOLDER] [--dark] [--help]``.
 
     Parameters
     ----------
@@ -22,6 +23,9 @@ def present(text: str, main: Callable[[Picture], None]) -> None:
     main : function
         Prints what it computes; gets a function from the name of a picture to the file to draw it in.
     """
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(text.strip())
+        return
     folders = [argument for argument in sys.argv[1:] if argument != DARK]
     if len(folders) > 1 or any(folder.startswith("-") for folder in folders):
         sys.exit(
@@ -29,7 +33,6 @@ def present(text: str, main: Callable[[Picture], None]) -> None:
             "for pictures on dark paper"
         )
     folder = Path(*folders)
-    folder.mkdir(parents=True, exist_ok=True)
     title = text.partition("\n")[0]
     question, answer = text.partition("Question: ")[2].split("Answer: ")
     pictures = []
@@ -38,9 +41,17 @@ def present(text: str, main: Callable[[Picture], None]) -> None:
         pictures.append(folder / name)
         return pictures[-1]
 
-    print(f"{title}\n\nQuestion: {question.strip()}\n")
-    with theme("dark" if DARK in sys.argv else "light"):
-        main(picture)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        print(f"{title}\n\nQuestion: {question.strip()}\n")
+        with theme("dark" if DARK in sys.argv else "light"):
+            main(picture)
+    except GpugradError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(
+            f"{error.filename or folder}: {error.strerror or error}; name a folder that can be made and written to"
+        )
     print(f"\nAnswer: {answer.strip()}\n")
     for path in pictures:
         print(f"picture: {path.resolve()}")

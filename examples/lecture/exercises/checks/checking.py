@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import contextlib
 import copy
 import functools
 import json
 import operator
+import re
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +21,7 @@ import numpy as np
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6  # wide enough for a solution in float32
 LONGEST = 60  # characters of a value in a sentence
+SECONDS = 10  # for the check of a function
 
 
 class Endless(Exception):
@@ -44,8 +49,11 @@ class Call:
             return cls(text, wrong=f"{name} is not filled in yet: replace its last line.")
         except Endless as stop:
             return cls(text, stop.args[0], endless=True)
+        except SystemExit:
+            return cls(text, wrong=f"{text} ended the program: return the result instead of exit() or quit().")
         except Exception as error:
-            return cls(text, wrong=f"{text} raised {type(error).__name__}: {' '.join(str(error).split())}.")
+            message = " ".join(written(error, str).split()).rstrip(".")
+            return cls(text, wrong=f"{text} raised {type(error).__name__}{message and ': '}{message}.")
         if value is None:
             return cls(text, wrong=f"{name} returned None, expected a value: end it with return.")
         for before, after in zip(arguments, given, strict=True):
@@ -55,8 +63,12 @@ class Call:
                     wrong=f"{name} changed its argument {short(before)}: write x = x - …, which makes a new "
                     "array, instead of x -= …, or copy it first.",
                 )
-        kept = isinstance(value, list | tuple | np.ndarray)  # a second call may change it
-        return cls(text, copy.deepcopy(value) if kept else value)
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            value = value.tolist()
+        if isinstance(value, list | tuple | np.ndarray):  # a second call may change it
+            with contextlib.suppress(Exception):  # of what cannot be copied, such as generators
+                value = copy.deepcopy(value)
+        return cls(text, value)
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,8 @@ class Task:
     def _again(self, function: Callable, arguments: tuple, call: Call) -> str | None:
         """Return what is wrong if a second call with the same arguments returns something else."""
         again = Call.of(self.name, function, arguments)
-        if again.wrong or same(again.value, call.value):
+        comparable = same(call.value, call.value)  # others are no numbers, and wrong for that
+        if again.wrong or not comparable or same(again.value, call.value):
             return again.wrong
         if any(isinstance(argument, np.random.Generator) for argument in arguments):
             return (
@@ -184,7 +197,13 @@ class Exercise:
 
     def _wrong(self, functions: dict[str, Callable]):
         for task in self.tasks:
-            if task.name in functions and (wrong := task.check(functions[task.name])):
+            if task.name not in functions:
+                continue
+            try:
+                wrong = within(SECONDS, functools.partial(task.check, functions[task.name]))
+            except TimeoutError:
+                wrong = f"{task.name} does not end within {SECONDS} seconds: look for a loop that never stops."
+            if wrong:
                 yield task, wrong
 
     def run(self, *functions: Callable) -> None:
@@ -209,13 +228,28 @@ class Exercise:
             print(f"picture: {file.resolve()}")
 
 
+def within(seconds: float, function: Callable) -> Any:
+    """Return what a function returns, or raise TimeoutError; its thread then ends with the program."""
+    result: concurrent.futures.Future = concurrent.futures.Future()
+
+    def work():
+        try:
+            result.set_result(function())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return result.result(seconds)
+
+
 def hint(task: Task | None, number: int, memory: Path) -> str:
     """Return a hint: the one with this number, or with 0 the next one, which a file beside the exercise remembers."""
     if task is None:
         return "Everything is right: there is nothing to hint at."
     try:
         seen = json.loads(memory.read_text("utf-8"))
-    except (OSError, ValueError):
+        seen = {name: count for name, count in seen.items() if isinstance(count, int) and count >= 0}
+    except (OSError, ValueError, AttributeError):  # missing or damaged: start again
         seen = {}
     number = number or seen.get(task.name, 0) + 1
     if not 1 <= number <= len(task.hints):
@@ -238,8 +272,8 @@ def same(value: Any, expected: Any) -> bool:
         return isinstance(value, str | None) and value == expected
     if ragged(expected):
         return isinstance(value, Sequence) and len(value) == len(expected) and all(map(same, value, expected))
-    expected, value = np.asarray(expected, float), numbers(value)
-    if value is None or value.shape != expected.shape:
+    expected, value = numbers(expected), numbers(value)
+    if expected is None or value is None or value.shape != expected.shape:
         return False
     scale = np.abs(expected[np.isfinite(expected)]).max(initial=0)
     return np.allclose(value, expected, rtol=RELATIVE, atol=ABSOLUTE * max(scale, 1), equal_nan=True)
@@ -247,14 +281,18 @@ def same(value: Any, expected: Any) -> bool:
 
 def ragged(expected: Any) -> bool:
     """Return whether a result is a list of arrays of several shapes."""
-    return isinstance(expected, list | tuple) and len({np.shape(part) for part in expected}) > 1
+    try:
+        return isinstance(expected, list | tuple) and len({np.shape(part) for part in expected}) > 1
+    except ValueError:  # a part is ragged itself
+        return False
 
 
 def numbers(value: Any) -> np.ndarray | None:
-    """Return a value as an array of floats, or None if it is none."""
+    """Return a value as an array of floats, or None if it is none: complex numbers and digits in a text are none."""
     try:
-        return np.asarray(value, float)
-    except (TypeError, ValueError):
+        array = np.asarray(value)
+        return array.astype(float) if array.dtype.kind in "biufO" else None
+    except Exception:  # a student's object may raise any
         return None
 
 
@@ -305,6 +343,14 @@ def why_path(call: Call, right: Any) -> str | None:
     return None
 
 
+def written(value: Any, form: Callable[[Any], str]) -> str:
+    """Return str or repr of a value without addresses in memory, or its type where that raises an error."""
+    try:
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", form(value))
+    except Exception:
+        return f"a value of type {type(value).__name__}"
+
+
 def short(value: Any) -> str:
     """Return a value as it would be typed, cut where it is long."""
     if isinstance(value, np.ndarray):
@@ -316,6 +362,6 @@ def short(value: Any) -> str:
     elif callable(value):
         text = getattr(value, "__name__", "function")
     else:
-        text = repr(value)
+        text = written(value, repr)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -110,6 +110,10 @@ CASES = [
     np.diag([-1.0, -2.0, 3.0]),
     np.array([[2.0]]),
 ]
+OTHER_TOLERANCES = [
+    *((np.diag(values), 0.1) for values in ([2.0, 0.01], [2.0, -0.01], [-2.0, 0.01])),
+    (np.diag([1.0, -1e-9]), 1e-12),
+]
 
 
 def by(values_of, zero=lambda tolerance: tolerance, undecided="undecided"):
@@ -151,7 +155,7 @@ def lenient(matrix, tolerance):
 
 KIND = Task(
     "kind",
-    cases=[(matrix, 1e-6) for matrix in CASES],
+    cases=[*((matrix, 1e-6) for matrix in CASES), *OTHER_TOLERANCES],
     right=by(EIGEN),
     formula="all eigenvalues positive is a minimum, all negative a maximum, some of both a saddle, else undecided",
     mistakes=[
@@ -160,6 +164,10 @@ KIND = Task(
         ("the determinant does not decide: it is positive at a maximum of two dimensions too", by_determinant),
         ("the sum of the eigenvalues does not decide, the sign of each does", by_trace),
         ("the tolerance is not used, and rounding decides: count |λ| ≤ tolerance as zero", by(EIGEN, lambda _: 0.0)),
+        (
+            "a tolerance is given, and another one decides here: count |λ| ≤ tolerance as zero",
+            by(EIGEN, lambda _: 1e-6),
+        ),
         ("with eigenvalues of both signs it is a saddle, even if another one is zero", zero_first),
         ("an eigenvalue of zero is no decision: f may rise or fall that way", lenient),
         ("an eigenvalue of zero does not make a saddle, that takes both signs", by(EIGEN, undecided="saddle")),

@@ -14,6 +14,7 @@ LARGE = np.array([[1000.0, 999.0, 0.0], [-1000.0, -1002.0, -1001.0]])
 FEW = np.array([[1.0, 2.0]])
 # Whatever is right for one row only, or after the largest of all numbers is subtracted, fails here.
 FAR = np.array([[900.0, 901.0, 899.0], [-900.0, -901.0, -899.0]])
+PEAK = np.array([[0.0, 0.0, 0.0, 2000.0]])  # far above the row's mean
 
 
 def one_hot(labels, n_classes):
@@ -48,10 +49,14 @@ def shifted_by_all(z):
 
 SOFTMAX = Task(
     "softmax",
-    cases=[(ROWS,), (FEW,), (LARGE,), (FAR,)],
+    cases=[(ROWS,), (FEW,), (LARGE,), (FAR,), (PEAK,)],
     right=probabilities,
     formula="exp(z) divided by the sum of each row's exp(z), after the row's largest number is subtracted from z",
     mistakes=[
+        (
+            "exp overflows far above the mean: subtract the row's largest number, not its mean",
+            lambda z: powers(z - z.mean(axis=1, keepdims=True), axis=1),
+        ),
         (
             "exp overflows for z = 1000: subtract the largest number of each row first, which changes no probability",
             lambda z: powers(z, axis=1),
@@ -104,9 +109,20 @@ def logs(z):
     return np.log(probabilities(z))
 
 
+def log_after(shifted):
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
 CROSS_ENTROPY = Task(
     "cross_entropy",
-    cases=[(ROWS, Y), (FEW, Y2), (LARGE, one_hot([1, 0], 3)), (SURE, one_hot([0, 0], 3)), (FAR, one_hot([1, 2], 3))],
+    cases=[
+        (ROWS, Y),
+        (FEW, Y2),
+        (LARGE, one_hot([1, 0], 3)),
+        (SURE, one_hot([0, 0], 3)),
+        (FAR, one_hot([1, 2], 3)),
+        (PEAK, one_hot([3], 4)),
+    ],
     right=loss,
     formula="−(1/n) Σ yᵀ log softmax(z)",
     mistakes=[
@@ -133,7 +149,11 @@ CROSS_ENTROPY = Task(
         ),
         (
             "exp overflows for z = 1000: subtract the largest number of each row first",
-            lambda z, y: -(y * (z - np.log(np.exp(z).sum(axis=1, keepdims=True)))).sum() / len(z),
+            lambda z, y: -(y * log_after(z)).sum() / len(z),
+        ),
+        (
+            "exp overflows far above the mean: subtract the row's largest number, not its mean",
+            lambda z, y: -(y * log_after(z - z.mean(axis=1, keepdims=True))).sum() / len(z),
         ),
         (
             "the logarithm is missing: this is the mean probability of the right class",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .checking import Exercise, Task, numbers, short
+from .checking import Call, Exercise, Task, numbers, same, short
 from .tools import draw_lines
 
 # ---- minibatches: what holds for every random order ----
@@ -16,7 +16,7 @@ def rows_of(batch):
 
 def wrong_batches(call, n, size, _):
     """Return what is wrong with the minibatches of one epoch."""
-    if not isinstance(call.value, list | tuple | np.ndarray):
+    if not isinstance(call.value, list | tuple | np.ndarray) or getattr(call.value, "ndim", 1) == 0:
         return f"{call.text} returned {short(call.value)}, expected a list of arrays of row numbers."
     batches = [rows_of(batch) for batch in call.value]
     if not batches or any(batch is None for batch in batches):
@@ -60,11 +60,13 @@ class Minibatches(Task):
         if wrong := super().check(function):
             return wrong
 
-        def epoch(generator):
-            return np.concatenate([rows_of(batch) for batch in function(24, 6, generator)])
+        def epochs(n, size, generator):
+            return [np.concatenate(function(n, size, generator)) for _ in range(2)]
 
-        generator = np.random.default_rng(1)
-        if (epoch(generator) == epoch(generator)).all():
+        call = Call.of(self.name, epochs, (24, 6, np.random.default_rng(1)))
+        if call.wrong:
+            return call.wrong
+        if same(*call.value):
             return "minibatches gave the same order in two epochs: go on with the generator that is given."
         return None
 

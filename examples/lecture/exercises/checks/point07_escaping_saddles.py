@@ -4,11 +4,12 @@ import numpy as np
 
 from gpugrad.lab import surface
 
-from .checking import Exercise, Task, numbers, short, why_path
+from .checking import Call, Exercise, Task, numbers, short, why_path
 from .tools import draw_paths
 
 SADDLE = surface("saddle")  # x² − y²: the gradient is linear, so that a step can be undone
 RATE = 0.05
+MANY = 2000  # numbers for a fourth moment, which is then known to 0.11
 
 
 def gradient(x):
@@ -51,7 +52,16 @@ def wrong_noise(call, f, x0, rate, sigma, steps, _):
         return f"{call.text}: every step has the same noise, draw it inside the loop."
     if (np.abs(noise - noise[:, :1]) < small).all():
         return f"{call.text}: all coordinates have the same noise, draw one number for each: size=len(x)."
-    return wrong_size(call, noise, sigma, rate)
+    if wrong := wrong_size(call, noise, sigma, rate):
+        return wrong
+    if noise.size < MANY:
+        return None
+    # The mean of the fourth powers is 3σ⁴ for normal numbers, 1.8σ⁴ for uniform ones, and σ⁴ for ±σ.
+    if abs(np.mean(noise**4) / np.mean(noise**2) ** 2 - 3) > 0.6:
+        return f"{call.text}: the noise is not normal, although its standard deviation is σ: generator.normal."
+    if (np.abs(noise[:, None] - noise).max(axis=-1) < small).sum() > len(noise):  # each equals itself
+        return f"{call.text}: two steps have the same noise, draw it anew in each step."
+    return None
 
 
 def wrong_size(call, noise, sigma, rate):
@@ -88,7 +98,7 @@ NOISY = Task(
     "noisy_descent",
     cases=[
         case(gradient, np.array([-1.0, 0.0, 0.5]), 0.02, 0.1, 60, seed=1),
-        case(gradient, np.zeros(40), 0.1, 0.3, 20, seed=2),
+        case(gradient, np.zeros(100), 0.1, 0.3, 20, seed=2),
         case(gradient, np.array([-1.0, 0.5]), RATE, 0.0, 4),
         case(gradient, np.array([-1.0, 0.0]), RATE, 0.1, 0),
     ],
@@ -119,9 +129,18 @@ class Ball(Task):
     def check(self, function):
         if wrong := super().check(function):
             return wrong
+
+        def draw(dim, radius, generator):
+            return [function(dim, radius, generator) for _ in range(DRAWS)]
+
         for dim, radius in ((3, 2.0), (1, 0.5)):
             generator = np.random.default_rng(dim)
-            points = np.array([function(dim, radius, generator) for _ in range(DRAWS)], float)
+            call = Call.of(self.name, draw, (dim, radius, generator))
+            points = numbers(call.value)
+            if call.wrong:
+                return call.wrong
+            if points is None or points.shape != (DRAWS, dim):
+                return f"{call.text} returned something else in one of {DRAWS} calls, expected {dim} numbers."
             if wrong := wrong_ball(points, radius):
                 return f"random_in_ball({dim}, {radius:g}, generator): {wrong}."
         return None
