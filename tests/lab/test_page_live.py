@@ -245,3 +245,21 @@ def test_every_rate_is_linear_in_what_suits_the_surface():
         a, b, c = page.optimizer(name)["rate"]
         for descent, reach in ((0.05, 0.3), (2.0, 1.7)):
             assert optim.RULES[name].lab_rate(descent, reach) == pytest.approx(a * descent + b * reach + c, rel=0.05)
+
+
+def test_a_kink_is_seen_as_in_python(live):
+    starts = ([-1.85, -0.57], [0.3, 2.0])
+    texts = ("abs(x) + abs(y)", "sqrt(x**2 + y**2)", "abs(x) + y**2", "relu(x) - x/2 + y**2")
+    entries = [(text, start, rate) for text in texts for start in starts for rate in (0.3, 1.0)]
+    entries = [(*entry, steps) for entry in entries for steps in (7, 8, 9, 40)]
+    script = """entries.map(([text, start, lr, steps]) => {
+        const options = { momentum: 0.9, nesterov: false }, entry = { rule: "SGD", options, lr, steps };
+        const f = parseExpression(text);
+        return judge(f, descend(f, start, entry), entry).verdict;
+    })"""
+    wanted = [
+        gg.minimize(expression.parse(text), start, "momentum", lr=rate, max_steps=steps).verdict
+        for text, start, rate, steps in entries
+    ]
+    assert live(script, entries=entries) == wanted
+    assert set(wanted) > {"oscillating"}

@@ -1,7 +1,7 @@
 // ---- verdict: how a path ended and why, judged as in verdict.py and hessian.py, in two dimensions ----
 
 const MINIMUM = "a minimum", SADDLE = "a saddle", MAXIMUM = "a maximum", PLATEAU = "a plateau";
-const FEWEST = 8, NO_GRADIENT = 1e-12;
+const FEWEST = 8, NO_GRADIENT = 1e-12, HALVINGS = 12;
 
 /** Return the kind of a point, and the eigenvalues of the Hessian from differences of gradients. */
 function curvatureAt(f, p) {
@@ -39,6 +39,23 @@ const median = (numbers) => {
 const gap = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 const lengthOf = (points) => points.slice(1).reduce((sum, point, i) => sum + gap(point, points[i]), 0);
 
+/** Return the slopes along a step on both sides of a minimum where they jump, or null if there is none on it. */
+function acrossAKink(f, before, after) {
+  const length = gap(before, after);
+  if (!length) return null;
+  const slopeAt = (p) => f(...p).slice(1).reduce((sum, part, i) => sum + (part * (after[i] - before[i])) / length, 0);
+  const at = (share) => before.map((x, i) => x + share * (after[i] - x));
+  let low = slopeAt(before), high = slopeAt(after), from = 0, to = 1;
+  const jump = high - low;
+  for (let k = 0; k < HALVINGS; k++) {
+    if (!(low < 0 && high >= 0)) return null;
+    const middle = (from + to) / 2, slope = slopeAt(at(middle));
+    if (slope < 0) [from, low] = [middle, slope];
+    else [to, high] = [middle, slope];
+  }
+  return high - low > jump / 4 ? [low, high] : null;
+}
+
 /** Return {verdict, reason} of a path. */
 function judge(f, { points, values, norms, end }, { rule, options, lr, noise }) {
   const n = values.length - 1, last = values[n], norm = norms[n], beta = options.momentum ?? 0;
@@ -67,6 +84,11 @@ function judge(f, { points, values, norms, end }, { rule, options, lr, noise }) 
     const below = stiffness !== null && stiffness < limit
       ? `, and η times the largest is ${digits(stiffness, 3)}, less than ${digits(limit, 3)}` : "";
     return { verdict: "converged", reason: `${small}, at ${kind}${both}${below}` };
+  }
+  const slopes = noise || n < FEWEST ? null : acrossAKink(f, points[n - 1], points[n]);
+  if (slopes) {
+    const jump = `the slope jumps from ${digits(slopes[0], 4)} to ${digits(slopes[1], 4)}`;
+    return { verdict: "oscillating", reason: `${jump} at a kink that the last step crosses` };
   }
   if (n < FEWEST) return { verdict: "max_steps", reason: `${counted(n)} ${n === 1 ? "is" : "are"} too few to judge` };
   const quarter = Math.floor(n / 4), length = norms.length;
