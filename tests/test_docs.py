@@ -23,7 +23,7 @@ PAGES = {
     "adding_a_row_operation.md": ("rms_norm", 9),
     "adding_a_reduction.md": ("dot", 9),
     "adding_an_activation.md": ("mish", 7),
-    "adding_an_optimizer.md": ("lion", 8),
+    "adding_an_optimizer.md": ("lion", 9),
     "adding_a_layer.md": ("LayerNorm", 3),
 }
 
