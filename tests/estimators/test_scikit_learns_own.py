@@ -10,7 +10,7 @@ test_mlp.MLPClassifier, test_mlp.MLPRegressor = gg.MLPClassifier, gg.MLPRegresso
 from sklearn.neural_network.tests.test_mlp import *  # noqa: E402, F403
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-test_gradient = pytest.mark.slow(test_mlp.test_gradient)
+test_gradient = pytest.mark.long(pytest.mark.slow(test_mlp.test_gradient))  # a minute: other tests compare losses
 
 
 @pytest.fixture
